@@ -1,0 +1,6 @@
+//! Bytes in, values out; values in, bytes out.
+//!
+//! Nothing here knows a socket, a file or a clock, so that all of it can be fuzzed and
+//! property-tested, and every sink reads an event through the same eyes.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,0 +1,4 @@
+//! The event's way: source → journal → sink.
+//!
+//! A source is acknowledged after its batch is on disk; each sink moves its own cursor.
+#![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,0 +1,1 @@
+//! The whole program against real peers: one binary, a file a capability.
