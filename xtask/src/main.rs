@@ -1,1 +1,73 @@
-fn main() {}
+//! `cargo xtask TASK`: see [`USAGE`].
+#![forbid(unsafe_code)]
+// A tool that a developer runs: its answer belongs on standard output.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use xtask::{docs, licences, project::Project, tidy};
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  tidy           hold the repository to its own rules (see CONTRIBUTING.md)
+  licences       check every dependency's licence and source against the allowed ones
+  third-party    write THIRD-PARTY.md from the dependencies of the program
+  docs-commands  list the commands that docs/ tells a reader to run, one a line
+";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let mut args = std::env::args().skip(1);
+    let task = args.next().unwrap_or_default();
+    let root = xtask::project::root();
+    match task.as_str() {
+        "tidy" => report("tidy", &tidy::check(&Project::load(&root)?)),
+        "licences" => {
+            let policy = licences::Policy::read(&root)?;
+            let packages = licences::resolve(&root)?;
+            let mut findings = licences::check(&policy, &packages);
+            findings.extend(licences::stale_notice(&packages, &Project::load(&root)?));
+            report("licences", &findings)
+        }
+        "third-party" => {
+            let text = licences::notice(&licences::resolve(&root)?);
+            let path = root.join("THIRD-PARTY.md");
+            std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "docs-commands" => {
+            for command in docs::commands(&Project::load(&root)?) {
+                println!("{}:{}: {}", command.path, command.line, command.text);
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        "" | "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("no task is called {other:?}\n\n{USAGE}"),
+    }
+}
+
+fn report(what: &str, findings: &[tidy::Finding]) -> Result<ExitCode> {
+    for finding in findings {
+        println!("{finding}");
+    }
+    println!("{what}: {} findings", findings.len());
+    Ok(if findings.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,139 @@
+//! What the documentation tells a reader to type, so that a test can try it.
+//!
+//! A fenced block that starts with ```` ```console ```` holds commands after `$ `; one that
+//! starts with ```` ```toml windrow ```` is a whole configuration.
+
+use crate::project::{File, Project};
+
+/// A command or a configuration from a page, with the place it stands at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snippet {
+    pub path: String,
+    /// From 1.
+    pub line: usize,
+    pub text: String,
+}
+
+struct Block<'a> {
+    info: &'a str,
+    line: usize,
+    lines: Vec<&'a str>,
+}
+
+/// Every command after `$ ` in the `console` blocks of README.md and docs/.
+#[must_use]
+pub fn commands(project: &Project) -> Vec<Snippet> {
+    let mut found = Vec::new();
+    for page in pages(project) {
+        for block in blocks(page).filter(|block| block.info == "console") {
+            found.extend(commands_of(page, &block));
+        }
+    }
+    found
+}
+
+/// Every `toml windrow` block of README.md and docs/: a whole, valid configuration.
+#[must_use]
+pub fn configurations(project: &Project) -> Vec<Snippet> {
+    let mut found = Vec::new();
+    for page in pages(project) {
+        for block in blocks(page).filter(|block| block.info == "toml windrow") {
+            found.push(Snippet {
+                path: page.path.clone(),
+                line: block.line + 1,
+                text: block.lines.join("\n") + "\n",
+            });
+        }
+    }
+    found
+}
+
+fn pages(project: &Project) -> impl Iterator<Item = &File> {
+    project
+        .markdown()
+        .filter(|file| file.path == "README.md" || file.path.starts_with("docs/"))
+}
+
+/// Lines after `$ `, with the ones that a backslash continues joined to them.
+fn commands_of(page: &File, block: &Block<'_>) -> Vec<Snippet> {
+    let mut found: Vec<Snippet> = Vec::new();
+    let mut continued = false;
+    for (offset, line) in block.lines.iter().enumerate() {
+        let part = match line.strip_prefix("$ ") {
+            Some(part) => {
+                found.push(Snippet {
+                    path: page.path.clone(),
+                    line: block.line + 1 + offset,
+                    text: String::new(),
+                });
+                part
+            }
+            None if continued => line.trim(),
+            None => continue,
+        };
+        continued = part.ends_with('\\');
+        if let Some(command) = found.last_mut() {
+            command.text.push_str(part.trim_end_matches('\\'));
+        }
+    }
+    found
+}
+
+fn blocks(page: &File) -> impl Iterator<Item = Block<'_>> {
+    let mut lines = page.text.lines().zip(1..);
+    std::iter::from_fn(move || {
+        let (info, line) = lines.find_map(|(text, line)| {
+            let info = text.trim_start().strip_prefix("```")?;
+            Some((info.trim(), line))
+        })?;
+        let lines = lines
+            .by_ref()
+            .map(|(text, _)| text)
+            .take_while(|text| text.trim_start() != "```")
+            .collect();
+        Some(Block { info, line, lines })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project(text: &str) -> Project {
+        Project {
+            files: vec![File {
+                path: "docs/page.md".to_owned(),
+                text: text.to_owned(),
+            }],
+        }
+    }
+
+    #[test]
+    fn collects_commands_with_their_lines() {
+        let project = project(
+            "# T\n\n```console\n$ windrow import a.evtx\nread 3\n$ windrow query \\\n    'select 1'\n```\n\n```sh\n$ no\n```\n",
+        );
+        let found: Vec<_> = commands(&project)
+            .into_iter()
+            .map(|command| (command.line, command.text))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                (4, "windrow import a.evtx".to_owned()),
+                (6, "windrow query 'select 1'".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn collects_only_whole_configurations() {
+        let project = project("```toml\na = 1\n```\n```toml windrow\n[web]\nx = 1\n```\n");
+        let found = configurations(&project);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].line, found[0].text.as_str()),
+            (5, "[web]\nx = 1\n")
+        );
+    }
+}
