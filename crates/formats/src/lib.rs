@@ -4,3 +4,10 @@
 //! property-tested, and every sink reads an event through the same eyes.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod batch;
+pub mod event;
+pub mod identity;
+pub mod limits;
+pub mod names;
+mod varint;

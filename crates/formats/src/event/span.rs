@@ -1,0 +1,200 @@
+//! Where a value lies in the Event's text, and how it is turned into the value.
+//!
+//! A span never changes the text: what needs decoding is decoded when somebody asks.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+
+/// A stretch of the Event's text: byte offset, byte length, and whether the value is the
+/// stretch itself or has entities, CDATA, comments or processing instructions in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Span {
+    offset: u32,
+    /// Length in the upper 31 bits, "needs decoding" in the lowest.
+    len_and_kind: u32,
+}
+
+impl Span {
+    /// Stands for a value that the Event does not have.
+    pub(crate) const NONE: Span = Span {
+        offset: u32::MAX,
+        len_and_kind: 0,
+    };
+
+    /// `start <= end`, both below [`crate::limits::EVENT_TEXT_BYTES_MAX`]: the parser and
+    /// the decoder check the text's length before they make a span.
+    #[inline]
+    pub(crate) fn new(start: usize, end: usize, needs_decoding: bool) -> Self {
+        let len = (end - start) as u32;
+        Self {
+            offset: start as u32,
+            len_and_kind: len << 1 | u32::from(needs_decoding),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn from_parts(offset: u32, len_and_kind: u32) -> Self {
+        Self {
+            offset,
+            len_and_kind,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_some(self) -> bool {
+        self.offset != u32::MAX
+    }
+
+    #[inline]
+    pub(crate) fn start(self) -> usize {
+        self.offset as usize
+    }
+
+    #[inline]
+    pub(crate) fn end(self) -> usize {
+        self.offset as usize + (self.len_and_kind >> 1) as usize
+    }
+
+    #[inline]
+    pub(crate) fn len_and_kind(self) -> u32 {
+        self.len_and_kind
+    }
+
+    #[inline]
+    fn needs_decoding(self) -> bool {
+        self.len_and_kind & 1 == 1
+    }
+
+    /// The stretch as it stands in the text; empty when the span is not of this text.
+    #[inline]
+    pub(crate) fn raw(self, text: &str) -> &str {
+        text.get(self.start()..self.end()).unwrap_or("")
+    }
+
+    /// The value.
+    #[inline]
+    pub(crate) fn value(self, text: &str) -> Cow<'_, str> {
+        let raw = self.raw(text);
+        if self.needs_decoding() {
+            decode(raw)
+        } else {
+            Cow::Borrowed(raw)
+        }
+    }
+
+    /// The value, or `None` for [`Span::NONE`].
+    #[inline]
+    pub(crate) fn optional_value(self, text: &str) -> Option<Cow<'_, str>> {
+        self.is_some().then(|| self.value(text))
+    }
+}
+
+/// Resolves the five predefined entities and character references, unwraps CDATA, leaves
+/// out comments and processing instructions (XML 1.0, 2.4 to 2.7, 4.1 and 4.6). What is
+/// none of these stays as it is: a bare ampersand is common in events and no reason to
+/// lose the value.
+pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
+    let Some(first) = memchr2(b'&', b'<', raw.as_bytes()) else {
+        return Cow::Borrowed(raw);
+    };
+    let mut value = String::with_capacity(raw.len());
+    let mut rest = raw;
+    let mut next = Some(first);
+    while let Some(at) = next {
+        value.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let used = if rest.starts_with('&') {
+            decode_reference(rest, &mut value)
+        } else {
+            decode_section(rest, &mut value)
+        };
+        rest = &rest[used..];
+        next = memchr2(b'&', b'<', rest.as_bytes());
+    }
+    value.push_str(rest);
+    Cow::Owned(value)
+}
+
+/// Longest reference worth looking at: `&#x0010FFFF;` has 12 bytes.
+const REFERENCE_BYTES_MAX: usize = 16;
+
+/// Appends what the reference at the start of `rest` stands for; returns the bytes used.
+fn decode_reference(rest: &str, value: &mut String) -> usize {
+    let window = &rest.as_bytes()[..rest.len().min(REFERENCE_BYTES_MAX)];
+    let character = window
+        .iter()
+        .position(|&byte| byte == b';')
+        .and_then(|semicolon| {
+            let character = match &rest[1..semicolon] {
+                "lt" => '<',
+                "gt" => '>',
+                "amp" => '&',
+                "quot" => '"',
+                "apos" => '\'',
+                name => character_reference(name)?,
+            };
+            Some((character, semicolon + 1))
+        });
+    let (character, used) = character.unwrap_or(('&', 1));
+    value.push(character);
+    used
+}
+
+/// `#13` and `#xD`. Control characters are let through, U+0000 is not.
+fn character_reference(name: &str) -> Option<char> {
+    let digits = name.strip_prefix('#')?;
+    let code = match digits.strip_prefix('x') {
+        Some(hex) => u32::from_str_radix(hex, 16).ok()?,
+        None => digits.parse().ok()?,
+    };
+    char::from_u32(code).filter(|&character| character != '\0')
+}
+
+/// Handles CDATA, a comment or a processing instruction at the start of `rest`; anything
+/// else is an ordinary less-than sign.
+fn decode_section(rest: &str, value: &mut String) -> usize {
+    if let Some(body) = rest.strip_prefix("<![CDATA[") {
+        let len = body.find("]]>").unwrap_or(body.len());
+        value.push_str(&body[..len]);
+        return (rest.len() - body.len() + len + 3).min(rest.len());
+    }
+    let end = if let Some(body) = rest.strip_prefix("<!--") {
+        body.find("-->").map(|at| at + 7)
+    } else if rest.starts_with("<?") {
+        rest.find("?>").map(|at| at + 2)
+    } else {
+        value.push('<');
+        return 1;
+    };
+    end.unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_and_sections_are_decoded() {
+        for (raw, value) in [
+            ("", ""),
+            ("plain", "plain"),
+            ("a &lt;b&gt; &amp;amp; &quot;&apos;", "a <b> &amp; \"'"),
+            ("&#13;&#xA;&#x1F600;", "\r\n\u{1F600}"),
+            ("&#1;", "\u{1}"),
+            ("&#0;&#xD800;&nbsp;&", "&#0;&#xD800;&nbsp;&"),
+            ("USB\\VID_04F3&PID_012D&0;", "USB\\VID_04F3&PID_012D&0;"),
+            (
+                "&\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}",
+                "&\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}\u{20ac}",
+            ),
+            ("a<![CDATA[<&amp;>]]>b<!-- & -->c<?x ?>d", "a<&amp;>bcd"),
+            ("<![CDATA[open", "open"),
+            ("<![CDATA[a]]", "a]]"),
+            ("a<!-- open", "a"),
+            ("a < b", "a < b"),
+        ] {
+            assert_eq!(decode(raw), value, "{raw}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What makes an Event the same Event when it comes again.
+//!
+//! Record ids alone restart when a machine is rebuilt or a log is cleared, and a machine
+//! may call itself anything, so the authenticated source and the time belong to it.
+
+use std::fmt;
+
+use sha2::{Digest, Sha256};
+
+use crate::event::Event;
+
+/// The first 128 bits of a SHA-256.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Identity(pub [u8; 16]);
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identity({self})")
+    }
+}
+
+/// Of (source, computer, channel, record id, TimeCreated); without a record id, of
+/// (source, text). Every part carries its length, so that no two lists of parts give the
+/// same bytes. `source` is the authenticated sender, or a constant for imported files, so
+/// that overlapping exports of one log are recognised.
+pub fn identity(source: &str, event: Event<'_>) -> Identity {
+    let mut hasher = Sha256::new();
+    match event.record_id() {
+        Some(record_id) => {
+            hasher.update(b"r");
+            part(&mut hasher, source);
+            part(&mut hasher, event.computer().as_deref().unwrap_or(""));
+            part(&mut hasher, event.channel().as_deref().unwrap_or(""));
+            hasher.update(record_id.to_le_bytes());
+            if let Some(time) = event.time_created() {
+                hasher.update(time.as_second().to_le_bytes());
+                hasher.update(time.subsec_nanosecond().to_le_bytes());
+            }
+        }
+        None => {
+            hasher.update(b"t");
+            part(&mut hasher, source);
+            part(&mut hasher, event.text());
+        }
+    }
+    let digest = hasher.finalize();
+    let mut identity = [0; 16];
+    identity.copy_from_slice(&digest[..16]);
+    Identity(identity)
+}
+
+fn part(hasher: &mut Sha256, text: &str) {
+    hasher.update((text.len() as u64).to_le_bytes());
+    hasher.update(text.as_bytes());
+}
