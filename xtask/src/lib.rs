@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod docs;
+pub mod features;
 pub mod licences;
 pub mod project;
 pub mod source;

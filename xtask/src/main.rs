@@ -6,13 +6,14 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use xtask::{docs, licences, project::Project, tidy};
+use xtask::{docs, features, licences, project::Project, tidy};
 
 const USAGE: &str = "\
 cargo xtask TASK
 
   tidy           hold the repository to its own rules (see CONTRIBUTING.md)
   licences       check every dependency's licence and source against the allowed ones
+  features       check that the tests share the program's build of every dependency
   third-party    write THIRD-PARTY.md from the dependencies of the program
   docs-commands  list the commands that docs/ tells a reader to run, one a line
 ";
@@ -40,6 +41,7 @@ fn run() -> Result<ExitCode> {
             findings.extend(licences::stale_notice(&packages, &Project::load(&root)?));
             report("licences", &findings)
         }
+        "features" => report("features", &features::check(&root)?),
         "third-party" => {
             let text = licences::notice(&licences::resolve(&root)?);
             let path = root.join("THIRD-PARTY.md");
