@@ -6,8 +6,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod batch;
+pub mod cef;
 pub mod event;
 pub mod identity;
 pub mod limits;
 pub mod names;
+pub mod syslog;
 mod varint;

@@ -22,3 +22,11 @@ pub const RENDERING_KEYWORDS_MAX: usize = 64;
 
 /// Longest source name, and longest subscription name, in a batch header, in bytes.
 pub const BATCH_NAME_BYTES_MAX: usize = 4 * 1024;
+
+/// Least that a syslog message may be allowed, in bytes: what the longest prefix, all keys
+/// of a profile and its numbers need when every text is cut.
+pub const SYSLOG_MESSAGE_MIN: usize = 1024;
+
+/// Most bytes of a syslog message where nothing else is said: what RFC 5425 4.3.1 says
+/// receivers should take.
+pub const SYSLOG_MESSAGE_DEFAULT: usize = 8 * 1024;
