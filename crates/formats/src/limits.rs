@@ -30,3 +30,21 @@ pub const SYSLOG_MESSAGE_MIN: usize = 1024;
 /// Most bytes of a syslog message where nothing else is said: what RFC 5425 4.3.1 says
 /// receivers should take.
 pub const SYSLOG_MESSAGE_DEFAULT: usize = 8 * 1024;
+
+/// Elements open at once in a SOAP envelope.
+pub const SOAP_DEPTH_MAX: usize = 64;
+
+/// Bytes of one header value of a SOAP envelope: an address, an identifier, a name.
+pub const SOAP_HEADER_BYTES_MAX: usize = 8 * 1024;
+
+/// Events in one delivery. Windows fills envelopes of 512,000 bytes, less than 2,000 events.
+pub const SOAP_EVENTS_MAX: usize = 65_536;
+
+/// Subscriptions in one `EnumerateResponse`, as the simulated source reads it.
+pub const SOAP_SUBSCRIPTIONS_MAX: usize = 1_024;
+
+/// Bytes of a bookmark. One entry a channel; a query may name some hundred channels.
+pub const BOOKMARK_BYTES_MAX: usize = 64 * 1024;
+
+/// Replaced characters that are located one by one in a text; all that follows counts as lossy.
+pub const REPLACEMENTS_LOCATED_MAX: usize = 4_096;

@@ -1,0 +1,381 @@
+//! The decoder: a word of input at a time, matches copied inside the output.
+//!
+//! The history buffer of ECMA-321 is a ring that copy pointers address absolutely. The last 1,024
+//! bytes of the output hold the same bytes, so the ring is never built: an address is turned into
+//! a distance back from the end of the output.
+
+use super::{EXPANSION_MAX, HISTORY_BYTES, TRAILER_BYTES, control};
+
+/// Copies are done in chunks of this many bytes, so the buffer is longer than the data by it.
+const CHUNK_BYTES: usize = 16;
+
+/// Bits of the longest symbol: a copy pointer with a 12-bit match count field.
+const SYMBOL_BITS_MAX: u32 = 23;
+
+/// Bits of a control symbol.
+const CONTROL_BITS: u32 = 13;
+
+/// Bits of a displacement field, which addresses the history buffer.
+const DISPLACEMENT_BITS: u32 = 10;
+
+/// Why a body is not SLDC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The stream ends before END OF RECORD.
+    #[error("SLDC stream ends before its end-of-record symbol")]
+    Truncated,
+    /// The trailer states more clear bytes than the caller accepts.
+    #[error("SLDC body of {declared} clear bytes is over the limit of {limit}")]
+    TooLarge {
+        /// Clear bytes that the trailer states.
+        declared: usize,
+        /// Clear bytes that the caller accepts.
+        limit: usize,
+    },
+    /// The trailer and the stream disagree.
+    #[error("SLDC stream does not hold the {declared} clear bytes that its trailer states")]
+    LengthMismatch {
+        /// Clear bytes that the trailer states.
+        declared: usize,
+    },
+    /// A copy pointer reaches before the last reset.
+    #[error("SLDC copy pointer to bytes that were never written, at clear byte {at}")]
+    BadPointer {
+        /// Where in the clear data the copy would have gone.
+        at: usize,
+    },
+    /// A reserved control symbol, one of tapes (file mark, end marker), or none where the stream
+    /// has to begin with one.
+    #[error("SLDC control symbol {symbol:#06b} is not valid at clear byte {at}")]
+    BadControl {
+        /// The low four bits of the symbol, or 0xFF where a control symbol is missing.
+        symbol: u8,
+        /// Where in the clear data it stands.
+        at: usize,
+    },
+}
+
+/// Decodes bodies one after the other into a buffer that it keeps.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    clear: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder that has allocated nothing yet.
+    #[must_use]
+    pub fn new() -> Decoder {
+        Decoder::default()
+    }
+
+    /// Decodes one body: a record and its trailer. What follows END OF RECORD before the trailer
+    /// is padding and is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::TooLarge`] when the trailer states more than `limit` bytes, before anything
+    /// is allocated; the others when the body is not a conforming stream.
+    pub fn decode(&mut self, body: &[u8], limit: usize) -> Result<&[u8], DecodeError> {
+        let Some((stream, trailer)) = body.split_last_chunk::<TRAILER_BYTES>() else {
+            return Err(DecodeError::Truncated);
+        };
+        let declared =
+            usize::try_from(u32::from_le_bytes(*trailer)).map_err(|_| DecodeError::Truncated)?;
+        if declared > limit {
+            return Err(DecodeError::TooLarge { declared, limit });
+        }
+        if declared > stream.len().saturating_mul(EXPANSION_MAX) {
+            return Err(DecodeError::LengthMismatch { declared });
+        }
+        // Only grown, never cleared: every byte that is read has been written in this run.
+        if self.clear.len() < declared + CHUNK_BYTES {
+            self.clear.resize(declared + CHUNK_BYTES, 0);
+        }
+        let mut record = Record {
+            bits: Bits::new(stream),
+            clear: &mut self.clear,
+            declared,
+            position: 0,
+            reset_at: 0,
+        };
+        record.run()?;
+        if record.position != declared {
+            return Err(DecodeError::LengthMismatch { declared });
+        }
+        Ok(self.clear.get(..declared).unwrap_or_default())
+    }
+
+    /// Bytes of memory held for the next body.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.clear.capacity()
+    }
+
+    /// Gives back memory over `keep` bytes, so that one large body does not hold it for ever.
+    pub fn shrink(&mut self, keep: usize) {
+        if self.clear.len() > keep {
+            self.clear.truncate(keep);
+            self.clear.shrink_to(keep);
+        }
+    }
+}
+
+/// What the stream does next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Scheme1,
+    Scheme2,
+    End,
+}
+
+struct Record<'a> {
+    bits: Bits<'a>,
+    clear: &'a mut [u8],
+    declared: usize,
+    /// Where the next clear byte goes.
+    position: usize,
+    /// Where the history began.
+    reset_at: usize,
+}
+
+impl Record<'_> {
+    fn run(&mut self) -> Result<(), DecodeError> {
+        self.bits.refill();
+        if self.bits.window >> 55 != 0x1FF {
+            return Err(DecodeError::BadControl {
+                symbol: 0xFF,
+                at: 0,
+            });
+        }
+        let mut next = self.control(None)?;
+        loop {
+            next = match next {
+                Next::Scheme1 => self.scheme_1()?,
+                Next::Scheme2 => self.scheme_2()?,
+                Next::End => return Ok(()),
+            };
+        }
+    }
+
+    /// Consumes the control symbol at the head of the window.
+    fn control(&mut self, scheme: Option<Next>) -> Result<Next, DecodeError> {
+        let symbol = ((self.bits.window >> 51) & 0xF) as u8;
+        let bad = DecodeError::BadControl {
+            symbol,
+            at: self.position,
+        };
+        self.bits.consume(CONTROL_BITS)?;
+        match symbol {
+            control::SCHEME_1 => Ok(Next::Scheme1),
+            control::SCHEME_2 => Ok(Next::Scheme2),
+            control::RESET_1 => {
+                self.reset_at = self.position;
+                Ok(Next::Scheme1)
+            }
+            control::RESET_2 => {
+                self.reset_at = self.position;
+                Ok(Next::Scheme2)
+            }
+            control::END_OF_RECORD => Ok(Next::End),
+            control::FLUSH => {
+                self.bits.align_32()?;
+                scheme.ok_or(bad)
+            }
+            _ => Err(bad),
+        }
+    }
+
+    /// Scheme 1 up to the next control symbol.
+    fn scheme_1(&mut self) -> Result<Next, DecodeError> {
+        loop {
+            if self.bits.filled < SYMBOL_BITS_MAX {
+                self.bits.refill();
+            }
+            let window = self.bits.window;
+            if window >> 63 == 0 {
+                self.bits.consume(9)?;
+                self.push((window >> 55) as u8)?;
+                continue;
+            }
+            let entry = MATCH_COUNTS[((window >> 55) & 0xFF) as usize];
+            let (length, bits) = if entry.length > 0 {
+                (usize::from(entry.length), entry.bits)
+            } else if (window >> 51) & 0xF0 == 0xF0 {
+                return self.control(Some(Next::Scheme1));
+            } else {
+                (32 + ((window >> 51) & 0xFF) as usize, LONG_BITS)
+            };
+            let address = (window << bits) >> (64 - DISPLACEMENT_BITS);
+            self.bits.consume(bits + DISPLACEMENT_BITS)?;
+            self.copy(address as usize, length)?;
+        }
+    }
+
+    /// Scheme 2 up to the next control symbol: 0xFF is written as nine bits, the last one zero.
+    fn scheme_2(&mut self) -> Result<Next, DecodeError> {
+        loop {
+            if self.bits.filled < SYMBOL_BITS_MAX {
+                self.bits.refill();
+            }
+            let byte = (self.bits.window >> 56) as u8;
+            if byte != 0xFF {
+                self.bits.consume(8)?;
+            } else if (self.bits.window >> 55) & 1 == 0 {
+                self.bits.consume(9)?;
+            } else {
+                return self.control(Some(Next::Scheme2));
+            }
+            self.push(byte)?;
+        }
+    }
+
+    fn push(&mut self, byte: u8) -> Result<(), DecodeError> {
+        if self.position >= self.declared {
+            return Err(DecodeError::LengthMismatch {
+                declared: self.declared,
+            });
+        }
+        self.clear[self.position] = byte;
+        self.position += 1;
+        Ok(())
+    }
+
+    fn copy(&mut self, address: usize, length: usize) -> Result<(), DecodeError> {
+        let written = self.position - self.reset_at;
+        // Equal addresses mean the oldest byte of the ring, not the one about to be written.
+        let distance = match written.wrapping_sub(address) % HISTORY_BYTES {
+            0 => HISTORY_BYTES,
+            back => back,
+        };
+        if distance > written {
+            return Err(DecodeError::BadPointer { at: self.position });
+        }
+        if length > self.declared - self.position {
+            return Err(DecodeError::LengthMismatch {
+                declared: self.declared,
+            });
+        }
+        let from = self.position - distance;
+        if length <= CHUNK_BYTES && length <= distance {
+            let mut chunk = [0; CHUNK_BYTES];
+            chunk.copy_from_slice(&self.clear[from..from + CHUNK_BYTES]);
+            self.clear[self.position..self.position + CHUNK_BYTES].copy_from_slice(&chunk);
+        } else if length <= distance {
+            self.clear.copy_within(from..from + length, self.position);
+        } else {
+            for k in 0..length {
+                self.clear[self.position + k] = self.clear[from + k];
+            }
+        }
+        self.position += length;
+        Ok(())
+    }
+}
+
+/// The bits of the stream, most significant first.
+struct Bits<'a> {
+    input: &'a [u8],
+    /// The first byte that is not wholly in the window.
+    next: usize,
+    /// The bits to come, from the top. Below `filled` bits it may hold more of the stream or zeros.
+    window: u64,
+    /// How many bits of the window are of the stream and counted.
+    filled: u32,
+}
+
+impl<'a> Bits<'a> {
+    fn new(input: &'a [u8]) -> Bits<'a> {
+        Bits {
+            input,
+            next: 0,
+            window: 0,
+            filled: 0,
+        }
+    }
+
+    /// Fills the window to at least 56 bits, or with all that is left.
+    #[inline]
+    fn refill(&mut self) {
+        let rest = self.input.get(self.next..).unwrap_or_default();
+        if let Some(word) = rest.first_chunk::<8>() {
+            self.window |= u64::from_be_bytes(*word) >> self.filled;
+            self.next += ((63 - self.filled) >> 3) as usize;
+            self.filled |= 56;
+            return;
+        }
+        for byte in rest {
+            if self.filled > 56 {
+                break;
+            }
+            self.window |= u64::from(*byte) << 56 >> self.filled;
+            self.next += 1;
+            self.filled += 8;
+        }
+    }
+
+    #[inline]
+    fn consume(&mut self, bits: u32) -> Result<(), DecodeError> {
+        if bits > self.filled {
+            return Err(DecodeError::Truncated);
+        }
+        self.window <<= bits;
+        self.filled -= bits;
+        Ok(())
+    }
+
+    /// Goes on at the next 32-bit boundary of the stream.
+    fn align_32(&mut self) -> Result<(), DecodeError> {
+        let consumed = self.next * 8 - self.filled as usize;
+        let boundary = consumed.div_ceil(32) * 4;
+        if boundary > self.input.len() {
+            return Err(DecodeError::Truncated);
+        }
+        self.next = boundary;
+        self.window = 0;
+        self.filled = 0;
+        self.refill();
+        Ok(())
+    }
+}
+
+/// Bits of a copy pointer with the 12-bit match count field, without its displacement.
+const LONG_BITS: u32 = 13;
+
+/// What the eight bits behind the flag bit of a copy pointer say.
+#[derive(Clone, Copy)]
+struct MatchCount {
+    /// Bytes to copy; 0 when the field is the 12-bit one or this is a control symbol.
+    length: u8,
+    /// Bits of the flag and the match count field.
+    bits: u32,
+}
+
+/// Match count fields by their first eight bits (ECMA-321 8.4.2).
+const MATCH_COUNTS: [MatchCount; 256] = {
+    let mut table = [MatchCount { length: 0, bits: 0 }; 256];
+    let mut index = 0;
+    while index < 240 {
+        let bits = index as u8;
+        table[index] = match bits.leading_ones() {
+            0 => MatchCount {
+                length: 2 + ((bits >> 6) & 1),
+                bits: 3,
+            },
+            1 => MatchCount {
+                length: 4 + ((bits >> 4) & 3),
+                bits: 5,
+            },
+            2 => MatchCount {
+                length: 8 + ((bits >> 2) & 7),
+                bits: 7,
+            },
+            _ => MatchCount {
+                length: 16 + (bits & 15),
+                bits: 9,
+            },
+        };
+        index += 1;
+    }
+    table
+};
