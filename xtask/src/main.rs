@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use xtask::{docs, features, licences, project::Project, tidy};
+use xtask::{bench, docs, features, licences, project::Project, tidy};
 
 const USAGE: &str = "\
 cargo xtask TASK
@@ -15,6 +15,7 @@ cargo xtask TASK
   licences       check every dependency's licence and source against the allowed ones
   features       check that the tests share the program's build of every dependency
   third-party    write THIRD-PARTY.md from the dependencies of the program
+  bench [NAME…]  run the benchmarks and print their figures as one table
   docs-commands  list the commands that docs/ tells a reader to run, one a line
 ";
 
@@ -40,6 +41,10 @@ fn run() -> Result<ExitCode> {
             let mut findings = licences::check(&policy, &packages);
             findings.extend(licences::stale_notice(&packages, &Project::load(&root)?));
             report("licences", &findings)
+        }
+        "bench" => {
+            print!("{}", bench::run(&root, &args.collect::<Vec<_>>())?);
+            Ok(ExitCode::SUCCESS)
         }
         "features" => report("features", &features::check(&root)?),
         "third-party" => {

@@ -174,23 +174,22 @@ pub(super) fn globals(project: &Project) -> Vec<Finding> {
     findings
 }
 
-/// The crates that meet outside input name their limits in one place.
+/// The crates that meet outside input name their limits where they can be found.
 pub(super) fn limits_are_named(project: &Project) -> Vec<Finding> {
-    let has_modules = |name: &str| {
+    let mut findings = Vec::new();
+    for name in ["formats", "pipeline", "lake"] {
         let root = format!("crates/{name}/src/");
-        let modules = project.rust().filter(|file| file.path.starts_with(&root));
-        modules.count() > 1
-    };
-    ["formats", "pipeline"]
-        .iter()
-        .filter(|name| has_modules(name))
-        .map(|name| format!("crates/{name}/src/limits.rs"))
-        .filter(|path| project.get(path).is_none())
-        .map(|path| {
-            let what = "the limits on outside input have their home here";
-            Finding::new(&path, 0, what)
-        })
-        .collect()
+        let modules: Vec<_> = project
+            .rust()
+            .filter(|file| file.path.starts_with(&root))
+            .collect();
+        let named = modules.iter().any(|file| file.path.ends_with("/limits.rs"));
+        if modules.len() > 1 && !named {
+            let what = "no limits.rs names the limits on outside input";
+            findings.push(Finding::new(&root, 0, what));
+        }
+    }
+    findings
 }
 
 fn is_heavy(dependency: &str) -> bool {
@@ -326,7 +325,7 @@ mod tests {
         ]);
         assert_eq!(
             lines(&limits_are_named(&project)),
-            ["crates/pipeline/src/limits.rs: the limits on outside input have their home here"]
+            ["crates/pipeline/src/: no limits.rs names the limits on outside input"]
         );
     }
 }
