@@ -1,3 +1,11 @@
 //! The program windrow: its commands, its configuration, and the wiring of its rooms.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod cli;
+pub mod config;
+pub mod datadir;
+pub mod exit;
+pub mod logging;
+pub mod output;
+pub mod service;

@@ -1,0 +1,36 @@
+//! `windrow man`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::CommandFactory as _;
+
+use super::Cli;
+use crate::exit::Code;
+
+/// Print the manual page, or write one for every command into a folder
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow man | man -l -                         read it
+  windrow man /usr/local/share/man/man1          install it, a page a command")]
+pub(super) struct Args {
+    /// The folder to write windrow.1, windrow-import.1, … into
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Code> {
+    let mut command = Cli::command();
+    command.build();
+    match &args.dir {
+        Some(dir) => {
+            fs_err::create_dir_all(dir)?;
+            clap_mangen::generate_to(command, dir)
+                .with_context(|| format!("cannot write manual pages into {}", dir.display()))?;
+        }
+        None => clap_mangen::Man::new(command).render(&mut &mut *out)?,
+    }
+    Ok(Code::Ok)
+}

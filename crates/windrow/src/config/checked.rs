@@ -1,0 +1,272 @@
+//! The configuration after every check: what the rest of the program works with. Every path is absolute or relative to
+//! the working directory, every default filled in, every name safe for a file name and a metric label.
+//!
+//! It serialises to the form of `windrow.toml`, so that `windrow config show` prints what holds, defaults included.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::units::{ByteSize, Span};
+
+/// Everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Config {
+    /// The file it was read from; none when there is none and the defaults hold.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
+    /// The one folder under which windrow keeps everything.
+    pub data_dir: PathBuf,
+    /// Where events come from.
+    pub source: Sources,
+    /// What machines are asked to send, by name.
+    pub subscription: BTreeMap<String, Subscription>,
+    /// Where events go.
+    pub sink: Sinks,
+    /// The journal between the two.
+    pub journal: Journal,
+    /// The Delta lake that SQL answers from.
+    pub lake: Lake,
+    /// Health and metrics.
+    pub web: Web,
+    /// The program's own log.
+    pub log: Log,
+}
+
+/// Sources by kind and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sources {
+    /// `[source.wef.NAME]`
+    pub wef: BTreeMap<String, WefSource>,
+}
+
+/// Sinks by kind and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Sinks {
+    /// `[sink.syslog.NAME]`
+    pub syslog: BTreeMap<String, SyslogSink>,
+}
+
+/// `[source.wef.NAME]`: a listener for Windows Event Forwarding (MS-WSMV) over mutual TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WefSource {
+    /// The address to listen at.
+    pub listen: SocketAddr,
+    /// The name machines reach the collector by, which its certificate carries.
+    pub hostname: String,
+    /// The path of the subscription manager, as in the group policy's `Server=` setting.
+    pub path: String,
+    /// The certificates.
+    pub tls: WefTls,
+    /// Names of `[subscription.NAME]` tables offered here.
+    pub subscriptions: Vec<String>,
+}
+
+/// `[source.wef.NAME.tls]`, files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WefTls {
+    /// The collector's certificate and those between it and its root.
+    pub certificate: PathBuf,
+    /// Its private key, readable by its owner only.
+    pub key: PathBuf,
+    /// The authority that issues the machines' certificates.
+    pub client_ca: PathBuf,
+}
+
+/// `[subscription.NAME]`: what machines are asked to send, and how (MS-WSMV 2.2.4.41).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Subscription {
+    /// The QueryList, well-formed XML.
+    pub query: String,
+    /// Whether the machine renders the message text.
+    pub content_format: ContentFormat,
+    /// Whether what is in the logs already is sent too.
+    pub read_existing: bool,
+    /// How often a machine without events says that it lives.
+    pub heartbeat: Span,
+    /// How long a machine may wait to fill a batch.
+    pub max_latency: Span,
+    /// How many events a batch holds at most; the machine decides when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batch_events: Option<u32>,
+    /// How large a message may be.
+    pub max_envelope: ByteSize,
+    /// How long a machine waits before it tries again.
+    pub retry_interval: Span,
+    /// How often it tries before it waits for its next refresh.
+    pub retry_count: u32,
+    /// The language of rendered text, such as `en-US`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// The language that numbers and dates in rendered text follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_locale: Option<String>,
+}
+
+/// What a machine sends of an event (MS-WSMV 2.2.4.41, option ContentFormat).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ContentFormat {
+    /// The event alone.
+    Raw,
+    /// With the message and the names of task, opcode and keywords in the machine's language: some five times larger.
+    RenderedText,
+}
+
+/// `[sink.syslog.NAME]`: CEF messages to a syslog receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SyslogSink {
+    /// A name or an address; over TLS the receiver's certificate must carry it.
+    pub server_name: String,
+    /// 6514 over TLS, 514 otherwise, when not set.
+    pub port: u16,
+    /// How messages travel.
+    pub transport: Transport,
+    /// The authority of the receiver's certificate; the system's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// What this side shows of itself (mutual TLS).
+    #[serde(flatten)]
+    pub client: Option<ClientIdentity>,
+    /// How messages are told apart in a stream.
+    pub framing: Framing,
+    /// What stands before the CEF message.
+    pub prefix: Prefix,
+    /// Which fields of an event go where.
+    pub profile: Profile,
+    /// The number after `CEF:`.
+    pub cef_version: CefVersion,
+    /// Longer messages have their values cut.
+    pub max_message_bytes: u32,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClientIdentity {
+    /// The certificate and those between it and its root.
+    #[serde(rename = "client_certificate")]
+    pub certificate: PathBuf,
+    /// Its private key, readable by its owner only.
+    #[serde(rename = "client_key")]
+    pub key: PathBuf,
+}
+
+/// How messages travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// One datagram a message (RFC 5426): may be lost without a word.
+    Udp,
+    /// A stream anybody on the way can read and change (RFC 6587).
+    Tcp,
+    /// TLS 1.2 or 1.3 with server authentication (RFC 5425).
+    Tls,
+}
+
+/// How messages are told apart in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Framing {
+    /// Each ends with a line feed (RFC 6587 3.4.2).
+    Lf,
+    /// Each begins with its length (RFC 6587 3.4.1, RFC 5425 4.3).
+    OctetCounting,
+}
+
+/// What stands before the CEF message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Prefix {
+    /// `<PRI>Mmm dd hh:mm:ss host ` (RFC 3164).
+    Rfc3164,
+    /// The same with an RFC 3339 time.
+    Rfc3164Iso,
+    /// `<PRI>1 time host app - id - ` (RFC 5424).
+    Rfc5424,
+    /// Nothing.
+    None,
+}
+
+/// Which fields of an event go where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Profile {
+    /// The 23 `Mas…` extensions of Azure Stack's Windows events.
+    AzureStack,
+}
+
+/// The number after `CEF:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CefVersion {
+    /// What every receiver reads.
+    #[serde(rename = "0")]
+    V0,
+    /// As Azure Stack's documentation prints it; many receivers refuse it.
+    #[serde(rename = "0.0")]
+    V0Dot0,
+    /// CEF 1.x.
+    #[serde(rename = "1")]
+    V1,
+}
+
+/// `[journal]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Journal {
+    /// How much disk it may take.
+    pub quota: ByteSize,
+    /// The size of one of its files.
+    pub segment_size: ByteSize,
+    /// What happens when the quota is used up and a sink still needs the oldest events.
+    pub when_full: WhenFull,
+}
+
+/// What happens when the journal is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenFull {
+    /// Sources are not acknowledged: machines keep their events and send them later. Nothing is lost.
+    Block,
+    /// The oldest events go, and the loss is a record.
+    DropOldest,
+}
+
+/// `[lake]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lake {
+    /// Whether events are kept for SQL at all.
+    pub enabled: bool,
+    /// A commit at the latest after this time …
+    pub flush_interval: Span,
+    /// … or this many events.
+    pub flush_rows: u32,
+}
+
+/// `[web]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Web {
+    /// Where `/healthz` and `/metrics` answer: a loopback address, since nobody is asked who they are.
+    pub listen: SocketAddr,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Log {
+    /// A level, or levels by target: `info,windrow_pipeline=debug`.
+    pub level: String,
+    /// Text or JSON.
+    pub format: LogFormat,
+}
+
+/// The form of the program's own log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

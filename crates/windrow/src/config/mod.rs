@@ -1,0 +1,156 @@
+//! `windrow.toml`: the administrator's, never written by the program. Read in two steps, as written ([`raw`]) and
+//! checked ([`checked`]), so that nothing behind this door meets a setting that makes no sense.
+//!
+//! This is the only room that reads the environment. What decides, in this order: the command line, the environment,
+//! the file, the default.
+
+mod check;
+pub mod checked;
+mod environment;
+mod error;
+pub mod limits;
+mod query_list;
+mod raw;
+mod suggest;
+pub mod units;
+
+use std::path::{Path, PathBuf};
+
+pub use environment::Environment;
+pub use error::ConfigError;
+
+/// A windrow.toml that shows every key, with its default where there is one.
+pub const EXAMPLE: &str = include_str!("example.toml");
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--config`
+    pub config: Option<PathBuf>,
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `--log`
+    pub log: Option<String>,
+}
+
+/// Whether a command can do without a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// There has to be one.
+    File,
+    /// The defaults do when no file was named and the platform's is absent.
+    Defaults,
+}
+
+/// Reads the configuration, as often as asked: at the start, and again when the service is told to reload.
+#[derive(Debug, Clone)]
+pub struct Loader {
+    environment: Environment,
+    overrides: Overrides,
+}
+
+impl Loader {
+    /// A loader for one environment and one command line.
+    #[must_use]
+    pub fn new(environment: Environment, overrides: Overrides) -> Loader {
+        Loader {
+            environment,
+            overrides,
+        }
+    }
+
+    /// The environment this loader looks at.
+    #[must_use]
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// Reads and checks.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or says something that makes no sense.
+    pub fn load(&self, need: Need) -> Result<checked::Config, ConfigError> {
+        let text = match self.file()? {
+            Some(file) => Some((read(&file)?, file)),
+            None if need == Need::File => return Err(self.no_file()),
+            None => None,
+        };
+        let (raw, source) = match &text {
+            Some((text, file)) => (parse(file, text)?, check::Source { file, text }),
+            None => (
+                raw::Config::default(),
+                check::Source {
+                    file: Path::new(""),
+                    text: "",
+                },
+            ),
+        };
+        check::check(raw, source, &self.environment, &self.overrides)
+    }
+
+    /// The file that counts, or none. One that was named has to exist.
+    fn file(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let named = self
+            .overrides
+            .config
+            .as_ref()
+            .or(self.environment.config.as_ref());
+        if let Some(file) = named {
+            return Ok(Some(file.clone()));
+        }
+        let Some(usual) = self.environment.default_config() else {
+            return Ok(None);
+        };
+        match fs_err::exists(&usual) {
+            Ok(true) => Ok(Some(usual)),
+            Ok(false) => Ok(None),
+            Err(error) => Err(ConfigError::new(error.to_string())),
+        }
+    }
+
+    fn no_file(&self) -> ConfigError {
+        let usual = self.environment.default_config();
+        let usual = usual.map_or_else(String::new, |path| format!(", or write {}", path.display()));
+        ConfigError::new("there is no configuration file").with_hint(format!(
+            "name one with --config{usual}; `windrow config example` prints one to begin with"
+        ))
+    }
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    let hint = "`windrow config example` prints one to begin with";
+    let metadata = fs_err::metadata(file)
+        .map_err(|error| ConfigError::new(error.to_string()).with_hint(hint))?;
+    if metadata.len() > limits::MAX_CONFIG_BYTES {
+        let limit = units::ByteSize(limits::MAX_CONFIG_BYTES);
+        return Err(ConfigError::new(format!(
+            "{} is larger than {limit}",
+            file.display()
+        )));
+    }
+    fs_err::read_to_string(file).map_err(|error| ConfigError::new(error.to_string()))
+}
+
+fn parse(file: &Path, text: &str) -> Result<raw::Config, ConfigError> {
+    toml::from_str(text).map_err(|error| ConfigError::from_toml(&error, file, text))
+}
+
+/// Checks the text of a configuration as if it had been read from `file`, in no particular environment.
+///
+/// # Errors
+/// As [`Loader::load`].
+pub fn check_text(file: &Path, text: &str) -> Result<checked::Config, ConfigError> {
+    let environment = Environment {
+        superuser: true,
+        ..Environment::default()
+    };
+    check::check(
+        parse(file, text)?,
+        check::Source { file, text },
+        &environment,
+        &Overrides::default(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

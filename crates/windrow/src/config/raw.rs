@@ -1,0 +1,146 @@
+//! `windrow.toml` as written: the shape alone. Whether it makes sense is the question of [`super::check`].
+//!
+//! Kind first (`[sink.syslog.siem]`), no untagged enums, no flattening: only so does a wrong word get an error that
+//! points at it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::checked::{
+    CefVersion, ContentFormat, Framing, LogFormat, Prefix, Profile, Transport, WhenFull,
+};
+use super::units::{ByteSize, Span};
+
+/// Tables by their names, each with its place in the file.
+pub(super) type Named<T> = BTreeMap<Spanned<String>, Spanned<T>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Config {
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) source: Sources,
+    pub(super) subscription: Named<Subscription>,
+    pub(super) sink: Sinks,
+    pub(super) journal: Journal,
+    pub(super) lake: Lake,
+    pub(super) web: Web,
+    pub(super) log: Log,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as [source.wef.main]"
+)]
+pub(super) struct Sources {
+    pub(super) wef: Named<WefSource>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as [sink.syslog.siem]"
+)]
+pub(super) struct Sinks {
+    pub(super) syslog: Named<SyslogSink>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [source.wef.main]"
+)]
+pub(super) struct WefSource {
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) hostname: Spanned<String>,
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) tls: WefTls,
+    pub(super) subscriptions: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as [source.wef.main.tls]"
+)]
+pub(super) struct WefTls {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+    pub(super) client_ca: PathBuf,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table with a name, such as [subscription.base]"
+)]
+pub(super) struct Subscription {
+    pub(super) query: Option<Spanned<String>>,
+    pub(super) query_file: Option<Spanned<PathBuf>>,
+    pub(super) channels: Option<Spanned<Vec<String>>>,
+    pub(super) content_format: Option<ContentFormat>,
+    pub(super) read_existing: Option<bool>,
+    pub(super) heartbeat: Option<Spanned<Span>>,
+    pub(super) max_latency: Option<Spanned<Span>>,
+    pub(super) max_batch_events: Option<Spanned<u32>>,
+    pub(super) max_envelope: Option<Spanned<ByteSize>>,
+    pub(super) retry_interval: Option<Spanned<Span>>,
+    pub(super) retry_count: Option<Spanned<u32>>,
+    pub(super) locale: Option<Spanned<String>>,
+    pub(super) data_locale: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [sink.syslog.siem]"
+)]
+pub(super) struct SyslogSink {
+    pub(super) server_name: Spanned<String>,
+    pub(super) port: Option<Spanned<u16>>,
+    pub(super) transport: Option<Spanned<Transport>>,
+    pub(super) ca_file: Option<Spanned<PathBuf>>,
+    pub(super) client_certificate: Option<Spanned<PathBuf>>,
+    pub(super) client_key: Option<Spanned<PathBuf>>,
+    pub(super) framing: Option<Spanned<Framing>>,
+    pub(super) prefix: Option<Prefix>,
+    pub(super) profile: Option<Profile>,
+    pub(super) cef_version: Option<CefVersion>,
+    pub(super) max_message_bytes: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [journal]")]
+pub(super) struct Journal {
+    pub(super) quota: Option<Spanned<ByteSize>>,
+    pub(super) segment_size: Option<Spanned<ByteSize>>,
+    pub(super) when_full: Option<WhenFull>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [lake]")]
+pub(super) struct Lake {
+    pub(super) enabled: Option<bool>,
+    pub(super) flush_interval: Option<Spanned<Span>>,
+    pub(super) flush_rows: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [web]")]
+pub(super) struct Web {
+    pub(super) listen: Option<Spanned<SocketAddr>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [log]")]
+pub(super) struct Log {
+    pub(super) level: Option<Spanned<String>>,
+    pub(super) format: Option<LogFormat>,
+}

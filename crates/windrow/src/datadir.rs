@@ -1,0 +1,321 @@
+//! The one folder under which windrow keeps everything:
+//!
+//! ```text
+//! VERSION         the version of this layout
+//! lock            held by the service while it runs
+//! journal/        what was acknowledged and not yet everywhere
+//! lake/           the Delta table of events
+//! quarantine/     what came in and could not be read
+//! pki/            certificates made here
+//! run/            the service's local socket
+//! ```
+//!
+//! Every folder is readable by its owner only (0700). An older layout is brought up to date when it is opened for
+//! writing; a newer one is refused, since an older program would not know what it destroys.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+/// The layout this program writes. There is no older one yet.
+const VERSION: u32 = 1;
+const FOLDERS: [&str; 5] = ["journal", "lake", "quarantine", "pki", "run"];
+
+/// What a command wants of the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be the one service that owns it: made when absent, locked.
+    Serve,
+    /// To add to it beside a running service: made when absent.
+    Write,
+    /// To look: it has to be there.
+    Read,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Nothing was collected here yet.
+    #[error("there is no data at {}", .0.display())]
+    Absent(PathBuf),
+    /// Something else is there.
+    #[error("{} holds other files and no VERSION: it is not a folder of windrow's", .0.display())]
+    Foreign(PathBuf),
+    /// The VERSION file does not say a version.
+    #[error("{} does not say a version", .0.display())]
+    Unreadable(PathBuf),
+    /// Written by a later program.
+    #[error("{} has layout version {found}, and this windrow knows none after {VERSION}: use the windrow that wrote it, or a later one", .path.display())]
+    Newer {
+        /// The folder.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// A service runs on it.
+    #[error("{} is in use by {holder}", .path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// `process 1234`, or `another process`.
+        holder: String,
+    },
+    /// The file system says no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The data folder, opened. The lock, when there is one, is held until it is dropped.
+#[derive(Debug)]
+pub struct DataDir {
+    root: PathBuf,
+    _lock: Option<File>,
+}
+
+impl DataDir {
+    /// Opens the folder at `root`.
+    ///
+    /// # Errors
+    /// See [`DataDirError`].
+    pub fn open(root: &Path, purpose: Purpose) -> Result<DataDir, DataDirError> {
+        match check_version(root) {
+            Err(DataDirError::Absent(_)) if purpose != Purpose::Read => {
+                create_private(root)?;
+                begin(root)?;
+            }
+            other => other?,
+        }
+        if purpose == Purpose::Read {
+            return Ok(DataDir {
+                root: root.to_owned(),
+                _lock: None,
+            });
+        }
+        create_private(root)?;
+        for folder in FOLDERS {
+            create_private(&root.join(folder))?;
+        }
+        let lock = if purpose == Purpose::Serve {
+            Some(lock(root)?)
+        } else {
+            None
+        };
+        Ok(DataDir {
+            root: root.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    /// The folder itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The journal's segments and cursors.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.root.join("journal")
+    }
+
+    /// The Delta table of events.
+    #[must_use]
+    pub fn lake(&self) -> PathBuf {
+        self.root.join("lake")
+    }
+
+    /// Deliveries that could not be read.
+    #[must_use]
+    pub fn quarantine(&self) -> PathBuf {
+        self.root.join("quarantine")
+    }
+
+    /// Certificates made here.
+    #[must_use]
+    pub fn pki(&self) -> PathBuf {
+        self.root.join("pki")
+    }
+
+    /// The local socket of the running service.
+    #[must_use]
+    pub fn socket(&self) -> PathBuf {
+        socket(&self.root)
+    }
+}
+
+/// The local socket of the service that runs on the folder `root`, whether or not it runs.
+#[must_use]
+pub fn socket(root: &Path) -> PathBuf {
+    root.join("run").join("windrow.sock")
+}
+
+/// Reads the version of the layout at `root` and says whether this program can use it.
+fn check_version(root: &Path) -> Result<(), DataDirError> {
+    let path = root.join("VERSION");
+    let text = match fs_err::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(without_version(root)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(DataDirError::Unreadable(path));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    match text.trim().parse::<u32>() {
+        Ok(VERSION) => Ok(()),
+        Ok(found) if found > VERSION => Err(DataDirError::Newer {
+            path: root.to_owned(),
+            found,
+        }),
+        _ => Err(DataDirError::Unreadable(path)),
+    }
+}
+
+/// A folder without VERSION is new, or somebody else's. What a start that was cut short leaves behind is new.
+fn without_version(root: &Path) -> DataDirError {
+    let ours = |name: &str| {
+        FOLDERS.contains(&name) || name == "lock" || name == "VERSION.new" || name == "lost+found"
+    };
+    let foreign = fs_err::read_dir(root).is_ok_and(|mut entries| {
+        entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_str().is_some_and(ours)))
+    });
+    let root = root.to_owned();
+    if foreign {
+        DataDirError::Foreign(root)
+    } else {
+        DataDirError::Absent(root)
+    }
+}
+
+fn begin(root: &Path) -> io::Result<()> {
+    let new = root.join("VERSION.new");
+    let mut file = fs_err::File::create(&new)?;
+    writeln!(file, "{VERSION}")?;
+    file.sync_all()?;
+    fs_err::rename(&new, root.join("VERSION"))?;
+    sync_folder(root)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        fs_err::File::open(folder)?.sync_all()
+    } else {
+        Ok(())
+    }
+}
+
+/// Makes the folder and those above it, this one readable by its owner only, also when it was there already.
+fn create_private(folder: &Path) -> io::Result<()> {
+    fs_err::create_dir_all(folder)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs_err::metadata(folder)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs_err::set_permissions(folder, std::fs::Permissions::from_mode(0o700))?;
+        }
+    }
+    Ok(())
+}
+
+fn lock(root: &Path) -> Result<File, DataDirError> {
+    let path = root.join("lock");
+    let mut options = fs_err::OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)?
+        .into_parts()
+        .0;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            let said = file.take(32).read_to_string(&mut holder).is_ok();
+            let number = holder.trim().parse::<u32>().ok().filter(|_| said);
+            let holder = number.map_or_else(
+                || "another process".to_owned(),
+                |id| format!("process {id}"),
+            );
+            return Err(DataDirError::InUse {
+                path: root.to_owned(),
+                holder,
+            });
+        }
+        Err(TryLockError::Error(error)) => return Err(error.into()),
+    }
+    file.set_len(0)?;
+    file.rewind()?;
+    writeln!(file, "{}", std::process::id())?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(root: &Path, purpose: Purpose) -> String {
+        let error = DataDir::open(root, purpose).unwrap_err();
+        error.to_string().replace(root.to_str().unwrap(), "DATA")
+    }
+
+    #[test]
+    fn a_new_folder_is_made_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().join("a/b");
+        let opened = DataDir::open(&root, Purpose::Write).unwrap();
+        for folder in [
+            root.clone(),
+            opened.journal(),
+            opened.lake(),
+            opened.quarantine(),
+            opened.pki(),
+        ] {
+            assert_eq!(
+                std::fs::metadata(folder).unwrap().permissions().mode() & 0o777,
+                0o700
+            );
+        }
+        assert_eq!(
+            std::fs::read_to_string(root.join("VERSION")).unwrap(),
+            "1\n"
+        );
+        assert_eq!(opened.socket(), root.join("run/windrow.sock"));
+        DataDir::open(&root, Purpose::Read).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_used_says_why() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path();
+        insta::assert_snapshot!(reason(root, Purpose::Read), @"there is no data at DATA");
+        std::fs::write(root.join("VERSION"), "2\n").unwrap();
+        insta::assert_snapshot!(reason(root, Purpose::Write), @"DATA has layout version 2, and this windrow knows none after 1: use the windrow that wrote it, or a later one");
+        std::fs::write(root.join("VERSION"), [0xff, 0xfe]).unwrap();
+        insta::assert_snapshot!(reason(root, Purpose::Read), @"DATA/VERSION does not say a version");
+        std::fs::remove_file(root.join("VERSION")).unwrap();
+        std::fs::write(root.join("photo.jpg"), "").unwrap();
+        insta::assert_snapshot!(reason(root, Purpose::Serve), @"DATA holds other files and no VERSION: it is not a folder of windrow's");
+    }
+
+    #[test]
+    fn one_service_at_a_time() {
+        let temp = tempfile::tempdir().unwrap();
+        let first = DataDir::open(temp.path(), Purpose::Serve).unwrap();
+        let expected = format!("DATA is in use by process {}", std::process::id());
+        assert_eq!(reason(temp.path(), Purpose::Serve), expected);
+        DataDir::open(temp.path(), Purpose::Write).unwrap();
+        drop(first);
+        DataDir::open(temp.path(), Purpose::Serve).unwrap();
+    }
+
+    #[test]
+    fn a_start_that_was_cut_short_is_begun_again() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::write(temp.path().join("VERSION.new"), "").unwrap();
+        std::fs::create_dir(temp.path().join("journal")).unwrap();
+        DataDir::open(temp.path(), Purpose::Serve).unwrap();
+    }
+}

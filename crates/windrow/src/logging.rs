@@ -1,0 +1,42 @@
+//! The program's own log, on stderr: text on a terminal, JSON elsewhere.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::config::checked::{Log, LogFormat};
+use crate::output::Terminal;
+
+/// Whether `text` says what to log: a level, or levels by target.
+#[must_use]
+pub fn is_level(text: &str) -> bool {
+    !text.trim().is_empty() && text.parse::<Targets>().is_ok()
+}
+
+/// Starts the log of the process. A second call changes nothing: the first one counts.
+pub fn start(log: &Log, terminal: &Terminal) {
+    let targets: Targets = log.level.parse().unwrap_or_default();
+    let json = match log.format {
+        LogFormat::Auto => !std::io::stderr().is_terminal(),
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let started = if json {
+        let lines = lines.json().flatten_event(true).with_current_span(false);
+        tracing_subscriber::registry()
+            .with(lines.with_filter(targets))
+            .try_init()
+    } else {
+        let lines = lines.with_ansi(terminal.stderr_color);
+        tracing_subscriber::registry()
+            .with(lines.with_filter(targets))
+            .try_init()
+    };
+    if started.is_err() {
+        tracing::debug!("the log was started already");
+    }
+}

@@ -1,0 +1,142 @@
+//! What the program prints: rows in four forms, and text in which nothing from outside can pretend to be something
+//! else.
+//!
+//! Rows come out in the order they were given; who gives them sorts them with a full tie-break, so that two runs over
+//! the same events print the same bytes.
+
+mod table;
+mod terminal;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+pub use table::{Cell, Column, Table};
+pub use terminal::{Color, Paint, Terminal};
+
+/// `--output`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Aligned columns for people; the default on a terminal
+    Table,
+    /// One JSON array
+    Json,
+    /// One JSON object a line; the default elsewhere
+    Ndjson,
+    /// RFC 4180, with a header line
+    Csv,
+}
+
+/// `--output` of a command that prints rows.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct RowsOutput {
+    /// The form of the output [default: table on a terminal, ndjson elsewhere]
+    #[arg(long, value_enum, value_name = "FORM", help_heading = "Output")]
+    output: Option<Format>,
+}
+
+impl RowsOutput {
+    /// What was asked for, or what fits where the output goes.
+    #[must_use]
+    pub fn format(self, terminal: &Terminal) -> Format {
+        let usual = if terminal.stdout_is_terminal {
+            Format::Table
+        } else {
+            Format::Ndjson
+        };
+        self.output.unwrap_or(usual)
+    }
+}
+
+/// `--output` of a command that prints a text to read.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct SummaryOutput {
+    /// The form of the output
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORM",
+        default_value = "table",
+        help_heading = "Output"
+    )]
+    pub output: SummaryFormat,
+}
+
+/// The forms of a summary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum SummaryFormat {
+    /// Text for people
+    #[default]
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// `text` with every character escaped that could move the cursor, hide text or turn its direction: control
+/// characters (C0, DEL, C1), line and paragraph separators, bidirectional and invisible format characters. They
+/// appear as `\n`, `\t`, `\u{202e}`; a backslash stays as it is, since Windows paths are full of them.
+#[must_use]
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\n' => escaped.push_str("\\n"),
+            '\r' => escaped.push_str("\\r"),
+            '\t' => escaped.push_str("\\t"),
+            c if is_unsafe(c) => {
+                // Writing to a String does not fail.
+                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => escaped.push(c),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// The same for a JSON text, by the escapes of JSON: it means what it meant. (serde_json escapes the ASCII control
+/// characters; terminals obey others too.)
+#[must_use]
+pub fn escape_json(json: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| c != '\n' && is_unsafe(c);
+    if !json.chars().any(is_unsafe) {
+        return Cow::Borrowed(json);
+    }
+    let mut escaped = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        if is_unsafe(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A whole number with its thousands set apart: `1 234 567`.
+#[must_use]
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests;

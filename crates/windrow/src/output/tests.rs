@@ -1,0 +1,76 @@
+use super::*;
+
+fn hostile() -> Table {
+    let mut table = Table::new([
+        Column::Left("computer"),
+        Column::Right("events"),
+        Column::Left("note"),
+    ]);
+    table.push(["DC01.corp.example".into(), 12u64.into(), "C:\\new".into()]);
+    table.push(["a\u{1b}[2Jb\nc".into(), 1_234u64.into(), Cell::None]);
+    table.push([
+        "\u{202e}exe.txt".into(),
+        Cell::Float(0.5),
+        "say \"hi\", twice".into(),
+    ]);
+    table
+}
+
+fn written(format: Format) -> String {
+    let mut out = Vec::new();
+    hostile().write(&mut out, format, Paint::PLAIN).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_table_shows_hostile_text_harmlessly() {
+    insta::assert_snapshot!(written(Format::Table), @r#"
+    computer           events  note
+    DC01.corp.example      12  C:\new
+    a\u{1b}[2Jb\nc       1234
+    \u{202e}exe.txt      0.50  say "hi", twice
+    "#);
+}
+
+#[test]
+fn json_and_ndjson_hold_the_same_values() {
+    insta::assert_snapshot!(written(Format::Ndjson), @r#"
+    {"computer":"DC01.corp.example","events":12,"note":"C:\\new"}
+    {"computer":"a\u001b[2Jb\nc","events":1234,"note":null}
+    {"computer":"‮exe.txt","events":0.5,"note":"say \"hi\", twice"}
+    "#);
+    let array: serde_json::Value = serde_json::from_str(&written(Format::Json)).unwrap();
+    let lines: Vec<serde_json::Value> = written(Format::Ndjson)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(array, serde_json::Value::Array(lines));
+}
+
+#[test]
+fn csv_quotes_what_rfc_4180_says() {
+    insta::assert_snapshot!(written(Format::Csv).escape_debug().to_string().replace("\\r\\n", "\n"), @r#"
+    computer,events,note
+    DC01.corp.example,12,C:\\new
+    \"a\u{1b}[2Jb\nc\",1234,
+    \u{202e}exe.txt,0.5,\"say \"\"hi\"\", twice\"
+    "#);
+}
+
+#[test]
+fn text_without_danger_is_not_copied() {
+    assert!(matches!(escape("C:\\Windows\\näh"), Cow::Borrowed(_)));
+    assert_eq!(
+        escape("a\u{0}b\u{7f}\u{9b}31m"),
+        "a\\u{0}b\\u{7f}\\u{9b}31m"
+    );
+    assert_eq!(escape("a\tb\r\n"), "a\\tb\\r\\n");
+}
+
+#[test]
+fn thousands_are_set_apart() {
+    assert_eq!(thousands(0), "0");
+    assert_eq!(thousands(999), "999");
+    assert_eq!(thousands(1_000), "1 000");
+    assert_eq!(thousands(12_345_678), "12 345 678");
+}
