@@ -134,7 +134,7 @@ fn wef_source(
     }
     if let Some(path) = raw.path.as_ref().filter(|path| !url_path(path.get_ref())) {
         let error = source.error("this is not the path of a URL", path.span());
-        return Err(error.expected("such as \"/wsman/SubscriptionManager/WEC\""));
+        return Err(error.expected("one such as \"/wsman/SubscriptionManager/WEC\""));
     }
     let subscriptions = match raw.subscriptions {
         Some(names) => chosen_subscriptions(source, names, known)?,
@@ -310,7 +310,7 @@ fn query_of_channels(
     let list = channels.get_ref();
     if list.is_empty() || list.iter().any(|name| name.trim().is_empty()) {
         let error = source.error("a channel needs a name", channels.span());
-        return Err(error.expected("such as [\"Security\", \"System\"]"));
+        return Err(error.expected("names such as [\"Security\", \"System\"]"));
     }
     let query = query_list::of_channels(list);
     query_list::check(&query).map_err(|fault| source.error(fault.message, channels.span()))?;

@@ -201,7 +201,7 @@ impl Words {
         if what == "invalid socket address syntax" {
             return Words {
                 message: "this is not an address and port".to_owned(),
-                expected: Some("such as \"127.0.0.1:5986\" or \"[::1]:5986\"".to_owned()),
+                expected: Some("one such as \"127.0.0.1:5986\" or \"[::1]:5986\"".to_owned()),
                 hint: None,
             };
         }

@@ -37,7 +37,7 @@ fn json_and_ndjson_hold_the_same_values() {
     insta::assert_snapshot!(written(Format::Ndjson), @r#"
     {"computer":"DC01.corp.example","events":12,"note":"C:\\new"}
     {"computer":"a\u001b[2Jb\nc","events":1234,"note":null}
-    {"computer":"‮exe.txt","events":0.5,"note":"say \"hi\", twice"}
+    {"computer":"\u202eexe.txt","events":0.5,"note":"say \"hi\", twice"}
     "#);
     let array: serde_json::Value = serde_json::from_str(&written(Format::Json)).unwrap();
     let lines: Vec<serde_json::Value> = written(Format::Ndjson)
