@@ -2,3 +2,5 @@
 //!
 //! A source is acknowledged after its batch is on disk; each sink moves its own cursor.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod journal;

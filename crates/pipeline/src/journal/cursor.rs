@@ -1,0 +1,410 @@
+//! A sink's place in the journal: read forward, move when done, never back.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+
+use super::catalog::lock;
+use super::frame::Get;
+use super::limits::{MAX_CURSOR_NAME_BYTES, MAX_CURSORS};
+use super::reader::{ReadError, Reader};
+use super::scan::OnReadError;
+use super::shared::{CURSORS_DIR, Shared};
+use super::slots::Slots;
+use super::storage::Disk;
+use super::{Frame, Seq};
+
+/// Frames fetched from disk at a time.
+const FETCH_BYTES: usize = 1 << 20;
+/// How often a refused read is repeated before it is returned.
+const READ_RETRIES: u32 = 5;
+/// Pause before a refused read is repeated.
+const READ_RETRY_PAUSE: Duration = Duration::from_millis(200);
+
+/// Where a cursor that is new begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// With the oldest event still there.
+    Oldest,
+    /// With the next event to come.
+    Newest,
+}
+
+/// Why there is no cursor.
+#[derive(Debug, Error)]
+pub enum CursorError {
+    /// Empty, or longer than the limit.
+    #[error("cursor name must have 1 to {MAX_CURSOR_NAME_BYTES} bytes")]
+    Name,
+    /// More cursors than the limit; some belong to sinks that are gone.
+    #[error("journal has {MAX_CURSORS} cursors already; remove those of sinks that are gone")]
+    TooMany,
+    /// Its file.
+    #[error("file of cursor {name:?} cannot be read or written")]
+    Io {
+        /// Name of the cursor.
+        name: String,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// The durable side of a cursor.
+#[derive(Debug)]
+pub(super) struct CursorFile {
+    name: String,
+    /// Last sequence done.
+    position: AtomicU64,
+    /// Last sequence done and on disk: what retention goes by.
+    synced: AtomicU64,
+    slots: Mutex<Slots>,
+}
+
+impl CursorFile {
+    pub(super) fn position(&self) -> Seq {
+        self.position.load(Ordering::Acquire)
+    }
+
+    pub(super) fn synced_position(&self) -> Seq {
+        self.synced.load(Ordering::Acquire)
+    }
+
+    /// Writes the position if it moved; returns whether it had.
+    pub(super) fn flush(&self) -> io::Result<bool> {
+        let position = self.position();
+        if position == self.synced_position() {
+            return Ok(false);
+        }
+        let mut slots = lock(&self.slots);
+        slots.write(&encode(position, &self.name))?;
+        slots.sync()?;
+        self.synced.store(position, Ordering::Release);
+        Ok(true)
+    }
+}
+
+fn encode(position: Seq, name: &str) -> Vec<u8> {
+    let mut value = position.to_le_bytes().to_vec();
+    value.push(name.len() as u8);
+    value.extend_from_slice(name.as_bytes());
+    value
+}
+
+fn decode(value: &[u8]) -> Option<(Seq, String)> {
+    let mut get = Get::new(value);
+    let position = get.u64()?;
+    let bytes = get.u8()? as usize;
+    Some((position, String::from_utf8(get.take(bytes)?.to_vec()).ok()?))
+}
+
+/// A cursor's file name: lower-case letters, digits and `-` stand for themselves, every other
+/// byte is `%xx`, and a name that gets too long is a hash. The name itself is inside.
+fn file_name(name: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => out.push(byte as char),
+            _ => {
+                let _ = write!(out, "%{byte:02x}");
+            }
+        }
+    }
+    if out.len() > 120 {
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
+        out = "sha256-".to_owned();
+        for byte in digest.as_ref() {
+            let _ = write!(out, "{byte:02x}");
+        }
+    }
+    out + ".cursor"
+}
+
+/// The cursors of a folder.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    /// By name.
+    pub cursors: BTreeMap<String, Arc<CursorFile>>,
+    /// File names of damaged ones, whose sinks begin with the oldest data again.
+    pub lost: BTreeSet<String>,
+}
+
+/// Reads all cursors of a folder.
+pub(super) fn load(disk: &dyn Disk, dir: &Path) -> io::Result<Loaded> {
+    let mut loaded = Loaded::default();
+    for file in disk
+        .list(dir)?
+        .into_iter()
+        .filter(|n| n.ends_with(".cursor"))
+    {
+        let (slots, value) = Slots::open(disk, &dir.join(&file))?;
+        let Some((position, name)) = value.as_deref().and_then(decode) else {
+            tracing::error!(
+                file,
+                "cursor file is damaged; its sink begins again with the oldest data"
+            );
+            loaded.lost.insert(file);
+            continue;
+        };
+        let cursor = CursorFile {
+            name: name.clone(),
+            position: position.into(),
+            synced: position.into(),
+            slots: Mutex::new(slots),
+        };
+        loaded.cursors.insert(name, Arc::new(cursor));
+    }
+    Ok(loaded)
+}
+
+impl CursorFile {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// Finds or makes the file of a cursor.
+pub(super) fn open_file(
+    shared: &Shared,
+    name: &str,
+    start: Start,
+) -> Result<Arc<CursorFile>, CursorError> {
+    if name.is_empty() || name.len() > MAX_CURSOR_NAME_BYTES {
+        return Err(CursorError::Name);
+    }
+    let mut cursors = lock(&shared.cursors);
+    if let Some(cursor) = cursors.get(name) {
+        return Ok(Arc::clone(cursor));
+    }
+    if cursors.len() >= MAX_CURSORS {
+        return Err(CursorError::TooMany);
+    }
+    let newest = *shared.durable.borrow();
+    let was_lost = lock(&shared.lost_cursors).remove(&file_name(name));
+    let position = match start {
+        Start::Newest if !was_lost => newest,
+        Start::Newest | Start::Oldest => lock(&shared.catalog).oldest_seq(newest + 1) - 1,
+    };
+    let dir = shared.dir().join(CURSORS_DIR);
+    let create = || -> io::Result<Slots> {
+        let (mut slots, _) = Slots::open(&*shared.disk, &dir.join(file_name(name)))?;
+        slots.write(&encode(position, name))?;
+        slots.sync()?;
+        shared.disk.sync_dir(&dir)?;
+        Ok(slots)
+    };
+    let slots = create().map_err(|source| CursorError::Io {
+        name: name.to_owned(),
+        source,
+    })?;
+    let cursor = Arc::new(CursorFile {
+        name: name.to_owned(),
+        position: position.into(),
+        synced: position.into(),
+        slots: Mutex::new(slots),
+    });
+    cursors.insert(name.to_owned(), Arc::clone(&cursor));
+    Ok(cursor)
+}
+
+/// Removes a cursor and its file; `false` if there is none of that name.
+pub(super) fn remove_file(shared: &Shared, name: &str) -> Result<bool, CursorError> {
+    let mut cursors = lock(&shared.cursors);
+    let was_lost = lock(&shared.lost_cursors).remove(&file_name(name));
+    if cursors.remove(name).is_none() && !was_lost {
+        return Ok(false);
+    }
+    let dir = shared.dir().join(CURSORS_DIR);
+    let outcome = shared
+        .disk
+        .remove(&dir.join(file_name(name)))
+        .and_then(|()| shared.disk.sync_dir(&dir));
+    match outcome {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(source) => Err(CursorError::Io {
+            name: name.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// A sink's place in the journal.
+#[derive(Debug)]
+pub struct Cursor {
+    shared: Arc<Shared>,
+    file: Arc<CursorFile>,
+    durable: watch::Receiver<Seq>,
+    /// Wakes the keeper.
+    moved: std::sync::mpsc::SyncSender<()>,
+    /// Last sequence returned by `next`.
+    read: Seq,
+    reader: Option<Reader>,
+    fetched: VecDeque<Frame>,
+    retries: u32,
+}
+
+impl Cursor {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        file: Arc<CursorFile>,
+        moved: std::sync::mpsc::SyncSender<()>,
+    ) -> Cursor {
+        let read = file.position();
+        let durable = shared.durable.subscribe();
+        Cursor {
+            shared,
+            file,
+            durable,
+            moved,
+            read,
+            reader: None,
+            fetched: VecDeque::new(),
+            retries: 0,
+        }
+    }
+
+    /// The sink's name.
+    pub fn name(&self) -> &str {
+        self.file.name()
+    }
+
+    /// The last sequence done; 0 if none.
+    pub fn position(&self) -> Seq {
+        self.file.position()
+    }
+
+    /// Everything up to and including `to` is done. Moves only forward and never past what is
+    /// durable; on disk within 100 ms and when the journal closes, so that after a crash a sink
+    /// sees a little again and never too little.
+    pub fn advance(&self, to: Seq) {
+        let to = to.min(*self.durable.borrow());
+        if self.file.position.fetch_max(to, Ordering::AcqRel) < to {
+            // A full channel means that the keeper is awake already.
+            let _ = self.moved.try_send(());
+        }
+    }
+
+    /// Reading starts again after [`Cursor::position`].
+    pub fn rewind(&mut self) {
+        self.read = self.position();
+        self.reader = None;
+        self.fetched.clear();
+    }
+
+    /// The next frame after what was last read; waits for one; `None` when the journal is
+    /// closed and everything in it was read. A frame whose first events are done already comes
+    /// without the entries that are wholly done. Cancelling it loses nothing.
+    ///
+    /// # Errors
+    /// The disk refused several times. The place is kept: the next call tries again.
+    pub async fn next(&mut self) -> Result<Option<Frame>, ReadError> {
+        loop {
+            if let Some(frame) = self.ready() {
+                self.read = frame.end_seq - 1;
+                return Ok(Some(frame));
+            }
+            let closed = self.shared.is_closed();
+            if *self.durable.borrow_and_update() > self.read {
+                if self.fetch().await? {
+                    continue;
+                }
+                // Only damage was left: wait for what comes.
+            }
+            if closed {
+                return Ok(None);
+            }
+            // The sender lives in `shared`; it cannot be gone.
+            let _ = self.durable.changed().await;
+        }
+    }
+
+    fn ready(&mut self) -> Option<Frame> {
+        if let Some(frame) = self.fetched.pop_front() {
+            return Some(frame);
+        }
+        let hot = lock(&self.shared.hot).get(self.read + 1);
+        if hot.is_some() {
+            // What the reader would find next is not what comes next.
+            self.reader = None;
+        }
+        hot
+    }
+
+    /// Reads some frames from disk on a thread that may block; `false` if there is none.
+    async fn fetch(&mut self) -> Result<bool, ReadError> {
+        loop {
+            let reader = match self.reader.take() {
+                Some(reader) => reader,
+                None => self.new_reader(),
+            };
+            let shared = Arc::clone(&self.shared);
+            let task = tokio::task::spawn_blocking(move || fetch_some(&shared, reader));
+            // The task is not aborted and does not panic; a runtime that shuts down ends us too.
+            let Ok((reader, frames, outcome)) = task.await else {
+                return Ok(false);
+            };
+            self.reader = Some(reader);
+            self.fetched = frames;
+            match outcome {
+                Ok(()) => {
+                    self.retries = 0;
+                    return Ok(!self.fetched.is_empty());
+                }
+                Err(_) if !self.fetched.is_empty() => return Ok(true),
+                Err(error) if self.retries >= READ_RETRIES => {
+                    self.retries = 0;
+                    return Err(error);
+                }
+                Err(_) => {
+                    self.retries += 1;
+                    tokio::time::sleep(READ_RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn new_reader(&self) -> Reader {
+        let mut reader = Reader::new(
+            Arc::clone(&self.shared.disk),
+            self.shared.dir().clone(),
+            Arc::clone(&self.shared.catalog),
+            self.read,
+        );
+        if self.retries >= READ_RETRIES {
+            reader.on_read_error(OnReadError::Skip);
+        }
+        reader
+    }
+}
+
+type Fetched = (Reader, VecDeque<Frame>, Result<(), ReadError>);
+
+fn fetch_some(shared: &Shared, mut reader: Reader) -> Fetched {
+    let mut frames = VecDeque::new();
+    let mut bytes = 0;
+    let outcome = loop {
+        match reader.next() {
+            Err(error) => break Err(error),
+            Ok(None) => break Ok(()),
+            Ok(Some(frame)) => {
+                bytes += frame.entries.iter().map(|e| e.body.len()).sum::<usize>();
+                frames.push_back(frame);
+                if bytes >= FETCH_BYTES {
+                    break Ok(());
+                }
+            }
+        }
+    };
+    for range in reader.take_bad() {
+        shared.report(&range);
+    }
+    (reader, frames, outcome)
+}

@@ -1,0 +1,142 @@
+//! The journal's signing key: Ed25519, made on first use, kept in `keys/` with mode 0600.
+//!
+//! The public key lies beside it as hexadecimal text. It belongs on another machine: a key
+//! on the same disk proves only that whoever changed a sealed segment could also read `keys/`.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use thiserror::Error;
+
+use super::storage::{self, Disk};
+
+/// Bytes of an Ed25519 signature.
+pub(super) const SIGNATURE_BYTES: usize = 64;
+const KEY_FILE: &str = "journal.key";
+const PUBLIC_KEY_FILE: &str = "journal.pub";
+const MAX_KEY_FILE_BYTES: usize = 4096;
+
+/// An Ed25519 public key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PublicKey(pub [u8; 32]);
+
+/// An Ed25519 signature.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Signature(pub [u8; SIGNATURE_BYTES]);
+
+impl PublicKey {
+    /// Whether this key signed the message.
+    pub fn verify(&self, message: &[u8], signature: &Signature) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.0)
+            .verify(message, &signature.0)
+            .is_ok()
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signature(..)")
+    }
+}
+
+/// Why there is no key to sign with.
+#[derive(Debug, Error)]
+pub enum KeyError {
+    /// The file cannot be read or written.
+    #[error("signing key cannot be read or written")]
+    Io(#[from] io::Error),
+    /// The file is not a key.
+    #[error("keys/{KEY_FILE} is not an Ed25519 key in PKCS#8; move it away to have a new one made")]
+    Malformed,
+    /// The random generator failed.
+    #[error("no signing key could be generated")]
+    Generate,
+}
+
+/// The private key.
+pub struct Signer {
+    pair: Ed25519KeyPair,
+    public: PublicKey,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer")
+            .field("public", &self.public)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Signer {
+    /// Reads the key in a folder, or makes one if there is none.
+    pub fn open(disk: &dyn Disk, dir: &Path) -> Result<Signer, KeyError> {
+        let pair = match storage::read_small(disk, &dir.join(KEY_FILE), MAX_KEY_FILE_BYTES) {
+            Ok(pkcs8) => Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| KeyError::Malformed)?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => generate(disk, dir)?,
+            Err(e) => return Err(KeyError::Io(e)),
+        };
+        let public = PublicKey(
+            pair.public_key()
+                .as_ref()
+                .try_into()
+                .map_err(|_| KeyError::Malformed)?,
+        );
+        let text = format!("{public}\n");
+        if storage::read_small(disk, &dir.join(PUBLIC_KEY_FILE), MAX_KEY_FILE_BYTES)
+            .ok()
+            .as_deref()
+            != Some(text.as_bytes())
+        {
+            storage::create_whole(disk, dir, PUBLIC_KEY_FILE, text.as_bytes())?;
+        }
+        Ok(Signer { pair, public })
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
+    /// Signs a message.
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        let mut bytes = [0; SIGNATURE_BYTES];
+        bytes.copy_from_slice(self.pair.sign(message).as_ref());
+        Signature(bytes)
+    }
+}
+
+fn generate(disk: &dyn Disk, dir: &Path) -> Result<Ed25519KeyPair, KeyError> {
+    let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Generate)?;
+    // Version 1 of PKCS#8, which OpenSSL reads too.
+    let pkcs8 = pair.to_pkcs8v1().map_err(|_| KeyError::Generate)?;
+    storage::create_whole(disk, dir, KEY_FILE, pkcs8.as_ref())?;
+    Ok(pair)
+}
+
+/// Reads the public key file of a folder, if there is one.
+pub(super) fn read_public_key(disk: &dyn Disk, dir: &Path) -> Option<PublicKey> {
+    let text = storage::read_small(disk, &dir.join(PUBLIC_KEY_FILE), MAX_KEY_FILE_BYTES).ok()?;
+    let text = std::str::from_utf8(&text).ok()?.trim();
+    let mut key = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (i, byte) in key.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
+    }
+    Some(PublicKey(key))
+}

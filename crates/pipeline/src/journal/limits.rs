@@ -1,0 +1,46 @@
+//! Every limit the journal enforces, by name.
+
+use std::time::Duration;
+
+/// Largest decoded body of one frame.
+pub const MAX_FRAME_RAW_BYTES: usize = 16 << 20;
+/// Largest stored body of one frame (zstd never grows it: a body that does not shrink is stored as it is).
+pub const MAX_FRAME_STORED_BYTES: usize = MAX_FRAME_RAW_BYTES;
+/// Largest body of one entry, state included.
+pub const MAX_ENTRY_BYTES: usize = 15 << 20;
+/// Most events one frame may hold.
+pub const MAX_FRAME_EVENTS: u32 = 1 << 24;
+/// Most entries of one frame.
+pub const MAX_FRAME_ENTRIES: u32 = 4096;
+/// The writer stops gathering entries for a frame at this many bytes.
+pub const GROUP_BYTES: usize = 4 << 20;
+/// Longest key of a state.
+pub const MAX_STATE_KEY_BYTES: usize = 1024;
+/// Longest value of a state.
+pub const MAX_STATE_VALUE_BYTES: usize = 1 << 20;
+/// All keys and values of the state together.
+pub const MAX_STATE_BYTES: usize = 64 << 20;
+/// Raw bytes of one part of a state snapshot.
+pub const SNAPSHOT_PART_BYTES: usize = 4 << 20;
+/// Longest name of a cursor.
+pub const MAX_CURSOR_NAME_BYTES: usize = 255;
+/// Most cursors of one journal.
+pub const MAX_CURSORS: usize = 1024;
+/// Most signed loss records kept; beyond it the two oldest neighbours are merged.
+pub const MAX_LOSSES: usize = 1024;
+/// How often the bytes of a damaged range are copied aside at most, by size of all copies.
+pub const MAX_DAMAGED_BYTES: u64 = 64 << 20;
+/// Longest time a cursor's move stays in memory only.
+pub const CURSOR_SYNC_INTERVAL: Duration = Duration::from_millis(100);
+/// How often a refused write of one group is tried in a fresh segment.
+pub const COMMIT_ATTEMPTS: usize = 3;
+/// How often a failing or mismatching read is repeated before the range counts as damaged.
+pub const READ_ATTEMPTS: usize = 3;
+/// Decoded frames kept in memory for sinks that are close to the head.
+pub const HOT_BYTES: usize = 8 << 20;
+/// Smallest segment, so that a tiny quota does not make a file per frame.
+pub const MIN_SEGMENT_BYTES: u64 = 64 << 10;
+/// Smallest quota.
+pub const MIN_QUOTA_BYTES: u64 = 1 << 20;
+/// Most segments of one journal folder; a listing above it is refused.
+pub const MAX_SEGMENTS: usize = 1 << 20;

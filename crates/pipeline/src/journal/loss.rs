@@ -1,0 +1,186 @@
+//! Signed records of what is gone: dropped by policy, or found damaged.
+//!
+//! They are states of the journal's own, so that they live in every snapshot as long as the
+//! journal does; each bears a signature, so that a loss by policy and one by hand differ.
+
+use super::Seq;
+use super::frame::{Get, Put};
+use super::keys::{PublicKey, SIGNATURE_BYTES, Signature, Signer};
+use super::limits::MAX_LOSSES;
+use super::state::State;
+
+const DOMAIN: &[u8] = b"windrow-journal-loss-v1\0";
+/// Keys of loss records begin with this.
+pub(super) const KEY_PREFIX: &str = "\0loss/";
+const BYTES: usize = 1 + 7 + 8 + 8 + 8 + 8 + 16 + 32 + SIGNATURE_BYTES;
+
+/// Why sequences are missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GapReason {
+    /// The bytes were there but fail their checksums.
+    Damaged,
+    /// Dropped because the journal was full and its policy is to drop the oldest.
+    Dropped,
+    /// Not there, and nothing says why.
+    Missing,
+    /// Removed after every cursor had passed it: retention, not a loss.
+    Delivered,
+}
+
+/// Sequences that a reader will never see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// The first missing sequence.
+    pub first_seq: Seq,
+    /// The last missing sequence.
+    pub last_seq: Seq,
+    /// Why.
+    pub reason: GapReason,
+}
+
+/// A signed record of a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// What is missing.
+    pub gap: Gap,
+    /// When the first part of it was noticed, microseconds since 1970.
+    pub first_at_us: i64,
+    /// When the last part of it was noticed, microseconds since 1970.
+    pub last_at_us: i64,
+    /// The journal it belongs to.
+    pub journal_id: [u8; 16],
+    /// Whose signature it is.
+    pub public_key: PublicKey,
+    /// Ed25519 over all of the above.
+    pub signature: Signature,
+}
+
+impl Loss {
+    /// A new record.
+    pub fn new(gap: Gap, at_us: i64, journal_id: [u8; 16], signer: &Signer) -> Loss {
+        Loss {
+            gap,
+            first_at_us: at_us,
+            last_at_us: at_us,
+            journal_id,
+            public_key: signer.public_key(),
+            signature: Signature([0; SIGNATURE_BYTES]),
+        }
+        .sign(signer)
+    }
+
+    fn sign(mut self, signer: &Signer) -> Loss {
+        self.public_key = signer.public_key();
+        self.signature = signer.sign(&signed_part(&self.encode()));
+        self
+    }
+
+    /// Whether the signature is that of the key named in the record.
+    pub fn is_signed(&self) -> bool {
+        self.public_key
+            .verify(&signed_part(&self.encode()), &self.signature)
+    }
+
+    /// The key of the record's state.
+    pub fn key(&self) -> String {
+        format!("{KEY_PREFIX}{:016x}", self.gap.first_seq)
+    }
+
+    /// The value of the record's state.
+    pub fn encode(&self) -> [u8; BYTES] {
+        let reason = match self.gap.reason {
+            GapReason::Damaged => 1,
+            GapReason::Dropped => 2,
+            GapReason::Missing => 3,
+            GapReason::Delivered => 4,
+        };
+        let mut out = [0; BYTES];
+        let mut put = Put {
+            out: &mut out,
+            at: 0,
+        };
+        put.bytes(&[reason, 0, 0, 0, 0, 0, 0, 0]);
+        put.bytes(&self.gap.first_seq.to_le_bytes());
+        put.bytes(&self.gap.last_seq.to_le_bytes());
+        put.bytes(&self.first_at_us.to_le_bytes());
+        put.bytes(&self.last_at_us.to_le_bytes());
+        put.bytes(&self.journal_id);
+        put.bytes(&self.public_key.0);
+        put.bytes(&self.signature.0);
+        out
+    }
+
+    /// Reads the value of a record's state.
+    pub fn decode(bytes: &[u8]) -> Option<Loss> {
+        if bytes.len() != BYTES {
+            return None;
+        }
+        let mut get = Get::new(bytes);
+        let reason = match get.array::<8>()?[0] {
+            1 => GapReason::Damaged,
+            2 => GapReason::Dropped,
+            3 => GapReason::Missing,
+            4 => GapReason::Delivered,
+            _ => return None,
+        };
+        Some(Loss {
+            gap: Gap {
+                first_seq: get.u64()?,
+                last_seq: get.u64()?,
+                reason,
+            },
+            first_at_us: get.u64()? as i64,
+            last_at_us: get.u64()? as i64,
+            journal_id: get.array()?,
+            public_key: PublicKey(get.array()?),
+            signature: Signature(get.array()?),
+        })
+    }
+}
+
+fn signed_part(bytes: &[u8; BYTES]) -> Vec<u8> {
+    let mut message = DOMAIN.to_vec();
+    message.extend_from_slice(&bytes[..BYTES - SIGNATURE_BYTES]);
+    message
+}
+
+/// The loss records in a state, by first sequence.
+pub(super) fn all(state: &State) -> Vec<Loss> {
+    state
+        .with_prefix(KEY_PREFIX)
+        .filter_map(|(_, value)| Loss::decode(value))
+        .collect()
+}
+
+/// What to write so that a gap is on record: neighbours of the same reason become one, so
+/// that a journal which drops for years keeps few records. Returns keys with their new values.
+pub(super) fn record(
+    state: &State,
+    gap: Gap,
+    at_us: i64,
+    journal_id: [u8; 16],
+    signer: &Signer,
+) -> Vec<(String, Option<Vec<u8>>)> {
+    let losses = all(state);
+    let mut new = Loss::new(gap, at_us, journal_id, signer);
+    let mut changes = Vec::new();
+    for old in &losses {
+        let touches = old.gap.first_seq <= new.gap.last_seq.saturating_add(1)
+            && new.gap.first_seq <= old.gap.last_seq.saturating_add(1);
+        // Above the limit the record nearest below absorbs the new one, whatever lies between.
+        let crowded = losses.len() >= MAX_LOSSES
+            && old.gap.reason == gap.reason
+            && old.gap.last_seq < gap.first_seq
+            && losses.last() == Some(old);
+        if (touches && old.gap.reason == gap.reason) || crowded {
+            changes.push((old.key(), None));
+            new.gap.first_seq = new.gap.first_seq.min(old.gap.first_seq);
+            new.gap.last_seq = new.gap.last_seq.max(old.gap.last_seq);
+            new.first_at_us = new.first_at_us.min(old.first_at_us);
+        }
+    }
+    let new = new.sign(signer);
+    changes.retain(|(key, _)| *key != new.key());
+    changes.push((new.key(), Some(new.encode().to_vec())));
+    changes
+}

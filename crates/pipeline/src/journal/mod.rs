@@ -1,0 +1,451 @@
+//! The journal: what was acknowledged is on disk, and every sink reads it at its own pace.
+//!
+//! Invariants
+//! 1. [`Journal::append`] returns `Ok` only after fdatasync of the frame that holds the entry.
+//! 2. An entry and the change of state that belongs to it are one frame: both or none.
+//! 3. Sequences are given once, without holes; a hole that a reader meets is damage or a drop
+//!    by policy, and comes to it as a [`Gap`].
+//! 4. A file whose sync failed is never written again.
+//! 5. Data is removed only when every cursor is past it, or by the policy the administrator
+//!    chose, and then only after the loss is on signed record.
+//!
+//! The format is in `docs/journal-format.md`, the reasons in `docs/adr/0001-journal.md`.
+
+mod catalog;
+mod cursor;
+mod frame;
+mod keys;
+pub mod limits;
+mod log;
+mod loss;
+mod merkle;
+mod metrics;
+pub mod offline;
+mod open;
+mod reader;
+mod recover;
+mod scan;
+mod segment;
+mod shared;
+mod slots;
+mod state;
+pub mod storage;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use self::catalog::lock;
+pub use self::cursor::{Cursor, CursorError, Start};
+pub use self::frame::{Hash, Origin, StateChange};
+pub use self::keys::{KeyError, PublicKey, Signature};
+use self::limits::{
+    MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES,
+};
+pub use self::loss::{Gap, GapReason, Loss};
+pub use self::metrics::{CursorLabel, JournalMetrics};
+pub use self::open::OpenError;
+pub use self::reader::ReadError;
+pub use self::recover::{Damage, Recovery};
+pub use self::segment::{Seal, SealedBy};
+use self::shared::Shared;
+use self::storage::{Disk, LockGuard, Os};
+use self::writer::{Message, Request};
+
+/// Number of an event; the first is 1.
+pub type Seq = u64;
+
+/// What to do when the journal is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WhenFull {
+    /// Refuse appends, so that sources keep their events and try again.
+    #[default]
+    Block,
+    /// Drop the oldest segment, on signed record.
+    DropOldest,
+}
+
+/// How a journal is kept.
+#[derive(Debug, Clone)]
+pub struct JournalOptions {
+    /// Its folder.
+    pub dir: PathBuf,
+    /// A segment is closed at this size; at most an eighth of the quota.
+    pub segment_bytes: u64,
+    /// Bytes the journal may occupy on disk.
+    pub quota_bytes: u64,
+    /// Part of the quota that only the program's own records may use.
+    pub reserved_bytes: u64,
+    /// What to do when the rest is used up.
+    pub when_full: WhenFull,
+    /// Closed segments kept although every sink is past them.
+    pub keep_segments: usize,
+    /// Bytes that may wait for the writer.
+    pub queue_bytes: u32,
+    /// Entries that may wait for the writer.
+    pub queue_entries: usize,
+}
+
+impl JournalOptions {
+    /// Segments of 64 MiB, a quota of 8 GiB that blocks when full.
+    pub fn new(dir: impl Into<PathBuf>) -> JournalOptions {
+        JournalOptions {
+            dir: dir.into(),
+            segment_bytes: 64 << 20,
+            quota_bytes: 8 << 30,
+            reserved_bytes: 16 << 20,
+            when_full: WhenFull::Block,
+            keep_segments: 2,
+            queue_bytes: 64 << 20,
+            queue_entries: 1024,
+        }
+    }
+}
+
+/// One delivery to be made durable.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// One encoded batch.
+    pub body: Vec<u8>,
+    /// Events in it.
+    pub events: u32,
+    /// What changes together with it (a source's bookmark).
+    pub state: Option<StateChange>,
+}
+
+/// Why an entry is not in the journal.
+#[derive(Debug, Clone, Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// No room, by quota or on the disk. It resumes by itself when there is.
+    #[error("journal is full ({used_bytes} of {quota_bytes} bytes used, or the disk is full)")]
+    Full {
+        /// Bytes the journal occupies.
+        used_bytes: u64,
+        /// Bytes it may occupy.
+        quota_bytes: u64,
+    },
+    /// The disk failed. The entry may or may not be there after a restart.
+    #[error("journal cannot be written")]
+    Failed {
+        /// What the disk said.
+        #[source]
+        source: Arc<io::Error>,
+    },
+    /// The entry breaks a limit; it would never be taken.
+    #[error("entry is too large for the journal ({what})")]
+    TooLarge {
+        /// Which limit.
+        what: &'static str,
+    },
+    /// The journal is closed.
+    #[error("journal is closed")]
+    Closed,
+}
+
+/// How full the journal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pressure {
+    /// Below 80 %.
+    Normal,
+    /// From 80 %: tell the administrator.
+    Warn,
+    /// From 95 %: answer sources late.
+    Slow,
+    /// Appends are refused, or the oldest is dropped.
+    Full,
+}
+
+impl Pressure {
+    fn of(used: u64, limit: u64) -> Pressure {
+        let percent = used.saturating_mul(100) / limit.max(1);
+        match percent {
+            0..80 => Pressure::Normal,
+            80..95 => Pressure::Warn,
+            95..100 => Pressure::Slow,
+            _ => Pressure::Full,
+        }
+    }
+}
+
+/// One group commit as a reader sees it.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// Sequence of the first event in `entries`.
+    pub first_seq: Seq,
+    /// The sequence after the last event.
+    pub end_seq: Seq,
+    /// When it was committed.
+    pub committed_at: jiff::Timestamp,
+    /// The batches, in order.
+    pub entries: Vec<FrameEntry>,
+    /// Sequences right before this frame that are gone for good. The journal counts and logs
+    /// them; a sink that keeps books of its own notes them too.
+    pub gap: Option<Gap>,
+}
+
+/// One batch in a frame.
+#[derive(Debug, Clone)]
+pub struct FrameEntry {
+    /// Sequence of its first event.
+    pub first_seq: Seq,
+    /// Events in it.
+    pub events: u32,
+    /// The encoded batch.
+    pub body: Bytes,
+    /// Whether a source sent it or the program itself.
+    pub origin: Origin,
+}
+
+/// A running journal. Clones share it; it closes when the last one is gone or [`Journal::close`] is called.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    messages: mpsc::Sender<Message>,
+    queue: Arc<Semaphore>,
+    moved: std::sync::mpsc::SyncSender<()>,
+    done: Mutex<Option<oneshot::Receiver<()>>>,
+}
+
+impl Journal {
+    /// Opens the folder, made if needed, and starts the writer.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; damage is not an error but in [`Recovery`].
+    pub fn open(options: JournalOptions) -> Result<(Journal, Recovery), OpenError> {
+        Journal::open_on(Arc::new(Os), options)
+    }
+
+    /// As [`Journal::open`] on another disk; for tests of durability.
+    ///
+    /// # Errors
+    /// As [`Journal::open`].
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        options: JournalOptions,
+    ) -> Result<(Journal, Recovery), OpenError> {
+        let dir = options.dir.display().to_string();
+        let queue_entries = options.queue_entries.max(1);
+        let queue = Arc::new(Semaphore::new(
+            options.queue_bytes.max(MAX_ENTRY_BYTES as u32 + 1) as usize,
+        ));
+        let opened = open::open(disk, options, jiff::Timestamp::now().as_microsecond())?;
+        let shared = Arc::clone(&opened.log.shared);
+        let (messages, receiver) = mpsc::channel(queue_entries);
+        let (done_sender, done) = oneshot::channel();
+        let lock: Arc<dyn LockGuard> = Arc::from(opened.lock);
+        let held = (done_sender, lock);
+        let moved = writer::start(opened.log, receiver, messages.downgrade(), held)
+            .map_err(|source| OpenError::Io { dir, source })?;
+        let inner = Inner {
+            shared,
+            messages,
+            queue,
+            moved,
+            done: Mutex::new(Some(done)),
+        };
+        Ok((
+            Journal {
+                inner: Arc::new(inner),
+            },
+            opened.recovery,
+        ))
+    }
+
+    /// Appends an entry; returns its sequences when it is durable. If the future is dropped
+    /// the entry may be written all the same.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append(&self, entry: Entry) -> Result<Range<Seq>, AppendError> {
+        self.send(entry, Origin::Source).await
+    }
+
+    /// As [`Journal::append`] for the program's own records, which may use the reserved room.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn append_own(&self, entry: Entry) -> Result<Range<Seq>, AppendError> {
+        self.send(entry, Origin::Own).await
+    }
+
+    async fn send(&self, entry: Entry, origin: Origin) -> Result<Range<Seq>, AppendError> {
+        self.check(&entry)?;
+        let bytes = entry.bytes() as u32;
+        let permit = Arc::clone(&self.inner.queue)
+            .acquire_many_owned(bytes)
+            .await
+            .map_err(|_| AppendError::Closed)?;
+        let (reply, answer) = oneshot::channel();
+        let request = Request {
+            entry,
+            origin,
+            reply,
+            permit,
+        };
+        self.inner
+            .messages
+            .send(Message::Append(request))
+            .await
+            .map_err(|_| AppendError::Closed)?;
+        answer.await.unwrap_or(Err(AppendError::Closed))
+    }
+
+    fn check(&self, entry: &Entry) -> Result<(), AppendError> {
+        let too_large = |what| Err(AppendError::TooLarge { what });
+        if entry.events > MAX_FRAME_EVENTS {
+            return too_large("events");
+        }
+        if let Some(state) = &entry.state {
+            let value_bytes = state.value.as_ref().map_or(0, Vec::len);
+            if state.key.len() > MAX_STATE_KEY_BYTES || state.key.starts_with(state::OWN_PREFIX) {
+                return too_large("state key");
+            }
+            if value_bytes > MAX_STATE_VALUE_BYTES {
+                return too_large("state value");
+            }
+            if value_bytes > 0
+                && lock(&self.inner.shared.state).bytes() + value_bytes > MAX_STATE_BYTES
+            {
+                return too_large("all states together");
+            }
+        }
+        if entry.bytes() > MAX_ENTRY_BYTES {
+            return too_large("bytes");
+        }
+        Ok(())
+    }
+
+    /// The last durable value of a key.
+    pub fn state(&self, key: &str) -> Option<Vec<u8>> {
+        lock(&self.inner.shared.state).get(key).map(<[u8]>::to_vec)
+    }
+
+    /// The last durable values of all keys with a prefix, in order.
+    pub fn states(&self, prefix: &str) -> Vec<(String, Vec<u8>)> {
+        let state = lock(&self.inner.shared.state);
+        state
+            .with_prefix(prefix)
+            .filter(|(key, _)| !key.starts_with(state::OWN_PREFIX))
+            .map(|(k, v)| (k.to_owned(), v.to_vec()))
+            .collect()
+    }
+
+    /// The cursor of a sink, made on first use. Data is kept until every cursor is past it,
+    /// also those not opened in this run: see [`Journal::remove_cursor`].
+    ///
+    /// # Errors
+    /// The name, the number of cursors, or the disk.
+    pub fn cursor(&self, sink: &str, start: Start) -> Result<Cursor, CursorError> {
+        let file = cursor::open_file(&self.inner.shared, sink, start)?;
+        Ok(Cursor::new(
+            Arc::clone(&self.inner.shared),
+            file,
+            self.inner.moved.clone(),
+        ))
+    }
+
+    /// Names and positions of all cursors, also of those not opened in this run.
+    pub fn cursors(&self) -> Vec<(String, Seq)> {
+        lock(&self.inner.shared.cursors)
+            .iter()
+            .map(|(name, c)| (name.clone(), c.position()))
+            .collect()
+    }
+
+    /// Forgets a sink that is gone; `false` if there is no such cursor.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn remove_cursor(&self, sink: &str) -> Result<bool, CursorError> {
+        let removed = cursor::remove_file(&self.inner.shared, sink)?;
+        let _ = self.inner.messages.try_send(Message::Tidy);
+        Ok(removed)
+    }
+
+    /// The last durable sequence.
+    pub fn durable(&self) -> watch::Receiver<Seq> {
+        self.inner.shared.durable.subscribe()
+    }
+
+    /// How full the journal is.
+    pub fn pressure(&self) -> watch::Receiver<Pressure> {
+        self.inner.shared.pressure.subscribe()
+    }
+
+    /// The newest seal, whose root may leave through the sinks; a new value with every sealed segment.
+    pub fn roots(&self) -> watch::Receiver<Option<Seal>> {
+        self.inner.shared.sealed.subscribe()
+    }
+
+    /// Signed records of what was dropped or damaged, by sequence.
+    pub fn losses(&self) -> Vec<Loss> {
+        let state = lock(&self.inner.shared.state);
+        loss::all(&state)
+            .into_iter()
+            .filter(|l| l.gap.reason != GapReason::Delivered)
+            .collect()
+    }
+
+    /// The journal's identity, made when its folder was.
+    pub fn id(&self) -> uuid::Uuid {
+        uuid::Uuid::from_bytes(self.inner.shared.journal_id)
+    }
+
+    /// The key that signs seals and losses.
+    pub fn public_key(&self) -> PublicKey {
+        self.inner.shared.signer.public_key()
+    }
+
+    /// What the journal counts.
+    pub fn metrics(&self) -> JournalMetrics {
+        self.inner.shared.metrics.clone()
+    }
+
+    /// The frames of the newest segments, oldest first, about two segments' worth: what a
+    /// source needs to recognise after a restart what it sent before. Reads from disk.
+    pub fn recent(&self) -> offline::Frames {
+        let shared = &self.inner.shared;
+        let mut bytes = 0;
+        let after = {
+            let catalog = lock(&shared.catalog);
+            let newest = catalog.segments.values().rev().take_while(|s| {
+                let wanted = bytes < 2 * shared.options.segment_bytes;
+                bytes += s.end;
+                wanted
+            });
+            newest.last().map_or(0, |s| s.first_seq.saturating_sub(1))
+        };
+        offline::Frames::new(
+            Arc::clone(&shared.disk),
+            shared.dir().clone(),
+            Arc::clone(&shared.catalog),
+            after,
+        )
+    }
+
+    /// Commits what was appended before, seals the open segment, syncs the cursors and stops.
+    /// Never waits for a sink. Later appends, also of other clones, end with [`AppendError::Closed`].
+    pub async fn close(self) {
+        let _ = self.inner.messages.send(Message::Close).await;
+        let done = lock(&self.inner.done).take();
+        match done {
+            Some(done) => drop(done.await),
+            // Another clone is closing it: the sender is gone when the writer is.
+            None => self.inner.messages.closed().await,
+        }
+    }
+}

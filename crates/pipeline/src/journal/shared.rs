@@ -1,0 +1,158 @@
+//! What the writer, the cursors and the callers share.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+
+use super::catalog::{Catalog, lock};
+use super::cursor::CursorFile;
+use super::keys::Signer;
+use super::limits::{HOT_BYTES, MAX_DAMAGED_BYTES};
+use super::metrics::{CursorLabel, JournalMetrics};
+use super::reader::BadRange;
+use super::scan::Bad;
+use super::segment::{Seal, file_name};
+use super::state::State;
+use super::storage::{Disk, Open};
+use super::{Frame, JournalOptions, Pressure, Seq};
+
+/// Folder of the cursors' files.
+pub(super) const CURSORS_DIR: &str = "cursors";
+/// Folder of the copies of damaged ranges.
+pub(super) const DAMAGED_DIR: &str = "damaged";
+/// Folder of the signing key.
+pub(super) const KEYS_DIR: &str = "keys";
+
+/// Shared by everything that belongs to one open journal.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub disk: Arc<dyn Disk>,
+    pub options: JournalOptions,
+    pub journal_id: [u8; 16],
+    pub signer: Signer,
+    pub catalog: Arc<Mutex<Catalog>>,
+    pub state: Mutex<State>,
+    pub cursors: Mutex<BTreeMap<String, Arc<CursorFile>>>,
+    /// File names of damaged cursors not opened since: nothing is removed while there is one.
+    pub lost_cursors: Mutex<BTreeSet<String>>,
+    /// Last durable sequence.
+    pub durable: watch::Sender<Seq>,
+    pub pressure: watch::Sender<Pressure>,
+    /// The last sealed segment's seal.
+    pub sealed: watch::Sender<Option<Seal>>,
+    pub hot: Mutex<Hot>,
+    pub closed: AtomicBool,
+    /// Ranges already reported.
+    pub reported: Mutex<BTreeMap<(u64, u64), u64>>,
+    pub metrics: JournalMetrics,
+}
+
+impl Shared {
+    pub(super) fn dir(&self) -> &PathBuf {
+        &self.options.dir
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The last sequence every sink is done with; `None` without any cursor.
+    pub(super) fn floor(&self) -> Option<Seq> {
+        if !lock(&self.lost_cursors).is_empty() {
+            return Some(0);
+        }
+        lock(&self.cursors)
+            .values()
+            .map(|c| c.synced_position())
+            .min()
+    }
+
+    /// Brings the gauges of every cursor up to date.
+    pub(super) fn publish_lag(&self) {
+        let durable = *self.durable.borrow();
+        for (sink, cursor) in lock(&self.cursors).iter() {
+            let lag = durable.saturating_sub(cursor.position());
+            self.metrics
+                .cursor_lag
+                .get_or_create(&CursorLabel { sink: sink.clone() })
+                .set(lag as i64);
+        }
+    }
+
+    /// Counts a bad range once, however many sinks meet it, and copies its bytes aside.
+    pub(super) fn report(&self, range: &BadRange) -> Option<PathBuf> {
+        let key = (range.segment, range.bad.from);
+        if lock(&self.reported).insert(key, range.bad.to).is_some() {
+            return None;
+        }
+        self.metrics.damaged_ranges.inc();
+        let copy = self.copy_aside(range.segment, &range.bad);
+        tracing::error!(
+            segment = range.segment,
+            from = range.bad.from,
+            to = range.bad.to,
+            "journal segment has damaged bytes; they are skipped and copied to {DAMAGED_DIR}/"
+        );
+        copy
+    }
+
+    fn copy_aside(&self, segment: u64, bad: &Bad) -> Option<PathBuf> {
+        let dir = self.dir().join(DAMAGED_DIR);
+        let kept: u64 = self
+            .disk
+            .list(&dir)
+            .ok()?
+            .iter()
+            .filter_map(|name| self.disk.allocated(&dir.join(name)).ok())
+            .sum();
+        if kept + (bad.to - bad.from) > MAX_DAMAGED_BYTES {
+            tracing::warn!(segment, "no room in {DAMAGED_DIR}/ for another copy");
+            return None;
+        }
+        let path = dir.join(format!("{segment:016x}-{:08x}.bin", bad.from));
+        let from = self
+            .disk
+            .open(&self.dir().join(file_name(segment)), Open::Read)
+            .ok()?;
+        let mut bytes = vec![0; usize::try_from(bad.to - bad.from).ok()?];
+        let read = from.read_at(&mut bytes, bad.from).ok()?;
+        let to = self.disk.open(&path, Open::Create).ok()?;
+        to.write_all_at(&bytes[..read], 0).ok()?;
+        to.sync_data().ok()?;
+        self.disk.sync_dir(&dir).ok()?;
+        Some(path)
+    }
+}
+
+/// The newest frames, decoded, for sinks that are close to the head.
+#[derive(Debug, Default)]
+pub(super) struct Hot {
+    frames: VecDeque<(Frame, usize)>,
+    bytes: usize,
+}
+
+impl Hot {
+    /// Adds the newest frame.
+    pub(super) fn push(&mut self, frame: Frame, bytes: usize) {
+        self.frames.push_back((frame, bytes));
+        self.bytes += bytes;
+        while self.bytes > HOT_BYTES {
+            let Some((_, bytes)) = self.frames.pop_front() else {
+                break;
+            };
+            self.bytes -= bytes;
+        }
+    }
+
+    /// The frame that begins with a sequence.
+    pub(super) fn get(&self, first_seq: Seq) -> Option<Frame> {
+        let at = self
+            .frames
+            .binary_search_by_key(&first_seq, |(frame, _)| frame.first_seq)
+            .ok()?;
+        self.frames.get(at).map(|(frame, _)| frame.clone())
+    }
+}
