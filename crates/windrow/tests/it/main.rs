@@ -1,1 +1,9 @@
 //! The whole program against real peers: one binary, a file a capability.
+//!
+//! Runs the built program and never links it.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
+
+mod docs;
+mod peers;
+mod support;

@@ -1,0 +1,120 @@
+//! What the tests share: a folder of their own, waiting with a deadline, free ports, and the
+//! peers. Everything that is started ends with the test, whatever became of it.
+
+pub(crate) mod certs;
+pub(crate) mod program;
+pub(crate) mod rsyslog;
+
+use std::net::{TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long anything on loopback may take before it counts as never. Long, because a busy
+/// machine is not a failure; nothing waits longer than it has to.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at while it is waited for.
+const POLL: Duration = Duration::from_millis(20);
+
+/// A temporary folder. Kept, and named, when the test fails.
+pub(crate) struct Scratch {
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Scratch {
+        let folder = tempfile::Builder::new().prefix("windrow-it-").tempdir();
+        Scratch {
+            folder: Some(folder.unwrap()),
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.as_ref().unwrap().path()
+    }
+
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// Writes a file and answers with its path.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if std::thread::panicking()
+            && let Some(folder) = self.folder.take()
+        {
+            eprintln!("kept for a look: {}", folder.keep().display());
+        }
+    }
+}
+
+/// Waits until `probe` gives something, and panics with `what` when it does not in time.
+pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(
+            Instant::now() < end,
+            "waited {} s in vain for {what}",
+            DEADLINE.as_secs()
+        );
+        std::thread::sleep(POLL);
+    }
+}
+
+/// Waits until `condition` holds.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    wait_for(what, || condition().then_some(()));
+}
+
+/// A port that was free for TCP and UDP a moment ago.
+pub(crate) fn free_port() -> u16 {
+    wait_for("a port that is free for TCP and UDP", || {
+        let tcp = TcpListener::bind("127.0.0.1:0").ok()?;
+        let port = tcp.local_addr().ok()?.port();
+        UdpSocket::bind(("127.0.0.1", port)).ok()?;
+        Some(port)
+    })
+}
+
+/// The real event logs, where they are there. Says so when not.
+pub(crate) fn corpus() -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let folder = std::env::var_os("WINDROW_CORPUS").map_or(default, PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!(
+        "skipped: no event logs at {} (set WINDROW_CORPUS)",
+        folder.display()
+    );
+    None
+}
+
+/// Whether a program that the test needs is installed. Says so when not.
+pub(crate) fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = [PathBuf::from("/usr/sbin"), PathBuf::from("/sbin")];
+    let found = std::env::split_paths(&path)
+        .chain(sbin)
+        .any(|folder| folder.join(program).is_file());
+    // In CI everything is installed first, and a skipped test would look like a passed one.
+    assert!(
+        found || std::env::var_os("CI").is_none(),
+        "{program} is not installed"
+    );
+    if !found {
+        eprintln!("skipped: {program} is not installed (./test installs it)");
+    }
+    found
+}

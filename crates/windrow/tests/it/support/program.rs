@@ -1,0 +1,174 @@
+//! The built program, as a user starts it.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Scratch, wait_for};
+
+/// A running `windrow`, its output going to files in the test's folder.
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+/// What a finished `windrow` left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    /// The exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs `windrow` to its end.
+pub(crate) fn run<A: AsRef<OsStr>>(scratch: &Scratch, arguments: &[A]) -> Finished {
+    Program::start(scratch, "once", arguments).finish()
+}
+
+impl Program {
+    /// Starts `windrow` with the test's folder as its home. `name` tells its output from that
+    /// of others; starting a second time with one name appends.
+    pub(crate) fn start<A: AsRef<OsStr>>(
+        scratch: &Scratch,
+        name: &str,
+        arguments: &[A],
+    ) -> Program {
+        let stdout = scratch.join(&format!("{name}.out"));
+        let stderr = scratch.join(&format!("{name}.err"));
+        let child = command(scratch)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(appending(&stdout))
+            .stderr(appending(&stderr))
+            .spawn()
+            .unwrap();
+        Program {
+            name: name.to_owned(),
+            child,
+            stdout,
+            stderr,
+        }
+    }
+
+    pub(crate) fn stdout(&self) -> String {
+        read(&self.stdout)
+    }
+
+    pub(crate) fn stderr(&self) -> String {
+        read(&self.stderr)
+    }
+
+    /// Waits until a text is on stdout or stderr.
+    pub(crate) fn wait_for_text(&mut self, text: &str) {
+        let what = format!("{:?} from {}", text, self.name);
+        wait_for(&what, || {
+            let found = self.stderr().contains(text) || self.stdout().contains(text);
+            if !found && let Some(status) = self.child.try_wait().unwrap() {
+                panic!(
+                    "{} ended with {status} before {what}:\n{}",
+                    self.name,
+                    self.stderr()
+                );
+            }
+            found.then_some(())
+        });
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Ends it as a power failure would end a process: at once, with nothing said.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to end as a service manager does, and waits.
+    pub(crate) fn terminate(self) -> Finished {
+        self.signal(Signal::TERM);
+        self.finish()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn finish(mut self) -> Finished {
+        let what = format!("the end of {}", self.name);
+        let status: ExitStatus = wait_for(&what, || self.child.try_wait().unwrap());
+        if let Some(signal) = status.signal() {
+            eprintln!("{} ended by signal {signal}", self.name);
+        }
+        Finished {
+            code: status.code(),
+            stdout: self.stdout(),
+            stderr: self.stderr(),
+        }
+    }
+}
+
+impl Finished {
+    /// Panics with all that was said unless the exit code is `code`.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Finished {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let stderr = self.stderr();
+            let tail: Vec<_> = stderr.lines().rev().take(20).collect();
+            let tail: Vec<_> = tail.into_iter().rev().collect();
+            eprintln!("-- last of {}:\n{}", self.name, tail.join("\n"));
+        }
+    }
+}
+
+/// `windrow` with nothing of this environment but the path.
+fn command(scratch: &Scratch) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_windrow"));
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", scratch.path())
+        .env("RUST_BACKTRACE", "1")
+        .current_dir(scratch.path());
+    command
+}
+
+fn appending(path: &Path) -> File {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap()
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+}

@@ -1,0 +1,204 @@
+//! A real receiver: Debian's rsyslog, private to the test, writing every message as it came.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use super::certs::{Authority, Pair};
+use super::{Scratch, free_port, wait_until};
+
+/// How it listens.
+pub(crate) enum Listener<'a> {
+    Udp,
+    Tcp,
+    /// TLS that proves its own name only.
+    Tls(&'a Pair),
+    /// TLS that lets in whoever has a certificate of the authority for `peer`.
+    MutualTls {
+        server: &'a Pair,
+        authority: &'a Authority,
+        peer: &'a str,
+    },
+}
+
+/// A receiver on loopback. What it received survives its end.
+pub(crate) struct Rsyslog {
+    child: Option<Child>,
+    config: PathBuf,
+    raw: PathBuf,
+    log: PathBuf,
+    pub(crate) port: u16,
+}
+
+impl Rsyslog {
+    /// Starts one and waits until it listens.
+    pub(crate) fn start(scratch: &Scratch, name: &str, listener: &Listener<'_>) -> Rsyslog {
+        let port = free_port();
+        let folder = scratch.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let raw = folder.join("messages.raw");
+        let text = config(
+            &folder.to_string_lossy(),
+            &raw.to_string_lossy(),
+            port,
+            listener,
+        );
+        let config = folder.join("rsyslog.conf");
+        std::fs::write(&config, text).unwrap();
+        let mut rsyslog = Rsyslog {
+            child: None,
+            config,
+            raw,
+            log: folder.join("rsyslogd.log"),
+            port,
+        };
+        rsyslog.resume();
+        rsyslog
+    }
+
+    /// Starts it again on the same port, after [`Rsyslog::stop`] or [`Rsyslog::kill`].
+    pub(crate) fn resume(&mut self) {
+        assert!(self.child.is_none(), "rsyslogd runs already");
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .unwrap();
+        let child = Command::new("/usr/sbin/rsyslogd")
+            .args(["-n", "-i", "NONE", "-f"])
+            .arg(&self.config)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.child = Some(child);
+        let port = self.port;
+        wait_until("rsyslogd to listen", || is_bound(port));
+        // What it could not do, a driver that is not installed, say, it tells here and runs on.
+        let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+        assert!(!said.contains("could not load module"), "{said}");
+    }
+
+    /// Ends it in order: what it has read is on disk.
+    pub(crate) fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let id = i32::try_from(child.id()).unwrap();
+            let id = rustix::process::Pid::from_raw(id).unwrap();
+            let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+            child.wait().unwrap();
+        }
+    }
+
+    /// Ends it in the middle of things.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    /// Everything received, one message a line.
+    pub(crate) fn messages(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.raw).unwrap_or_default()).into_owned()
+    }
+
+    /// What it complained about.
+    pub(crate) fn complaints(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// How often each event came: by computer and record id.
+    pub(crate) fn events(&self) -> BTreeMap<(String, u64), u32> {
+        let mut events = BTreeMap::new();
+        for message in self.messages().lines() {
+            let (Some(computer), Some(id)) = (
+                extension(message, "MasComputer"),
+                extension(message, "MasEventRecordID"),
+            ) else {
+                continue;
+            };
+            if let Ok(id) = id.parse() {
+                *events.entry((computer.to_owned(), id)).or_default() += 1;
+            }
+        }
+        events
+    }
+}
+
+impl Drop for Rsyslog {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The value of a CEF extension that holds neither spaces nor escapes.
+pub(crate) fn extension<'a>(message: &'a str, key: &str) -> Option<&'a str> {
+    let (before, value) = message.split_once(&format!("{key}="))?;
+    if !before.ends_with([' ', '|']) {
+        return None;
+    }
+    value.split([' ', '\r']).next()
+}
+
+fn config(folder: &str, raw: &str, port: u16, listener: &Listener<'_>) -> String {
+    let driver = |pair: &Pair, ca: &str| {
+        format!(
+            "defaultNetstreamDriver=\"gtls\" defaultNetstreamDriverCAFile=\"{ca}\"\n\
+             defaultNetstreamDriverCertFile=\"{}\" defaultNetstreamDriverKeyFile=\"{}\"",
+            pair.certificate.display(),
+            pair.key.display()
+        )
+    };
+    let input = format!("address=\"127.0.0.1\" port=\"{port}\" ruleset=\"all\"");
+    let (global, input) = match listener {
+        Listener::Udp => (
+            String::new(),
+            format!("module(load=\"imudp\")\ninput(type=\"imudp\" {input} rcvbufSize=\"8m\")"),
+        ),
+        Listener::Tcp => (
+            String::new(),
+            format!("module(load=\"imtcp\")\ninput(type=\"imtcp\" {input})"),
+        ),
+        Listener::Tls(pair) => (
+            driver(pair, &pair.certificate.to_string_lossy()),
+            format!(
+                "module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" \
+                 streamDriver.authMode=\"anon\")\ninput(type=\"imtcp\" {input})"
+            ),
+        ),
+        Listener::MutualTls {
+            server,
+            authority,
+            peer,
+        } => (
+            driver(server, &authority.certificate.to_string_lossy()),
+            format!(
+                "module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" \
+                 streamDriver.authMode=\"x509/name\" permittedPeer=[\"{peer}\"])\n\
+                 input(type=\"imtcp\" {input})"
+            ),
+        ),
+    };
+    format!(
+        "global(workDirectory=\"{folder}\" maxMessageSize=\"128k\" \
+         parser.escapeControlCharactersOnReceive=\"off\"\n{global})\n\
+         template(name=\"raw\" type=\"string\" string=\"%rawmsg%\\n\")\n\
+         ruleset(name=\"all\") {{ action(type=\"omfile\" file=\"{raw}\" template=\"raw\" \
+         flushOnTXEnd=\"on\") }}\n{input}\n"
+    )
+}
+
+/// Whether a socket, TCP or UDP, has the port. Looks and does not connect: a connection would
+/// be a message.
+fn is_bound(port: u16) -> bool {
+    let hex = format!("0100007F:{port:04X} ");
+    ["/proc/net/tcp", "/proc/net/udp"].iter().any(|table| {
+        let table = std::fs::read_to_string(table).unwrap_or_default();
+        // State 0A is LISTEN; UDP sockets have no such state.
+        table.lines().any(|line| {
+            line.contains(&hex)
+                && (line.contains(" 00000000:0000 0A ") || line.contains(" 00000000:0000 07 "))
+        })
+    })
+}
