@@ -5,6 +5,12 @@
 
 use crate::project::{File, Project};
 
+/// Where every key of the configuration is shown.
+pub const CONFIGURATION_PAGE: &str = "docs/configuration.md";
+
+/// What `windrow config example` prints.
+pub const CONFIGURATION_EXAMPLE: &str = "crates/windrow/src/config/example.toml";
+
 /// A command or a configuration from a page, with the place it stands at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
@@ -46,6 +52,16 @@ pub fn configurations(project: &Project) -> Vec<Snippet> {
         }
     }
     found
+}
+
+/// The page of the configuration, with the example that the program prints as its whole
+/// configuration; `None` when the page has no place for it.
+#[must_use]
+pub fn configuration_page(page: &str, example: &str) -> Option<String> {
+    let fence = "\n```toml windrow\n";
+    let (before, rest) = page.split_once(fence)?;
+    let (_, after) = rest.split_once("```\n")?;
+    Some(format!("{before}{fence}{example}```\n{after}"))
 }
 
 fn pages(project: &Project) -> impl Iterator<Item = &File> {
@@ -124,6 +140,14 @@ mod tests {
                 (6, "windrow query 'select 1'".to_owned())
             ]
         );
+    }
+
+    #[test]
+    fn the_example_goes_into_its_page() {
+        let page = "# C\n\n```toml windrow\nold = 1\n```\nmore\n";
+        let written = configuration_page(page, "new = 2\n").unwrap();
+        assert_eq!(written, "# C\n\n```toml windrow\nnew = 2\n```\nmore\n");
+        assert_eq!(configuration_page("# C\n", ""), None);
     }
 
     #[test]

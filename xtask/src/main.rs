@@ -16,6 +16,7 @@ cargo xtask TASK
   features       check that the tests share the program's build of every dependency
   third-party    write THIRD-PARTY.md from the dependencies of the program
   bench [NAME…]  run the benchmarks and print their figures as one table
+  docs           write the configuration's example into its page
   docs-commands  list the commands that docs/ tells a reader to run, one a line
 ";
 
@@ -51,6 +52,16 @@ fn run() -> Result<ExitCode> {
             let text = licences::notice(&licences::resolve(&root)?);
             let path = root.join("THIRD-PARTY.md");
             std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "docs" => {
+            let project = Project::load(&root)?;
+            let text = |path| project.get(path).with_context(|| format!("reading {path}"));
+            let page = text(docs::CONFIGURATION_PAGE)?;
+            let example = text(docs::CONFIGURATION_EXAMPLE)?;
+            let written = docs::configuration_page(&page.text, &example.text)
+                .with_context(|| format!("{} has no toml windrow block", page.path))?;
+            std::fs::write(root.join(&page.path), written)?;
             Ok(ExitCode::SUCCESS)
         }
         "docs-commands" => {

@@ -44,7 +44,7 @@ impl fmt::Display for Finding {
 /// All findings, sorted by place.
 #[must_use]
 pub fn check(project: &Project) -> Vec<Finding> {
-    let rules: [fn(&Project) -> Vec<Finding>; 11] = [
+    let rules: [fn(&Project) -> Vec<Finding>; 12] = [
         crates::dependencies,
         crates::formats_is_pure,
         crates::environment,
@@ -55,6 +55,7 @@ pub fn check(project: &Project) -> Vec<Finding> {
         words::places,
         papers::changelog,
         papers::docs_are_linked,
+        papers::configuration,
         papers::decisions,
     ];
     let mut findings: Vec<_> = rules.iter().flat_map(|rule| rule(project)).collect();

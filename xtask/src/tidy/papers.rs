@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Finding;
+use crate::docs;
 use crate::project::Project;
 
 /// The changelog says what the next release brings.
@@ -44,6 +45,21 @@ pub(super) fn docs_are_linked(project: &Project) -> Vec<Finding> {
         .filter(|(_, name)| !landing.contains(&format!("({name})")))
         .map(|(file, _)| Finding::new(&file.path, 0, "docs/README.md does not link this page"))
         .collect()
+}
+
+/// The page of the configuration shows what `windrow config example` prints.
+pub(super) fn configuration(project: &Project) -> Vec<Finding> {
+    let (Some(page), Some(example)) = (
+        project.get(docs::CONFIGURATION_PAGE),
+        project.get(docs::CONFIGURATION_EXAMPLE),
+    ) else {
+        return Vec::new();
+    };
+    if docs::configuration_page(&page.text, &example.text).as_ref() == Some(&page.text) {
+        return Vec::new();
+    }
+    let what = "does not show the example as it is: run cargo xtask docs";
+    vec![Finding::new(&page.path, 0, what)]
 }
 
 /// Decisions are numbered without gaps or doubles, and each carries its number.
@@ -146,6 +162,19 @@ mod tests {
         assert_eq!(
             lines(&docs_are_linked(&project)),
             ["docs/b.md: docs/README.md does not link this page"]
+        );
+    }
+
+    #[test]
+    fn the_configuration_page_is_the_example() {
+        let example = (docs::CONFIGURATION_EXAMPLE, "a = 1\n");
+        let page = "# C\n\n```toml windrow\na = 1\n```\n";
+        let same = project(&[(docs::CONFIGURATION_PAGE, page), example]);
+        assert!(configuration(&same).is_empty());
+        let other = project(&[(docs::CONFIGURATION_PAGE, "# C\n"), example]);
+        assert_eq!(
+            lines(&configuration(&other)),
+            ["docs/configuration.md: does not show the example as it is: run cargo xtask docs"]
         );
     }
 
