@@ -138,17 +138,16 @@ fn subcommands(help: &str) -> Vec<String> {
         .collect()
 }
 
-/// The examples in a help text, without what is said about them to the right.
+/// The examples in a help text, without what is said about them to the right. A line that ends
+/// with a backslash goes on in the next.
 fn examples(help: &str) -> Vec<String> {
+    let help = help.replace("\\\n", "");
     help.lines()
         .filter_map(|line| line.strip_prefix("  "))
         .filter(|line| line.starts_with("windrow "))
-        .map(|line| {
-            line.split("   ")
-                .next()
-                .unwrap_or(line)
-                .trim_end()
-                .to_owned()
+        .map(|line| match line.find("   ") {
+            Some(at) if !line[at..].trim_start().starts_with('-') => line[..at].to_owned(),
+            _ => line.to_owned(),
         })
         .collect()
 }

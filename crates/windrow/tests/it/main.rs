@@ -6,4 +6,5 @@
 
 mod docs;
 mod peers;
+#[allow(dead_code, reason = "the tests that start the service use the rest")]
 mod support;

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,8 +14,14 @@ use super::{Scratch, wait_for};
 pub(crate) struct Program {
     name: String,
     child: Child,
-    stdout: PathBuf,
-    stderr: PathBuf,
+    stdout: Output,
+    stderr: Output,
+}
+
+/// A file that output goes to, and where this start's part begins.
+struct Output {
+    path: PathBuf,
+    start: usize,
 }
 
 /// What a finished `windrow` left behind.
@@ -34,19 +40,19 @@ pub(crate) fn run<A: AsRef<OsStr>>(scratch: &Scratch, arguments: &[A]) -> Finish
 
 impl Program {
     /// Starts `windrow` with the test's folder as its home. `name` tells its output from that
-    /// of others; starting a second time with one name appends.
+    /// of others in the folder; starting a second time with one name appends there.
     pub(crate) fn start<A: AsRef<OsStr>>(
         scratch: &Scratch,
         name: &str,
         arguments: &[A],
     ) -> Program {
-        let stdout = scratch.join(&format!("{name}.out"));
-        let stderr = scratch.join(&format!("{name}.err"));
+        let stdout = Output::at(scratch.join(&format!("{name}.out")));
+        let stderr = Output::at(scratch.join(&format!("{name}.err")));
         let child = command(scratch)
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(appending(&stdout))
-            .stderr(appending(&stderr))
+            .stdout(stdout.append())
+            .stderr(stderr.append())
             .spawn()
             .unwrap();
         Program {
@@ -58,11 +64,11 @@ impl Program {
     }
 
     pub(crate) fn stdout(&self) -> String {
-        read(&self.stdout)
+        self.stdout.text()
     }
 
     pub(crate) fn stderr(&self) -> String {
-        read(&self.stderr)
+        self.stderr.text()
     }
 
     /// Waits until a text is on stdout or stderr.
@@ -161,14 +167,25 @@ fn command(scratch: &Scratch) -> Command {
     command
 }
 
-fn appending(path: &Path) -> File {
-    File::options()
-        .create(true)
-        .append(true)
-        .open(path)
-        .unwrap()
-}
+impl Output {
+    fn at(path: PathBuf) -> Output {
+        let start = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        Output {
+            path,
+            start: usize::try_from(start).unwrap(),
+        }
+    }
 
-fn read(path: &Path) -> String {
-    String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned()
+    fn append(&self) -> File {
+        File::options()
+            .create(true)
+            .append(true)
+            .open(&self.path)
+            .unwrap()
+    }
+
+    fn text(&self) -> String {
+        let bytes = std::fs::read(&self.path).unwrap_or_default();
+        String::from_utf8_lossy(&bytes[self.start..]).into_owned()
+    }
 }
