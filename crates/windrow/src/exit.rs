@@ -97,6 +97,14 @@ pub fn code(error: &anyhow::Error) -> Code {
     }
 }
 
+/// An error and everything that led to it, in one line.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}
+
 /// Prints an error with everything that led to it in one line, and the hint when there is one.
 ///
 /// # Errors

@@ -1,0 +1,148 @@
+//! The machine's side: the data folder, the disk under it, and whether a service runs already.
+
+use std::path::{Path, PathBuf};
+
+use super::finding::{Finding, Outcome};
+use crate::config::checked::Config;
+use crate::config::units::ByteSize;
+use crate::datadir::{self, DataDir, DataDirError, Purpose};
+
+/// Bytes of a socket's path that the kernel takes (unix(7): `sun_path` holds 108 with the closing zero).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let mut findings = vec![data_folder(&config.data_dir)];
+    findings.extend(socket_path(&config.data_dir));
+    findings.extend(disk(config));
+    findings
+}
+
+/// Whether a service answers at the local socket of this data folder.
+#[cfg(unix)]
+pub(super) fn service_runs(data_dir: &Path) -> bool {
+    std::os::unix::net::UnixStream::connect(datadir::socket(data_dir)).is_ok()
+}
+
+#[cfg(not(unix))]
+pub(super) fn service_runs(_data_dir: &Path) -> bool {
+    false
+}
+
+fn data_folder(root: &Path) -> Finding {
+    let what = "data folder";
+    let shown = root.display();
+    match DataDir::open(root, Purpose::Read) {
+        Ok(_) if !may_write(root) => Finding::new(
+            what,
+            Outcome::Failed,
+            format!("{shown} cannot be written to"),
+        )
+        .cure(format!("run windrow as the user that owns {shown}")),
+        Ok(_) => Finding::new(what, Outcome::Ok, shown.to_string()),
+        Err(DataDirError::Absent(_)) => match existing(root) {
+            Some(above) if may_write(&above) => {
+                Finding::new(what, Outcome::Ok, format!("{shown} will be made"))
+            }
+            Some(above) => {
+                let result = format!(
+                    "{shown} is not there, and {} cannot be written to",
+                    above.display()
+                );
+                Finding::new(what, Outcome::Failed, result)
+                    .cure("make it, or name another with --data-dir")
+            }
+            None => Finding::new(what, Outcome::Failed, format!("{shown} cannot be made")),
+        },
+        Err(error) => Finding::new(what, Outcome::Failed, crate::exit::chain(&error))
+            .cure("name another folder with --data-dir"),
+    }
+}
+
+fn socket_path(root: &Path) -> Option<Finding> {
+    let socket = datadir::socket(root);
+    (socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX).then(|| {
+        let result = format!(
+            "{} is longer than {SOCKET_PATH_BYTES_MAX} bytes",
+            socket.display()
+        );
+        Finding::new("local socket", Outcome::Failed, result)
+            .cure("choose a data folder with a shorter path")
+    })
+}
+
+fn disk(config: &Config) -> Option<Finding> {
+    let what = "disk room";
+    let free = free_bytes(&existing(&config.data_dir)?)?;
+    let used = folder_bytes(&config.data_dir.join("journal"));
+    let still = config.journal.quota.0.saturating_sub(used);
+    let result = format!(
+        "{} free; the journal may still take {}",
+        rounded(free),
+        rounded(still)
+    );
+    let cure = "make room, or lower `quota` in [journal]";
+    Some(if free < config.journal.segment_size.0 * 2 {
+        Finding::new(what, Outcome::Failed, result).cure(cure)
+    } else if free < still {
+        Finding::new(
+            what,
+            Outcome::Warning,
+            format!("{result}: the disk would be full first"),
+        )
+        .cure(cure)
+    } else {
+        Finding::new(what, Outcome::Ok, result)
+    })
+}
+
+/// In whole units, for people.
+fn rounded(bytes: u64) -> ByteSize {
+    let step = match bytes {
+        0..10_000_000 => 1_000,
+        10_000_000..10_000_000_000 => 1_000_000,
+        _ => 1_000_000_000,
+    };
+    ByteSize(bytes / step * step)
+}
+
+/// The folder itself, or the nearest above it that is there.
+fn existing(path: &Path) -> Option<PathBuf> {
+    let absolute = std::path::absolute(path).ok()?;
+    absolute
+        .ancestors()
+        .find(|above| fs_err::metadata(above).is_ok())
+        .map(Path::to_path_buf)
+}
+
+/// The sizes of the files directly in a folder.
+fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .map(|found| found.len())
+        .sum()
+}
+
+#[cfg(unix)]
+fn may_write(folder: &Path) -> bool {
+    rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+}
+
+#[cfg(unix)]
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn may_write(_folder: &Path) -> bool {
+    true
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_folder: &Path) -> Option<u64> {
+    None
+}

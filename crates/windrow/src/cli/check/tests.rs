@@ -1,0 +1,228 @@
+use std::path::{Path, PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+
+use super::*;
+use crate::config::checked::{WefSource, WefTls};
+use crate::output::{SummaryFormat, Terminal};
+
+struct Pki {
+    folder: tempfile::TempDir,
+    authority: Issuer<'static, KeyPair>,
+    authority_pem: String,
+}
+
+/// A day in the middle of what the certificates below are valid for.
+fn now() -> i64 {
+    "2026-11-21T00:00:00Z"
+        .parse::<jiff::Timestamp>()
+        .unwrap()
+        .as_second()
+}
+
+impl Pki {
+    fn new() -> Pki {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_pem = params.self_signed(&key).unwrap().pem();
+        Pki {
+            folder: tempfile::tempdir().unwrap(),
+            authority: Issuer::new(params, key),
+            authority_pem,
+        }
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+
+    fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        change(&mut params);
+        let pem = params.signed_by(&key, &self.authority).unwrap().pem();
+        let both = format!("{pem}{}", self.authority_pem);
+        (
+            self.write("server.pem", &both),
+            self.write("server.key", &key.serialize_pem()),
+        )
+    }
+
+    /// The findings about a source with these files, with the folder's name left out.
+    fn lines(&self, certificate: &Path, key: &Path, client_ca: &Path) -> String {
+        let source = WefSource {
+            listen: ([127, 0, 0, 1], 0).into(),
+            hostname: "collector.example.com".into(),
+            path: "/wsman/SubscriptionManager/WEC".into(),
+            tls: WefTls {
+                certificate: certificate.into(),
+                key: key.into(),
+                client_ca: client_ca.into(),
+            },
+            subscriptions: vec!["base".into()],
+        };
+        let findings = certificates::source_certificates("main", &source, now());
+        let lines: Vec<String> = findings.iter().map(Finding::line).collect();
+        lines
+            .join("\n")
+            .replace(self.folder.path().to_str().unwrap(), "DIR")
+    }
+}
+
+#[test]
+fn certificates_that_fit_pass() {
+    let pki = Pki::new();
+    let ca = pki.write("ca.pem", &pki.authority_pem);
+    let (certificate, key) = pki.issue("collector.example.com", |_| {});
+    insta::assert_snapshot!(pki.lines(&certificate, &key, &ca), @r"
+    Ok source wef.main certificate: DIR/server.pem, valid until 4096-01-01
+    Ok source wef.main machines' CA: DIR/ca.pem, valid until 4096-01-01
+    ");
+    let (certificate, key) = pki.issue("*.example.com", |_| {});
+    assert!(pki.lines(&certificate, &key, &ca).starts_with("Ok"));
+}
+
+#[test]
+fn certificates_that_do_not_fit_say_why() {
+    let pki = Pki::new();
+    let ca = pki.write("ca.pem", &pki.authority_pem);
+    let first = |certificate: &Path, key: &Path| {
+        let lines = pki.lines(certificate, key, &ca);
+        lines.lines().next().unwrap().to_owned()
+    };
+
+    let (certificate, key) = pki.issue("other.example.com", |_| {});
+    insta::assert_snapshot!(first(&certificate, &key), @"Failed source wef.main certificate: the certificate is for other.example.com, and `hostname` is collector.example.com -> issue it with the host name as subject alternative name (the common name does not count)");
+    let (certificate, key) = pki.issue("collector.example.com", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    insta::assert_snapshot!(first(&certificate, &key), @"Failed source wef.main certificate: the certificates in the file do not lead from one to the next -> order: the certificate itself, then its issuer, and so on");
+    let (certificate, key) = pki.issue("collector.example.com", |params| {
+        params.not_after = rcgen::date_time_ymd(2026, 11, 1);
+    });
+    insta::assert_snapshot!(first(&certificate, &key), @"Failed source wef.main certificate: the certificate ended on 2026-11-01 00:00 UTC -> renew it");
+    let (certificate, key) = pki.issue("collector.example.com", |params| {
+        params.not_after = rcgen::date_time_ymd(2026, 12, 1);
+    });
+    insta::assert_snapshot!(first(&certificate, &key), @"Warning source wef.main certificate: DIR/server.pem, valid until 2026-12-01 -> renew it; a reload (SIGHUP) takes it up");
+    let (certificate, _) = pki.issue("collector.example.com", |_| {});
+    let other = pki.write("other.key", &KeyPair::generate().unwrap().serialize_pem());
+    insta::assert_snapshot!(first(&certificate, &other), @"Failed source wef.main certificate: the private key is not that of the certificate -> name the key this certificate was made with, and put the certificate before those of its CA");
+    insta::assert_snapshot!(first(&other, &certificate), @"Failed source wef.main certificate: DIR/other.key holds no certificate -> it has to be PEM: -----BEGIN CERTIFICATE-----");
+    insta::assert_snapshot!(first(Path::new("/nonexistent.pem"), &other), @"Failed source wef.main certificate: failed to open file `/nonexistent.pem`: No such file or directory (os error 2) -> correct the path, or make the file readable for windrow's user");
+    insta::assert_snapshot!(pki.lines(&certificate, &other, &certificate).lines().nth(1).unwrap(), @"Failed source wef.main machines' CA: `CN=rcgen self signed cert` is not an authority's certificate -> name the file of the CA that issues, not of what it issued");
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let pki = Pki::new();
+    let ca = pki.write("ca.pem", &pki.authority_pem);
+    let (certificate, key) = pki.issue("collector.example.com", |_| {});
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
+    insta::assert_snapshot!(pki.lines(&certificate, &key, &ca).lines().next().unwrap(), @"Failed source wef.main certificate: DIR/server.key can be read by others (mode 640) -> chmod 600 it");
+}
+
+#[test]
+fn a_chain_leads_from_one_to_the_next() {
+    let pki = Pki::new();
+    let ca = pki.write("ca.pem", &pki.authority_pem);
+    let (certificate, key) = pki.issue("collector.example.com", |_| {});
+    let own = std::fs::read_to_string(certificate).unwrap();
+    let end = "-----END CERTIFICATE-----";
+    let own = own.split_inclusive(end).next().unwrap();
+    let mixed = pki.write("mixed.pem", &format!("{own}\n{}", Pki::new().authority_pem));
+    insta::assert_snapshot!(pki.lines(&mixed, &key, &ca).lines().next().unwrap(), @"Failed source wef.main certificate: the certificates in the file do not lead from one to the next -> order: the certificate itself, then its issuer, and so on");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let line = network::port("web port", address, false).line();
+    assert!(
+        line.starts_with(&format!(
+            "Failed web port: {address} is in use -> `ss -ltnp"
+        )),
+        "{line}"
+    );
+    let line = network::port("web port", address, true).line();
+    assert!(line.starts_with("Ok"), "{line}");
+    let elsewhere = "192.0.2.1:5986".parse().unwrap();
+    insta::assert_snapshot!(network::port("source wef.main port", elsewhere, false).line(), @"Failed source wef.main port: 192.0.2.1:5986 is not an address of this machine -> choose one of `ip address`, or 0.0.0.0 for all");
+}
+
+#[test]
+fn the_report_shows_result_and_cure() {
+    let mut report = Report::default();
+    report.push(Finding::new("disk room", Outcome::Ok, "41 GB free"));
+    report.push(
+        Finding::new(
+            "sink syslog.siem",
+            Outcome::Failed,
+            "siem:6514: refused\u{1b}[2J",
+        )
+        .cure("start it"),
+    );
+    report.push(Finding::new("web port", Outcome::Warning, "odd"));
+    let show = |format, unicode| {
+        let terminal = Terminal {
+            stdout_is_terminal: false,
+            stderr_is_terminal: false,
+            color: false,
+            stderr_color: false,
+            unicode,
+            width: 80,
+        };
+        let mut out = Vec::new();
+        report.write(&mut out, format, &terminal).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    insta::assert_snapshot!(show(SummaryFormat::Table, true), @r"
+    ✓ disk room         41 GB free
+    ✗ sink syslog.siem  siem:6514: refused\u{1b}[2J
+                        → start it
+    ! web port          odd
+
+    1 of 3 failed, 1 to look at
+    ");
+    insta::assert_snapshot!(show(SummaryFormat::Table, false), @r"
+    ok   disk room         41 GB free
+    FAIL sink syslog.siem  siem:6514: refused\u{1b}[2J
+                           -> start it
+    look web port          odd
+
+    1 of 3 failed, 1 to look at
+    ");
+    insta::assert_snapshot!(show(SummaryFormat::Json, true), @r#"
+    {
+      "ok": false,
+      "failed": 1,
+      "warnings": 1,
+      "checks": [
+        {
+          "what": "disk room",
+          "outcome": "ok",
+          "result": "41 GB free"
+        },
+        {
+          "what": "sink syslog.siem",
+          "outcome": "failed",
+          "result": "siem:6514: refused\u001b[2J",
+          "cure": "start it"
+        },
+        {
+          "what": "web port",
+          "outcome": "warning",
+          "result": "odd"
+        }
+      ]
+    }
+    "#);
+}
