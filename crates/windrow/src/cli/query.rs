@@ -34,9 +34,10 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(
-    _args: &Args,
+    args: &Args,
     _invocation: &Invocation,
     _out: &mut dyn Write,
 ) -> anyhow::Result<Code> {
+    args.time.range(jiff::Timestamp::now())?;
     anyhow::bail!("query is not wired yet")
 }

@@ -86,11 +86,13 @@ fn moment(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Stri
     }
 }
 
-/// A value parser for `--for 60s` and the like.
+/// A value parser for `--for 60s` and the like; zero is not a span.
 pub(crate) fn span(text: &str) -> Result<Duration, String> {
-    text.parse::<Span>()
-        .map(|span| span.0)
-        .map_err(|error| error.to_string())
+    let span = text.parse::<Span>().map_err(|error| error.to_string())?;
+    if span.0.is_zero() {
+        return Err("it has to be longer than nothing".to_owned());
+    }
+    Ok(span.0)
 }
 
 #[cfg(test)]

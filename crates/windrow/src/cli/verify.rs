@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use super::Invocation;
+use crate::config::Need;
+use crate::datadir::{DataDir, Purpose};
 use crate::exit::Code;
 use crate::output::SummaryOutput;
 
@@ -22,8 +24,10 @@ pub(super) struct Args {
 
 pub(super) fn run(
     _args: &Args,
-    _invocation: &Invocation,
+    invocation: &Invocation,
     _out: &mut dyn Write,
 ) -> anyhow::Result<Code> {
+    let config = invocation.loader.load(Need::Defaults)?;
+    DataDir::open(&config.data_dir, Purpose::Read)?;
     anyhow::bail!("verify is not wired yet")
 }

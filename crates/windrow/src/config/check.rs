@@ -402,9 +402,9 @@ fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, Co
     let usual_segment = (quota.0 / 16).clamp(4 << 20, 128 << 20);
     let segment_span = raw.segment_size.as_ref().map(Spanned::span);
     let segment_size = size(source, raw.segment_size, usual_segment, 1 << 20..=4 << 30)?;
-    if quota.0 / 4 < segment_size.0 {
+    if quota.0 / 8 < segment_size.0 {
         let message =
-            format!("the quota of {quota} holds fewer than four segments of {segment_size}");
+            format!("the quota of {quota} holds fewer than eight segments of {segment_size}");
         let span = segment_span.or(quota_span).unwrap_or(0..0);
         return Err(source
             .error(message, span)

@@ -297,7 +297,7 @@ fn a_wrong_size_or_duration() {
       = expected from 1s to 1h
     "#);
     insta::assert_snapshot!(refused("[journal]\nquota = \"1 GB\"\nsegment_size = \"512 MiB\"\n"), @r#"
-    the quota of 1 GB holds fewer than four segments of 512 MiB
+    the quota of 1 GB holds fewer than eight segments of 512 MiB
      --> /etc/windrow/windrow.toml:3:16
       |
     3 | segment_size = "512 MiB"

@@ -4,6 +4,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod cli;
 mod docs;
 mod peers;
 #[allow(dead_code, reason = "the tests that start the service use the rest")]

@@ -102,7 +102,7 @@ fn certificates_that_do_not_fit_say_why() {
     let (certificate, key) = pki.issue("collector.example.com", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     });
-    insta::assert_snapshot!(first(&certificate, &key), @"Failed source wef.main certificate: the certificates in the file do not lead from one to the next -> order: the certificate itself, then its issuer, and so on");
+    insta::assert_snapshot!(first(&certificate, &key), @"Failed source wef.main certificate: the certificate is not for servers -> issue it with extended key usage serverAuth");
     let (certificate, key) = pki.issue("collector.example.com", |params| {
         params.not_after = rcgen::date_time_ymd(2026, 11, 1);
     });
