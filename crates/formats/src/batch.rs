@@ -335,3 +335,6 @@ impl Record<'_> {
         index.decode(self.index, self.text)
     }
 }
+
+#[cfg(test)]
+mod tests;

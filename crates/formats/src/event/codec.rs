@@ -9,7 +9,8 @@
 //! numbers     varints    keywords: 8 bytes
 //! time        signed seconds, nanoseconds
 //! name        span       of EventData
-//! data        varint count, shape u8, then per item [shape u8] [name span] value span
+//! data        varint count, shape u8, then per item [shape u8] [name span] value span,
+//!             or, when the items lie at equal steps, the steps and two lengths an item
 //! tree        varint count, then per node kind and depth u8 [name span] [value span]
 //! rendering   fields u8, spans, varint count, keyword spans
 //! ```
@@ -59,6 +60,9 @@ const KEYWORDS: usize = 6;
 
 /// The shape of a list whose items differ and state their own.
 const MIXED: u8 = 0xff;
+/// Added to the shape of a list whose items are written alike, so that the distances from
+/// value to name and from name to value are the same all through: the usual case.
+const REGULAR: u8 = 0x40;
 
 impl Index {
     /// Appends the index to `out`.
@@ -210,6 +214,20 @@ fn put_data(out: &mut Vec<u8>, end: &mut usize, data: &[DataEntry]) {
     let Some(first) = data.first() else {
         return;
     };
+    if let Some(steps) = Steps::of(data) {
+        out.push(first.shape() | REGULAR);
+        varint::put_signed(out, first.start() as i64 - *end as i64);
+        varint::put_signed(out, steps.item);
+        varint::put_signed(out, steps.value);
+        for entry in data {
+            if entry.name.is_some() {
+                varint::put(out, u64::from(entry.name.len_and_kind()));
+            }
+            varint::put(out, u64::from(entry.value.len_and_kind()));
+            *end = entry.value.end();
+        }
+        return;
+    }
     let is_uniform = data.iter().all(|entry| entry.shape() == first.shape());
     let shape = if is_uniform { first.shape() } else { MIXED };
     out.push(shape);
@@ -219,6 +237,42 @@ fn put_data(out: &mut Vec<u8>, end: &mut usize, data: &[DataEntry]) {
         }
         put_optional_span(out, end, entry.name);
         put_span(out, end, entry.value);
+    }
+}
+
+/// The distances that the items of a regular list have in common.
+#[derive(Clone, Copy, PartialEq)]
+struct Steps {
+    /// From the end of one item's value to the start of the next item.
+    item: i64,
+    /// From the end of a name to its value.
+    value: i64,
+}
+
+impl Steps {
+    fn of(data: &[DataEntry]) -> Option<Self> {
+        let first = data.first()?;
+        let value_step = |entry: &DataEntry| {
+            if entry.name.is_some() {
+                entry.value.start() as i64 - entry.name.end() as i64
+            } else {
+                0
+            }
+        };
+        let item_step =
+            |one: &DataEntry, next: &DataEntry| next.start() as i64 - one.value.end() as i64;
+        let item = data.get(1).map_or(0, |second| item_step(first, second));
+        let steps = Self {
+            item,
+            value: value_step(first),
+        };
+        let is_alike =
+            |entry: &DataEntry| entry.shape() == first.shape() && value_step(entry) == steps.value;
+        let is_regular = is_alike(first)
+            && data
+                .array_windows()
+                .all(|[one, next]| is_alike(next) && item_step(one, next) == item);
+        is_regular.then_some(steps)
     }
 }
 
@@ -261,12 +315,21 @@ struct Input<'a> {
 impl Input<'_> {
     #[inline]
     fn span(&mut self) -> Result<Span, DecodeError> {
-        let distance = self.reader.signed().ok_or(DecodeError::Damaged)?;
+        let distance = self.distance()?;
+        self.span_at(distance)
+    }
+
+    #[inline]
+    fn distance(&mut self) -> Result<i64, DecodeError> {
+        self.reader.signed().ok_or(DecodeError::Damaged)
+    }
+
+    /// Reads length and kind of a span that begins `distance` from the end of the last.
+    #[inline]
+    fn span_at(&mut self, distance: i64) -> Result<Span, DecodeError> {
         let len_and_kind = self.reader.varint_u32().ok_or(DecodeError::Damaged)?;
-        let start = (self.end as i64)
-            .checked_add(distance)
-            .ok_or(DecodeError::Damaged)?;
-        let start = usize::try_from(start).map_err(|_| DecodeError::OutsideText)?;
+        // A negative start turns into one far outside the text.
+        let start = (self.end as u64).wrapping_add_signed(distance) as usize;
         let end = start.saturating_add((len_and_kind >> 1) as usize);
         let is_inside = end <= self.text.len().min(EVENT_TEXT_BYTES_MAX)
             && self.text.is_char_boundary(start)
@@ -308,6 +371,9 @@ impl Input<'_> {
             return Ok(());
         }
         let common = self.byte()?;
+        if common != MIXED && common & REGULAR != 0 {
+            return self.regular_data(count, common & !REGULAR, data);
+        }
         for _ in 0..count {
             let shape = if common == MIXED {
                 self.byte()?
@@ -322,6 +388,31 @@ impl Input<'_> {
             };
             let value = self.span()?;
             data.push(DataEntry { kind, name, value });
+        }
+        Ok(())
+    }
+
+    fn regular_data(
+        &mut self,
+        count: usize,
+        shape: u8,
+        data: &mut Vec<DataEntry>,
+    ) -> Result<(), DecodeError> {
+        let kind = DataKind::from_code(shape >> 1).ok_or(DecodeError::Damaged)?;
+        let mut distance = self.distance()?;
+        let steps = Steps {
+            item: self.distance()?,
+            value: self.distance()?,
+        };
+        let has_name = shape & 1 == 1;
+        for _ in 0..count {
+            let (name, value) = if has_name {
+                (self.span_at(distance)?, self.span_at(steps.value)?)
+            } else {
+                (Span::NONE, self.span_at(distance)?)
+            };
+            data.push(DataEntry { kind, name, value });
+            distance = steps.item;
         }
         Ok(())
     }
@@ -455,6 +546,16 @@ impl RenderingSpans {
 }
 
 impl DataEntry {
+    /// Where the first of its spans begins.
+    #[inline]
+    fn start(&self) -> usize {
+        if self.name.is_some() {
+            self.name.start()
+        } else {
+            self.value.start()
+        }
+    }
+
     #[inline]
     fn shape(&self) -> u8 {
         (self.kind as u8) << 1 | u8::from(self.name.is_some())

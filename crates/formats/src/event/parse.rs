@@ -200,6 +200,9 @@ impl<'a> Parser<'a, '_> {
             }
         }
         loop {
+            while let Some((name, value)) = self.scanner.plain_data() {
+                self.push_data(DataKind::Data, name, value)?;
+            }
             match self.scanner.next_tag()? {
                 Tag::Open(child) => self.data_item(child)?,
                 Tag::Close(close) => return self.scanner.expect_same(name, close),
@@ -279,9 +282,7 @@ impl<'a> Parser<'a, '_> {
     }
 
     fn tree_element(&mut self, name: Name, open: &mut OpenElements) -> Result<(), Reason> {
-        let local = self.scanner.local(name);
-        let local = Span::new(local.start, local.end, false);
-        let node = self.push_node(NodeKind::Element, open, local, Span::NONE)?;
+        let node = self.push_node(NodeKind::Element, open, name.local_span(), Span::NONE)?;
         if open.depth + 1 == EVENT_DEPTH_MAX {
             return Err(Reason::TooDeep);
         }
@@ -292,9 +293,7 @@ impl<'a> Parser<'a, '_> {
             match self.scanner.attribute()? {
                 Attribute::Pair(attribute, value) => {
                     if !self.scanner.name(attribute).starts_with(b"xmlns") {
-                        let local = self.scanner.local(attribute);
-                        let local = Span::new(local.start, local.end, false);
-                        self.push_node(NodeKind::Attribute, open, local, value)?;
+                        self.push_node(NodeKind::Attribute, open, attribute.local_span(), value)?;
                     }
                 }
                 Attribute::End => return Ok(()),
@@ -398,13 +397,12 @@ impl<'a> Parser<'a, '_> {
         let start = self.scanner.position();
         match self.scanner.content(name) {
             Ok(value) => keep_first(string, value),
-            Err(Reason::CutOff) => {
+            Err(reason) => {
                 let rest = &self.text.as_bytes()[start..];
                 let len = memchr::memchr(b'<', rest).unwrap_or(rest.len());
                 keep_first(string, Span::new(start, start + len, true));
-                return Err(Reason::CutOff);
+                return Err(reason);
             }
-            Err(reason) => return Err(reason),
         }
         Ok(())
     }
@@ -447,7 +445,7 @@ impl<'a> Parser<'a, '_> {
 
     #[inline]
     fn local(&self, name: Name) -> &'a [u8] {
-        self.scanner.name(self.scanner.local(name))
+        self.scanner.local(name)
     }
 }
 

@@ -6,17 +6,27 @@
 //! make the meaning doubtful (tags that do not match, tags cut off). It follows no
 //! reference, reads no DTD and never looks back, so its cost is linear in the text.
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::{memchr2, memmem};
 
 use super::Reason;
 use super::span::Span;
 use crate::limits::EVENT_DEPTH_MAX;
 
-/// A name in the text, as byte offsets.
+/// A name in the text, as byte offsets: with its namespace prefix from `start`, without
+/// from `local`.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Name {
-    pub(crate) start: usize,
-    pub(crate) end: usize,
+    start: usize,
+    local: usize,
+    end: usize,
+}
+
+impl Name {
+    /// The span of the name without its prefix.
+    #[inline]
+    pub(crate) fn local_span(self) -> Span {
+        Span::new(self.local, self.end, false)
+    }
 }
 
 /// What comes next between elements.
@@ -66,6 +76,7 @@ impl<'a> Scanner<'a> {
         self.pos == self.bytes.len()
     }
 
+    /// The name as written.
     #[inline]
     pub(crate) fn name(&self, name: Name) -> &'a [u8] {
         &self.bytes[name.start..name.end]
@@ -73,14 +84,8 @@ impl<'a> Scanner<'a> {
 
     /// The name without its namespace prefix.
     #[inline]
-    pub(crate) fn local(&self, name: Name) -> Name {
-        match memchr(b':', self.name(name)) {
-            Some(colon) => Name {
-                start: name.start + colon + 1,
-                end: name.end,
-            },
-            None => name,
-        }
+    pub(crate) fn local(&self, name: Name) -> &'a [u8] {
+        &self.bytes[name.local..name.end]
     }
 
     /// Reads text up to the next tag, passing over sections; `Err` at the end of the text.
@@ -89,13 +94,8 @@ impl<'a> Scanner<'a> {
         let start = self.pos;
         let mut needs_decoding = false;
         loop {
-            match memchr2(b'<', b'&', &self.bytes[self.pos..]) {
-                None => {
-                    self.pos = self.bytes.len();
-                    return Err(Reason::CutOff);
-                }
-                Some(at) => self.pos += at,
-            }
+            // Once there was a reference, the others make no difference.
+            self.find_either(b'<', if needs_decoding { b'<' } else { b'&' })?;
             if self.bytes[self.pos] == b'&' {
                 needs_decoding = true;
                 self.pos += 1;
@@ -117,13 +117,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn next_tag(&mut self) -> Result<Tag, Reason> {
         loop {
             if self.bytes.get(self.pos) != Some(&b'<') {
-                match memchr(b'<', &self.bytes[self.pos..]) {
-                    None => {
-                        self.pos = self.bytes.len();
-                        return Err(Reason::CutOff);
-                    }
-                    Some(at) => self.pos += at,
-                }
+                self.find_either(b'<', b'<')?;
             }
             if !self.is_at_section() {
                 return self.tag();
@@ -186,11 +180,8 @@ impl<'a> Scanner<'a> {
         let start = self.pos;
         let mut needs_decoding = false;
         loop {
-            let Some(at) = memchr2(quote, b'&', &self.bytes[self.pos..]) else {
-                self.pos = self.bytes.len();
-                return Err(Reason::CutOff);
-            };
-            self.pos += at + 1;
+            self.find_either(quote, if needs_decoding { quote } else { b'&' })?;
+            self.pos += 1;
             if self.bytes[self.pos - 1] == quote {
                 return Ok(Attribute::Pair(
                     name,
@@ -219,6 +210,9 @@ impl<'a> Scanner<'a> {
     pub(crate) fn content(&mut self, name: Name) -> Result<Span, Reason> {
         let start = self.pos;
         let run = self.run()?;
+        if self.skip_close(name) {
+            return Ok(run.span);
+        }
         match self.tag()? {
             Tag::Close(close) => {
                 self.expect_same(name, close)?;
@@ -229,6 +223,19 @@ impl<'a> Scanner<'a> {
                 Ok(Span::new(start, end, false))
             }
         }
+    }
+
+    /// Passes over the end tag of `name`, if it is next and written the usual way.
+    #[inline]
+    fn skip_close(&mut self, name: Name) -> bool {
+        let wanted = self.name(name);
+        let rest = &self.bytes[self.pos..];
+        let end = wanted.len() + 2;
+        let is_next = rest.get(end) == Some(&b'>') && rest[1] == b'/' && rest[2..end] == *wanted;
+        if is_next {
+            self.pos += end + 1;
+        }
+        is_next
     }
 
     /// Passes over the content of the element `name` and its end tag.
@@ -263,6 +270,46 @@ impl<'a> Scanner<'a> {
                 }
             }
         }
+    }
+
+    /// Reads `<Data Name='…'>…</Data>` if it is next and written the way Windows does,
+    /// with nothing to decode; otherwise the scanner does not move. Returns the spans of
+    /// name and value. Most elements of most Events are of this shape.
+    #[inline]
+    pub(crate) fn plain_data(&mut self) -> Option<(Span, Span)> {
+        let start = self.pos;
+        let found = self.try_plain_data();
+        if found.is_none() {
+            self.pos = start;
+        }
+        found
+    }
+
+    #[inline]
+    fn try_plain_data(&mut self) -> Option<(Span, Span)> {
+        let (&opening, rest) = self.bytes[self.pos..].split_first_chunk::<11>()?;
+        let quote = *rest
+            .first()
+            .filter(|&&byte| byte == b'"' || byte == b'\'')?;
+        if opening != *b"<Data Name=" {
+            return None;
+        }
+        self.pos += 12;
+        let name_start = self.pos;
+        self.find_either(quote, b'&').ok()?;
+        let name = Span::new(name_start, self.pos, false);
+        if *self.bytes[self.pos..].first_chunk()? != [quote, b'>'] {
+            return None;
+        }
+        self.pos += 2;
+        let value_start = self.pos;
+        self.find_either(b'<', b'&').ok()?;
+        let value = Span::new(value_start, self.pos, false);
+        if self.bytes[self.pos..].first_chunk() != Some(b"</Data>") {
+            return None;
+        }
+        self.pos += 7;
+        Some((name, value))
     }
 
     #[inline]
@@ -326,18 +373,53 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn take_name(&mut self) -> Result<Name, Reason> {
         let start = self.pos;
-        let len = self.bytes[start..]
-            .iter()
-            .take_while(|&&byte| is_name(byte))
-            .count();
-        self.pos += len;
-        match (len, self.is_at_end()) {
-            (_, true) => Err(Reason::CutOff),
-            (0, false) => Err(Reason::BadMarkup),
-            _ => Ok(Name {
-                start,
-                end: self.pos,
-            }),
+        let mut local = start;
+        loop {
+            let Some(&byte) = self.bytes.get(self.pos) else {
+                return Err(Reason::CutOff);
+            };
+            match NAME_BYTES[usize::from(byte)] {
+                NameByte::Part => self.pos += 1,
+                NameByte::Colon => {
+                    self.pos += 1;
+                    local = self.pos;
+                }
+                NameByte::End if self.pos == start => return Err(Reason::BadMarkup),
+                NameByte::End => {
+                    return Ok(Name {
+                        start,
+                        local,
+                        end: self.pos,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Moves to the next of two bytes. Values are short, so the first words are looked at
+    /// here and only what is longer is worth a call.
+    #[inline]
+    fn find_either(&mut self, one: u8, other: u8) -> Result<(), Reason> {
+        let rest = &self.bytes[self.pos..];
+        let (words, _) = rest.as_chunks::<8>();
+        let near = &words[..words.len().min(4)];
+        for word in near {
+            let hits = byte_hits(*word, one) | byte_hits(*word, other);
+            if hits != 0 {
+                self.pos += hits.trailing_zeros() as usize / 8;
+                return Ok(());
+            }
+            self.pos += 8;
+        }
+        match memchr2(one, other, &rest[near.len() * 8..]) {
+            Some(at) => {
+                self.pos += at;
+                Ok(())
+            }
+            None => {
+                self.pos = self.bytes.len();
+                Err(Reason::CutOff)
+            }
         }
     }
 
@@ -379,12 +461,33 @@ fn is_blank(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| is_space(byte))
 }
 
+/// The high bit of every byte that equals `wanted`; the lowest one set is exact, those
+/// above it may be false.
+#[inline]
+fn byte_hits(word: [u8; 8], wanted: u8) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let differences = u64::from_le_bytes(word) ^ (ONES * u64::from(wanted));
+    differences.wrapping_sub(ONES) & !differences & (ONES << 7)
+}
+
+/// What a byte means inside a name.
+#[derive(Clone, Copy)]
+enum NameByte {
+    Part,
+    Colon,
+    End,
+}
+
 /// Everything that cannot end a name belongs to it: what a name may be made of is not
 /// ours to police.
-#[inline]
-fn is_name(byte: u8) -> bool {
-    !matches!(
-        byte,
-        b' ' | b'\t' | b'\r' | b'\n' | b'/' | b'>' | b'=' | b'<' | b'"' | b'\'' | b'&'
-    )
-}
+const NAME_BYTES: [NameByte; 256] = {
+    let mut table = [NameByte::Part; 256];
+    let ends = b" \t\r\n/>=<\"'&";
+    let mut place = 0;
+    while place < ends.len() {
+        table[ends[place] as usize] = NameByte::End;
+        place += 1;
+    }
+    table[b':' as usize] = NameByte::Colon;
+    table
+};
