@@ -1,0 +1,64 @@
+//! What several targets do with what they parsed.
+
+use std::hint::black_box;
+
+use windrow_formats::batch::{Header, Kind};
+use windrow_formats::event::Event;
+
+/// Reads every value of an event, so that a span that lies wrong is met.
+pub fn read_everything(event: Event<'_>) {
+    black_box((
+        event.provider_name(),
+        event.provider_guid(),
+        event.event_source_name(),
+        event.channel(),
+        event.computer(),
+        event.user_sid(),
+        event.activity_id(),
+        event.related_activity_id(),
+    ));
+    black_box((
+        event.event_id(),
+        event.qualifiers(),
+        event.version(),
+        event.level(),
+        event.task(),
+        event.opcode(),
+        event.keywords(),
+        event.time_created(),
+        event.record_id(),
+    ));
+    for item in event.data() {
+        black_box((item.name, item.value, item.kind));
+    }
+    for leaf in event.user_data() {
+        black_box((leaf.path.to_string(), leaf.value));
+    }
+    if let Some(rendering) = event.rendering() {
+        black_box((rendering.message(), rendering.level(), rendering.task()));
+        rendering
+            .keywords()
+            .for_each(|keyword| drop(black_box(keyword)));
+    }
+}
+
+/// A header as a delivery over WEF has it.
+#[must_use]
+pub fn header() -> Header {
+    Header {
+        kind: Kind::Wef,
+        source: "host.example".to_owned(),
+        address: None,
+        subscription: Some("base".to_owned()),
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+/// Splits an input in two at the first NUL after its front.
+#[must_use]
+pub fn halves(data: &[u8]) -> (&[u8], &[u8]) {
+    match data.iter().position(|&byte| byte == 0) {
+        Some(at) => (&data[..at], &data[at + 1..]),
+        None => (data, &[]),
+    }
+}
