@@ -1,7 +1,7 @@
 //! Writes what each target's corpus begins with: whole, valid inputs of our own making.
 //!
 //! ```sh
-//! cargo run --manifest-path fuzz/Cargo.toml --bin seeds
+//! cargo run --manifest-path fuzz/Cargo.toml --example seeds
 //! ```
 #![allow(clippy::disallowed_methods, reason = "a tool: an error may end it")]
 
