@@ -4,3 +4,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod journal;
+
+pub mod limits;
+pub mod tls;

@@ -1,0 +1,225 @@
+use std::error::Error;
+use std::fs;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, DnValue, IsCa, KeyPair,
+    KeyUsagePurpose, SanType,
+};
+use tempfile::TempDir;
+
+use super::*;
+
+struct Pki {
+    folder: TempDir,
+    authority: CertifiedIssuer<'static, KeyPair>,
+}
+
+fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.use_authority_key_identifier_extension = true;
+    CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
+}
+
+fn leaf(
+    authority: &CertifiedIssuer<'static, KeyPair>,
+    params: CertificateParams,
+) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, authority).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+fn named(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+impl Pki {
+    fn new() -> Pki {
+        let pki = Pki {
+            folder: tempfile::tempdir().unwrap(),
+            authority: authority("Test CA"),
+        };
+        let (certificate, key) = leaf(&pki.authority, named("collector.example"));
+        pki.write("cert.pem", &certificate);
+        pki.write("key.pem", &key);
+        pki.write("ca.pem", &pki.authority.pem());
+        pki
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        chmod(&path, 0o600);
+        path
+    }
+
+    fn server(&self) -> Result<Server, TlsError> {
+        server_config(
+            &self.path("cert.pem"),
+            &self.path("key.pem"),
+            &self.path("ca.pem"),
+        )
+    }
+
+    /// The whole chain of an error, the folder's name taken out.
+    fn error(&self, error: &TlsError) -> String {
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(source) = next {
+            text = format!("{text}: {source}");
+            next = source.source();
+        }
+        text.replace(&self.folder.path().display().to_string(), "DIR")
+    }
+}
+
+#[cfg(unix)]
+fn chmod(path: &Path, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn chmod(_path: &Path, _mode: u32) {}
+
+#[test]
+fn good_files_make_configurations() {
+    let pki = Pki::new();
+    let server = pki.server().unwrap();
+    assert!(server.config.ignore_client_order);
+    let identity = IdentityFiles {
+        certificate: pki.path("cert.pem"),
+        key: pki.path("key.pem"),
+    };
+    client_config(&Roots::File(pki.path("ca.pem")), Some(&identity)).unwrap();
+    client_config(&Roots::File(pki.path("ca.pem")), None).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_key_that_others_can_read_is_refused() {
+    let pki = Pki::new();
+    for mode in [0o640, 0o604, 0o660, 0o777] {
+        chmod(&pki.path("key.pem"), mode);
+        assert!(
+            matches!(pki.server(), Err(TlsError::KeyPermissions { mode: found, .. }) if found == mode)
+        );
+    }
+    let error = pki.error(&pki.server().unwrap_err());
+    insta::assert_snapshot!(error, @r#"private key DIR/key.pem can be read by others (mode 0777); run "chmod 600" on it"#);
+    chmod(&pki.path("key.pem"), 0o400);
+    pki.server().unwrap();
+}
+
+#[test]
+fn errors_name_the_file() {
+    let pki = Pki::new();
+    let missing = load_certificates(&pki.path("none.pem")).unwrap_err();
+    insta::assert_snapshot!(pki.error(&missing), @"cannot read DIR/none.pem: No such file or directory (os error 2)");
+    let empty = pki.write("empty.pem", "no PEM here");
+    insta::assert_snapshot!(pki.error(&load_certificates(&empty).unwrap_err()), @"DIR/empty.pem holds no certificate");
+    insta::assert_snapshot!(pki.error(&load_key(&empty).unwrap_err()), @r#"DIR/empty.pem holds no private key in the clear (PKCS #8, PKCS #1 or SEC1); decrypt an encrypted one with "openssl pkey""#);
+    let broken = pki.write(
+        "broken.pem",
+        "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n",
+    );
+    insta::assert_snapshot!(pki.error(&load_certificates(&broken).unwrap_err()), @r#"DIR/broken.pem is not PEM ("-----BEGIN …" in Base64): base64 decode error: InvalidCharacter(33)"#);
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let encrypted = pki.write("encrypted.pem", encrypted);
+    insta::assert_snapshot!(pki.error(&load_key(&encrypted).unwrap_err()), @r#"DIR/encrypted.pem holds no private key in the clear (PKCS #8, PKCS #1 or SEC1); decrypt an encrypted one with "openssl pkey""#);
+    let odd = pki.write(
+        "odd.pem",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    );
+    let error = server_config(&pki.path("cert.pem"), &pki.path("key.pem"), &odd).unwrap_err();
+    insta::assert_snapshot!(pki.error(&error), @"certificate 1 of DIR/odd.pem cannot be used: invalid peer certificate: BadEncoding");
+    let other = pki.write("other.pem", &KeyPair::generate().unwrap().serialize_pem());
+    let error = server_config(&pki.path("cert.pem"), &other, &pki.path("ca.pem")).unwrap_err();
+    insta::assert_snapshot!(pki.error(&error), @"certificate DIR/cert.pem and key DIR/other.pem cannot be used: keys may not be consistent: KeyMismatch");
+    let large = pki.write("large.pem", &" ".repeat(PEM_BYTES_MAX as usize + 1));
+    insta::assert_snapshot!(pki.error(&load_key(&large).unwrap_err()), @"DIR/large.pem is over 1048576 bytes, which is no certificate or key");
+    insta::assert_snapshot!(server_name("not a name").unwrap_err(), @r#""not a name" is neither a DNS name nor an IP address"#);
+}
+
+#[test]
+fn a_name_is_the_common_name_then_a_dns_name() {
+    let authority = authority("Test CA");
+    let der = |params: CertificateParams| {
+        let key = KeyPair::generate().unwrap();
+        params.signed_by(&key, &authority).unwrap().der().clone()
+    };
+    let san = |params: &mut CertificateParams| {
+        params.subject_alt_names = vec![
+            SanType::IpAddress([192, 0, 2, 1].into()),
+            SanType::DnsName("ws1.corp.example".try_into().unwrap()),
+        ];
+    };
+    let mut both = named("WS1.corp.example");
+    san(&mut both);
+    assert_eq!(peer_name(&der(both)).unwrap(), "WS1.corp.example");
+
+    let mut only_san = CertificateParams::default();
+    only_san.distinguished_name = rcgen::DistinguishedName::new();
+    assert_eq!(peer_name(&der(only_san.clone())), Err(PeerError::NoName));
+    san(&mut only_san);
+    assert_eq!(peer_name(&der(only_san)).unwrap(), "ws1.corp.example");
+
+    let mut control = CertificateParams::default();
+    control.distinguished_name = rcgen::DistinguishedName::new();
+    control
+        .distinguished_name
+        .push(DnType::CommonName, DnValue::Utf8String("a\nb".into()));
+    assert_eq!(peer_name(&der(control)), Err(PeerError::NoName));
+    assert_eq!(
+        peer_name(&der(named(&"n".repeat(254)))),
+        Err(PeerError::NoName)
+    );
+    assert_eq!(
+        peer_name(&CertificateDer::from(vec![1, 2, 3])),
+        Err(PeerError::Unreadable)
+    );
+}
+
+#[test]
+fn the_issuer_is_found_among_several_of_one_name() {
+    let folder = Pki::new();
+    let [first, second, other] = [authority("Same"), authority("Same"), authority("Other")];
+    let bundle = format!("{}{}{}", first.pem(), second.pem(), other.pem());
+    let certificates = load_certificates(&folder.write("bundle.pem", &bundle)).unwrap();
+    let authorities = Authorities::new(Path::new("bundle.pem"), &certificates).unwrap();
+    for (issuer, certificate) in [&first, &second, &other].into_iter().zip(&certificates) {
+        let key = KeyPair::generate().unwrap();
+        let leaf = named("ws1").signed_by(&key, issuer).unwrap();
+        assert_eq!(
+            authorities.issuer_thumbprint(leaf.der()),
+            Some(thumbprint(certificate).as_str())
+        );
+    }
+    let key = KeyPair::generate().unwrap();
+    let stranger = named("ws1")
+        .signed_by(&key, &authority("Stranger"))
+        .unwrap();
+    assert_eq!(authorities.issuer_thumbprint(stranger.der()), None);
+}
+
+#[test]
+fn thumbprints_are_those_of_windows() {
+    // SHA-1 of "abc" (FIPS 180-1, appendix A).
+    let bytes = CertificateDer::from(b"abc".to_vec());
+    assert_eq!(
+        thumbprint(&bytes),
+        "A9993E364706816ABA3E25717850C26C9CD0D89D"
+    );
+}
