@@ -1,5 +1,32 @@
 //! The lake: an open Delta table of events, and SQL over it.
 //!
-//! The only crate that names arrow, parquet, DataFusion and deltalake.
+//! The only crate that names arrow, parquet, DataFusion and deltalake. Events come in through
+//! [`RowBuilder`], which turns them into [`Rows`]; [`Lake::append`] commits rows exactly once and
+//! [`Lake::query`] answers SQL over the committed rows and a tail of rows not yet committed.
+//! [`QueryOutput`] is written as a table, JSON, CSV or a stream for the local socket.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod builder;
+mod datafile;
+mod distribution;
+mod error;
+mod import;
+mod lake;
+mod limits;
+mod output;
+mod promote;
+mod query;
+mod rows;
+mod schema;
+mod store;
+#[cfg(test)]
+mod testing;
+
+pub use builder::RowBuilder;
+pub use distribution::{Bucket, Buckets, By, Distribution};
+pub use error::{LakeError, QueryError};
+pub use lake::{Appended, Extent, Lake};
+pub use output::{Format, Layout, QueryOutput, Written};
+pub use query::{QueryLimits, Tail};
+pub use rows::Rows;

@@ -1,0 +1,108 @@
+//! What can go wrong with the table and with a query, told apart by what the caller does about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use datafusion::error::DataFusionError;
+use deltalake::DeltaTableError;
+
+/// A failure of the table itself.
+#[derive(Debug, thiserror::Error)]
+pub enum LakeError {
+    /// The folder cannot be made or opened.
+    #[error("cannot use {} as the lake's folder", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The table was written by a newer windrow.
+    #[error("the lake at {} has schema version {found}, newer than {supported} which this windrow knows; use the newer windrow", path.display())]
+    Newer {
+        /// The table's folder.
+        path: PathBuf,
+        /// Its schema version.
+        found: i64,
+        /// The newest version known here.
+        supported: i64,
+    },
+    /// The folder holds a Delta table that windrow did not make.
+    #[error("the Delta table at {} was not made by windrow; choose another folder", path.display())]
+    Foreign {
+        /// The table's folder.
+        path: PathBuf,
+    },
+    /// Other writers got ahead in every attempt; nothing was committed, trying again is safe.
+    #[error("other writers got ahead of this commit {attempts} times; try again")]
+    Contended {
+        /// Attempts made.
+        attempts: u32,
+    },
+    /// Rows could not be encoded.
+    #[error("cannot encode rows as parquet")]
+    Encode(#[from] parquet::errors::ParquetError),
+    /// The table could not be read or written; it is as it was before.
+    #[error("cannot {doing} the lake")]
+    Table {
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: Box<DeltaTableError>,
+    },
+    /// Looking for events already stored failed.
+    #[error("cannot look for events that the lake already has")]
+    Match(#[source] Box<DataFusionError>),
+    /// A task of the runtime died: the program is being shut down, or a dependency panicked.
+    #[error("a task of the lake died")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl LakeError {
+    pub(crate) fn table(doing: &'static str) -> impl FnOnce(DeltaTableError) -> LakeError {
+        move |source| LakeError::Table {
+            doing,
+            source: Box::new(source),
+        }
+    }
+}
+
+/// A query that cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The text is not one statement that only reads, or names what does not exist. The asker can cure it.
+    #[error("{message}")]
+    Refused {
+        /// What is wrong and what to write instead.
+        message: String,
+    },
+    /// The query needed more memory than it may use.
+    #[error(
+        "the query needs more than its {limit_mib} MiB of memory; narrow it with a range of date, fewer columns or a limit"
+    )]
+    Memory {
+        /// The limit.
+        limit_mib: usize,
+    },
+    /// The query ran longer than it may.
+    #[error("the query ran longer than its {limit_s} s; narrow it with a range of date")]
+    Time {
+        /// The limit.
+        limit_s: u64,
+    },
+    /// The service answered with this error.
+    #[error("{0}")]
+    Remote(String),
+    /// The answer broke off or is not one.
+    #[error("the answer {0}")]
+    Answer(String),
+    /// The lake could not be read.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The query failed while it ran.
+    #[error("the query failed")]
+    Run(#[source] Box<DataFusionError>),
+    /// The output could not be written.
+    #[error("cannot write the answer")]
+    Write(#[from] io::Error),
+}

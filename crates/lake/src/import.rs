@@ -1,0 +1,247 @@
+//! Direct import: rows that the lake has already are left out.
+//!
+//! The same file twice is caught by its transaction; an export that overlaps another is caught here,
+//! by the identity of each event. Only what can match is looked at: the dates, the range of time and
+//! the computers of the rows. Between the look and the commit another writer may add the same events,
+//! so the commit only counts when no version came in between; otherwise the look is repeated.
+
+use std::collections::HashSet;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::TimestampMicrosecondType;
+use arrow::error::ArrowError;
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::prelude::DataFrame;
+use futures::StreamExt;
+
+use crate::builder::SANE_SECONDS;
+use crate::error::{LakeError, QueryError};
+use crate::lake::{Appended, Commit, Lake, Txn, back_off};
+use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
+use crate::query::{QueryLimits, Tail};
+use crate::rows::{Rows, column};
+use crate::schema;
+
+type Key = [u8; 16];
+
+impl Lake {
+    /// Adds those of these rows that the lake does not have, as one commit with the application's new version.
+    ///
+    /// Rows that are the same event among themselves are added once. The transaction makes it happen
+    /// once as in [`Lake::append`], even where no row was new.
+    pub async fn append_new(
+        &self,
+        rows: Rows,
+        txn: Option<(&str, i64)>,
+    ) -> Result<Appended, LakeError> {
+        let mut fresh = keep(&rows, &mut first_time())?;
+        for attempt in 0..COMMIT_ATTEMPTS {
+            let table = self.snapshot().await?;
+            if let Some(position) = crate::lake::reached(&table, txn).await? {
+                return Ok(Appended::Already { position });
+            }
+            let seen = self.stored_among(&fresh).await?;
+            fresh = keep(&fresh, &mut |key| !seen.contains(key))?;
+            if fresh.is_empty() && txn.is_none() {
+                return Ok(Appended::Nothing);
+            }
+            if let Some(appended) = self.append_upon(&fresh, txn, table.version()).await? {
+                return Ok(appended);
+            }
+            back_off(attempt).await;
+        }
+        Err(LakeError::Contended {
+            attempts: COMMIT_ATTEMPTS,
+        })
+    }
+
+    /// Appends if the table still is at this version; none if it moved on.
+    async fn append_upon(
+        &self,
+        rows: &Rows,
+        txn: Option<Txn<'_>>,
+        version: Option<u64>,
+    ) -> Result<Option<Appended>, LakeError> {
+        let adds = self.write_files(rows.clone()).await?;
+        let bytes = adds
+            .iter()
+            .map(|add| u64::try_from(add.size).unwrap_or(0))
+            .sum();
+        let paths: Vec<String> = adds.iter().map(|add| add.path.clone()).collect();
+        match self.commit_upon(adds, txn, version).await? {
+            Some(Commit::Version(version)) => Ok(Some(Appended::Committed {
+                version,
+                rows: rows.len() as u64,
+                bytes,
+            })),
+            Some(Commit::Already(position)) => Ok(Some(Appended::Already { position })),
+            None => {
+                self.remove_files(&paths).await;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The identities among these rows that the newest version has.
+    async fn stored_among(&self, rows: &Rows) -> Result<HashSet<Key>, LakeError> {
+        let Some(candidates) = candidates(rows) else {
+            return Ok(HashSet::new());
+        };
+        let sought: HashSet<Key> = rows
+            .batches()
+            .iter()
+            .flat_map(|batch| keys(batch).flatten())
+            .collect();
+        let limits = QueryLimits::default();
+        let context = self
+            .session(Tail::default(), limits)
+            .await
+            .map_err(match_failed)?;
+        let found = async {
+            let stored = context.table(schema::EVENTS).await?.filter(candidates)?;
+            collect(stored.select_columns(&["event_key"])?, &sought).await
+        };
+        found
+            .await
+            .map_err(|error| LakeError::Match(Box::new(error)))
+    }
+}
+
+fn match_failed(error: QueryError) -> LakeError {
+    match error {
+        QueryError::Lake(error) => error,
+        QueryError::Run(error) => LakeError::Match(error),
+        other => LakeError::Match(Box::new(DataFusionError::External(Box::new(other)))),
+    }
+}
+
+/// Those of the sought identities that come by. The stored ones are not collected: there may be any number.
+async fn collect(
+    stored: DataFrame,
+    sought: &HashSet<Key>,
+) -> Result<HashSet<Key>, DataFusionError> {
+    let mut stream = stored.execute_stream().await?;
+    let mut seen = HashSet::new();
+    while let Some(batch) = stream.next().await {
+        let batch = batch?;
+        let keys = arrow::compute::cast(batch.column(0), &arrow::datatypes::DataType::Binary)?;
+        let keys = keys
+            .as_binary::<i32>()
+            .iter()
+            .flatten()
+            .filter_map(|key| Key::try_from(key).ok());
+        seen.extend(keys.filter(|key| sought.contains(key)));
+    }
+    Ok(seen)
+}
+
+/// True for a key the first time it is asked for.
+fn first_time() -> impl FnMut(&Key) -> bool {
+    let mut seen = HashSet::new();
+    move |key| seen.insert(*key)
+}
+
+fn keys(batch: &RecordBatch) -> impl Iterator<Item = Option<Key>> {
+    let keys = column(batch, "event_key").and_then(|keys| keys.as_binary_opt::<i32>());
+    keys.into_iter()
+        .flat_map(|keys| keys.iter().map(|key| Key::try_from(key?).ok()))
+}
+
+/// The rows whose identity is wanted.
+fn keep(rows: &Rows, wanted: &mut impl FnMut(&Key) -> bool) -> Result<Rows, LakeError> {
+    let mut kept = Vec::with_capacity(rows.batches().len());
+    for batch in rows.batches() {
+        let wanted: BooleanArray = keys(batch)
+            .map(|key| Some(key.is_none_or(|key| wanted(&key))))
+            .collect();
+        let batch = match wanted.true_count() == batch.num_rows() {
+            true => Ok(batch.clone()),
+            false => filter_record_batch(batch, &wanted),
+        };
+        kept.push(batch.map_err(|error: ArrowError| LakeError::Encode(error.into()))?);
+    }
+    Ok(Rows::from_batches(kept))
+}
+
+/// What a stored row must be like to be one of these; none where there are no rows.
+fn candidates(rows: &Rows) -> Option<Expr> {
+    let mut dates = HashSet::new();
+    let mut computers = HashSet::new();
+    let mut range: Option<(i64, i64)> = None;
+    let mut timeless = false;
+    for batch in rows.batches() {
+        let times = column(batch, "time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+        let days = column(batch, schema::DATE)?.as_string_opt::<i32>()?;
+        let names = column(batch, "computer")?.as_string_opt::<i32>()?;
+        computers.extend(names.iter());
+        for (row, day) in days.iter().enumerate() {
+            let time = (!times.is_null(row))
+                .then(|| times.value(row))
+                .filter(is_sane);
+            let Some(time) = time else {
+                timeless = true;
+                continue;
+            };
+            dates.insert(day.unwrap_or_default());
+            range = Some(range.map_or((time, time), |(least, greatest)| {
+                (least.min(time), greatest.max(time))
+            }));
+        }
+    }
+    let timed = range.map(|(least, greatest)| {
+        let dates = dates.into_iter().map(lit).collect();
+        ident(schema::DATE)
+            .in_list(dates, false)
+            .and(ident("time").between(instant(least), instant(greatest)))
+    });
+    let candidates = match (timed, timeless.then(without_sane_time)) {
+        (Some(timed), Some(timeless)) => Some(timed.or(timeless)),
+        (one, other) => one.or(other),
+    }?;
+    Some(match same_computers(computers) {
+        Some(same) => candidates.and(same),
+        None => candidates,
+    })
+}
+
+fn same_computers(computers: HashSet<Option<&str>>) -> Option<Expr> {
+    if computers.len() > MATCH_COMPUTERS {
+        return None;
+    }
+    let nameless = computers
+        .contains(&None)
+        .then(|| ident("computer").is_null());
+    let names: Vec<Expr> = computers.into_iter().flatten().map(lit).collect();
+    let named = (!names.is_empty()).then(|| ident("computer").in_list(names, false));
+    match (named, nameless) {
+        (Some(named), Some(nameless)) => Some(named.or(nameless)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Rows whose date is that of their arrival, which differs from one import to the next.
+fn without_sane_time() -> Expr {
+    let time = || ident("time");
+    let (from, to) = (SANE_SECONDS.start * 1_000_000, SANE_SECONDS.end * 1_000_000);
+    time()
+        .is_null()
+        .or(time().lt(instant(from)))
+        .or(time().gt_eq(instant(to)))
+}
+
+fn is_sane(microseconds: &i64) -> bool {
+    SANE_SECONDS.contains(&microseconds.div_euclid(1_000_000))
+}
+
+fn instant(microseconds: i64) -> Expr {
+    lit(ScalarValue::TimestampMicrosecond(
+        Some(microseconds),
+        Some("UTC".into()),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,469 @@
+//! The table on disk: opened or made, appended to exactly once, checkpointed.
+//!
+//! Invariants:
+//! - One append is one commit. Its data files are on the disk before the commit names them, and the
+//!   commit is on the disk before `append` returns (`store.rs`).
+//! - An append with a transaction happens once: the version stored for its application is read again
+//!   before every attempt, so a commit that in truth succeeded is never repeated. The version only rises.
+//! - A crash between data file and commit leaves a file that no version names; `vacuum` finds it.
+//!
+//! Compaction (`optimize`), retention (delete by partition, then vacuum) and time travel stand on the
+//! same table and have their place beside [`Lake::optimize`].
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
+use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
+use deltalake::kernel::{Action, Add, StructType, Transaction};
+use deltalake::logstore::LogStoreRef;
+use deltalake::operations::create::CreateBuilder;
+use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, checkpoints};
+use jiff::Timestamp;
+use object_store::ObjectStoreExt;
+use tokio::sync::Mutex;
+use tokio::task::spawn_blocking;
+use url::Url;
+
+use crate::datafile::{self, DataFile};
+use crate::error::LakeError;
+use crate::limits::{CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, LOG_RETENTION_DAYS};
+use crate::rows::Rows;
+use crate::schema;
+use crate::store::{self, DurableFiles};
+
+/// The table of events. Cheap to clone; clones share the table.
+#[derive(Clone)]
+pub struct Lake {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    folder: PathBuf,
+    log: LogStoreRef,
+    /// The newest state read. Held while committing, so that this process does not race with itself.
+    table: Mutex<DeltaTable>,
+}
+
+/// What an append did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The rows are in the lake, durable, as this version of the table.
+    Committed {
+        /// Version of the table.
+        version: u64,
+        /// Rows added.
+        rows: u64,
+        /// Bytes of the data files.
+        bytes: u64,
+    },
+    /// The application had already reached this version: nothing was written.
+    Already {
+        /// Version stored for the application.
+        position: i64,
+    },
+    /// There was nothing to write and no transaction to record.
+    Nothing,
+}
+
+/// What the table amounts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Version of the table.
+    pub version: u64,
+    /// Data files that this version names.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Events in them, as their statistics say.
+    pub rows: u64,
+}
+
+/// An application and the version an append brings it to.
+pub(crate) type Txn<'a> = (&'a str, i64);
+
+impl Lake {
+    /// Opens the lake in this folder, and makes it where there is none.
+    pub async fn open(dir: &Path) -> Result<Lake, LakeError> {
+        let folder = table_folder(dir)?;
+        let url = Url::from_directory_path(&folder).map_err(|()| LakeError::Folder {
+            path: folder.clone(),
+            source: std::io::ErrorKind::InvalidFilename.into(),
+        })?;
+        let log = DeltaTableBuilder::from_url(url.clone())
+            .and_then(|builder| {
+                builder
+                    .with_storage_backend(Arc::new(DurableFiles::new()), url)
+                    .build_storage()
+            })
+            .map_err(LakeError::table("open"))?;
+        let table = load_or_create(&log).await?;
+        check_schema(&table, &folder)?;
+        // A commit seen here may have been linked by a process that died before it synced the folder.
+        store::sync_inside(&folder.join("_delta_log")).map_err(|source| LakeError::Folder {
+            path: folder.clone(),
+            source,
+        })?;
+        Ok(Lake {
+            shared: Arc::new(Shared {
+                folder,
+                log,
+                table: Mutex::new(table),
+            }),
+        })
+    }
+
+    /// The folder of the table.
+    pub fn folder(&self) -> &Path {
+        &self.shared.folder
+    }
+
+    /// The version that the newest commit of this application brought it to.
+    pub async fn position(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
+        let table = self.snapshot().await?;
+        position_in(&table, app_id).await
+    }
+
+    /// Adds these rows as one commit, together with the application's new version.
+    ///
+    /// With a transaction an append is done once, however often it is tried: after any error, and
+    /// after a restart, append the same rows with the same transaction again. Without one, an append
+    /// that failed may have succeeded.
+    pub async fn append(
+        &self,
+        rows: Rows,
+        txn: Option<(&str, i64)>,
+    ) -> Result<Appended, LakeError> {
+        if rows.is_empty() && txn.is_none() {
+            return Ok(Appended::Nothing);
+        }
+        if let Some(position) = reached(&self.snapshot().await?, txn).await? {
+            return Ok(Appended::Already { position });
+        }
+        let count = rows.len() as u64;
+        let adds = self.write_files(rows).await?;
+        let bytes = adds
+            .iter()
+            .map(|add| u64::try_from(add.size).unwrap_or(0))
+            .sum();
+        match self.commit(adds, txn).await? {
+            Commit::Version(version) => Ok(Appended::Committed {
+                version,
+                rows: count,
+                bytes,
+            }),
+            Commit::Already(position) => Ok(Appended::Already { position }),
+        }
+    }
+
+    /// Size of the newest version.
+    pub async fn extent(&self) -> Result<Extent, LakeError> {
+        let table = self.snapshot().await?;
+        let state = table.snapshot().map_err(LakeError::table("read"))?;
+        let mut extent = Extent {
+            version: state.version(),
+            files: 0,
+            bytes: 0,
+            rows: 0,
+        };
+        for file in state.log_data() {
+            extent.files += 1;
+            extent.bytes += u64::try_from(file.size()).unwrap_or(0);
+            extent.rows += file.num_records().unwrap_or(0) as u64;
+        }
+        Ok(extent)
+    }
+
+    /// Merges the small files of each date into large ones. Readers see the same rows before and after.
+    pub async fn optimize(&self) -> Result<(), LakeError> {
+        let table = self.snapshot().await?;
+        let properties = datafile::writer_properties()?;
+        let merged = table.optimize().with_writer_properties(properties).await;
+        merged.map(|_| ()).map_err(LakeError::table("compact"))
+    }
+
+    /// The newest state of the table.
+    pub(crate) async fn snapshot(&self) -> Result<DeltaTable, LakeError> {
+        let mut table = self.shared.table.lock().await;
+        table
+            .update_state()
+            .await
+            .map_err(LakeError::table("read"))?;
+        Ok(table.clone())
+    }
+
+    /// Encodes rows and puts their files in place. Until a commit names them, no reader sees them.
+    pub(crate) async fn write_files(&self, rows: Rows) -> Result<Vec<Add>, LakeError> {
+        let files = encode(rows).await?;
+        let objects = self.shared.log.object_store(None);
+        let now = Timestamp::now();
+        let mut adds = Vec::with_capacity(files.len());
+        for file in files {
+            adds.push(file.add(now));
+            let put = objects
+                .put(&file.path.as_str().into(), file.bytes.into())
+                .await;
+            put.map_err(|source| LakeError::table("write")(source.into()))?;
+        }
+        Ok(adds)
+    }
+
+    /// Takes back files that no commit names. What remains is found by `vacuum`.
+    pub(crate) async fn remove_files(&self, paths: &[String]) {
+        let objects = self.shared.log.object_store(None);
+        for path in paths {
+            if let Err(error) = objects.delete(&path.as_str().into()).await {
+                tracing::debug!(%error, path, "cannot remove a data file that was not committed");
+            }
+        }
+    }
+
+    async fn commit(&self, adds: Vec<Add>, txn: Option<Txn<'_>>) -> Result<Commit, LakeError> {
+        for attempt in 0..COMMIT_ATTEMPTS {
+            if let Some(commit) = self.commit_upon(adds.clone(), txn, None).await? {
+                return Ok(commit);
+            }
+            back_off(attempt).await;
+        }
+        Err(LakeError::Contended {
+            attempts: COMMIT_ATTEMPTS,
+        })
+    }
+
+    /// One attempt upon the newest version, or upon this one and no other. None where another writer was first.
+    pub(crate) async fn commit_upon(
+        &self,
+        adds: Vec<Add>,
+        txn: Option<Txn<'_>>,
+        version: Option<u64>,
+    ) -> Result<Option<Commit>, LakeError> {
+        let mut table = self.shared.table.lock().await;
+        table
+            .update_state()
+            .await
+            .map_err(LakeError::table("read"))?;
+        if let Some(position) = reached(&table, txn).await? {
+            // Found on a later attempt it is this very commit, or one of the same rows: as good.
+            return Ok(Some(Commit::Already(position)));
+        }
+        if version.is_some() && version != table.version() {
+            return Ok(None);
+        }
+        match try_commit(&mut table, adds, txn).await {
+            Ok(version) => {
+                checkpoint_when_due(&table, version).await;
+                Ok(Some(Commit::Version(version)))
+            }
+            Err(error) if is_overtaken(&error) => Ok(None),
+            Err(error) => self.settle(&mut table, txn, error).await.map(Some),
+        }
+    }
+
+    /// After an error that leaves open whether the commit happened: looks.
+    async fn settle(
+        &self,
+        table: &mut DeltaTable,
+        txn: Option<Txn<'_>>,
+        error: DeltaTableError,
+    ) -> Result<Commit, LakeError> {
+        table
+            .update_state()
+            .await
+            .map_err(LakeError::table("read"))?;
+        let reached = reached(table, txn).await?;
+        let Some(position) = reached else {
+            return Err(LakeError::table("write")(error));
+        };
+        // It is there; only durable if the folder can be synced now.
+        store::sync_inside(&self.shared.folder.join("_delta_log")).map_err(|source| {
+            LakeError::Folder {
+                path: self.shared.folder.clone(),
+                source,
+            }
+        })?;
+        Ok(Commit::Already(position))
+    }
+}
+
+pub(crate) enum Commit {
+    Version(u64),
+    Already(i64),
+}
+
+fn table_folder(dir: &Path) -> Result<PathBuf, LakeError> {
+    let folder = dir.join(schema::EVENTS);
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| folder.canonicalize())
+        .map_err(|source| LakeError::Folder {
+            path: folder,
+            source,
+        })
+}
+
+async fn load_or_create(log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
+    let mut table = DeltaTable::new(Arc::clone(log));
+    let exists = table
+        .verify_deltatable_existence()
+        .await
+        .map_err(LakeError::table("open"))?;
+    if !exists {
+        match create(log).await {
+            Ok(table) => return Ok(table),
+            // Another process made it meanwhile.
+            Err(DeltaTableError::VersionAlreadyExists(_)) => {}
+            Err(error) => return Err(LakeError::table("create")(error)),
+        }
+    }
+    table.load().await.map_err(LakeError::table("open"))?;
+    Ok(table)
+}
+
+async fn create(log: &LogStoreRef) -> Result<DeltaTable, DeltaTableError> {
+    let columns: StructType = schema::arrow_schema().as_ref().try_into_kernel()?;
+    let properties = [
+        (
+            schema::SCHEMA_VERSION_KEY,
+            schema::SCHEMA_VERSION.to_string(),
+        ),
+        ("delta.checkpointInterval", CHECKPOINT_COMMITS.to_string()),
+        (
+            "delta.logRetentionDuration",
+            format!("interval {LOG_RETENTION_DAYS} days"),
+        ),
+        (
+            "delta.dataSkippingStatsColumns",
+            schema::SKIPPING_COLUMNS.join(","),
+        ),
+    ];
+    CreateBuilder::new()
+        .with_log_store(Arc::clone(log))
+        .with_table_name(schema::EVENTS)
+        .with_columns(columns.fields().cloned())
+        .with_partition_columns([schema::DATE])
+        .with_configuration(properties.map(|(key, value)| (key, Some(value))))
+        .with_raise_if_key_not_exists(false)
+        .await
+}
+
+fn check_schema(table: &DeltaTable, folder: &Path) -> Result<(), LakeError> {
+    let metadata = table
+        .snapshot()
+        .map_err(LakeError::table("open"))?
+        .metadata();
+    let version = metadata.configuration().get(schema::SCHEMA_VERSION_KEY);
+    match version.and_then(|version| version.parse::<i64>().ok()) {
+        Some(schema::SCHEMA_VERSION) => Ok(()),
+        Some(found) if found > schema::SCHEMA_VERSION => Err(LakeError::Newer {
+            path: folder.to_owned(),
+            found,
+            supported: schema::SCHEMA_VERSION,
+        }),
+        _ => Err(LakeError::Foreign {
+            path: folder.to_owned(),
+        }),
+    }
+}
+
+/// The application's position, where it has already reached what this transaction would bring it to.
+pub(crate) async fn reached(
+    table: &DeltaTable,
+    txn: Option<Txn<'_>>,
+) -> Result<Option<i64>, LakeError> {
+    let Some((app_id, version)) = txn else {
+        return Ok(None);
+    };
+    let position = position_in(table, app_id).await?;
+    Ok(position.filter(|position| *position >= version))
+}
+
+pub(crate) async fn position_in(
+    table: &DeltaTable,
+    app_id: &str,
+) -> Result<Option<i64>, LakeError> {
+    let state = table.snapshot().map_err(LakeError::table("read"))?;
+    state
+        .transaction_version(table.log_store().as_ref(), app_id)
+        .await
+        .map_err(LakeError::table("read"))
+}
+
+/// One attempt, upon exactly the state that was looked at: deltalake's own retries would not look again.
+async fn try_commit(
+    table: &mut DeltaTable,
+    adds: Vec<Add>,
+    txn: Option<Txn<'_>>,
+) -> Result<u64, DeltaTableError> {
+    let transactions = txn.map(|(app_id, version)| {
+        Transaction::new_with_last_update(app_id, version, Some(Timestamp::now().as_millisecond()))
+    });
+    let properties = CommitProperties::default()
+        .with_application_transactions(transactions.into_iter().collect())
+        .with_max_retries(0)
+        .with_create_checkpoint(false)
+        .with_cleanup_expired_logs(Some(false));
+    let operation = DeltaOperation::Write {
+        mode: SaveMode::Append,
+        partition_by: Some(vec![schema::DATE.to_owned()]),
+        predicate: None,
+    };
+    let log = table.log_store();
+    let commit = CommitBuilder::from(properties)
+        .with_actions(adds.into_iter().map(Action::Add).collect())
+        .build(Some(table.snapshot()?), log, operation)
+        .await?;
+    let version = commit.version();
+    table.state = Some(commit.snapshot());
+    Ok(version)
+}
+
+fn is_overtaken(error: &DeltaTableError) -> bool {
+    matches!(
+        error,
+        DeltaTableError::VersionAlreadyExists(_)
+            | DeltaTableError::Transaction {
+                source: TransactionError::MaxCommitAttempts(_)
+                    | TransactionError::VersionAlreadyExists(_)
+            }
+    )
+}
+
+/// Waits longer after each lost race, by an amount that differs between processes.
+pub(crate) async fn back_off(attempt: u32) {
+    let spread = u64::from(std::process::id() % 7) + 1;
+    tokio::time::sleep(Duration::from_millis(spread << attempt.min(6))).await;
+}
+
+/// Keeps the log short to read. It is upkeep: a failure costs time at the next start and no event.
+async fn checkpoint_when_due(table: &DeltaTable, version: u64) {
+    if !(version + 1).is_multiple_of(CHECKPOINT_COMMITS) {
+        return;
+    }
+    if let Err(error) = checkpoints::create_checkpoint(table, None).await {
+        tracing::warn!(%error, version, "cannot write a checkpoint of the lake's log");
+        return;
+    }
+    if let Err(error) = checkpoints::cleanup_metadata(table, None).await {
+        tracing::warn!(%error, version, "cannot remove old entries of the lake's log");
+    }
+}
+
+/// Encodes on a thread of its own, a date after the other, so that one encoder's memory is the most there is.
+async fn encode(rows: Rows) -> Result<Vec<DataFile>, LakeError> {
+    spawn_blocking(move || {
+        let dates = rows
+            .by_date()
+            .map_err(parquet::errors::ParquetError::from)?;
+        let files = dates
+            .iter()
+            .map(|(date, rows)| datafile::encode(date, rows));
+        files
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(LakeError::from)
+    })
+    .await?
+}
+
+#[cfg(test)]
+mod tests;

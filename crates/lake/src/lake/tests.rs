@@ -1,0 +1,185 @@
+use std::fs;
+use std::sync::Arc;
+
+use super::*;
+use crate::testing::{ask, count, logon, rows};
+
+fn logons(count: u64) -> Vec<String> {
+    (1..=count)
+        .map(|record| logon(1, record, record as i64))
+        .collect()
+}
+
+#[tokio::test]
+async fn rows_come_back_as_they_went_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let appended = lake
+        .append(rows(&logons(3), Some(1)), Some(("journal", 3)))
+        .await
+        .unwrap();
+    assert!(
+        matches!(
+            appended,
+            Appended::Committed {
+                version: 1,
+                rows: 3,
+                ..
+            }
+        ),
+        "{appended:?}"
+    );
+    insta::assert_snapshot!(
+        ask(&lake, "select seq, time, date, computer, event_id, target_user, subject_user, ip_address, ip_port, \
+            logon_type, outcome, event_data['TargetUserName'] as raw, length(event_xml) as xml \
+            from events order by seq").await,
+        @r#"
+            {"seq":1,"time":"2025-11-05T00:00:01Z","date":"2025-11-05","computer":"WKS001","event_id":4624,"target_user":"user0001","subject_user":null,"ip_address":"10.0.0.1","ip_port":50123,"logon_type":3,"outcome":"success","raw":"user0001","xml":728}
+            {"seq":2,"time":"2025-11-05T00:00:02Z","date":"2025-11-05","computer":"WKS001","event_id":4624,"target_user":"user0002","subject_user":null,"ip_address":"10.0.0.1","ip_port":50123,"logon_type":3,"outcome":"success","raw":"user0002","xml":728}
+            {"seq":3,"time":"2025-11-05T00:00:03Z","date":"2025-11-05","computer":"WKS001","event_id":4624,"target_user":"user0003","subject_user":null,"ip_address":"10.0.0.1","ip_port":50123,"logon_type":3,"outcome":"success","raw":"user0003","xml":728}
+            "#
+    );
+    let extent = lake.extent().await.unwrap();
+    assert_eq!((extent.version, extent.files, extent.rows), (1, 1, 3));
+}
+
+#[tokio::test]
+async fn an_append_is_done_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let txn = Some(("journal", 3));
+    lake.append(rows(&logons(3), Some(1)), txn).await.unwrap();
+    assert_eq!(
+        lake.append(rows(&logons(3), Some(1)), txn).await.unwrap(),
+        Appended::Already { position: 3 }
+    );
+    let lake = Lake::open(dir.path()).await.unwrap();
+    assert_eq!(lake.position("journal").await.unwrap(), Some(3));
+    assert_eq!(lake.position("another").await.unwrap(), None);
+    assert_eq!(
+        lake.append(rows(&logons(3), Some(1)), txn).await.unwrap(),
+        Appended::Already { position: 3 }
+    );
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
+}
+
+#[tokio::test]
+async fn a_crash_before_the_commit_leaves_nothing_to_see() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    lake.write_files(rows(&logons(3), Some(1))).await.unwrap();
+    drop(lake);
+    let lake = Lake::open(dir.path()).await.unwrap();
+    assert_eq!(lake.position("journal").await.unwrap(), None);
+    lake.append(rows(&logons(3), Some(1)), Some(("journal", 3)))
+        .await
+        .unwrap();
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
+}
+
+#[tokio::test]
+async fn a_commit_that_happened_is_not_repeated() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (
+        Lake::open(dir.path()).await.unwrap(),
+        Lake::open(dir.path()).await.unwrap(),
+    );
+    // As after an error that hid a success: the files are there a second time, the commit as well.
+    let adds = other.write_files(rows(&logons(3), Some(1))).await.unwrap();
+    one.append(rows(&logons(3), Some(1)), Some(("journal", 3)))
+        .await
+        .unwrap();
+    let commit = other.commit(adds, Some(("journal", 3))).await.unwrap();
+    assert!(matches!(commit, Commit::Already(3)));
+    insta::assert_snapshot!(count(&other).await, @r#"{"n":3,"d":3}"#);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_of_different_journals_do_not_lose_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tasks = Vec::new();
+    for (computer, app_id) in [(1, "one"), (2, "two")] {
+        let lake = Lake::open(dir.path()).await.unwrap();
+        tasks.push(tokio::spawn(async move {
+            for turn in 0..10 {
+                let events: Vec<_> = (0..5)
+                    .map(|i| logon(computer, turn * 5 + i + 1, 60 * i as i64))
+                    .collect();
+                let first = turn * 5 + 1;
+                let txn = Some((app_id, i64::try_from(first + 4).unwrap()));
+                lake.append(rows(&events, Some(first)), txn).await.unwrap();
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let lake = Lake::open(dir.path()).await.unwrap();
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":100,"d":100}"#);
+    assert_eq!(lake.position("one").await.unwrap(), Some(50));
+    assert_eq!(lake.position("two").await.unwrap(), Some(50));
+}
+
+#[tokio::test]
+async fn a_checkpoint_keeps_positions_and_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    for seq in 1..=CHECKPOINT_COMMITS {
+        let txn = Some(("journal", i64::try_from(seq).unwrap()));
+        lake.append(rows(&[logon(1, seq, 0)], Some(seq)), txn)
+            .await
+            .unwrap();
+    }
+    let log = lake.folder().join("_delta_log");
+    assert!(log.join("00000000000000000099.checkpoint.parquet").exists());
+    let lake = Lake::open(dir.path()).await.unwrap();
+    assert_eq!(lake.position("journal").await.unwrap(), Some(100));
+    lake.optimize().await.unwrap();
+    assert_eq!(lake.extent().await.unwrap().files, 1);
+    assert_eq!(lake.position("journal").await.unwrap(), Some(100));
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":100,"d":100}"#);
+}
+
+#[tokio::test]
+async fn a_table_of_someone_else_or_of_the_future_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Lake::open(dir.path()).await.unwrap());
+    let entry = dir
+        .path()
+        .join("events/_delta_log/00000000000000000000.json");
+    let written = fs::read_to_string(&entry).unwrap();
+    assert!(
+        written.contains(r#""minReaderVersion":1,"minWriterVersion":2"#),
+        "{written}"
+    );
+    fs::write(
+        &entry,
+        written.replace(
+            r#""windrow.schemaVersion":"1""#,
+            r#""windrow.schemaVersion":"2""#,
+        ),
+    )
+    .unwrap();
+    assert!(matches!(
+        Lake::open(dir.path()).await,
+        Err(LakeError::Newer { found: 2, .. })
+    ));
+    fs::write(&entry, written.replace("windrow.schemaVersion", "other")).unwrap();
+    assert!(matches!(
+        Lake::open(dir.path()).await,
+        Err(LakeError::Foreign { .. })
+    ));
+}
+
+#[test]
+fn what_takes_time_can_move_between_threads() {
+    fn is_send<T: Send>(_: T) {}
+    fn check(lake: Lake) {
+        is_send(lake.append(Rows::default(), None));
+        is_send(lake.append_new(Rows::default(), None));
+        is_send(lake.optimize());
+        is_send(lake.query("", crate::Tail::default(), crate::QueryLimits::default()));
+    }
+    let _ = check;
+    let _: fn() -> Option<Arc<()>> = || None;
+}

@@ -1,0 +1,61 @@
+//! Every bound of the lake, named.
+
+/// Bytes of decoded rows that one row group of a data file may hold: bounds what a query keeps of it.
+pub(crate) const ROW_GROUP_BYTES: usize = 64 << 20;
+
+/// Rows in one row group.
+pub(crate) const ROW_GROUP_ROWS: usize = 65_536;
+
+/// Commits tried until the lake gives up: each failed try means that another writer got ahead.
+pub(crate) const COMMIT_ATTEMPTS: u32 = 32;
+
+/// A checkpoint of the table's log is written every so many commits.
+pub(crate) const CHECKPOINT_COMMITS: u64 = 100;
+
+/// Log files older than this that a checkpoint covers are removed.
+pub(crate) const LOG_RETENTION_DAYS: u32 = 7;
+
+/// Characters of a text value that a data file's statistics may hold.
+pub(crate) const STATISTIC_CHARS: usize = 64;
+
+/// Bytes of a query's text.
+pub(crate) const SQL_BYTES: usize = 64 << 10;
+
+/// Bytes of one frame of a query's answer on the local socket.
+pub(crate) const FRAME_BYTES: usize = 256 << 20;
+
+/// Rows whose widths decide the columns of a printed table.
+pub(crate) const TABLE_SAMPLE_ROWS: usize = 1_000;
+
+/// Distinct computers named in the predicate that looks for events already stored; above it, all are looked at.
+pub(crate) const MATCH_COMPUTERS: usize = 64;
+
+/// Depth to which nested values of an answer are written.
+pub(crate) const NESTING: usize = 16;
+
+/// Narrowest that a column of a printed table is made; when not even that fits, rows are printed as blocks.
+pub(crate) const COLUMN_CHARS: usize = 6;
+
+/// Rows in one batch of a builder.
+pub(crate) const BATCH_ROWS: usize = 65_536;
+
+/// Bytes of event text in one batch of a builder: far below the 2 GiB that a column can address.
+pub(crate) const BATCH_TEXT_BYTES: usize = 64 << 20;
+
+/// Bytes of a key of `event_data`; longer ones are cut.
+pub(crate) const KEY_BYTES: usize = 512;
+
+/// Keys of one event compared one by one; with more, a set is kept.
+pub(crate) const KEYS_COMPARED: usize = 48;
+
+/// Equal keys of one event numbered 2, 3, 4 and so on; further ones by their place among all keys.
+pub(crate) const COPIES_COUNTED: usize = 16;
+
+/// Buckets that a distribution tells.
+pub(crate) const DISTRIBUTION_ROWS: u64 = 100_000;
+
+/// Operators and opening brackets of a query.
+pub(crate) const SQL_OPERATORS: usize = 1_000;
+
+/// Stack of the thread that plans a query. Reserved, not used: pages come as the stack grows.
+pub(crate) const PLAN_STACK_BYTES: usize = 64 << 20;

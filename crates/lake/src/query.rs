@@ -1,0 +1,163 @@
+//! SQL over the view `events`: the table's newest version, and after it the tail not yet committed.
+//!
+//! Invariants: a query only reads, and reads nothing but the view; an event is seen once, because
+//! rows of the tail that the version already holds are left out by the journal's sequence; memory,
+//! threads and time are bounded by [`QueryLimits`].
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use datafusion::dataframe::DataFrame;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::SQLOptions;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::prelude::{SessionConfig, SessionContext};
+
+use crate::error::QueryError;
+use crate::lake::{Lake, position_in};
+use crate::output::QueryOutput;
+use crate::rows::Rows;
+use crate::schema;
+
+mod depth;
+mod refusal;
+mod view;
+
+/// Bounds of one query.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryLimits {
+    /// Memory for sorting, grouping and joining, in bytes. What a scan reads at a time comes on top.
+    pub memory_bytes: usize,
+    /// Parts of the plan that run at the same time.
+    pub partitions: NonZeroUsize,
+    /// Rows of the answer; what is beyond is cut and the output says so.
+    pub rows: Option<u64>,
+    /// Time from start to the last row.
+    pub time: Option<Duration>,
+}
+
+impl Default for QueryLimits {
+    fn default() -> QueryLimits {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        QueryLimits {
+            memory_bytes: 256 << 20,
+            partitions: NonZeroUsize::new(cores.min(8)).unwrap_or(NonZeroUsize::MIN),
+            rows: None,
+            time: None,
+        }
+    }
+}
+
+/// Rows that the journal has and the lake may not have yet.
+#[derive(Clone, Debug, Default)]
+pub struct Tail {
+    /// The application under which the journal's rows are committed: its position in the lake says
+    /// which rows of the tail are there already.
+    pub app_id: String,
+    /// Rows in the order of the journal. Take them before the query starts: a row then is in the
+    /// tail, in the lake, or in both, and never in neither.
+    pub rows: Vec<Rows>,
+}
+
+impl Lake {
+    /// Answers one SQL statement over the view `events`: the newest version of the lake and the tail.
+    pub async fn query(
+        &self,
+        sql: &str,
+        tail: Tail,
+        limits: QueryLimits,
+    ) -> Result<QueryOutput, QueryError> {
+        depth::check(sql).map_err(|message| QueryError::Refused { message })?;
+        let context = self.session(tail, limits).await?;
+        let sql = sql.to_owned();
+        let stream = depth::on_deep_stack(async move {
+            let only_reads = SQLOptions::new()
+                .with_allow_ddl(false)
+                .with_allow_dml(false)
+                .with_allow_statements(false);
+            context
+                .sql_with_options(&sql, only_reads)
+                .await?
+                .execute_stream()
+                .await
+        });
+        let stream = stream
+            .await?
+            .map_err(|error| refusal::explain(error, limits))?;
+        Ok(QueryOutput::new(stream, limits))
+    }
+
+    /// A session that knows the view `events` and nothing else.
+    pub(crate) async fn session(
+        &self,
+        tail: Tail,
+        limits: QueryLimits,
+    ) -> Result<SessionContext, QueryError> {
+        let table = self.snapshot().await?;
+        let position = match tail.rows.is_empty() {
+            true => None,
+            false => position_in(&table, &tail.app_id).await?,
+        };
+        let tail = Rows::merge(
+            tail.rows
+                .iter()
+                .map(|rows| rows.after(position.unwrap_or(0))),
+        );
+        let context = new_context(limits).map_err(run_failed)?;
+        let provider = table
+            .table_provider()
+            .with_session(Arc::new(context.state()))
+            .await;
+        let view = Arc::new(view::Events::new(provider.map_err(run_failed)?, tail));
+        context
+            .register_table(schema::EVENTS, view)
+            .map_err(run_failed)?;
+        Ok(context)
+    }
+}
+
+fn run_failed(error: DataFusionError) -> QueryError {
+    QueryError::Run(Box::new(error))
+}
+
+fn new_context(limits: QueryLimits) -> Result<SessionContext, DataFusionError> {
+    // Spilled rows would lie outside the data folder; a query that is too large is told so instead.
+    let runtime = RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+        .with_disk_manager_builder(
+            DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
+        )
+        .build_arc()?;
+    let mut config = SessionConfig::new()
+        .with_target_partitions(limits.partitions.get())
+        .with_information_schema(true)
+        .with_create_default_catalog_and_schema(true);
+    // Measured on these columns: reading text a second time for the filter costs more than it saves.
+    config.options_mut().execution.parquet.pushdown_filters = false;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime)
+        .with_default_features()
+        .build();
+    Ok(SessionContext::new_with_state(state))
+}
+
+pub(crate) async fn run(frame: DataFrame, limits: QueryLimits) -> Result<QueryOutput, QueryError> {
+    let stream = frame
+        .execute_stream()
+        .await
+        .map_err(|error| refusal::explain(error, limits))?;
+    Ok(QueryOutput::new(stream, limits))
+}
+
+/// What went wrong while rows were computed.
+pub(crate) fn explain_run(error: DataFusionError, limits: QueryLimits) -> QueryError {
+    refusal::explain(error, limits)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+//! Keeps a query's nesting from ending the program: parser, planner and the plan's own destructors
+//! recurse over an expression, and a stack that overflows takes the whole service with it.
+
+use std::future::Future;
+use std::io;
+use std::thread;
+
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::error::QueryError;
+use crate::limits::{PLAN_STACK_BYTES, SQL_BYTES, SQL_OPERATORS};
+
+/// Refuses text that is too long or could nest too deep, whatever it means. The error is for the asker.
+pub(super) fn check(sql: &str) -> Result<(), String> {
+    if sql.len() > SQL_BYTES {
+        return Err(format!(
+            "the query is longer than {SQL_BYTES} bytes; shorten it"
+        ));
+    }
+    // What is no SQL at all is refused by the parser, in its words.
+    let tokens = Tokenizer::new(&GenericDialect {}, sql)
+        .tokenize()
+        .unwrap_or_default();
+    let operators = tokens.iter().filter(|token| may_nest(token)).count();
+    if operators > SQL_OPERATORS {
+        return Err(format!(
+            "the query has {operators} operators and brackets, more than {SQL_OPERATORS}; \
+             write long chains of OR as IN (…)"
+        ));
+    }
+    Ok(())
+}
+
+/// Everything but names, values, commas and the words that only join them: lists may be long, chains not.
+fn may_nest(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => matches!(
+            word.keyword,
+            Keyword::AND
+                | Keyword::OR
+                | Keyword::NOT
+                | Keyword::IS
+                | Keyword::LIKE
+                | Keyword::ILIKE
+                | Keyword::BETWEEN
+                | Keyword::CASE
+                | Keyword::UNION
+                | Keyword::INTERSECT
+                | Keyword::EXCEPT
+                | Keyword::JOIN
+                | Keyword::SELECT
+                | Keyword::WITH
+                | Keyword::COLLATE
+                | Keyword::AT
+        ),
+        Token::Whitespace(_) | Token::Comma | Token::Number(..) | Token::EOF => false,
+        Token::SingleQuotedString(_)
+        | Token::DoubleQuotedString(_)
+        | Token::NationalStringLiteral(_) => false,
+        // A call or a list closes what it opens; the opening one counts.
+        Token::RParen | Token::RBracket | Token::RBrace => false,
+        _ => true,
+    }
+}
+
+/// Runs a future on a thread of its own, with a stack deep enough for what [`check`] lets through.
+pub(super) async fn on_deep_stack<T>(
+    work: impl Future<Output = T> + Send + 'static,
+) -> Result<T, QueryError>
+where
+    T: Send + 'static,
+{
+    let runtime = Handle::current();
+    let (done, result) = oneshot::channel();
+    thread::Builder::new()
+        .name("plan".to_owned())
+        .stack_size(PLAN_STACK_BYTES)
+        .spawn(move || {
+            let _ = done.send(runtime.block_on(work));
+        })?;
+    let died = |_| QueryError::Write(io::Error::other("the thread that plans the query died"));
+    result.await.map_err(died)
+}

@@ -1,0 +1,149 @@
+//! Errors of a query in words that name the cure.
+
+use datafusion::common::{Column, SchemaError};
+use datafusion::error::DataFusionError;
+
+use crate::error::QueryError;
+use crate::query::QueryLimits;
+use crate::schema;
+
+/// Farthest that a name may be from the one meant, in edits.
+const NEAR_EDITS: usize = 3;
+
+const READS_ONLY: &str = "a query only reads: write one SELECT, EXPLAIN, SHOW or DESCRIBE";
+
+/// Tells what the asker can cure from what they cannot.
+pub(crate) fn explain(error: DataFusionError, limits: QueryLimits) -> QueryError {
+    let refused = |message: String| QueryError::Refused { message };
+    match error.find_root() {
+        DataFusionError::SchemaError(schema, _) => refused(explain_schema(schema)),
+        DataFusionError::SQL(parser, _) => refused(format!(
+            "this is not SQL that can be read: {}",
+            tidy(&parser.to_string())
+        )),
+        DataFusionError::ResourcesExhausted(_) => QueryError::Memory {
+            limit_mib: limits.memory_bytes >> 20,
+        },
+        DataFusionError::Plan(message) => refused(explain_plan(message)),
+        DataFusionError::NotImplemented(message) => {
+            refused(format!("this is not supported: {}", tidy(message)))
+        }
+        DataFusionError::Diagnostic(..) | DataFusionError::Collection(_) => {
+            refused(tidy(&error.strip_backtrace()))
+        }
+        // A value that cannot be what the query asks of it: a cast, a division by zero, an overflow.
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => {
+            refused(tidy(&error.strip_backtrace()))
+        }
+        _ => QueryError::Run(Box::new(error)),
+    }
+}
+
+fn explain_schema(error: &SchemaError) -> String {
+    match error {
+        SchemaError::FieldNotFound {
+            field,
+            valid_fields,
+        } => no_column(field, valid_fields),
+        SchemaError::AmbiguousReference { field } => {
+            format!(
+                "\"{}\" may be more than one column; write the table before it",
+                field.name
+            )
+        }
+        other => tidy(&other.to_string()),
+    }
+}
+
+fn no_column(field: &Column, valid_fields: &[Column]) -> String {
+    let name = field.name.as_str();
+    let known = || valid_fields.iter().map(|column| column.name.as_str());
+    let mut message = format!("there is no column \"{name}\"");
+    if let Some(near) = nearest(name, known()) {
+        message.push_str(&format!("; did you mean \"{near}\"?"));
+    } else if valid_fields
+        .iter()
+        .any(|column| column.name == "event_data")
+    {
+        message.push_str(&format!(
+            "; a value of EventData is event_data['{name}'], and DESCRIBE events lists the columns"
+        ));
+    } else {
+        let names: Vec<_> = known().collect();
+        message.push_str(&format!("; there are {}", names.join(", ")));
+    }
+    message
+}
+
+fn explain_plan(message: &str) -> String {
+    if let Some(table) = message
+        .strip_prefix("table '")
+        .and_then(|rest| rest.strip_suffix("' not found"))
+    {
+        let table = table.rsplit('.').next().unwrap_or(table);
+        return format!(
+            "there is no table \"{table}\"; the only one is {}",
+            schema::EVENTS
+        );
+    }
+    let writes = [
+        "DDL not supported",
+        "DML not supported",
+        "Statement not supported",
+    ];
+    if writes.iter().any(|refusal| message.starts_with(refusal)) {
+        return READS_ONLY.to_owned();
+    }
+    tidy(message)
+}
+
+/// The known name that this one most likely stands for.
+pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    let plain = |text: &str| text.replace('_', "").to_lowercase();
+    known
+        .map(|candidate| {
+            let same = plain(candidate) == plain(&name);
+            (if same { 0 } else { edits(&name, candidate) }, candidate)
+        })
+        .filter(|(edits, candidate)| *edits <= NEAR_EDITS && *edits * 2 < candidate.len().max(2))
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance, in characters. Names are short: SQL text is bounded.
+fn edits(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.iter().enumerate() {
+            let replaced = diagonal + usize::from(a != *b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// The message on one line, without the engine's own prefixes and its invitation to report a bug.
+fn tidy(message: &str) -> String {
+    let message = message
+        .split("This was likely caused by a bug")
+        .next()
+        .unwrap_or(message);
+    let prefixes = [
+        "Error during planning: ",
+        "Execution error: ",
+        "Arrow error: ",
+        "Optimizer rule ",
+        "sql parser error: ",
+        "SQL error: ",
+    ];
+    let mut text = message.trim();
+    while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+        text = rest;
+    }
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

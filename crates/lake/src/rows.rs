@@ -1,0 +1,119 @@
+//! Rows: events in the table's columns, opaque to everyone outside.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::Int64Type;
+use arrow::error::ArrowError;
+
+use crate::schema;
+
+/// Events as rows of the table, held in memory.
+///
+/// Cheap to clone and to merge: the columns are shared, never copied.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    batches: Vec<RecordBatch>,
+}
+
+impl Rows {
+    pub(crate) fn batches(&self) -> &[RecordBatch] {
+        &self.batches
+    }
+
+    /// All of these rows, in this order.
+    pub fn merge(all: impl IntoIterator<Item = Rows>) -> Rows {
+        Rows {
+            batches: all.into_iter().flat_map(|rows| rows.batches).collect(),
+        }
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.batches.is_empty()
+    }
+
+    /// Memory the rows hold, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.batches
+            .iter()
+            .map(RecordBatch::get_array_memory_size)
+            .sum()
+    }
+
+    /// Journal sequence of the first and the last event; none when they were imported directly.
+    pub fn sequence(&self) -> Option<(u64, u64)> {
+        let first = sequences(self.batches.first()?)?.first()?;
+        let last = sequences(self.batches.last()?)?.last()?;
+        Some((u64::try_from(*first).ok()?, u64::try_from(*last).ok()?))
+    }
+
+    /// The rows whose journal sequence is greater than `position`. Sequences ascend, so nothing is copied.
+    pub(crate) fn after(&self, position: i64) -> Rows {
+        let keep = |batch: &RecordBatch| {
+            let Some(sequences) = sequences(batch) else {
+                return batch.clone();
+            };
+            let skip = sequences.partition_point(|seq| *seq <= position);
+            batch.slice(skip, batch.num_rows() - skip)
+        };
+        Rows::from_batches(self.batches.iter().map(keep).collect())
+    }
+
+    pub(crate) fn from_batches(mut batches: Vec<RecordBatch>) -> Rows {
+        batches.retain(|batch| batch.num_rows() > 0);
+        Rows { batches }
+    }
+
+    /// The rows of each date, dates ascending, order within a date kept.
+    pub(crate) fn by_date(&self) -> Result<BTreeMap<String, Rows>, ArrowError> {
+        let mut dates = BTreeMap::<String, Rows>::new();
+        for batch in &self.batches {
+            for (date, part) in split_by_date(batch)? {
+                dates.entry(date).or_default().batches.push(part);
+            }
+        }
+        Ok(dates)
+    }
+}
+
+/// A column of a batch of rows.
+pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a ArrayRef> {
+    batch.columns().get(schema::position(name)?)
+}
+
+/// The sequences of a batch, or none where it has events without one.
+fn sequences(batch: &RecordBatch) -> Option<&[i64]> {
+    let sequences = column(batch, "seq")?.as_primitive_opt::<Int64Type>()?;
+    (sequences.null_count() == 0).then(|| &sequences.values()[..])
+}
+
+fn split_by_date(batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, ArrowError> {
+    let Some(dates) = column(batch, schema::DATE).and_then(|dates| dates.as_string_opt::<i32>())
+    else {
+        return Ok(Vec::new());
+    };
+    let mut positions = BTreeMap::<&str, Vec<u64>>::new();
+    for (position, date) in dates.iter().enumerate() {
+        positions
+            .entry(date.unwrap_or_default())
+            .or_default()
+            .push(position as u64);
+    }
+    if let (1, Some((date, _))) = (positions.len(), positions.first_key_value()) {
+        return Ok(vec![((*date).to_owned(), batch.clone())]);
+    }
+    let part = |(date, positions): (&str, Vec<u64>)| {
+        Ok((
+            date.to_owned(),
+            take_record_batch(batch, &UInt64Array::from(positions))?,
+        ))
+    };
+    positions.into_iter().map(part).collect()
+}

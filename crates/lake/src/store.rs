@@ -1,0 +1,248 @@
+//! A local file system as the table's object store, with every write on the disk before it has its name.
+//!
+//! `object_store`'s own local store never calls fsync: after a power cut a log entry may exist with
+//! its name and without its content, and a table with such an entry cannot be opened. Here a file is
+//! written under another name, synced, then linked or renamed to its own, then its folder is synced.
+//! So: a name that is there is whole, and a `put` that returned is still there after a power cut.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::{Path as FsPath, PathBuf};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult, RenameOptions,
+    Result, UploadPart,
+};
+use tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+const STORE: &str = "local disk";
+
+/// See the module's text.
+#[derive(Debug)]
+pub(crate) struct DurableFiles {
+    inner: LocalFileSystem,
+}
+
+impl DurableFiles {
+    pub(crate) fn new() -> DurableFiles {
+        DurableFiles {
+            inner: LocalFileSystem::new(),
+        }
+    }
+}
+
+impl fmt::Display for DurableFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("durable local files")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for DurableFiles {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        let target = self.inner.path_to_filesystem(location)?;
+        blocking(move || match opts.mode {
+            PutMode::Create => write_new(&target, &payload),
+            PutMode::Overwrite => write_over(&target, &payload),
+            PutMode::Update(_) => Err(Error::NotImplemented {
+                operation: "conditional update".to_owned(),
+                implementer: STORE.to_owned(),
+            }),
+        })
+        .await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        let target = self.inner.path_to_filesystem(location)?;
+        let staged_location = Path::from(format!("{location}.{}.tmp", Uuid::new_v4().simple()));
+        let staged = self.inner.path_to_filesystem(&staged_location)?;
+        let upload = self
+            .inner
+            .put_multipart_opts(&staged_location, opts)
+            .await?;
+        Ok(Box::new(DurableUpload {
+            upload,
+            staged,
+            target,
+        }))
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        self.inner.get_ranges(location, ranges).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    fn list_with_offset(
+        &self,
+        prefix: Option<&Path>,
+        offset: &Path,
+    ) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list_with_offset(prefix, offset)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+
+    async fn rename_opts(&self, from: &Path, to: &Path, options: RenameOptions) -> Result<()> {
+        self.inner.rename_opts(from, to, options).await
+    }
+}
+
+/// A file written in parts under another name; `complete` syncs it and gives it its own.
+#[derive(Debug)]
+struct DurableUpload {
+    upload: Box<dyn MultipartUpload>,
+    staged: PathBuf,
+    target: PathBuf,
+}
+
+#[async_trait]
+impl MultipartUpload for DurableUpload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        self.upload.put_part(data)
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let result = self.upload.complete().await?;
+        let (staged, target) = (self.staged.clone(), self.target.clone());
+        blocking(move || {
+            File::open(&staged)
+                .and_then(|file| file.sync_all())
+                .map_err(failed)?;
+            fs::rename(&staged, &target).map_err(failed)?;
+            sync_folder(&target).map_err(failed)
+        })
+        .await?;
+        Ok(result)
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        self.upload.abort().await
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    spawn_blocking(work)
+        .await
+        .map_err(|source| Error::JoinError { source })?
+}
+
+fn failed(source: io::Error) -> Error {
+    Error::Generic {
+        store: STORE,
+        source: Box::new(source),
+    }
+}
+
+/// Nothing asks this store for entity tags: conditional writes go by name alone.
+const DONE: PutResult = PutResult {
+    e_tag: None,
+    version: None,
+};
+
+fn write_new(target: &FsPath, payload: &PutPayload) -> Result<PutResult> {
+    let staged = write_staged(target, payload).map_err(failed)?;
+    // A hard link fails when the name exists: that is what makes one writer win a version.
+    let linked = fs::hard_link(&staged, target);
+    let _ = fs::remove_file(&staged);
+    match linked {
+        Ok(()) => sync_folder(target).map_err(failed).map(|()| DONE),
+        Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Err(Error::AlreadyExists {
+            path: target.display().to_string(),
+            source: Box::new(source),
+        }),
+        Err(source) => Err(failed(source)),
+    }
+}
+
+fn write_over(target: &FsPath, payload: &PutPayload) -> Result<PutResult> {
+    let staged = write_staged(target, payload).map_err(failed)?;
+    if let Err(source) = fs::rename(&staged, target) {
+        let _ = fs::remove_file(&staged);
+        return Err(failed(source));
+    }
+    sync_folder(target).map_err(failed).map(|()| DONE)
+}
+
+/// Writes and syncs the content beside its target, under a name that no reader of the table takes for its own.
+fn write_staged(target: &FsPath, payload: &PutPayload) -> io::Result<PathBuf> {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.tmp", Uuid::new_v4().simple()));
+    let staged = target.with_file_name(name);
+    let mut file = create(&staged)?;
+    let written = payload
+        .iter()
+        .try_for_each(|part| file.write_all(part))
+        .and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        let _ = fs::remove_file(&staged);
+        return Err(error);
+    }
+    Ok(staged)
+}
+
+fn create(path: &FsPath) -> io::Result<File> {
+    let open = || OpenOptions::new().write(true).create_new(true).open(path);
+    match open() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(FsPath::new("."));
+            fs::create_dir_all(folder)?;
+            sync_folder(folder)?;
+            open()
+        }
+        opened => opened,
+    }
+}
+
+/// Makes the entry of `path` in its folder durable.
+fn sync_folder(path: &FsPath) -> io::Result<()> {
+    sync_inside(path.parent().unwrap_or(FsPath::new(".")))
+}
+
+/// Makes the names in this folder durable.
+pub(crate) fn sync_inside(folder: &FsPath) -> io::Result<()> {
+    // Windows has no handle of a folder that can be synced; NTFS journals the names itself.
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    File::open(folder)?.sync_all()
+}
