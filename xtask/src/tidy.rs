@@ -44,10 +44,11 @@ impl fmt::Display for Finding {
 /// All findings, sorted by place.
 #[must_use]
 pub fn check(project: &Project) -> Vec<Finding> {
-    let rules: [fn(&Project) -> Vec<Finding>; 12] = [
+    let rules: [fn(&Project) -> Vec<Finding>; 13] = [
         crates::dependencies,
         crates::formats_is_pure,
         crates::environment,
+        crates::file_errors_name_the_file,
         crates::globals,
         crates::limits_are_named,
         shape::functions,

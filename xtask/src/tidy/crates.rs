@@ -137,6 +137,38 @@ pub(super) fn environment(project: &Project) -> Vec<Finding> {
         .collect()
 }
 
+/// In the program an error of the file system reaches a person: it has to name the file.
+pub(super) fn file_errors_name_the_file(project: &Project) -> Vec<Finding> {
+    let unnamed = [
+        "std::fs::File::create",
+        "std::fs::File::open",
+        "std::fs::copy",
+        "std::fs::create_dir",
+        "std::fs::create_dir_all",
+        "std::fs::metadata",
+        "std::fs::read",
+        "std::fs::read_dir",
+        "std::fs::read_to_string",
+        "std::fs::remove_dir_all",
+        "std::fs::remove_file",
+        "std::fs::rename",
+        "std::fs::write",
+        "std::fs::{self",
+        "use std::fs;",
+    ];
+    project
+        .rust()
+        .filter(|file| file.is_product() && file.path.starts_with("crates/windrow/"))
+        .flat_map(|file| {
+            forbid(
+                file,
+                &unnamed,
+                "fs_err names the file in its errors, unlike",
+            )
+        })
+        .collect()
+}
+
 /// No state that a test cannot have two of.
 pub(super) fn globals(project: &Project) -> Vec<Finding> {
     let globals = [
@@ -296,6 +328,21 @@ mod tests {
             lines(&environment(&project)),
             [
                 "crates/windrow/src/cli/run.rs:1: only crates/windrow/src/config reads the environment, not env::var"
+            ]
+        );
+    }
+
+    #[test]
+    fn file_errors_have_a_name() {
+        let text = "use std::fs::File;\nfn f() { std::fs::read(p); fs_err::read(p); }\n";
+        let project = project(&[
+            ("crates/windrow/src/a.rs", text),
+            ("crates/lake/src/a.rs", text),
+        ]);
+        assert_eq!(
+            lines(&file_errors_name_the_file(&project)),
+            [
+                "crates/windrow/src/a.rs:2: fs_err names the file in its errors, unlike std::fs::read"
             ]
         );
     }
