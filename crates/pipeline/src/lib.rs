@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod journal;
-
 pub mod limits;
+pub mod quarantine;
+pub mod sources;
 pub mod tls;

@@ -6,3 +6,32 @@ pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Longest name taken out of a certificate. A DNS name has at most 253 characters.
 pub const PEER_NAME_BYTES_MAX: usize = 253;
+
+/// Largest file in the quarantine; of something longer the beginning is kept.
+pub const QUARANTINE_ENTRY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Lines of the quarantine's index before it is begun anew beside the previous one.
+pub const QUARANTINE_INDEX_LINES_MAX: usize = 10_000;
+
+/// Longest QueryList of a subscription. Windows itself takes a few hundred kilobytes at most.
+pub const QUERY_BYTES_MAX: usize = 256 * 1024;
+
+/// Deliveries whose events are remembered for each source and subscription. A source has one
+/// delivery under way, so only the last one can come again; the others are for sources that go
+/// back to an older bookmark.
+pub const RECENT_BATCHES_MAX: usize = 4;
+
+/// Events remembered for each source and subscription, whatever the size of its deliveries.
+pub const RECENT_EVENTS_MAX: usize = 8 * 1024;
+
+/// Sources that are kept track of at once; beyond it the one that was silent longest is forgotten,
+/// not its bookmark.
+pub const SOURCES_MAX: usize = 100_000;
+
+/// Buffers kept for reuse by deliveries to come, and what each may hold.
+pub const SCRATCH_BUFFERS_MAX: usize = 8;
+/// Bytes of one of them, above which it is given back.
+pub const SCRATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Refused connections of which the reason is kept for `status`.
+pub const REFUSED_CONNECTIONS_MAX: usize = 64;

@@ -56,6 +56,13 @@ pub enum DecodeError {
     },
 }
 
+/// The clear length that a body's trailer states, for planning; `None` when there is no trailer.
+#[must_use]
+pub fn declared_bytes(body: &[u8]) -> Option<usize> {
+    let trailer = body.last_chunk::<TRAILER_BYTES>()?;
+    usize::try_from(u32::from_le_bytes(*trailer)).ok()
+}
+
 /// Decodes bodies one after the other into a buffer that it keeps.
 #[derive(Debug, Default)]
 pub struct Decoder {
@@ -77,11 +84,8 @@ impl Decoder {
     /// [`DecodeError::TooLarge`] when the trailer states more than `limit` bytes, before anything
     /// is allocated; the others when the body is not a conforming stream.
     pub fn decode(&mut self, body: &[u8], limit: usize) -> Result<&[u8], DecodeError> {
-        let Some((stream, trailer)) = body.split_last_chunk::<TRAILER_BYTES>() else {
-            return Err(DecodeError::Truncated);
-        };
-        let declared =
-            usize::try_from(u32::from_le_bytes(*trailer)).map_err(|_| DecodeError::Truncated)?;
+        let declared = declared_bytes(body).ok_or(DecodeError::Truncated)?;
+        let stream = &body[..body.len() - TRAILER_BYTES];
         if declared > limit {
             return Err(DecodeError::TooLarge { declared, limit });
         }

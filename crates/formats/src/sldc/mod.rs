@@ -13,7 +13,7 @@
 mod decode;
 mod encode;
 
-pub use decode::{DecodeError, Decoder};
+pub use decode::{DecodeError, Decoder, declared_bytes};
 pub use encode::Encoder;
 
 /// Bytes of history that a copy pointer can reach (ECMA-321 8.2).

@@ -387,37 +387,45 @@ fn read_fault<'a>(cursor: &mut Cursor<'a>) -> Result<Body<'a>, ParseError> {
     Ok(Body::Fault { code, reason })
 }
 
-/// Checks that a bookmark can be stored and given back inside another envelope: one well-formed
-/// element that uses no prefix of the envelope it came in.
+/// Checks that a bookmark can be stored and given back inside another envelope.
 ///
 /// # Errors
 ///
 /// [`ParseError::BadBookmark`].
 pub fn check_bookmark(bookmark: &str) -> Result<(), ParseError> {
-    if bookmark.len() > BOOKMARK_BYTES_MAX {
+    if bookmark.len() > BOOKMARK_BYTES_MAX || !is_fragment(bookmark) {
         return Err(ParseError::BadBookmark);
     }
-    let mut reader = NsReader::from_str(bookmark);
+    Ok(())
+}
+
+/// Whether this XML can be put into any envelope: one well-formed element that uses no prefix and
+/// no entity of somewhere else.
+#[must_use]
+pub fn is_fragment(xml: &str) -> bool {
+    let mut reader = NsReader::from_str(xml);
+    reader.config_mut().check_comments = true;
     let mut depth = 0;
     let mut elements = 0;
     loop {
-        let (namespace, event) = reader
-            .read_resolved_event()
-            .map_err(|_| ParseError::BadBookmark)?;
-        let unbound = matches!(namespace, ResolveResult::Unknown(_));
+        let Ok((namespace, event)) = reader.read_resolved_event() else {
+            return false;
+        };
+        let bound = !matches!(namespace, ResolveResult::Unknown(_));
         match event {
-            Event::Start(start) if !unbound && depth < SOAP_DEPTH_MAX && sound(&start) => {
+            Event::Start(start) if bound && depth < SOAP_DEPTH_MAX && sound(&start) => {
                 elements += usize::from(depth == 0);
                 depth += 1;
             }
-            Event::Empty(start) if !unbound && sound(&start) => {
+            Event::Empty(start) if bound && sound(&start) => {
                 elements += usize::from(depth == 0);
             }
             Event::End(_) => depth -= 1,
             Event::Text(text) if depth > 0 || text.trim().is_empty() => {}
             Event::GeneralRef(reference) if depth > 0 && known(&reference) => {}
-            Event::Eof if depth == 0 && elements == 1 => return Ok(()),
-            _ => return Err(ParseError::BadBookmark),
+            Event::CData(_) | Event::Comment(_) if depth > 0 => {}
+            Event::Eof => return depth == 0 && elements == 1,
+            _ => return false,
         }
     }
 }

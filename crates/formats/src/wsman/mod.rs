@@ -17,7 +17,9 @@ pub mod reply;
 mod values;
 
 pub use charset::{Charset, Text, encode};
-pub use message::{Action, Body, EventText, Header, Message, ParseError, check_bookmark, parse};
+pub use message::{
+    Action, Body, EventText, Header, Message, ParseError, check_bookmark, is_fragment, parse,
+};
 pub use values::{escape, seconds};
 
 /// Namespaces and other names of the protocol.

@@ -308,6 +308,7 @@ fn bookmarks_are_checked_before_they_are_kept() {
         BOOKMARK,
         " <BookmarkList>\r\n<Bookmark Channel='a&amp;b' RecordId='1'/>\r\n</BookmarkList> ",
         "<b:List xmlns:b='urn:b'><b:One/></b:List>",
+        "<a><!-- x --><![CDATA[<]]></a>",
     ] {
         assert!(check_bookmark(good).is_ok(), "{good}");
     }
@@ -327,7 +328,10 @@ fn bookmarks_are_checked_before_they_are_kept() {
         "<a/>text",
         "<a>&nosuch;</a>",
         "<!DOCTYPE a><a/>",
-        "<a><![CDATA[x]]></a>",
+        "<!-- x --><a/>",
+        "<a><!-- x -- y --></a>",
+        "<a><!-- x</a>",
+        "<a><?x?></a>",
     ] {
         assert!(check_bookmark(bad).is_err(), "{bad}");
     }

@@ -1,0 +1,255 @@
+//! Connections: taken in, authenticated, served, and ended in order.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::caps::Refusal;
+use super::options::{Authentication, WefOptions};
+use super::process::{Peer, handle};
+use super::{Shared, WefLimits};
+use crate::tls;
+
+/// The pause after the system refused a connection (too many open files), doubled up to a second.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
+
+/// How a connection learns that it has to end.
+#[derive(Debug, Clone)]
+struct Ends {
+    /// Answer what is under way, then close.
+    gracefully: CancellationToken,
+    /// Close.
+    at_once: CancellationToken,
+}
+
+pub(super) async fn run(shared: &Arc<Shared>, listener: TcpListener, shutdown: CancellationToken) {
+    let connections = TaskTracker::new();
+    let ends = Ends {
+        gracefully: shutdown.child_token(),
+        at_once: CancellationToken::new(),
+    };
+    let mut pause = ACCEPT_PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => {
+                pause = ACCEPT_PAUSE;
+                begin(shared, stream, address, &connections, &ends);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    let all_done = async {
+        connections.wait().await;
+        shared.requests.close();
+        shared.requests.wait().await;
+    };
+    if timeout(shared.options().limits.shutdown_timeout, all_done)
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            connections = connections.len(),
+            requests = shared.requests.len(),
+            "connections did not end in time and are cut"
+        );
+        ends.at_once.cancel();
+        connections.wait().await;
+    }
+    // Another run of the same collector may follow.
+    shared.requests.reopen();
+}
+
+/// Gives the connection its place and its task.
+fn begin(
+    shared: &Arc<Shared>,
+    stream: TcpStream,
+    address: SocketAddr,
+    connections: &TaskTracker,
+    ends: &Ends,
+) {
+    let options = shared.options();
+    let limits = &options.limits;
+    let address = address.ip().to_canonical();
+    let place = match shared
+        .caps
+        .take(address, limits.connections, limits.connections_per_address)
+    {
+        Ok(place) => place,
+        Err(Refusal::Total) => {
+            let reason = "too many connections altogether".to_owned();
+            return shared.refuse(address, "refused_total", reason);
+        }
+        Err(Refusal::Address) => {
+            let reason = "too many connections from this address".to_owned();
+            return shared.refuse(address, "refused_address", reason);
+        }
+    };
+    let shared = Arc::clone(shared);
+    let ends = ends.clone();
+    connections.spawn(async move {
+        let at_once = ends.at_once.clone();
+        tokio::select! {
+            biased;
+            () = at_once.cancelled() => {}
+            () = connection(shared, options, stream, address, ends) => {}
+        }
+        drop(place);
+    });
+}
+
+async fn connection(
+    shared: Arc<Shared>,
+    options: Arc<WefOptions>,
+    stream: TcpStream,
+    address: IpAddr,
+    ends: Ends,
+) {
+    set_options(&stream, &options.limits);
+    let Authentication::Certificate(server) = &options.authentication;
+    let handshake = async {
+        let turn = shared.handshakes.acquire().await;
+        let stream = TlsAcceptor::from(Arc::clone(&server.config))
+            .accept(stream)
+            .await;
+        drop(turn);
+        stream
+    };
+    let stream = tokio::select! {
+        biased;
+        () = ends.gracefully.cancelled() => return,
+        result = timeout(options.limits.handshake_timeout, handshake) => result,
+    };
+    let stream = match stream {
+        Err(_) => {
+            let reason = "the TLS handshake took too long".to_owned();
+            return shared.refuse(address, "handshake_timeout", reason);
+        }
+        Ok(Err(error)) => {
+            let reason = format!("the TLS handshake failed: {error}");
+            return shared.refuse(address, "handshake_failed", reason);
+        }
+        Ok(Ok(stream)) => stream,
+    };
+    let peer = match identify(server, &stream, address) {
+        Ok(peer) => Arc::new(peer),
+        Err(error) => return shared.refuse(address, "unnamed", error.to_string()),
+    };
+    shared.metrics.connection("accepted");
+    tracing::debug!(%address, source = ?peer.name, "connected");
+    serve(shared, &options.limits, stream, peer, &ends).await;
+}
+
+/// Who is at the other end, by the certificate that the handshake has checked.
+fn identify(
+    server: &tls::Server,
+    stream: &TlsStream<TcpStream>,
+    address: IpAddr,
+) -> Result<Peer, tls::PeerError> {
+    let (_, session) = stream.get_ref();
+    let leaf = session
+        .peer_certificates()
+        .and_then(<[_]>::first)
+        .ok_or(tls::PeerError::Unreadable)?;
+    Ok(Peer {
+        name: tls::peer_name(leaf)?,
+        address,
+        issuer_thumbprint: server
+            .authorities
+            .issuer_thumbprint(leaf)
+            .map(ToOwned::to_owned),
+    })
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    limits: &WefLimits,
+    stream: TlsStream<TcpStream>,
+    peer: Arc<Peer>,
+    ends: &Ends,
+) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let stopping = ends.gracefully.clone();
+    let service = {
+        let asked = Arc::clone(&asked);
+        service_fn(move |request| {
+            asked.store(true, Ordering::Relaxed);
+            let answer = handle(
+                Arc::clone(&shared),
+                Arc::clone(&peer),
+                request,
+                stopping.clone(),
+            );
+            async move { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(limits.head_bytes.max(8 * 1024))
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let first_request = sleep(limits.first_request_timeout);
+    tokio::pin!(first_request);
+    let mut waits_for_first = true;
+    let mut ending = false;
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "connection ended");
+                }
+                return;
+            }
+            () = ends.gracefully.cancelled(), if !ending => {
+                ending = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = first_request.as_mut(), if waits_for_first => {
+                waits_for_first = false;
+                if !asked.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// Answers are small and waited for: no delay. A peer that no longer answers is given up.
+fn set_options(stream: &TcpStream, limits: &WefLimits) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let timeout_ms = u32::try_from(limits.request_timeout.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(stream, timeout_ms) {
+            tracing::debug!(%error, "cannot set TCP_USER_TIMEOUT");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = limits;
+}

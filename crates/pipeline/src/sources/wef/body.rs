@@ -1,0 +1,112 @@
+//! Reading a request's body within limits of size and time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONTENT_LENGTH, EXPECT};
+use hyper::{HeaderMap, Request};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// Of a body that is refused, this much is read before the answer, so that a client that only
+/// listens when it has sent everything gets the answer and not a reset.
+const DRAIN_BYTES_MAX: usize = 256 * 1024;
+
+/// How long that may take.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why there is no body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyError {
+    /// Over the limit, as declared or as it came.
+    TooLarge,
+    /// It paused too long, or took too long altogether.
+    TooSlow,
+    /// The connection broke, or the framing did.
+    Broken,
+    /// The collector is going down.
+    Stopping,
+}
+
+/// How a body may come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BodyLimits {
+    pub(super) bytes: usize,
+    pub(super) pause: Duration,
+    pub(super) deadline: Instant,
+}
+
+/// The size that the head declares; `None` when it declares none.
+pub(super) fn declared_bytes(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Reads the body. One that declares too much is refused before anything is read.
+pub(super) async fn read(
+    request: Request<Incoming>,
+    limits: BodyLimits,
+    stopping: &CancellationToken,
+) -> Result<Vec<u8>, BodyError> {
+    let declared = declared_bytes(request.headers());
+    let waits_for_leave = request.headers().contains_key(EXPECT);
+    let mut body = request.into_body();
+    if declared.is_some_and(|declared| declared > limits.bytes as u64) {
+        if !waits_for_leave {
+            drain(&mut body, stopping).await;
+        }
+        return Err(BodyError::TooLarge);
+    }
+    let expected = declared.and_then(|declared| usize::try_from(declared).ok());
+    let mut bytes = Vec::with_capacity(expected.unwrap_or(0).min(limits.bytes));
+    while let Some(chunk) = next(&mut body, &limits, stopping).await? {
+        if chunk.len() > limits.bytes - bytes.len() {
+            drain(&mut body, stopping).await;
+            return Err(BodyError::TooLarge);
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// The next chunk of data, `None` at the end.
+async fn next(
+    body: &mut Incoming,
+    limits: &BodyLimits,
+    stopping: &CancellationToken,
+) -> Result<Option<Bytes>, BodyError> {
+    loop {
+        let deadline = limits.deadline.min(Instant::now() + limits.pause);
+        let frame = tokio::select! {
+            biased;
+            frame = timeout_at(deadline, body.frame()) => frame,
+            () = stopping.cancelled() => return Err(BodyError::Stopping),
+        };
+        match frame {
+            Err(_) => return Err(BodyError::TooSlow),
+            Ok(None) => return Ok(None),
+            Ok(Some(Err(_))) => return Err(BodyError::Broken),
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    return Ok(Some(data));
+                }
+            }
+        }
+    }
+}
+
+async fn drain(body: &mut Incoming, stopping: &CancellationToken) {
+    let limits = BodyLimits {
+        bytes: DRAIN_BYTES_MAX,
+        pause: DRAIN_TIMEOUT,
+        deadline: Instant::now() + DRAIN_TIMEOUT,
+    };
+    let mut drained = 0;
+    while drained < limits.bytes && !body.is_end_stream() {
+        match next(body, &limits, stopping).await {
+            Ok(Some(chunk)) => drained += chunk.len(),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Deliveries: from bytes to a batch in the journal, and only then the acknowledgement.
+
+use std::borrow::Cow;
+use std::sync::PoisonError;
+
+use hyper::StatusCode;
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::timeout_at;
+use windrow_formats::batch::{self, Flags, Kind};
+use windrow_formats::event::{self, Event, Index};
+use windrow_formats::identity::identity;
+use windrow_formats::sldc;
+use windrow_formats::wsman::reply::{FaultCode, ack};
+use windrow_formats::wsman::{
+    self, Action, Body, Charset, EventText, Header, Message, Text, check_bookmark,
+};
+
+use super::Shared;
+use super::options::{Subscription, message_id};
+use super::process::{Arrived, Encoding, action_name, not_supported, too_large};
+use super::recent::{Mark, Recent, Stored, state_key};
+use super::reply::Reply;
+use super::status::Counts;
+use crate::journal::{AppendError, Entry, StateChange};
+use crate::limits::{SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX};
+
+/// Buffers of one request, reused by the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    decoder: sldc::Decoder,
+    text: Text,
+    index: Index,
+}
+
+/// A body that is not what it should be: why, and what the source is told.
+#[derive(Debug)]
+pub(super) struct Unreadable {
+    pub(super) reason: String,
+    pub(super) reply: Box<Reply>,
+}
+
+impl Shared {
+    pub(super) fn take_scratch(&self) -> Scratch {
+        let mut buffers = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        buffers.pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_scratch(&self, mut scratch: Scratch) {
+        scratch.decoder.shrink(SCRATCH_BYTES_MAX);
+        scratch.text.shrink(SCRATCH_BYTES_MAX);
+        let mut buffers = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if buffers.len() < SCRATCH_BUFFERS_MAX {
+            buffers.push(scratch);
+        }
+    }
+}
+
+/// Bytes of the body when it is no longer compressed, as far as can be told before.
+pub(super) fn clear_bytes(arrived: &Arrived) -> usize {
+    match arrived.encoding {
+        Encoding::Identity => arrived.body.len(),
+        Encoding::Sldc => sldc::declared_bytes(&arrived.body).unwrap_or(0),
+    }
+}
+
+impl Scratch {
+    /// Reads the envelope of a request.
+    pub(super) fn read(&mut self, arrived: &Arrived) -> Result<(Message<'_>, Charset), Unreadable> {
+        let guessed = arrived.charset.unwrap_or(Charset::Utf16Le);
+        let limit = arrived.options.limits.clear_bytes;
+        let clear = match arrived.encoding {
+            Encoding::Identity => arrived.body.as_slice(),
+            Encoding::Sldc => self.decoder.decode(&arrived.body, limit).map_err(|error| {
+                let reason = error.to_string();
+                unreadable(&Header::default(), guessed, &reason)
+            })?,
+        };
+        let charset = self.text.decode(clear, arrived.charset);
+        let message = wsman::parse(&self.text).map_err(|error| {
+            let reason = with_source(&error);
+            unreadable(&Header::default(), charset, &reason)
+        })?;
+        Ok((message, charset))
+    }
+}
+
+fn unreadable(request: &Header<'_>, charset: Charset, reason: &str) -> Unreadable {
+    let code = FaultCode::SchemaValidationError;
+    Unreadable {
+        reason: reason.to_owned(),
+        reply: Box::new(Reply::fault(request, charset, code, reason)),
+    }
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Answers a request at a subscription's address. Requests of one source for one subscription take
+/// turns here, so that of a delivery that comes twice at once only the first is stored.
+pub(super) async fn answer(
+    shared: &Shared,
+    arrived: &Arrived,
+    subscription: &Subscription,
+    scratch: &mut Scratch,
+) -> Result<(&'static str, Reply), Unreadable> {
+    let track = shared
+        .sources
+        .track(&arrived.peer.name, subscription.id, &shared.journal);
+    let Ok(recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
+        let reason = "an earlier delivery of this source still waits for the disk";
+        let limits = &arrived.options.limits;
+        let reply = Reply::refused(StatusCode::SERVICE_UNAVAILABLE, reason);
+        return Ok(("other", reply.retry_after(limits.retry_after)));
+    };
+    let Scratch { index, .. } = scratch;
+    let mut index = std::mem::take(index);
+    let (message, charset) = scratch.read(arrived)?;
+    let header = Header {
+        message_id: owned(message.header.message_id.as_ref()),
+        operation_id: owned(message.header.operation_id.as_ref()),
+        ..Header::default()
+    };
+    let action = action_name(&message.header);
+    let reply = match message.header.action() {
+        Action::Events | Action::Heartbeat if header.message_id.is_none() => {
+            let code = FaultCode::MessageInformationHeaderRequired;
+            Reply::fault(&header, charset, code, "the envelope has no MessageID")
+        }
+        Action::Events => {
+            let read = (&message, charset);
+            let delivery = Delivery::new(arrived, subscription, read, &recent, &mut index)
+                .map_err(|error| bad_bookmark(&header, charset, &error))?;
+            store(
+                shared,
+                arrived,
+                subscription,
+                delivery,
+                recent,
+                &header,
+                charset,
+            )
+            .await
+        }
+        Action::Heartbeat => {
+            note_heartbeat(shared, arrived, &message);
+            Reply::soap(ack(&header, &message_id()), charset)
+        }
+        Action::SubscriptionEnd => {
+            note_end(shared, arrived, subscription, &message.body);
+            Reply::bare(StatusCode::OK)
+        }
+        Action::End => Reply::bare(StatusCode::NO_CONTENT),
+        _ => not_supported(&message.header, charset),
+    };
+    scratch.index = index;
+    Ok((action, reply))
+}
+
+fn owned(value: Option<&Cow<'_, str>>) -> Option<Cow<'static, str>> {
+    value.map(|value| Cow::Owned(value.clone().into_owned()))
+}
+
+fn bad_bookmark(request: &Header<'_>, charset: Charset, error: &wsman::ParseError) -> Unreadable {
+    let reason = error.to_string();
+    let reply = Reply::fault(request, charset, FaultCode::InvalidBookmark, &reason);
+    Unreadable {
+        reason,
+        reply: Box::new(reply),
+    }
+}
+
+/// What a delivery becomes.
+struct Delivery {
+    body: Vec<u8>,
+    events: u32,
+    /// Of all its events, also those left out.
+    marks: Vec<Mark>,
+    bookmark: Option<String>,
+    counts: Counts,
+}
+
+impl Delivery {
+    /// Makes the batch: every event as it came, without those that came before and without
+    /// bookkeeping.
+    fn new(
+        arrived: &Arrived,
+        subscription: &Subscription,
+        (message, charset): (&Message<'_>, Charset),
+        recent: &Recent,
+        index: &mut Index,
+    ) -> Result<Delivery, wsman::ParseError> {
+        let lossy = match charset {
+            Charset::Utf8 => Flags::LOSSY_UTF8,
+            Charset::Utf16Le | Charset::Utf16Be => Flags::LOSSY_UTF16,
+        };
+        let bookmark = message.header.bookmark.map(str::trim);
+        bookmark.map_or(Ok(()), check_bookmark)?;
+        let (events, dropped): (&[EventText<'_>], u64) = match &message.body {
+            Body::Events { events, dropped } => (events, *dropped),
+            _ => (&[], 0),
+        };
+        let mut encoder = batch::Encoder::new(&batch::Header {
+            kind: Kind::Wef,
+            source: arrived.peer.name.clone(),
+            address: Some(arrived.peer.address),
+            subscription: Some(subscription.name.clone()),
+            received_at: arrived.received_at,
+        });
+        let mut marks = Vec::with_capacity(events.len());
+        let mut counts = Counts {
+            batches: 1,
+            dropped_by_source: dropped,
+            ..Counts::default()
+        };
+        for event in events {
+            let malformed = event::parse(&event.text, index).is_err();
+            let view = Event::new(&event.text, index);
+            if is_bookkeeping(view) {
+                counts.bookmark_events += 1;
+                counts.unexpected_bookmark_events += u64::from(recent.bookmark().is_some());
+                continue;
+            }
+            let mark = Mark::from(identity(&arrived.peer.name, view));
+            marks.push(mark);
+            if recent.contains(mark) {
+                counts.duplicates += 1;
+                continue;
+            }
+            let mut flags = Flags::of(index);
+            if event.lossy {
+                flags |= lossy;
+            }
+            counts.malformed += u64::from(malformed);
+            counts.lossy += u64::from(event.lossy);
+            encoder.push(&event.text, flags, index);
+        }
+        counts.events = u64::from(encoder.events());
+        Ok(Delivery {
+            events: encoder.events(),
+            body: encoder.finish(),
+            marks,
+            bookmark: bookmark.map(ToOwned::to_owned),
+            counts,
+        })
+    }
+
+    /// Whether the journal already holds all of it.
+    fn is_stored(&self, recent: &Recent) -> bool {
+        let bookmark = self.bookmark.as_deref();
+        self.events == 0 && (bookmark.is_none() || bookmark == recent.bookmark())
+    }
+}
+
+/// The event that begins a subscription without a bookmark: id 111 of the forwarder itself, which
+/// no log holds and which so has no record id.
+fn is_bookkeeping(event: Event<'_>) -> bool {
+    event.event_id() == Some(111)
+        && event.record_id().is_none()
+        && event.provider_name().as_deref() == Some("Microsoft-Windows-EventForwarder")
+}
+
+/// Appends a delivery and waits for the disk; then, and only then, acknowledges.
+async fn store(
+    shared: &Shared,
+    arrived: &Arrived,
+    subscription: &Subscription,
+    delivery: Delivery,
+    mut recent: OwnedMutexGuard<Recent>,
+    header: &Header<'_>,
+    charset: Charset,
+) -> Reply {
+    let appended = if delivery.is_stored(&recent) {
+        Ok(())
+    } else {
+        let source = &arrived.peer.name;
+        let bookmark = delivery.bookmark.as_deref().or(recent.bookmark());
+        let stored = Stored {
+            received_at: arrived.received_at,
+            bookmark: bookmark.unwrap_or_default().to_owned(),
+            marks: delivery.marks.clone(),
+        };
+        let entry = Entry {
+            body: delivery.body,
+            events: delivery.events,
+            state: Some(StateChange {
+                key: state_key(subscription.id, source),
+                value: Some(stored.encode()),
+            }),
+        };
+        shared.journal.append(entry).await.map(drop)
+    };
+    if let Err(error) = appended {
+        return refuse(arrived, header, charset, &error);
+    }
+    recent.remember(delivery.marks, delivery.bookmark);
+    drop(recent);
+    note_delivery(shared, arrived, subscription, delivery.counts);
+    Reply::soap(ack(header, &message_id()), charset)
+}
+
+/// What a source is told when its delivery is not in the journal: it keeps it and tries again.
+fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &AppendError) -> Reply {
+    let limits = &arrived.options.limits;
+    match error {
+        AppendError::TooLarge { .. } => too_large(header, charset, limits.clear_bytes),
+        AppendError::Full { .. } => {
+            Reply::fault(header, charset, FaultCode::QuotaLimit, &error.to_string())
+                .retry_after(limits.retry_after)
+        }
+        AppendError::Closed => {
+            let reason = "the collector is going down";
+            Reply::fault(header, charset, FaultCode::QuotaLimit, reason)
+                .retry_after(limits.retry_after)
+        }
+        _ => {
+            tracing::error!(%error, "a delivery could not be stored");
+            Reply::fault(
+                header,
+                charset,
+                FaultCode::InternalError,
+                &error.to_string(),
+            )
+        }
+    }
+}
+
+fn note_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscription, new: Counts) {
+    let metrics = &shared.metrics;
+    metrics.batches.inc();
+    metrics.events.inc_by(new.events);
+    metrics.duplicate_events.inc_by(new.duplicates);
+    metrics.malformed_events.inc_by(new.malformed);
+    metrics.lossy_events.inc_by(new.lossy);
+    metrics.source_dropped_events.inc_by(new.dropped_by_source);
+    metrics.bookmark_events.inc_by(new.bookmark_events);
+    let unexpected = new.unexpected_bookmark_events;
+    metrics.unexpected_bookmark_events.inc_by(unexpected);
+    let source = &arrived.peer.name;
+    if unexpected > 0 {
+        tracing::warn!(
+            ?source,
+            subscription = ?subscription.name,
+            "source begins anew although it was given a bookmark; events in between may be missing"
+        );
+    }
+    shared.sources.update(source, |known| {
+        known.last_events = Some(arrived.received_at);
+        known.address = Some(arrived.peer.address);
+    });
+    shared.sources.count(source, &subscription.name, |counts| {
+        counts.add(new);
+        if unexpected > 0 {
+            counts.last_unexpected_bookmark_event = Some(arrived.received_at);
+        }
+    });
+}
+
+fn note_heartbeat(shared: &Shared, arrived: &Arrived, message: &Message<'_>) {
+    shared.sources.update(&arrived.peer.name, |known| {
+        known.last_heartbeat = Some(arrived.received_at);
+        known.address = Some(arrived.peer.address);
+        if let Some(machine_id) = message.header.machine_id.as_deref() {
+            known.machine_id = Some(machine_id.to_owned());
+        }
+    });
+}
+
+fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, body: &Body<'_>) {
+    let source = &arrived.peer.name;
+    let reason = match body {
+        Body::SubscriptionEnd { reason, .. } => reason,
+        _ => "",
+    };
+    tracing::info!(?source, subscription = ?subscription.name, ?reason, "source ended a subscription");
+    shared.sources.count(source, &subscription.name, |counts| {
+        counts.ended = Some(arrived.received_at);
+    });
+}

@@ -1,0 +1,198 @@
+//! Windows Event Forwarding: the collector's end of WS-Management over HTTPS (MS-WSMV).
+//!
+//! A source connects with its certificate, asks for its subscriptions, then posts its events in
+//! batches, one under way for each subscription, and goes on when a batch is acknowledged. An
+//! acknowledgement means here that the batch is in the journal and the disk has it; the bookmark
+//! that the source goes on from after a restart is changed in the same frame.
+//!
+//! ```text
+//! accept ─▶ caps ─▶ handshake ─▶ connection ─▶ body ─▶ process ─▶ deliver ─▶ journal
+//!                    who is it?    HTTP/1.1   limits    SOAP       dedupe      durable
+//! ```
+//!
+//! Invariants
+//! 1. Nobody without a certificate of the configured authorities gets as far as HTTP.
+//! 2. An acknowledgement leaves after [`Journal::append`] returned, never before.
+//! 3. One bad event does not cost its batch, one bad request not its connection, one bad source
+//!    not the others.
+//! 4. Whatever is waited for, held or counted has a limit in [`WefLimits`] or
+//!    [`crate::limits`].
+//!
+//! Authentication is by certificate. Kerberos will be another variant of [`Authentication`]: an
+//! empty POST carries the token, the TCP connection is the session, and bodies are sealed
+//! (`multipart/encrypted`). What is here needs of it only a name for the peer and the clear bytes
+//! of a body.
+
+mod accept;
+mod body;
+mod caps;
+mod deliver;
+mod metrics;
+mod options;
+mod process;
+mod recent;
+mod reply;
+mod status;
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::caps::Caps;
+use self::deliver::Scratch;
+pub use self::metrics::{ConnectionLabel, RequestLabel, WefMetrics};
+pub use self::options::{
+    Authentication, ContentFormat, ENUMERATE_PATH, QueryError, QueryList, SUBSCRIPTION_PATH,
+    Subscription, WefLimits, WefOptions,
+};
+pub use self::recent::{Mark, Stored, parse_state_key, state_key};
+use self::status::Sources;
+pub use self::status::{Counts, SourceStatus};
+use crate::journal::Journal;
+use crate::limits::REFUSED_CONNECTIONS_MAX;
+use crate::quarantine::Quarantine;
+
+/// Runs a collector on a listener until `shutdown`, and returns when what was under way is
+/// answered or its time is over. For a collector that can be looked at and reloaded while it runs,
+/// see [`Collector`].
+pub async fn run(
+    listener: TcpListener,
+    options: WefOptions,
+    journal: Journal,
+    metrics: WefMetrics,
+    shutdown: CancellationToken,
+) {
+    let collector = Collector::new(options, journal, metrics, None);
+    collector.run(listener, shutdown).await;
+}
+
+/// A collector. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Collector {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: RwLock<Arc<WefOptions>>,
+    journal: Journal,
+    metrics: WefMetrics,
+    quarantine: Option<Quarantine>,
+    sources: Sources,
+    refused: Mutex<VecDeque<RefusedConnection>>,
+    caps: Caps,
+    /// A permit is a kibibyte of a body that is being read.
+    bodies: Arc<Semaphore>,
+    /// A permit is a kibibyte of a delivery that is not on disk yet.
+    deliveries: Arc<Semaphore>,
+    handshakes: Arc<Semaphore>,
+    scratch: Mutex<Vec<Scratch>>,
+    /// Requests under way. They are carried through even when their connection breaks.
+    requests: TaskTracker,
+}
+
+/// A connection that did not get as far as a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedConnection {
+    /// When.
+    pub at: Timestamp,
+    /// Where it came from.
+    pub address: IpAddr,
+    /// Why, in words for the administrator.
+    pub reason: String,
+}
+
+impl Collector {
+    /// A collector that writes to `journal`. The limits on bytes in flight and on handshakes are
+    /// those of these options for as long as it lives; everything else can be reloaded.
+    #[must_use]
+    pub fn new(
+        options: WefOptions,
+        journal: Journal,
+        metrics: WefMetrics,
+        quarantine: Option<Quarantine>,
+    ) -> Collector {
+        let limits = &options.limits;
+        let kibibytes = |bytes: usize| Arc::new(Semaphore::new(permits(bytes) as usize));
+        let shared = Shared {
+            sources: Sources::from_journal(&journal),
+            caps: Caps::new(metrics.open_connections.clone()),
+            bodies: kibibytes(limits.bodies_in_flight_bytes.max(limits.body_bytes)),
+            deliveries: kibibytes(limits.deliveries_in_flight_bytes.max(limits.clear_bytes)),
+            handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
+            options: RwLock::new(Arc::new(options)),
+            journal,
+            metrics,
+            quarantine,
+            refused: Mutex::default(),
+            scratch: Mutex::default(),
+            requests: TaskTracker::new(),
+        };
+        Collector {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// Accepts connections until `shutdown`; then answers what is under way and closes.
+    pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
+        accept::run(&self.shared, listener, shutdown).await;
+    }
+
+    /// Takes up other settings: subscriptions with the next request, certificates and timeouts
+    /// with the next connection.
+    pub fn reload(&self, options: WefOptions) {
+        *self
+            .shared
+            .options
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+    }
+
+    /// Every source that was heard of, or that has a bookmark, by name.
+    #[must_use]
+    pub fn sources(&self) -> Vec<SourceStatus> {
+        self.shared.sources.list()
+    }
+
+    /// The last connections that were refused, newest last.
+    #[must_use]
+    pub fn refused_connections(&self) -> Vec<RefusedConnection> {
+        let refused = self.shared.refused.lock();
+        let refused = refused.unwrap_or_else(PoisonError::into_inner);
+        refused.iter().cloned().collect()
+    }
+}
+
+impl Shared {
+    fn options(&self) -> Arc<WefOptions> {
+        let options = self.options.read();
+        Arc::clone(&options.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Counts and notes a connection that is refused.
+    fn refuse(&self, address: IpAddr, result: &'static str, reason: String) {
+        self.metrics.connection(result);
+        tracing::debug!(%address, ?reason, "refused a connection");
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= REFUSED_CONNECTIONS_MAX {
+            refused.pop_front();
+        }
+        refused.push_back(RefusedConnection {
+            at: Timestamp::now(),
+            address,
+            reason,
+        });
+    }
+}
+
+/// Permits for so many bytes: one for each kibibyte begun.
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX >> 3)
+}
+

@@ -1,0 +1,436 @@
+//! What the collector is told: where it is reached, what it asks for, what it is prepared to take.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use uuid::Uuid;
+use windrow_formats::wsman;
+pub use windrow_formats::wsman::reply::ContentFormat;
+use windrow_formats::wsman::reply::Offer;
+
+use crate::limits::QUERY_BYTES_MAX;
+use crate::tls;
+
+/// The path that Windows is usually given: `Server=https://HOST:5986/wsman/SubscriptionManager/WEC`.
+pub const ENUMERATE_PATH: &str = "/wsman/SubscriptionManager/WEC";
+
+/// Deliveries go to this path and the subscription's id.
+pub const SUBSCRIPTION_PATH: &str = "/wsman/subscriptions/";
+
+/// How sources prove who they are.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Authentication {
+    /// By a certificate of a known authority, in the TLS handshake.
+    Certificate(tls::Server),
+}
+
+/// A collector's settings.
+#[derive(Debug, Clone)]
+pub struct WefOptions {
+    /// Host and port that sources connect to, as it stands in the addresses they are given:
+    /// `collector.example:5986`.
+    pub authority: String,
+    /// Path of the requests for subscriptions.
+    pub enumerate_path: String,
+    /// How sources prove who they are.
+    pub authentication: Authentication,
+    /// What each source is asked for.
+    pub subscriptions: Vec<Subscription>,
+    /// What the collector is prepared to take.
+    pub limits: WefLimits,
+}
+
+/// What the collector is prepared to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WefLimits {
+    /// Connections at once; each costs about 20 kB while it is idle.
+    pub connections: usize,
+    /// Connections at once from one address. Many machines may share one behind a translator.
+    pub connections_per_address: usize,
+    /// TLS handshakes at once, so that a thousand machines that come back together take turns.
+    pub handshakes: usize,
+    /// How long a handshake may take, waiting for its turn included.
+    pub handshake_timeout: Duration,
+    /// How long a new connection may stay without its first request.
+    pub first_request_timeout: Duration,
+    /// How long a connection may be idle between two requests, and the head of a request may take.
+    pub idle_timeout: Duration,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
+    /// Bytes of a body as it comes.
+    pub body_bytes: usize,
+    /// Bytes of a body when it is no longer compressed.
+    pub clear_bytes: usize,
+    /// How long a body may pause.
+    pub body_pause_timeout: Duration,
+    /// How long a whole request may take: its body, waiting for room, and the disk.
+    pub request_timeout: Duration,
+    /// Bytes of all bodies together, while they are read.
+    pub bodies_in_flight_bytes: usize,
+    /// Bytes of all deliveries together, no longer compressed, until they are on disk.
+    pub deliveries_in_flight_bytes: usize,
+    /// How long a source is asked to wait when there is no room.
+    pub retry_after: Duration,
+    /// How long requests under way are waited for at the end.
+    pub shutdown_timeout: Duration,
+}
+
+impl Default for WefLimits {
+    fn default() -> WefLimits {
+        WefLimits {
+            connections: 10_000,
+            connections_per_address: 512,
+            handshakes: 64,
+            handshake_timeout: Duration::from_secs(10),
+            first_request_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(180),
+            head_bytes: 64 * 1024,
+            body_bytes: 2 * 1024 * 1024,
+            clear_bytes: 8 * 1024 * 1024,
+            body_pause_timeout: Duration::from_secs(20),
+            request_timeout: Duration::from_secs(60),
+            bodies_in_flight_bytes: 64 * 1024 * 1024,
+            deliveries_in_flight_bytes: 128 * 1024 * 1024,
+            retry_after: Duration::from_secs(30),
+            shutdown_timeout: Duration::from_secs(20),
+        }
+    }
+}
+
+/// A QueryList that is known to be well-formed, so that it can stand inside an envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueryList(String);
+
+/// Why a text is not a QueryList.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// Longer than Windows takes.
+    #[error("query is longer than {QUERY_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not one well-formed element, or one with a prefix that is bound nowhere.
+    #[error("query is not one well-formed XML element")]
+    NotWellFormed,
+    /// Another element.
+    #[error("query does not begin with <QueryList>")]
+    NotQueryList,
+}
+
+impl QueryList {
+    /// Checks the XML of a QueryList, with or without an XML declaration before it.
+    ///
+    /// # Errors
+    ///
+    /// [`QueryError`].
+    pub fn new(xml: &str) -> Result<QueryList, QueryError> {
+        if xml.len() > QUERY_BYTES_MAX {
+            return Err(QueryError::TooLong);
+        }
+        let mut xml = xml.trim_start_matches('\u{FEFF}').trim();
+        if let Some((_, behind)) = xml
+            .strip_prefix("<?xml")
+            .and_then(|rest| rest.split_once("?>"))
+        {
+            xml = behind.trim_start();
+        }
+        if !wsman::is_fragment(xml) {
+            return Err(QueryError::NotWellFormed);
+        }
+        let name_end =
+            |rest: &str| !rest.starts_with(|c: char| c.is_alphanumeric() || "-_.:".contains(c));
+        if !xml.strip_prefix("<QueryList").is_some_and(name_end) {
+            return Err(QueryError::NotQueryList);
+        }
+        Ok(QueryList(xml.to_owned()))
+    }
+
+    /// The XML.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What sources are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its name, shown in the source's own log too.
+    pub name: String,
+    /// What identifies it for ever: bookmarks hang on it.
+    pub id: Uuid,
+    /// Which events.
+    pub query: QueryList,
+    /// How they are written.
+    pub content_format: ContentFormat,
+    /// Whether a source without a bookmark starts at its oldest event.
+    pub read_existing: bool,
+    /// Interval of signs of life while there are no events.
+    pub heartbeat: Duration,
+    /// Longest wait for a batch to fill.
+    pub max_time: Duration,
+    /// Most events in a batch.
+    pub max_elements: Option<u32>,
+    /// Largest envelope, in bytes before compression.
+    pub max_envelope_bytes: u32,
+    /// How often a source tries a delivery again.
+    pub retry_count: u32,
+    /// The pause between two tries.
+    pub retry_interval: Duration,
+    /// Language of rendered messages, such as `en-US`.
+    pub locale: Option<String>,
+    /// Language of rendered numbers and times.
+    pub data_locale: Option<String>,
+}
+
+impl Subscription {
+    /// A subscription with what Windows calls normal: raw events from now on, a batch at the
+    /// latest every 15 minutes, envelopes of 512,000 bytes, five tries a minute apart.
+    #[must_use]
+    pub fn new(name: &str, query: QueryList) -> Subscription {
+        Subscription {
+            name: name.to_owned(),
+            id: Subscription::id_of(name),
+            query,
+            content_format: ContentFormat::Raw,
+            read_existing: false,
+            heartbeat: Duration::from_secs(900),
+            max_time: Duration::from_secs(900),
+            max_elements: None,
+            max_envelope_bytes: 512_000,
+            retry_count: 5,
+            retry_interval: Duration::from_secs(60),
+            locale: None,
+            data_locale: None,
+        }
+    }
+
+    /// The id of the subscription of this name, always the same.
+    #[must_use]
+    pub fn id_of(name: &str) -> Uuid {
+        uuid_of(&["subscription", name])
+    }
+
+    /// The offer of this subscription to one source, without a version.
+    fn offer<'a>(&'a self, strings: &'a OfferStrings, issuer_thumbprint: &'a str) -> Offer<'a> {
+        Offer {
+            name: &self.name,
+            version: "",
+            identifier: &strings.identifier,
+            address: &strings.address,
+            issuer_thumbprint,
+            query: self.query.as_str(),
+            content_format: self.content_format,
+            read_existing: self.read_existing,
+            heartbeat: self.heartbeat,
+            max_time: self.max_time,
+            max_elements: self.max_elements,
+            max_envelope_bytes: self.max_envelope_bytes,
+            retry_count: self.retry_count,
+            retry_interval: self.retry_interval,
+            locale: self.locale.as_deref(),
+            data_locale: self.data_locale.as_deref(),
+            bookmark: None,
+            message_id: "",
+            operation_id: "",
+        }
+    }
+}
+
+/// The strings of an offer that are made for it, for the offer to borrow from.
+#[derive(Debug)]
+pub(super) struct OfferStrings {
+    identifier: String,
+    address: String,
+    message_id: String,
+    operation_id: String,
+    version: String,
+}
+
+impl OfferStrings {
+    pub(super) fn new(
+        options: &WefOptions,
+        subscription: &Subscription,
+        issuer_thumbprint: &str,
+    ) -> OfferStrings {
+        let identifier = upper(subscription.id);
+        let mut strings = OfferStrings {
+            address: format!(
+                "https://{}{SUBSCRIPTION_PATH}{identifier}",
+                options.authority
+            ),
+            identifier,
+            message_id: message_id(),
+            operation_id: message_id(),
+            version: String::new(),
+        };
+        let offer = subscription.offer(&strings, issuer_thumbprint);
+        strings.version = upper(version(&offer));
+        strings
+    }
+
+    pub(super) fn offer<'a>(
+        &'a self,
+        subscription: &'a Subscription,
+        issuer_thumbprint: &'a str,
+        bookmark: Option<&'a str>,
+    ) -> Offer<'a> {
+        Offer {
+            version: &self.version,
+            bookmark,
+            message_id: &self.message_id,
+            operation_id: &self.operation_id,
+            ..subscription.offer(self, issuer_thumbprint)
+        }
+    }
+}
+
+/// The version of an offer: another one if and only if a source would see another subscription
+/// (MS-WSMV 2.2.4.41). The bookmark is not part of it.
+fn version(offer: &Offer<'_>) -> Uuid {
+    let Offer {
+        name,
+        version: _,
+        identifier,
+        address,
+        issuer_thumbprint,
+        query,
+        content_format,
+        read_existing,
+        heartbeat,
+        max_time,
+        max_elements,
+        max_envelope_bytes,
+        retry_count,
+        retry_interval,
+        locale,
+        data_locale,
+        bookmark: _,
+        message_id: _,
+        operation_id: _,
+    } = offer;
+    let numbers = format!(
+        "{read_existing} {heartbeat:?} {max_time:?} {max_elements:?} {max_envelope_bytes} \
+         {retry_count} {retry_interval:?}"
+    );
+    uuid_of(&[
+        "version",
+        name,
+        identifier,
+        address,
+        issuer_thumbprint,
+        query,
+        content_format.as_str(),
+        &numbers,
+        locale.unwrap_or_default(),
+        data_locale.unwrap_or_default(),
+    ])
+}
+
+/// A UUID out of these parts (RFC 9562 5.8), each with its length.
+fn uuid_of(parts: &[&str]) -> Uuid {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_le_bytes());
+        context.update(part.as_bytes());
+    }
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&context.finish().as_ref()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// A new MessageID, as Windows writes them.
+pub(super) fn message_id() -> String {
+    format!("uuid:{}", upper(Uuid::new_v4()))
+}
+
+fn upper(uuid: Uuid) -> String {
+    uuid.hyphenated()
+        .encode_upper(&mut Uuid::encode_buffer())
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const QUERY: &str =
+        "<QueryList><Query Id='0'><Select Path='Security'>*</Select></Query></QueryList>";
+
+    fn subscription() -> Subscription {
+        Subscription::new("base", QueryList::new(QUERY).unwrap())
+    }
+
+    fn version_of(authority: &str, subscription: &Subscription, thumbprint: &str) -> String {
+        let address = format!("https://{authority}/");
+        let strings = OfferStrings {
+            identifier: upper(subscription.id),
+            address,
+            message_id: message_id(),
+            operation_id: message_id(),
+            version: String::new(),
+        };
+        upper(version(&subscription.offer(&strings, thumbprint)))
+    }
+
+    #[test]
+    fn a_version_changes_with_what_a_source_sees() {
+        let base = subscription();
+        let same = version_of("a:1", &base, "AB");
+        assert_eq!(version_of("a:1", &base.clone(), "AB"), same);
+        assert_ne!(version_of("b:1", &base, "AB"), same);
+        assert_ne!(version_of("a:1", &base, "CD"), same);
+        let changes: [fn(&mut Subscription); 12] = [
+            |s| s.name.push('x'),
+            |s| s.id = Uuid::nil(),
+            |s| s.query = QueryList::new("<QueryList/>").unwrap(),
+            |s| s.content_format = ContentFormat::RenderedText,
+            |s| s.read_existing = true,
+            |s| s.heartbeat *= 2,
+            |s| s.max_time *= 2,
+            |s| s.max_elements = Some(1),
+            |s| s.max_envelope_bytes += 1,
+            |s| s.retry_count += 1,
+            |s| s.locale = Some("en-US".to_owned()),
+            |s| s.data_locale = Some("en-US".to_owned()),
+        ];
+        let mut versions = vec![same];
+        for change in changes {
+            let mut changed = base.clone();
+            change(&mut changed);
+            let version = version_of("a:1", &changed, "AB");
+            assert!(!versions.contains(&version));
+            versions.push(version);
+        }
+    }
+
+    #[test]
+    fn ids_stay_what_they_are() {
+        // Bookmarks hang on these: they may never change.
+        insta::assert_snapshot!(Subscription::id_of("base"), @"");
+    }
+
+    #[test]
+    fn a_query_is_checked() {
+        for good in [
+            QUERY,
+            "<?xml version='1.0' encoding='utf-8'?>\n<QueryList/>\n",
+            "\u{FEFF}<QueryList>\n<!-- why -->\n<Query Id='0'><Select Path='a'>*[System[(EventID &lt; 5)]]</Select></Query></QueryList>",
+        ] {
+            assert!(QueryList::new(good).is_ok(), "{good}");
+        }
+        for (bad, error) in [
+            ("", QueryError::NotWellFormed),
+            ("<QueryList>", QueryError::NotWellFormed),
+            ("<QueryList/><QueryList/>", QueryError::NotWellFormed),
+            ("<w:QueryList/>", QueryError::NotWellFormed),
+            ("<!DOCTYPE a><QueryList/>", QueryError::NotWellFormed),
+            ("<Query/>", QueryError::NotQueryList),
+            ("<QueryLists/>", QueryError::NotQueryList),
+        ] {
+            assert_eq!(QueryList::new(bad), Err(error), "{bad}");
+        }
+        let long = format!("<QueryList>{}</QueryList>", " ".repeat(QUERY_BYTES_MAX));
+        assert_eq!(QueryList::new(&long), Err(QueryError::TooLong));
+    }
+}

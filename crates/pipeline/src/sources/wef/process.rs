@@ -1,0 +1,385 @@
+//! A request from its head to its answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use jiff::Timestamp;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use windrow_formats::wsman::reply::{FaultCode, enumerate_response};
+use windrow_formats::wsman::{Action, Charset, Header, Message};
+
+use super::body::{self, BodyError, BodyLimits};
+use super::deliver::{self, Scratch, Unreadable};
+use super::metrics::RequestLabel;
+use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
+use super::recent::{Stored, state_key};
+use super::reply::Reply;
+use super::{Shared, permits};
+use crate::quarantine::Finding;
+
+/// Who is at the other end of a connection.
+#[derive(Debug)]
+pub(super) struct Peer {
+    /// The authenticated name.
+    pub(super) name: String,
+    pub(super) address: IpAddr,
+    /// Thumbprint of the authority of its certificate; `None` when that one is not among the
+    /// configured ones but below one of them.
+    pub(super) issuer_thumbprint: Option<String>,
+}
+
+/// What a path stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    /// Requests for subscriptions.
+    Enumerate,
+    /// The subscription at this place of the options.
+    Subscription(usize),
+    /// Nothing.
+    Unknown,
+}
+
+/// A request whose body is here.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) options: Arc<WefOptions>,
+    pub(super) peer: Arc<Peer>,
+    route: Route,
+    pub(super) charset: Option<Charset>,
+    pub(super) encoding: Encoding,
+    pub(super) body: Vec<u8>,
+    pub(super) received_at: Timestamp,
+    pub(super) deadline: Instant,
+    /// The body's share of what may be in memory.
+    _room: OwnedSemaphorePermit,
+}
+
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoding {
+    Identity,
+    Sldc,
+}
+
+/// Answers a request.
+pub(super) async fn handle(
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    request: Request<Incoming>,
+    stopping: CancellationToken,
+) -> Response<Full<Bytes>> {
+    let options = shared.options();
+    let deadline = Instant::now() + options.limits.request_timeout;
+    let (action, reply) = match arrive(&shared, &options, &peer, request, deadline, &stopping).await
+    {
+        Err(reply) => ("other", reply),
+        Ok(arrived) => {
+            // In a task of its own: when the connection breaks now, the delivery is still carried
+            // through, and recognised when it comes again.
+            let task = process(Arc::clone(&shared), arrived);
+            match shared.requests.spawn(task).await {
+                Ok(answer) => answer,
+                Err(_) => ("other", Reply::bare(StatusCode::INTERNAL_SERVER_ERROR)),
+            }
+        }
+    };
+    let status = reply.status.as_u16();
+    let label = RequestLabel { action, status };
+    shared.metrics.requests.get_or_create(&label).inc();
+    if let Some(reason) = &reply.refusal {
+        tracing::debug!(source = ?peer.name, status, ?reason, "refused a request");
+        shared.sources.update(&peer.name, |known| {
+            known.refusals += 1;
+            known.last_refusal = Some((Timestamp::now(), reason.clone()));
+        });
+    }
+    reply.into_response()
+}
+
+/// Takes in the head and the body, or says why not.
+async fn arrive(
+    shared: &Shared,
+    options: &Arc<WefOptions>,
+    peer: &Arc<Peer>,
+    request: Request<Incoming>,
+    deadline: Instant,
+    stopping: &CancellationToken,
+) -> Result<Arrived, Reply> {
+    let limits = &options.limits;
+    if request.method() != Method::POST {
+        let reason = "only POST is understood";
+        return Err(Reply::refused(StatusCode::METHOD_NOT_ALLOWED, reason).closing());
+    }
+    let route = route(options, request.uri().path());
+    let charset = header(request.headers(), &CONTENT_TYPE).and_then(Charset::from_content_type);
+    let encoding = encoding(request.headers());
+    let declared = body::declared_bytes(request.headers());
+    let held = declared.map_or(limits.body_bytes, |bytes| {
+        usize::try_from(bytes).map_or(limits.body_bytes, |bytes| bytes.min(limits.body_bytes))
+    });
+    let room = Arc::clone(&shared.bodies).acquire_many_owned(permits(held));
+    let room = timeout_at(deadline, room).await;
+    let Ok(Ok(room)) = room else {
+        return Err(no_room(options, "too much is being received at once").closing());
+    };
+    let body_limits = BodyLimits {
+        bytes: limits.body_bytes,
+        pause: limits.body_pause_timeout,
+        deadline,
+    };
+    let body = body::read(request, body_limits, stopping)
+        .await
+        .map_err(|error| body_reply(error, options, charset))?;
+    shared.metrics.received_bytes.inc_by(body.len() as u64);
+    let Some(encoding) = encoding else {
+        let reason = "the body's Content-Encoding is not SLDC";
+        return Err(Reply::fault(
+            &Header::default(),
+            charset.unwrap_or(Charset::Utf16Le),
+            FaultCode::UnsupportedEncoding,
+            reason,
+        ));
+    };
+    Ok(Arrived {
+        options: Arc::clone(options),
+        peer: Arc::clone(peer),
+        route,
+        charset,
+        encoding,
+        body,
+        received_at: Timestamp::now(),
+        deadline,
+        _room: room,
+    })
+}
+
+fn no_room(options: &WefOptions, reason: &str) -> Reply {
+    Reply::refused(StatusCode::SERVICE_UNAVAILABLE, reason).retry_after(options.limits.retry_after)
+}
+
+fn body_reply(error: BodyError, options: &WefOptions, charset: Option<Charset>) -> Reply {
+    let reply = match error {
+        BodyError::TooLarge => too_large(
+            &Header::default(),
+            charset.unwrap_or(Charset::Utf16Le),
+            options.limits.body_bytes,
+        ),
+        BodyError::TooSlow => {
+            Reply::refused(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
+        }
+        BodyError::Broken => Reply::refused(StatusCode::BAD_REQUEST, "the body broke off"),
+        BodyError::Stopping => no_room(options, "the collector is going down"),
+    };
+    reply.closing()
+}
+
+/// The answer to a body over a limit, with what can be done about it.
+pub(super) fn too_large(request: &Header<'_>, charset: Charset, limit: usize) -> Reply {
+    let reason = format!(
+        "the body is over {limit} bytes; lower the subscription's MaxEnvelopeSize or MaxElements"
+    );
+    Reply::fault(request, charset, FaultCode::EncodingLimit, &reason)
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn encoding(headers: &HeaderMap) -> Option<Encoding> {
+    if !headers.contains_key(CONTENT_ENCODING) {
+        return Some(Encoding::Identity);
+    }
+    let name = header(headers, &CONTENT_ENCODING)?.trim();
+    if name.eq_ignore_ascii_case("SLDC") {
+        return Some(Encoding::Sldc);
+    }
+    (name.is_empty() || name.eq_ignore_ascii_case("identity")).then_some(Encoding::Identity)
+}
+
+fn route(options: &WefOptions, path: &str) -> Route {
+    if path.eq_ignore_ascii_case(&options.enumerate_path) {
+        return Route::Enumerate;
+    }
+    let id = match path.split_at_checked(SUBSCRIPTION_PATH.len()) {
+        Some((prefix, id)) if prefix.eq_ignore_ascii_case(SUBSCRIPTION_PATH) => id,
+        _ => return Route::Unknown,
+    };
+    let Ok(id) = id.parse::<Uuid>() else {
+        return Route::Unknown;
+    };
+    options
+        .subscriptions
+        .iter()
+        .position(|subscription| subscription.id == id)
+        .map_or(Route::Unknown, Route::Subscription)
+}
+
+/// Reads the envelope and does what it asks for; also names the action for the metrics.
+async fn process(shared: Arc<Shared>, arrived: Arrived) -> (&'static str, Reply) {
+    if arrived.body.is_empty() {
+        // WinRM may begin a connection with an empty POST, to authenticate.
+        return ("other", Reply::bare(StatusCode::OK));
+    }
+    let clear_bytes = deliver::clear_bytes(&arrived);
+    if clear_bytes > arrived.options.limits.clear_bytes {
+        let charset = arrived.charset.unwrap_or(Charset::Utf16Le);
+        let limit = arrived.options.limits.clear_bytes;
+        return ("other", too_large(&Header::default(), charset, limit));
+    }
+    let room = shared.deliveries.acquire_many(permits(clear_bytes));
+    let Ok(Ok(_room)) = timeout_at(arrived.deadline, room).await else {
+        return (
+            "other",
+            no_room(&arrived.options, "too much waits for the disk"),
+        );
+    };
+    let mut scratch = shared.take_scratch();
+    let answer = match arrived.route {
+        Route::Subscription(place) => {
+            let subscription = &arrived.options.subscriptions[place];
+            deliver::answer(&shared, &arrived, subscription, &mut scratch).await
+        }
+        Route::Enumerate => answer_enumerate(&shared, &arrived, &mut scratch),
+        Route::Unknown => answer_unknown(&arrived, &mut scratch),
+    };
+    shared.give_scratch(scratch);
+    match answer {
+        Ok(answer) => answer,
+        Err(unreadable) => ("other", put_aside(&shared, arrived, unreadable).await),
+    }
+}
+
+fn answer_unknown(
+    arrived: &Arrived,
+    scratch: &mut Scratch,
+) -> Result<(&'static str, Reply), Unreadable> {
+    let (message, charset) = scratch.read(arrived)?;
+    let reason = "there is no such subscription; ask for the subscriptions again";
+    let code = FaultCode::DestinationUnreachable;
+    let reply = Reply::fault(&message.header, charset, code, reason);
+    Ok((action_name(&message.header), reply))
+}
+
+fn answer_enumerate(
+    shared: &Shared,
+    arrived: &Arrived,
+    scratch: &mut Scratch,
+) -> Result<(&'static str, Reply), Unreadable> {
+    let (message, charset) = scratch.read(arrived)?;
+    let header = &message.header;
+    let reply = match header.action() {
+        Action::Enumerate => offer_subscriptions(shared, arrived, &message, charset),
+        Action::End => Reply::bare(StatusCode::NO_CONTENT),
+        _ => not_supported(header, charset),
+    };
+    Ok((action_name(header), reply))
+}
+
+pub(super) fn not_supported(header: &Header<'_>, charset: Charset) -> Reply {
+    let (code, reason) = match header.action() {
+        Action::Missing => (
+            FaultCode::MessageInformationHeaderRequired,
+            "the envelope has no Action",
+        ),
+        _ => (
+            FaultCode::ActionNotSupported,
+            "this address does not serve that action",
+        ),
+    };
+    Reply::fault(header, charset, code, reason)
+}
+
+fn offer_subscriptions(
+    shared: &Shared,
+    arrived: &Arrived,
+    message: &Message<'_>,
+    charset: Charset,
+) -> Reply {
+    let peer = &arrived.peer;
+    shared.sources.update(&peer.name, |known| {
+        known.last_enumerate = Some(arrived.received_at);
+        known.address = Some(peer.address);
+        known.machine_id = message.header.machine_id.as_deref().map(ToOwned::to_owned);
+    });
+    let Some(thumbprint) = peer.issuer_thumbprint.as_deref() else {
+        let reason = "the authority that issued the client's certificate is not among the \
+                      configured ones, so it cannot be named; add it to client_ca";
+        return Reply::fault(&message.header, charset, FaultCode::InternalError, reason);
+    };
+    let prepared: Vec<(&Subscription, OfferStrings, Option<String>)> = arrived
+        .options
+        .subscriptions
+        .iter()
+        .map(|subscription| {
+            let strings = OfferStrings::new(&arrived.options, subscription, thumbprint);
+            (
+                subscription,
+                strings,
+                bookmark(shared, subscription.id, &peer.name),
+            )
+        })
+        .collect();
+    let offers: Vec<_> = prepared
+        .iter()
+        .map(|(subscription, strings, bookmark)| {
+            strings.offer(subscription, thumbprint, bookmark.as_deref())
+        })
+        .collect();
+    let envelope = enumerate_response(&message.header, &message_id(), &offers);
+    Reply::soap(envelope, charset)
+}
+
+/// The bookmark that is on disk.
+fn bookmark(shared: &Shared, subscription: Uuid, source: &str) -> Option<String> {
+    let value = shared.journal.state(&state_key(subscription, source))?;
+    let stored = Stored::decode(&value)?;
+    (!stored.bookmark.is_empty()).then_some(stored.bookmark)
+}
+
+/// Answers a body that cannot be read, and keeps it for whoever wants to know why.
+async fn put_aside(shared: &Arc<Shared>, arrived: Arrived, unreadable: Unreadable) -> Reply {
+    let Unreadable { reason, reply } = unreadable;
+    let Some(quarantine) = shared.quarantine.clone() else {
+        return *reply;
+    };
+    let kept = tokio::task::spawn_blocking(move || {
+        let finding = Finding {
+            room: "wef",
+            reason: &reason,
+            source: Some(&arrived.peer.name),
+            address: Some(arrived.peer.address),
+            received_at: arrived.received_at,
+        };
+        quarantine.keep(&finding, &arrived.body)
+    });
+    match kept.await {
+        Ok(Ok(Some(file))) => {
+            shared.metrics.quarantined.inc();
+            tracing::warn!(%file, "put a body that cannot be read into the quarantine");
+        }
+        Ok(Ok(None)) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "cannot write to the quarantine"),
+        Err(error) => tracing::warn!(%error, "cannot write to the quarantine"),
+    }
+    *reply
+}
+
+/// The action's name in the metrics.
+pub(super) fn action_name(header: &Header<'_>) -> &'static str {
+    match header.action() {
+        Action::Enumerate => "enumerate",
+        Action::Events => "events",
+        Action::Heartbeat => "heartbeat",
+        Action::End => "end",
+        Action::SubscriptionEnd => "subscription_end",
+        _ => "other",
+    }
+}
