@@ -6,5 +6,6 @@
 pub mod journal;
 pub mod limits;
 pub mod quarantine;
+pub mod sinks;
 pub mod sources;
 pub mod tls;

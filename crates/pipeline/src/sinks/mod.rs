@@ -1,0 +1,3 @@
+//! Where events go: each sink reads the journal through its own cursor and moves only that.
+
+pub mod syslog;

@@ -1,0 +1,408 @@
+//! One TCP or TLS connection to a receiver.
+//!
+//! Invariant: the socket is read whenever it is written to or waited on. A receiver that
+//! refuses, closes or breaks off says so on the way back, and unread bytes there would turn
+//! our own orderly close into a reset that destroys what is still on its way.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::destination::{Destination, Tls, Transport};
+use super::error::LinkError;
+use super::limits::{FIN_WAIT, Limits};
+use super::metered::Metered;
+use super::outq;
+
+/// Bytes a syslog receiver sends are looked at for their absence only.
+const READ_BYTES: usize = 1024;
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(Metered),
+    Tls(Box<TlsStream<Metered>>),
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(super) struct Connection {
+    stream: Stream,
+    peer: SocketAddr,
+    opened: Instant,
+    /// Bytes received when the handshake was done.
+    received_at_open: u64,
+    stall_timeout: Duration,
+    acceptance_timeout: Duration,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(super) enum Finish {
+    /// The receiver has read everything and closed in order.
+    Read,
+    /// It refused, broke off or stayed silent; `acknowledged` if its TCP has taken every byte.
+    Unproven {
+        acknowledged: bool,
+        error: LinkError,
+    },
+}
+
+impl Connection {
+    /// Resolves the host and connects to the first of its addresses that accepts.
+    pub(super) async fn open(destination: &Destination) -> Result<Connection, LinkError> {
+        let limits = &destination.limits;
+        let (tcp, peer) = connect(destination).await?;
+        tune(&tcp, limits).map_err(|source| LinkError::Connect { peer, source })?;
+        let stream = match &destination.transport {
+            Transport::Udp | Transport::Tcp => Stream::Tcp(Metered::new(tcp)),
+            Transport::Tls(tls) => {
+                let name = server_name(tls, &destination.host)?;
+                let handshake =
+                    TlsConnector::from(tls.config.clone()).connect(name, Metered::new(tcp));
+                let stream = timeout(limits.handshake_timeout, handshake)
+                    .await
+                    .map_err(|_| LinkError::HandshakeTimeout {
+                        peer,
+                        timeout: limits.handshake_timeout,
+                    })?
+                    .map_err(|source| LinkError::handshake(peer, source))?;
+                Stream::Tls(Box::new(stream))
+            }
+        };
+        let received_at_open = stream.metered().received();
+        Ok(Connection {
+            stream,
+            peer,
+            opened: Instant::now(),
+            received_at_open,
+            stall_timeout: limits.stall_timeout,
+            acceptance_timeout: limits.acceptance_timeout,
+        })
+    }
+
+    pub(super) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The protocol as spoken: `TCP`, or the TLS version and cipher suite.
+    pub(super) fn protocol(&self) -> String {
+        match &self.stream {
+            Stream::Tcp(_) => "TCP".to_owned(),
+            Stream::Tls(stream) => {
+                let session = stream.get_ref().1;
+                let version = match session.protocol_version() {
+                    Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+                    Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+                    _ => "TLS",
+                };
+                let suite = session.negotiated_cipher_suite();
+                match suite.and_then(|suite| suite.suite().as_str()) {
+                    Some(suite) => format!("{version} {suite}"),
+                    None => version.to_owned(),
+                }
+            }
+        }
+    }
+
+    /// Bytes handed to TCP so far, under TLS those of the ciphertext.
+    pub(super) fn written(&self) -> u64 {
+        self.stream.metered().written()
+    }
+
+    /// Bytes that the peer's TCP has acknowledged; if the system does not tell, those handed
+    /// to TCP.
+    pub(super) fn acknowledged(&self) -> u64 {
+        let written = self.written();
+        written
+            - outq::unacknowledged(self.stream.tcp())
+                .unwrap_or(0)
+                .min(written)
+    }
+
+    /// When the peer can no longer be about to refuse our certificate: at once without TLS,
+    /// and under TLS once it has said anything after the handshake (TLS 1.3 servers send
+    /// session tickets) or has stayed silent for long enough.
+    pub(super) fn accepted_at(&self) -> Instant {
+        match &self.stream {
+            Stream::Tls(_) if self.stream.metered().received() == self.received_at_open => {
+                self.opened + self.acceptance_timeout
+            }
+            _ => self.opened,
+        }
+    }
+
+    /// Writes all of `bytes` and leaves nothing of them in a buffer of ours.
+    ///
+    /// # Errors
+    /// When the receiver refuses, closes, breaks off or takes nothing for too long; how much
+    /// it has got is then unknown. The same if the future is dropped.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
+        let mut sent = 0;
+        let stall_timeout = self.stall_timeout;
+        while sent < bytes.len() {
+            let some = poll_fn(|cx| self.poll_send(cx, &bytes[sent..]));
+            sent += progress(stall_timeout, some).await?;
+        }
+        let flush = poll_fn(|cx| self.poll_flush(cx));
+        progress(stall_timeout, flush).await
+    }
+
+    /// Waits until the receiver closes or breaks off. Dropping the future loses nothing.
+    pub(super) async fn closed(&mut self) -> LinkError {
+        poll_fn(|cx| self.poll_peer(cx)).await
+    }
+
+    /// Ends our side and waits until `deadline` for the receiver to end its own.
+    pub(super) async fn finish(mut self, deadline: Instant) -> Finish {
+        let error = match timeout_at(deadline, self.drain(deadline)).await {
+            Ok(Ok(())) if self.all_acknowledged(deadline).await => return Finish::Read,
+            Ok(Err(error)) => LinkError::broken(error),
+            Ok(Ok(())) | Err(_) => LinkError::Unproven,
+        };
+        Finish::Unproven {
+            acknowledged: outq::unacknowledged(self.stream.tcp()) == Some(0),
+            error,
+        }
+    }
+
+    /// Closes for writing and reads to the end of the stream; the error is a reset.
+    async fn drain(&mut self, deadline: Instant) -> io::Result<()> {
+        let mut scrap = [0; READ_BYTES];
+        self.stream.shutdown().await?;
+        loop {
+            match self.stream.read(&mut scrap).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                // The end of TCP without one of TLS: it has read everything all the same.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(error) => return Err(error),
+            }
+        }
+        // The end of TLS says that the receiver has seen ours, which comes after everything,
+        // unless it was closing anyway: then a reset follows if it left something unread.
+        let tcp = self.stream.tcp_mut();
+        let fin = async {
+            while tcp.read(&mut scrap).await? > 0 {}
+            io::Result::Ok(())
+        };
+        match timeout_at(deadline.min(Instant::now() + FIN_WAIT), fin).await {
+            Ok(ended) => ended,
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// The receiver has closed in order. If bytes of ours were still on their way then, they
+    /// will never be acknowledged and are answered by a reset.
+    async fn all_acknowledged(&self, deadline: Instant) -> bool {
+        let tcp = self.stream.tcp();
+        loop {
+            if !matches!(tcp.take_error(), Ok(None)) {
+                return false;
+            }
+            match outq::unacknowledged(tcp) {
+                None | Some(0) => return true,
+                Some(_) if Instant::now() >= deadline => return false,
+                Some(_) => sleep(Duration::from_millis(1)).await,
+            }
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, LinkError>> {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match Pin::new(&mut self.stream).poll_write(cx, &bytes[sent..]) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Err(LinkError::Broken(io::ErrorKind::WriteZero.into())));
+                }
+                Poll::Ready(Ok(some)) => sent += some,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(self.explain(cx, error))),
+                Poll::Pending if sent > 0 => break,
+                Poll::Pending => {
+                    // Full: nothing will move unless the peer reads, so see what it says.
+                    let error = ready!(self.poll_peer(cx));
+                    return Poll::Ready(Err(error));
+                }
+            }
+        }
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        if let Poll::Ready(error) = self.poll_peer(cx) {
+            return Poll::Ready(Err(error));
+        }
+        match ready!(Pin::new(&mut self.stream).poll_flush(cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(self.explain(cx, error))),
+        }
+    }
+
+    /// Reads and discards until there is nothing more, or the peer has ended.
+    fn poll_peer(&mut self, cx: &mut Context<'_>) -> Poll<LinkError> {
+        let mut scrap = [0; READ_BYTES];
+        loop {
+            let mut buffer = ReadBuf::new(&mut scrap);
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                Ok(()) if buffer.filled().is_empty() => {
+                    return Poll::Ready(LinkError::ClosedByPeer);
+                }
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(LinkError::ClosedByPeer);
+                }
+                Err(error) => return Poll::Ready(LinkError::broken(error)),
+            }
+        }
+    }
+
+    /// A failed write says less than what the peer may have sent before it closed.
+    fn explain(&mut self, cx: &mut Context<'_>, error: io::Error) -> LinkError {
+        match self.poll_peer(cx) {
+            Poll::Ready(LinkError::ClosedByPeer) | Poll::Pending => LinkError::broken(error),
+            Poll::Ready(named) => named,
+        }
+    }
+}
+
+/// Waits for some progress, at most `limit`.
+async fn progress<T>(
+    limit: Duration,
+    future: impl Future<Output = Result<T, LinkError>>,
+) -> Result<T, LinkError> {
+    match timeout(limit, future).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(LinkError::Stalled { timeout: limit }),
+    }
+}
+
+async fn connect(destination: &Destination) -> Result<(TcpStream, SocketAddr), LinkError> {
+    let limit = destination.limits.connect_timeout;
+    let mut last = LinkError::NoAddress {
+        host: destination.host.clone(),
+    };
+    for peer in resolve(destination).await? {
+        match timeout(limit, TcpStream::connect(peer)).await {
+            Ok(Ok(tcp)) => return Ok((tcp, peer)),
+            Ok(Err(source)) => last = LinkError::Connect { peer, source },
+            Err(_) => {
+                last = LinkError::ConnectTimeout {
+                    peer,
+                    timeout: limit,
+                }
+            }
+        }
+    }
+    Err(last)
+}
+
+/// All addresses of the host, asked for anew each time: receivers move.
+pub(super) async fn resolve(destination: &Destination) -> Result<Vec<SocketAddr>, LinkError> {
+    let host = destination.host.as_str();
+    let lookup = tokio::net::lookup_host((host, destination.port));
+    let limit = destination.limits.connect_timeout;
+    let failed = |source| LinkError::Resolve {
+        host: host.to_owned(),
+        source,
+    };
+    match timeout(limit, lookup).await {
+        Ok(Ok(addresses)) => Ok(addresses.collect()),
+        Ok(Err(source)) => Err(failed(source)),
+        Err(_) => Err(failed(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+fn tune(tcp: &TcpStream, limits: &Limits) -> io::Result<()> {
+    // Writes are collected here already; waiting for more would only delay the last one.
+    tcp.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(limits.keepalive)
+        .with_interval(limits.keepalive / 3);
+    SockRef::from(tcp).set_tcp_keepalive(&keepalive)?;
+    #[cfg(target_os = "linux")]
+    {
+        let timeout_ms = u32::try_from(limits.user_timeout.as_millis()).unwrap_or(u32::MAX);
+        rustix::net::sockopt::set_tcp_user_timeout(tcp, timeout_ms)?;
+    }
+    Ok(())
+}
+
+fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>, LinkError> {
+    if let Some(name) = &tls.server_name {
+        return Ok(name.clone());
+    }
+    ServerName::try_from(host.to_owned()).map_err(|_| LinkError::ServerName {
+        host: host.to_owned(),
+    })
+}
+
+impl Stream {
+    fn metered(&self) -> &Metered {
+        match self {
+            Stream::Tcp(metered) => metered,
+            Stream::Tls(stream) => stream.get_ref().0,
+        }
+    }
+
+    fn tcp(&self) -> &TcpStream {
+        self.metered().tcp()
+    }
+
+    /// The bare socket, for after the end of TLS.
+    fn tcp_mut(&mut self) -> &mut TcpStream {
+        match self {
+            Stream::Tcp(metered) => metered.tcp_mut(),
+            Stream::Tls(stream) => stream.get_mut().0.tcp_mut(),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One receiver: where it is, how it is spoken to, and when an event counts as delivered.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use windrow_formats::syslog::{Framing, Prefix, Settings};
+
+use super::limits::Limits;
+
+/// Default port of syslog over UDP (RFC 5426 3.3).
+pub const UDP_PORT: u16 = 514;
+/// Default port of syslog over TLS (RFC 5425 4.1).
+pub const TLS_PORT: u16 = 6514;
+/// Most bytes of a UDP message where nothing else is said (RFC 5426 3.2).
+pub const UDP_MESSAGE_DEFAULT: usize = 2048;
+
+/// A receiver of syslog messages.
+#[derive(Clone, Debug)]
+pub struct Destination {
+    /// The name it has in the configuration; also that of its cursor and metrics.
+    pub name: String,
+    /// DNS name or IP address; resolved anew at each connection.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// How bytes get there.
+    pub transport: Transport,
+    /// How messages look. For UDP the framing is always the datagram.
+    pub format: Settings,
+    /// When an event counts as delivered; UDP knows only [`Confirmation::Sent`].
+    pub confirmation: Confirmation,
+    /// How long and how much it may take.
+    pub limits: Limits,
+}
+
+/// How bytes get to the receiver.
+#[derive(Clone, Debug)]
+pub enum Transport {
+    /// Datagrams in the clear (RFC 5426).
+    Udp,
+    /// A stream in the clear (RFC 6587).
+    Tcp,
+    /// TLS 1.2 or 1.3 (RFC 5425, RFC 9662).
+    Tls(Tls),
+}
+
+/// The TLS side of a destination. Which certificates are trusted, whether the client shows
+/// one, and any other check of the server's is decided by whoever builds `config`.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Trust anchors and client certificate.
+    pub config: Arc<rustls::ClientConfig>,
+    /// The name the server's certificate must carry; the destination's host if `None`.
+    pub server_name: Option<ServerName<'static>>,
+}
+
+/// When an event counts as delivered, weakest first. The cursor moves no earlier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confirmation {
+    /// The system has taken it for sending. All that UDP can know.
+    Sent,
+    /// The receiver's TCP has acknowledged its last byte. Its program may die before it reads
+    /// it.
+    TcpAcked,
+    /// The receiver's program has read it: our side of the connection was closed after it,
+    /// and the receiver closed its own in order. A TCP that is closed with unread bytes says
+    /// so by a reset.
+    ReadConfirmed,
+}
+
+impl Destination {
+    /// A destination with the defaults of its transport.
+    #[must_use]
+    pub fn new(name: String, host: String, port: u16, transport: Transport) -> Destination {
+        let (format, confirmation) = match transport {
+            Transport::Udp => (
+                Settings {
+                    framing: Framing::Datagram,
+                    message_bytes_max: UDP_MESSAGE_DEFAULT,
+                    ..Settings::default()
+                },
+                Confirmation::Sent,
+            ),
+            Transport::Tcp | Transport::Tls(_) => {
+                (Settings::default(), Confirmation::ReadConfirmed)
+            }
+        };
+        Destination {
+            name,
+            host,
+            port,
+            transport,
+            format,
+            confirmation,
+            limits: Limits::default(),
+        }
+    }
+
+    /// What an administrator should know about these settings before relying on them.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        match self.transport {
+            Transport::Udp => warnings.extend([Warning::Cleartext, Warning::Datagrams]),
+            Transport::Tcp => warnings.push(Warning::Cleartext),
+            Transport::Tls(_) => {}
+        }
+        if !matches!(self.transport, Transport::Udp) {
+            match self.confirmation {
+                Confirmation::Sent => warnings.push(Warning::SentOnly),
+                Confirmation::TcpAcked if !super::outq::SUPPORTED => {
+                    warnings.push(Warning::NoAcknowledgements);
+                }
+                _ => {}
+            }
+            if self.format.framing == Framing::Datagram {
+                warnings.push(Warning::Unframed);
+            }
+        }
+        if self.format.prefix == Prefix::None {
+            warnings.push(Warning::NoPrefix);
+        }
+        warnings
+    }
+}
+
+/// A setting that is allowed and weak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// No encryption, no authentication.
+    Cleartext,
+    /// UDP.
+    Datagrams,
+    /// A stream whose events count as delivered when they leave.
+    SentOnly,
+    /// This system does not tell what a peer has acknowledged.
+    NoAcknowledgements,
+    /// A stream without message ends.
+    Unframed,
+    /// No syslog header.
+    NoPrefix,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Warning::Cleartext => {
+                "events go in the clear and the receiver is not authenticated; use TLS"
+            }
+            Warning::Datagrams => {
+                "UDP loses events without anybody noticing and cuts long ones; use TCP or TLS"
+            }
+            Warning::SentOnly => {
+                "events count as delivered when they leave, so a broken connection loses some"
+            }
+            Warning::NoAcknowledgements => {
+                "this system does not tell what the receiver has acknowledged, so events count \
+                 as delivered when they leave; use read-confirmed"
+            }
+            Warning::Unframed => "nothing marks the end of a message in the stream",
+            Warning::NoPrefix => {
+                "messages carry no syslog header, so the receiver takes its own time and the \
+                 sender's address"
+            }
+        })
+    }
+}
+
+impl fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Confirmation::Sent => "sent",
+            Confirmation::TcpAcked => "tcp-acked",
+            Confirmation::ReadConfirmed => "read-confirmed",
+        })
+    }
+}
+
+impl fmt::Display for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+            Transport::Tls(_) => "tls",
+        })
+    }
+}

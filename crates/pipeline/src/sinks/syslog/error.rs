@@ -1,0 +1,213 @@
+//! Why a destination cannot be written to, named so that an administrator knows the cure.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustls::{AlertDescription, CertificateError};
+use thiserror::Error;
+
+use crate::journal::ReadError;
+
+/// What ended a connection, or kept it from being made. All of it is tried again.
+#[derive(Debug, Error)]
+pub enum LinkError {
+    /// The name server does not know the host, or does not answer.
+    #[error("cannot resolve {host}")]
+    Resolve {
+        /// The destination's host.
+        host: String,
+        /// What the resolver said.
+        #[source]
+        source: io::Error,
+    },
+    /// The host's name has no address.
+    #[error("{host} has no address")]
+    NoAddress {
+        /// The destination's host.
+        host: String,
+    },
+    /// Nobody accepts there.
+    #[error("cannot connect to {peer}")]
+    Connect {
+        /// The last address tried.
+        peer: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody answers there.
+    #[error("{peer} did not answer within {timeout:?}")]
+    ConnectTimeout {
+        /// The last address tried.
+        peer: SocketAddr,
+        /// The limit.
+        timeout: Duration,
+    },
+    /// The receiver accepts and does not speak TLS in time.
+    #[error("{peer} did not finish the TLS handshake within {timeout:?}; is that its TLS port?")]
+    HandshakeTimeout {
+        /// The receiver.
+        peer: SocketAddr,
+        /// The limit.
+        timeout: Duration,
+    },
+    /// The handshake failed for another reason than a certificate.
+    #[error("TLS handshake with {peer} failed")]
+    Handshake {
+        /// The receiver.
+        peer: SocketAddr,
+        /// What the TLS library or the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The server's certificate is not good enough.
+    #[error("certificate of {peer} is refused: {}", certificate_cure(.reason))]
+    ServerCertificate {
+        /// The receiver.
+        peer: SocketAddr,
+        /// What is wrong with it.
+        reason: CertificateError,
+    },
+    /// The destination's host cannot be the name of a certificate.
+    #[error("{host} is neither a DNS name nor an IP address; set the name of its certificate")]
+    ServerName {
+        /// The destination's host.
+        host: String,
+    },
+    /// The receiver wants another client certificate than the one it got. Under TLS 1.3 it
+    /// says so only after the handshake.
+    #[error("receiver refuses the client certificate ({alert:?}): {}", client_cure(.alert))]
+    ClientCertificateRefused {
+        /// Its alert (RFC 8446 6.2).
+        alert: AlertDescription,
+    },
+    /// The receiver ended the TLS session with an alert.
+    #[error("receiver ended the TLS session with the alert {alert:?}")]
+    Alert {
+        /// Its alert (RFC 8446 6.2).
+        alert: AlertDescription,
+    },
+    /// The receiver has closed the connection.
+    #[error("receiver closed the connection")]
+    ClosedByPeer,
+    /// The receiver takes nothing any more.
+    #[error("receiver took no byte for {timeout:?}")]
+    Stalled {
+        /// The limit.
+        timeout: Duration,
+    },
+    /// The connection broke: reset, vanished peer, refused datagram.
+    #[error("connection broke")]
+    Broken(#[source] io::Error),
+    /// Everything was sent, and whether it was read remains unknown.
+    #[error("receiver did not confirm that it has read what it was sent")]
+    Unproven,
+    /// The journal cannot be read.
+    #[error("journal cannot be read")]
+    Journal(#[source] ReadError),
+}
+
+impl LinkError {
+    /// A word for metrics.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            LinkError::Resolve { .. } | LinkError::NoAddress { .. } => "resolve",
+            LinkError::Connect { .. } | LinkError::ConnectTimeout { .. } => "connect",
+            LinkError::HandshakeTimeout { .. } | LinkError::Handshake { .. } => "handshake",
+            LinkError::ServerCertificate { .. } | LinkError::ServerName { .. } => {
+                "server_certificate"
+            }
+            LinkError::ClientCertificateRefused { .. } => "client_certificate",
+            LinkError::Alert { .. } => "alert",
+            LinkError::ClosedByPeer => "closed",
+            LinkError::Stalled { .. } => "stalled",
+            LinkError::Broken(_) => "broken",
+            LinkError::Unproven => "unproven",
+            LinkError::Journal(_) => "journal",
+        }
+    }
+
+    /// Names a failed handshake.
+    pub(super) fn handshake(peer: SocketAddr, source: io::Error) -> LinkError {
+        match tls_error(&source) {
+            Some(rustls::Error::InvalidCertificate(reason)) => LinkError::ServerCertificate {
+                peer,
+                reason: reason.clone(),
+            },
+            Some(rustls::Error::AlertReceived(alert)) if blames_client(*alert) => {
+                LinkError::ClientCertificateRefused { alert: *alert }
+            }
+            _ => LinkError::Handshake { peer, source },
+        }
+    }
+
+    /// Names a failed read or write.
+    pub(super) fn broken(source: io::Error) -> LinkError {
+        match tls_error(&source) {
+            Some(rustls::Error::AlertReceived(alert)) if blames_client(*alert) => {
+                LinkError::ClientCertificateRefused { alert: *alert }
+            }
+            Some(rustls::Error::AlertReceived(alert)) => LinkError::Alert { alert: *alert },
+            _ => LinkError::Broken(source),
+        }
+    }
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// Alerts that a server sends about the certificate of its client (RFC 8446 6.2).
+fn blames_client(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+    )
+}
+
+fn client_cure(alert: &AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::CertificateRequired => "it wants one; set certificate and key",
+        AlertDescription::UnknownCA => "it was not issued by an authority the receiver trusts",
+        AlertDescription::CertificateExpired => "it has expired",
+        AlertDescription::CertificateRevoked => "it was revoked",
+        AlertDescription::AccessDenied => "its name is not permitted there",
+        _ => "see the receiver's log for what it permits",
+    }
+}
+
+fn certificate_cure(reason: &CertificateError) -> String {
+    use CertificateError as Reason;
+    match reason {
+        Reason::UnknownIssuer => {
+            "no trusted authority has issued it; set the receiver's CA as ca_file".to_owned()
+        }
+        Reason::BadSignature => {
+            "the trusted authority of its issuer's name has not signed it; was that made anew?"
+                .to_owned()
+        }
+        Reason::Expired | Reason::ExpiredContext { .. } => "it has expired".to_owned(),
+        Reason::NotValidYet | Reason::NotValidYetContext { .. } => {
+            "it is not valid yet; are both clocks right?".to_owned()
+        }
+        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
+            "it is for another name; the host must be among its subject alternative names (a \
+             common name alone does not count)"
+                .to_owned()
+        }
+        Reason::InvalidPurpose | Reason::InvalidPurposeContext { .. } => {
+            "it is not meant for servers (extended key usage serverAuth)".to_owned()
+        }
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,85 @@
+//! How long and how much a destination may take, each with its reason.
+
+use std::time::Duration;
+
+/// Least wait between two checks of what the peer has acknowledged.
+pub(super) const CONFIRM_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long datagrams wait before they count as sent: an ICMP refusal of one comes back
+/// within it, and then all of them are sent again.
+pub(super) const DATAGRAM_SETTLE: Duration = Duration::from_millis(250);
+
+/// Longest that the end of a connection is awaited after the TLS end of it was seen.
+pub(super) const FIN_WAIT: Duration = Duration::from_secs(2);
+
+/// Windows that a receiver may leave without proof, one after the other and though its TCP
+/// has taken every byte, before its TCP's word is taken instead.
+pub(super) const UNPROVEN_MAX: u32 = 3;
+
+/// How long its TCP's word is taken before it is asked for proof again.
+pub(super) const UNPROVEN_RETRY: Duration = Duration::from_secs(3_600);
+
+/// The window of a connection grows and shrinks by this factor.
+pub(super) const WINDOW_FACTOR: u64 = 4;
+
+/// Most poison events remembered by sequence for the status.
+pub(super) const SKIPPED_REMEMBERED: usize = 16;
+
+/// Limits of one destination. The defaults suit a receiver in the same site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest wait for one address to accept a connection.
+    pub connect_timeout: Duration,
+    /// Longest TLS handshake.
+    pub handshake_timeout: Duration,
+    /// Longest that the receiver may take no byte at all before the connection is given up.
+    pub stall_timeout: Duration,
+    /// `TCP_USER_TIMEOUT`: longest that sent bytes may stay unacknowledged. Finds a peer that
+    /// has vanished, which keepalive alone does not while data is in flight.
+    pub user_timeout: Duration,
+    /// Idle time before TCP keepalive probes.
+    pub keepalive: Duration,
+    /// Longest that the orderly end of a connection is awaited when the sink stops.
+    pub close_timeout: Duration,
+    /// Longest that the receiver's end of a connection is awaited as proof that it has read
+    /// everything.
+    pub proof_timeout: Duration,
+    /// How long a TLS peer that stays silent after the handshake may still refuse: TLS 1.3
+    /// refuses a client certificate only after the client's handshake is done.
+    pub acceptance_timeout: Duration,
+    /// First wait before connecting again; doubles up to `backoff_max`.
+    pub backoff_min: Duration,
+    /// Longest wait before connecting again.
+    pub backoff_max: Duration,
+    /// Bytes collected before a write, when more events are waiting.
+    pub batch_bytes: usize,
+    /// Most bytes written and not yet confirmed before the connection is turned over
+    /// ([`super::Confirmation::ReadConfirmed`]).
+    pub window_bytes: u64,
+    /// Longest that a written event waits for its confirmation before the connection is
+    /// turned over.
+    pub window_time: Duration,
+    /// Most datagrams a second: UDP has no other way to wait for a slow receiver.
+    pub datagrams_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connect_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            stall_timeout: Duration::from_secs(120),
+            user_timeout: Duration::from_secs(60),
+            keepalive: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(5),
+            proof_timeout: Duration::from_secs(15),
+            acceptance_timeout: Duration::from_secs(1),
+            backoff_min: Duration::from_millis(500),
+            backoff_max: Duration::from_secs(60),
+            batch_bytes: 64 * 1024,
+            window_bytes: 32 * 1024 * 1024,
+            window_time: Duration::from_secs(60),
+            datagrams_per_second: 10_000,
+        }
+    }
+}

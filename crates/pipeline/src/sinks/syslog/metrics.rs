@@ -1,0 +1,141 @@
+//! Counters of all syslog destinations, by the destination's name.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Sink {
+    sink: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Failure {
+    sink: String,
+    kind: &'static str,
+}
+
+/// The metrics of every syslog destination. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct SyslogMetrics {
+    sent_events: Family<Sink, Counter>,
+    sent_bytes: Family<Sink, Counter>,
+    confirmed_events: Family<Sink, Counter>,
+    resent_events: Family<Sink, Counter>,
+    truncated_events: Family<Sink, Counter>,
+    skipped_events: Family<Sink, Counter>,
+    connections: Family<Sink, Counter>,
+    failures: Family<Failure, Counter>,
+    unconfirmed_events: Family<Sink, Gauge>,
+    connected: Family<Sink, Gauge>,
+}
+
+impl SyslogMetrics {
+    /// Adds them to `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let counters = [
+            (
+                "windrow_syslog_sent_events",
+                "Events written to the receiver",
+                &self.sent_events,
+            ),
+            (
+                "windrow_syslog_sent_bytes",
+                "Bytes of frames written to the receiver",
+                &self.sent_bytes,
+            ),
+            (
+                "windrow_syslog_confirmed_events",
+                "Events that count as delivered",
+                &self.confirmed_events,
+            ),
+            (
+                "windrow_syslog_resent_events",
+                "Events written again after a broken connection",
+                &self.resent_events,
+            ),
+            (
+                "windrow_syslog_truncated_events",
+                "Events cut to the receiver's size limit",
+                &self.truncated_events,
+            ),
+            (
+                "windrow_syslog_skipped_events",
+                "Events that could not be encoded",
+                &self.skipped_events,
+            ),
+            (
+                "windrow_syslog_connections",
+                "Connections made",
+                &self.connections,
+            ),
+        ];
+        for (name, help, family) in counters {
+            registry.register(name, help, family.clone());
+        }
+        registry.register(
+            "windrow_syslog_failures",
+            "Connections that failed or broke, by kind",
+            self.failures.clone(),
+        );
+        registry.register(
+            "windrow_syslog_unconfirmed_events",
+            "Events written and not confirmed yet",
+            self.unconfirmed_events.clone(),
+        );
+        registry.register(
+            "windrow_syslog_connected",
+            "1 while there is a connection",
+            self.connected.clone(),
+        );
+    }
+
+    /// The counters of one destination.
+    pub(super) fn of(&self, name: &str) -> Counters {
+        let sink = Sink {
+            sink: name.to_owned(),
+        };
+        let counter = |family: &Family<Sink, Counter>| family.get_or_create(&sink).clone();
+        Counters {
+            sent_events: counter(&self.sent_events),
+            sent_bytes: counter(&self.sent_bytes),
+            confirmed_events: counter(&self.confirmed_events),
+            resent_events: counter(&self.resent_events),
+            truncated_events: counter(&self.truncated_events),
+            skipped_events: counter(&self.skipped_events),
+            connections: counter(&self.connections),
+            unconfirmed_events: self.unconfirmed_events.get_or_create(&sink).clone(),
+            connected: self.connected.get_or_create(&sink).clone(),
+            failures: self.failures.clone(),
+            sink: name.to_owned(),
+        }
+    }
+}
+
+/// The counters of one destination, looked up once.
+#[derive(Debug)]
+pub(super) struct Counters {
+    pub(super) sent_events: Counter,
+    pub(super) sent_bytes: Counter,
+    pub(super) confirmed_events: Counter,
+    pub(super) resent_events: Counter,
+    pub(super) truncated_events: Counter,
+    pub(super) skipped_events: Counter,
+    pub(super) connections: Counter,
+    pub(super) unconfirmed_events: Gauge,
+    pub(super) connected: Gauge,
+    failures: Family<Failure, Counter>,
+    sink: String,
+}
+
+impl Counters {
+    pub(super) fn failed(&self, kind: &'static str) {
+        let label = Failure {
+            sink: self.sink.clone(),
+            kind,
+        };
+        self.failures.get_or_create(&label).inc();
+    }
+}
