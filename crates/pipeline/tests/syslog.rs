@@ -1,0 +1,466 @@
+//! The syslog sink against receivers in this process and against rsyslog: every event at
+//! least once, whatever happens on the way.
+#![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, dead_code)]
+
+mod support;
+
+use std::time::Duration;
+
+use rustls::version::{TLS12, TLS13};
+use support::pki::Pki;
+use support::proxy::{Fault, Proxy};
+use support::receiver::{End, Manner, Received, Receiver, UdpReceiver};
+use support::rsyslog::{Driver, Rsyslog};
+use support::{PATIENCE, Sink, Store, assert_all, destination, entry};
+use windrow_formats::syslog::{Framing, Prefix};
+use windrow_pipeline::journal::Entry;
+use windrow_pipeline::sinks::syslog::{Confirmation, Destination, State, Status, Transport};
+
+#[tokio::test]
+async fn events_arrive_in_order_and_are_confirmed() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = Receiver::start(0, None, Manner::PLAIN, received.clone()).await;
+    store.append(1..=1_000).await;
+    let mut sink = Sink::start(&store, destination(receiver.port(), Transport::Tcp));
+    let status = sink.confirmed(1_000).await;
+    assert_eq!(received.ids(), (1..=1_000).collect::<Vec<_>>());
+    assert_eq!(
+        (status.sent, status.confirmed, status.resent),
+        (1_000, 1_000, 0)
+    );
+    assert!(matches!(
+        status.state,
+        State::Connected { .. } | State::Connecting
+    ));
+    insta::assert_snapshot!(received.lines()[0], @r"<87>Nov 21 08:09:10 ws-0042.corp.example.com CEF:0|Microsoft|Microsoft Azure Stack|1.0|Microsoft-Windows-Security-Auditing:4624|Logon|0|MasChannel=Security MasComputer=ws-0042.corp.example.com MasCorrelationActivityID= MasCorrelationRelatedActivityID= MasEventData=S-1-5-18!!WS-0042$!!j.doe!!3!!10.20.30.40!!C:\\Windows\\System32\\svchost.exe MasEventDescription= MasEventID=4624 MasEventRecordID=1 MasExecutionProcessID=704 MasExecutionThreadID=3912 MasKeywords=0x8020000000000000 MasKeywordName=Audit Success MasLevel=0 MasOpcode=0 MasOpcodeName=Info MasProviderEventSourceName= MasProviderGuid=54849625-5478-4994-A5BA-3E3B0328C30D MasProviderName=Microsoft-Windows-Security-Auditing MasSecurityUserId= MasTask=12544 MasTaskCategory=Logon MasUserData= MasVersion=2");
+
+    store.append(1_001..=1_010).await;
+    sink.confirmed(1_010).await;
+    let status = sink.stop().await;
+    assert_eq!(status.state, State::Stopped);
+    assert_eq!(received.ids(), (1..=1_010).collect::<Vec<_>>());
+}
+
+/// Every transport and confirmation: what is in the journal arrives once, and a second life
+/// of the sink sends nothing again.
+#[tokio::test]
+async fn nothing_is_sent_twice_without_need() {
+    let pki = Pki::new();
+    for confirmation in [
+        Confirmation::Sent,
+        Confirmation::TcpAcked,
+        Confirmation::ReadConfirmed,
+    ] {
+        for version in [None, Some(&TLS12), Some(&TLS13)] {
+            let (store, received) = (Store::new(), Received::default());
+            let tls = version.map(|version| pki.server(version));
+            let receiver = Receiver::start(0, tls, Manner::PLAIN, received.clone()).await;
+            let transport = match version {
+                None => Transport::Tcp,
+                Some(_) => pki.transport(None),
+            };
+            let destination = Destination {
+                confirmation,
+                ..destination(receiver.port(), transport)
+            };
+            store.append(1..=2_000).await;
+            let mut sink = Sink::start(&store, destination.clone());
+            sink.confirmed(2_000).await;
+            sink.stop().await;
+            store.append(2_001..=2_100).await;
+            let mut sink = Sink::start(&store, destination);
+            sink.confirmed(2_100).await;
+            sink.stop().await;
+            assert_eq!(
+                received.ids(),
+                (1..=2_100).collect::<Vec<_>>(),
+                "{confirmation} {version:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_killed_receiver_gets_everything_it_has_not_read_once_it_is_back() {
+    let manner = Manner {
+        bytes: 16 * 1024,
+        pause: Duration::from_millis(2),
+        end: End::Close,
+    };
+    let (store, received) = (Store::new(), Received::default());
+    store.append(1..=20_000).await;
+    let mut receiver = Receiver::start(0, None, manner, received.clone()).await;
+    let port = receiver.port();
+    let mut sink = Sink::start(&store, destination(port, Transport::Tcp));
+    for round in 1..=4 {
+        let enough = received.count() + 2_000;
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while received.count() < enough {
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "round {round} stands still"
+            );
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        receiver.kill().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        receiver = Receiver::start(port, None, manner, received.clone()).await;
+    }
+    sink.confirmed(20_000).await;
+    let status = sink.stop().await;
+    assert_all(&received.ids(), 1..=20_000);
+    assert!(status.resent > 0);
+}
+
+#[tokio::test]
+async fn a_sink_that_dies_continues_where_the_receiver_had_confirmed() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = Receiver::start(0, None, Manner::PLAIN, received.clone()).await;
+    let destination = destination(receiver.port(), Transport::Tcp);
+    store.append(1..=30_000).await;
+    for confirmed in [1_000, 5_000, 9_000] {
+        let mut sink = Sink::start(&store, destination.clone());
+        sink.confirmed(confirmed).await;
+        sink.kill().await;
+    }
+    let mut sink = Sink::start(&store, destination);
+    sink.confirmed(30_000).await;
+    sink.stop().await;
+    assert_all(&received.ids(), 1..=30_000);
+}
+
+#[tokio::test]
+async fn an_orderly_stop_leaves_nothing_on_the_way() {
+    let pki = Pki::new();
+    for confirmation in [Confirmation::TcpAcked, Confirmation::ReadConfirmed] {
+        let (store, received) = (Store::new(), Received::default());
+        let slow = Manner {
+            bytes: 64 * 1024,
+            pause: Duration::from_millis(5),
+            end: End::Close,
+        };
+        let receiver = Receiver::start(0, Some(pki.server(&TLS13)), slow, received.clone()).await;
+        store.append(1..=20_000).await;
+        let mut destination = destination(receiver.port(), pki.transport(None));
+        destination.confirmation = confirmation;
+        // One connection for all: its close is what is under test.
+        destination.limits.window_bytes = u64::MAX;
+        let mut sink = Sink::start(&store, destination);
+        sink.until(|status| status.sent_seq == 20_000).await;
+        let status = sink.stop().await;
+        assert_eq!(status.confirmed_seq, 20_000);
+        assert_all(&received.ids(), 1..=20_000);
+    }
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_everything_and_no_more_than_once() {
+    let (store, received) = (Store::new(), Received::default());
+    let manner = Manner {
+        bytes: 8 * 1024,
+        pause: Duration::from_millis(2),
+        end: End::Close,
+    };
+    let receiver = Receiver::start(0, None, manner, received.clone()).await;
+    store.append(1..=5_000).await;
+    let mut sink = Sink::start(&store, destination(receiver.port(), Transport::Tcp));
+    sink.confirmed(5_000).await;
+    sink.stop().await;
+    assert_eq!(received.ids(), (1..=5_000).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_refused_client_certificate_is_named() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    for version in [&TLS12, &TLS13] {
+        let (store, received) = (Store::new(), Received::default());
+        let tls = pki.mutual_server(version);
+        let receiver = Receiver::start(0, Some(tls), Manner::PLAIN, received.clone()).await;
+        store.append(1..=100).await;
+        for identity in [None, Some(&other.client)] {
+            for confirmation in [
+                Confirmation::Sent,
+                Confirmation::TcpAcked,
+                Confirmation::ReadConfirmed,
+            ] {
+                let mut destination = destination(receiver.port(), pki.transport(identity));
+                destination.confirmation = confirmation;
+                let mut sink = Sink::start(&store, destination);
+                let refused = |status: &Status| {
+                    let error = status.last_error.as_ref();
+                    error.is_some_and(|error| error.kind == "client_certificate")
+                };
+                let status = sink.until(refused).await;
+                assert_eq!((status.confirmed, status.confirmed_seq), (0, 0));
+                sink.stop().await;
+            }
+        }
+        let mut sink = Sink::start(
+            &store,
+            destination(receiver.port(), pki.transport(Some(&pki.client))),
+        );
+        sink.confirmed(100).await;
+        sink.stop().await;
+        assert_eq!(received.ids(), (1..=100).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_trusted_gets_nothing() {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let (store, received) = (Store::new(), Received::default());
+    let receiver =
+        Receiver::start(0, Some(pki.server(&TLS13)), Manner::PLAIN, received.clone()).await;
+    store.append(1..=10).await;
+    let mut by_address = destination(receiver.port(), pki.transport(None));
+    by_address.host = "127.0.0.1".to_owned();
+    let unknown = destination(receiver.port(), other.transport(None));
+    let mut errors = Vec::new();
+    for destination in [by_address, unknown] {
+        let mut sink = Sink::start(&store, destination);
+        let status = sink.until(|status| status.last_error.is_some()).await;
+        errors.push(
+            status
+                .last_error
+                .unwrap()
+                .text
+                .replace(&receiver.port().to_string(), "PORT"),
+        );
+        sink.stop().await;
+    }
+    insta::assert_snapshot!(errors.join("\n"), @"
+certificate of 127.0.0.1:PORT is refused: it is for another name; the host must be among its subject alternative names (a common name alone does not count)
+certificate of 127.0.0.1:PORT is refused: no trusted authority has issued it; set the receiver's CA as ca_file
+");
+    assert_eq!(received.count(), 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_reset_over_and_over_loses_nothing() {
+    let pki = Pki::new();
+    for tls in [false, true] {
+        let (store, received) = (Store::new(), Received::default());
+        let config = tls.then(|| pki.server(&TLS13));
+        let receiver = Receiver::start(0, config, Manner::PLAIN, received.clone()).await;
+        let transport = if tls {
+            pki.transport(None)
+        } else {
+            Transport::Tcp
+        };
+        for fault in [Fault::ResetAfter(200_003), Fault::CloseAfter(300_007)] {
+            let proxy = Proxy::start(receiver.address, fault).await;
+            store.append(1..=2_000).await;
+            let end = store.journal.append(entry([2_001])).await.unwrap().start;
+            let mut destination = destination(proxy.port, transport.clone());
+            destination.limits.window_bytes = 4 << 20;
+            let mut sink = Sink::start(&store, destination);
+            sink.confirmed(end).await;
+            let status = sink.stop().await;
+            assert!(status.last_error.is_some(), "the fault did not happen");
+            assert_all(&received.ids(), 1..=2_001);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_vanishes_is_given_up_and_found_again() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = Receiver::start(0, None, Manner::PLAIN, received.clone()).await;
+    let proxy = Proxy::start(receiver.address, Fault::None).await;
+    store.append(1..=100).await;
+    let mut destination = destination(proxy.port, Transport::Tcp);
+    destination.limits.stall_timeout = Duration::from_millis(300);
+    destination.limits.proof_timeout = Duration::from_millis(300);
+    let mut sink = Sink::start(&store, destination);
+    sink.confirmed(100).await;
+    proxy.set(Fault::Hang);
+    // More than the buffers on the way can hold.
+    store.append(101..=20_000).await;
+    sink.until(|status| status.last_error.is_some()).await;
+    proxy.set(Fault::Delay(Duration::from_millis(1)));
+    sink.confirmed(20_000).await;
+    sink.stop().await;
+    assert_all(&received.ids(), 1..=20_000);
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_proves_anything_is_believed_by_its_tcp() {
+    for end in [End::Stay, End::Reset] {
+        let (store, received) = (Store::new(), Received::default());
+        let manner = Manner {
+            end,
+            ..Manner::PLAIN
+        };
+        let receiver = Receiver::start(0, None, manner, received.clone()).await;
+        store.append(1..=5_000).await;
+        let mut destination = destination(receiver.port(), Transport::Tcp);
+        destination.limits.proof_timeout = Duration::from_millis(200);
+        destination.limits.close_timeout = Duration::from_millis(200);
+        let mut sink = Sink::start(&store, destination);
+        let status = sink.confirmed(5_000).await;
+        assert_eq!(status.confirmation, Confirmation::TcpAcked);
+        sink.stop().await;
+        assert_all(&received.ids(), 1..=5_000);
+        // The first, smallest window a few times, and then no more.
+        assert!(received.count() < 7_000, "{} messages", received.count());
+    }
+}
+
+#[tokio::test]
+async fn poison_is_left_out_and_recorded_and_stops_nothing() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = Receiver::start(0, None, Manner::PLAIN, received.clone()).await;
+    store.append(1..=10).await;
+    let poison = Entry {
+        body: b"no batch at all".to_vec(),
+        events: 3,
+        state: None,
+    };
+    store.journal.append(poison).await.unwrap();
+    let mut cut = entry(20..=22);
+    cut.body.truncate(cut.body.len() - 100);
+    store.journal.append(cut).await.unwrap();
+    store.append(30..=39).await;
+    let mut sink = Sink::start(&store, destination(receiver.port(), Transport::Tcp));
+    let status = sink.confirmed(26).await;
+    sink.stop().await;
+    let wanted: Vec<u64> = (1..=10).chain(20..=21).chain(30..=39).collect();
+    assert_eq!(received.ids(), wanted);
+    assert_eq!(status.skipped, 4);
+    let skipped: Vec<_> = status
+        .skipped_last
+        .iter()
+        .map(|s| (s.seq, s.events))
+        .collect();
+    assert_eq!(skipped, [(11, 3), (16, 1)]);
+}
+
+#[tokio::test]
+async fn datagrams_arrive_and_wait_for_a_receiver_that_is_down() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = UdpReceiver::start(0, received.clone()).await;
+    let port = receiver.port;
+    store.append(1..=300).await;
+    let mut sink = Sink::start(&store, destination(port, Transport::Udp));
+    sink.confirmed(300).await;
+    receiver.kill().await;
+    store.append(301..=400).await;
+    let status = sink.until(|status| status.last_error.is_some()).await;
+    assert_eq!(status.last_error.unwrap().kind, "broken");
+    let receiver = UdpReceiver::start(port, received.clone()).await;
+    sink.confirmed(400).await;
+    let status = sink.stop().await;
+    assert_eq!(status.confirmation, Confirmation::Sent);
+    assert_all(&received.ids(), 1..=400);
+    receiver.kill().await;
+}
+
+#[tokio::test]
+async fn a_datagram_that_is_too_large_for_the_way_is_cut() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = UdpReceiver::start(0, received.clone()).await;
+    let mut destination = destination(receiver.port, Transport::Udp);
+    destination.format.message_bytes_max = 1 << 20;
+    let mut index = windrow_formats::event::Index::default();
+    let text = support::event(1).replace("j.doe", &"x".repeat(100_000));
+    windrow_formats::event::parse(&text, &mut index).unwrap();
+    let mut encoder = windrow_formats::batch::Encoder::new(&support::header());
+    encoder.push(&text, windrow_formats::batch::Flags::NONE, &index);
+    let large = Entry {
+        events: 1,
+        body: encoder.finish(),
+        state: None,
+    };
+    store.journal.append(large).await.unwrap();
+    let mut sink = Sink::start(&store, destination);
+    let status = sink.confirmed(1).await;
+    sink.stop().await;
+    assert_eq!(status.truncated, 1);
+    assert_eq!(received.ids(), [1]);
+}
+
+/// The transports of one rsyslog by the name of their input.
+fn transports(rsyslog: &Rsyslog, pki: &Pki) -> [(&'static str, Destination); 4] {
+    [
+        ("udp", destination(rsyslog.udp, Transport::Udp)),
+        ("tcp", destination(rsyslog.tcp, Transport::Tcp)),
+        ("tls", destination(rsyslog.tls, pki.transport(None))),
+        (
+            "mutual",
+            destination(rsyslog.mutual, pki.transport(Some(&pki.client))),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn rsyslog_writes_down_every_event_of_every_transport() {
+    for driver in [Driver::Gnutls, Driver::Openssl] {
+        let pki = Pki::new();
+        let Some(rsyslog) = Rsyslog::start(driver, &pki, "windrow.example.com") else {
+            return;
+        };
+        for (input, mut destination) in transports(&rsyslog, &pki) {
+            destination.format.prefix = Prefix::Rfc3164Iso;
+            destination.limits.datagrams_per_second = 2_000;
+            if input == "mutual" {
+                destination.format.framing = Framing::OctetCounting;
+            }
+            let store = Store::new();
+            store.append(1..=3_000).await;
+            let mut sink = Sink::start(&store, destination);
+            let status = sink.confirmed(3_000).await;
+            assert_eq!(status.resent, 0, "{input}: {:?}", status.last_error);
+            sink.stop().await;
+            rsyslog.wait_for(input, 3_000).await;
+            assert_eq!(
+                rsyslog.ids(input),
+                (1..=3_000).collect::<Vec<_>>(),
+                "{input}"
+            );
+            assert!(
+                rsyslog
+                    .first(input)
+                    .starts_with("<87>2026-11-21T08:09:10.123456Z ws-0042")
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn rsyslog_that_is_killed_gets_everything_once_it_is_back() {
+    let pki = Pki::new();
+    let Some(mut rsyslog) = Rsyslog::start(Driver::Gnutls, &pki, "windrow.example.com") else {
+        return;
+    };
+    let store = Store::new();
+    store.append(1..=50_000).await;
+    let mut destination = destination(rsyslog.tls, pki.transport(None));
+    destination.limits.window_bytes = 4 << 20;
+    let mut sink = Sink::start(&store, destination);
+    for confirmed in [2_000, 12_000, 25_000] {
+        sink.confirmed(confirmed).await;
+        rsyslog.kill_and_restart();
+    }
+    sink.confirmed(50_000).await;
+    sink.stop().await;
+    rsyslog.wait_for("tls", 50_000).await;
+    assert_all(&rsyslog.ids("tls"), 1..=50_000);
+}
+
+#[tokio::test]
+async fn rsyslog_that_does_not_permit_our_name_is_seen_to_refuse() {
+    let pki = Pki::new();
+    let Some(rsyslog) = Rsyslog::start(Driver::Gnutls, &pki, "somebody.else.example.com") else {
+        return;
+    };
+    let store = Store::new();
+    store.append(1..=100).await;
+    let destination = destination(rsyslog.mutual, pki.transport(Some(&pki.client)));
+    let mut sink = Sink::start(&store, destination);
+    let status = sink
+        .until(|status| matches!(&status.state, State::Waiting { attempts: 2.., .. }))
+        .await;
+    assert_eq!((status.confirmed, status.confirmed_seq), (0, 0));
+    sink.stop().await;
+    assert_eq!(rsyslog.ids("mutual"), Vec::<u64>::new());
+}
