@@ -8,4 +8,5 @@ pub mod datadir;
 pub mod exit;
 pub mod logging;
 pub mod output;
+pub mod pki;
 pub mod service;
