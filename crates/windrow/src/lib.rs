@@ -10,3 +10,4 @@ pub mod logging;
 pub mod output;
 pub mod pki;
 pub mod service;
+pub mod simulate;
