@@ -1,8 +1,9 @@
-//! Any bytes as a stored batch: decoding refuses it, or every record can be read.
+//! Any bytes as a stored batch: decoding refuses it, or every record can be read, and what was
+//! read can be written again and comes back the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use windrow_formats::batch::Batch;
+use windrow_formats::batch::{Batch, Encoder};
 use windrow_formats::event::{Event, Index};
 use windrow_fuzz::read_everything;
 
@@ -10,13 +11,30 @@ fuzz_target!(|data: &[u8]| {
     let Ok(batch) = Batch::decode(data) else {
         return;
     };
-    let mut index = Index::new();
-    for record in batch.records() {
+    let mut encoder = Encoder::new(&batch.header);
+    let mut read = Vec::new();
+    let mut records = batch.records();
+    while let Some(record) = records.next() {
         let Ok(record) = record else {
-            return;
+            assert!(records.next().is_none(), "an error is the last item");
+            break;
         };
-        if record.read_index(&mut index).is_ok() {
-            read_everything(Event::new(record.text, &index));
-        }
+        let mut index = Index::new();
+        let _ = record.read_index(&mut index);
+        read_everything(Event::new(record.text, &index));
+        encoder.push(record.text, record.flags, &index);
+        read.push((record.text, record.flags, index));
+    }
+
+    let bytes = encoder.finish();
+    let again = Batch::decode(&bytes).expect("a batch that was just made");
+    assert_eq!(again.header, batch.header);
+    assert_eq!(again.records().count(), read.len());
+    for (record, (text, flags, index)) in again.records().zip(&read) {
+        let record = record.expect("a record that was just made");
+        assert_eq!((record.text, record.flags), (*text, *flags));
+        let mut decoded = Index::new();
+        assert_eq!(record.read_index(&mut decoded), Ok(()));
+        assert_eq!(decoded, *index);
     }
 });

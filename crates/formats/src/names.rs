@@ -67,11 +67,13 @@ const SECURITY_AUDITING_TASKS: [(u32, &str); 59] = [
 ];
 
 /// Tasks of Microsoft-Windows-Eventlog, by task number.
-const EVENTLOG_TASKS: [(u32, &str); 4] = [
+const EVENTLOG_TASKS: [(u32, &str); 6] = [
+    (100, "Service startup"),
     (101, "Event processing"),
     (103, "Service shutdown"),
     (104, "Log clear"),
     (105, "Log automatic backup"),
+    (108, "SystemAbnormalShutdown"),
 ];
 
 /// Reserved keywords, from bit 48 upwards.

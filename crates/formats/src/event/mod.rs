@@ -28,7 +28,8 @@ pub enum ParseStatus {
     /// To the end.
     #[default]
     Whole,
-    /// Up to somewhere inside RenderingInfo; System and payload are whole.
+    /// Up to somewhere inside RenderingInfo, which is cut off or broken; what precedes it
+    /// is whole.
     TruncatedRendering,
     /// Up to something that is not well-formed; what precedes it was read.
     Malformed(Reason),

@@ -339,16 +339,15 @@ impl<'a> Parser<'a, '_> {
     /// RenderingInfo is the last element and the one that senders cut off; what was read
     /// of it until then is kept, the last string up to the cut.
     fn rendering_info(&mut self, name: Name) -> Result<(), Reason> {
-        let mut rendering = RenderingSpans::default();
-        let result = self.rendering_content(name, &mut rendering);
-        match result {
-            Err(Reason::CutOff | Reason::MismatchedTag) => {
-                rendering.is_truncated = true;
-                self.index.status = ParseStatus::TruncatedRendering;
-            }
-            result => result?,
+        if self.index.rendering.is_some() {
+            return self.skip(name);
         }
-        self.index.rendering.get_or_insert(rendering);
+        let mut rendering = RenderingSpans::default();
+        if self.rendering_content(name, &mut rendering).is_err() {
+            rendering.is_truncated = true;
+            self.index.status = ParseStatus::TruncatedRendering;
+        }
+        self.index.rendering = Some(rendering);
         Ok(())
     }
 

@@ -353,6 +353,14 @@ fn a_rendering_cut_off_keeps_what_was_rendered() {
     rendered culture = "en-US"
     rendered message = "cut in the middle"
     "#);
+    assert_snapshot!(dump(
+        "<Event><RenderingInfo Culture='en-US'><Keywords><Keyword>One</Keyword><  <Keyword>"
+    ), @r#"
+    TruncatedRendering None
+    rendered is_truncated_flag = true
+    rendered culture = "en-US"
+    rendered keyword = "One"
+    "#);
     assert_snapshot!(dump("<Event><RenderingInfo Culture='en"), @r#"
     TruncatedRendering None
     rendered is_truncated_flag = true
