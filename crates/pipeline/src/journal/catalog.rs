@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Seq;
+use super::loss::Gap;
 
 /// Whether a segment is still written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +39,8 @@ pub(super) struct Segment {
 pub(super) struct Catalog {
     /// The segments.
     pub segments: BTreeMap<u64, Segment>,
-    /// Everything up to here was dropped by policy, as far as it is gone.
-    pub dropped_to: Seq,
+    /// What is on record as gone.
+    pub gaps: Vec<Gap>,
 }
 
 impl Catalog {

@@ -76,15 +76,18 @@ impl CursorFile {
         self.synced.load(Ordering::Acquire)
     }
 
+    /// Moves forward; whether it did.
+    pub(super) fn move_to(&self, to: Seq) -> bool {
+        self.position.fetch_max(to, Ordering::AcqRel) < to
+    }
+
     /// Writes the position if it moved; returns whether it had.
     pub(super) fn flush(&self) -> io::Result<bool> {
         let position = self.position();
         if position == self.synced_position() {
             return Ok(false);
         }
-        let mut slots = lock(&self.slots);
-        slots.write(&encode(position, &self.name))?;
-        slots.sync()?;
+        lock(&self.slots).store(&encode(position, &self.name))?;
         self.synced.store(position, Ordering::Release);
         Ok(true)
     }
@@ -137,7 +140,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads all cursors of a folder.
-pub(super) fn load(disk: &dyn Disk, dir: &Path) -> io::Result<Loaded> {
+pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path, next_seq: Seq) -> io::Result<Loaded> {
     let mut loaded = Loaded::default();
     for file in disk
         .list(dir)?
@@ -153,6 +156,8 @@ pub(super) fn load(disk: &dyn Disk, dir: &Path) -> io::Result<Loaded> {
             loaded.lost.insert(file);
             continue;
         };
+        // Past the end: the journal lost its tail. What comes is new to every sink.
+        let position = position.min(next_seq - 1);
         let cursor = CursorFile {
             name: name.clone(),
             position: position.into(),
@@ -194,9 +199,8 @@ pub(super) fn open_file(
     };
     let dir = shared.dir().join(CURSORS_DIR);
     let create = || -> io::Result<Slots> {
-        let (mut slots, _) = Slots::open(&*shared.disk, &dir.join(file_name(name)))?;
-        slots.write(&encode(position, name))?;
-        slots.sync()?;
+        let (mut slots, _) = Slots::open(&shared.disk, &dir.join(file_name(name)))?;
+        slots.store(&encode(position, name))?;
         shared.disk.sync_dir(&dir)?;
         Ok(slots)
     };
@@ -286,7 +290,7 @@ impl Cursor {
     /// sees a little again and never too little.
     pub fn advance(&self, to: Seq) {
         let to = to.min(*self.durable.borrow());
-        if self.file.position.fetch_max(to, Ordering::AcqRel) < to {
+        if self.file.move_to(to) {
             // A full channel means that the keeper is awake already.
             let _ = self.moved.try_send(());
         }
@@ -312,11 +316,9 @@ impl Cursor {
                 return Ok(Some(frame));
             }
             let closed = self.shared.is_closed();
-            if *self.durable.borrow_and_update() > self.read {
-                if self.fetch().await? {
-                    continue;
-                }
-                // Only damage was left: wait for what comes.
+            // Without a frame only damage was left: what comes is waited for.
+            if *self.durable.borrow_and_update() > self.read && self.fetch().await? {
+                continue;
             }
             if closed {
                 return Ok(None);
@@ -406,5 +408,9 @@ fn fetch_some(shared: &Shared, mut reader: Reader) -> Fetched {
     for range in reader.take_bad() {
         shared.report(&range);
     }
+    frames
+        .iter()
+        .filter_map(|frame| frame.gap)
+        .for_each(|gap| shared.notice(gap));
     (reader, frames, outcome)
 }

@@ -83,6 +83,29 @@ pub(super) enum Encoding {
 }
 
 impl Header {
+    /// The header of a body that is in memory only.
+    pub(super) fn of_decoded(
+        first_seq: Seq,
+        events: u32,
+        entries: u32,
+        committed_at_us: i64,
+    ) -> Header {
+        Header {
+            kind: Kind::Entries,
+            encoding: Encoding::Plain,
+            stored_bytes: 0,
+            raw_bytes: 0,
+            first_seq,
+            events,
+            entries,
+            committed_at_us,
+            segment_id: 0,
+            index: 0,
+            body_crc: 0,
+            previous_hash: [0; 32],
+        }
+    }
+
     /// Bytes of header and body.
     pub(super) fn total_bytes(&self) -> u64 {
         HEADER_BYTES as u64 + u64::from(self.stored_bytes)

@@ -38,9 +38,11 @@ pub const COMMIT_ATTEMPTS: usize = 3;
 pub const READ_ATTEMPTS: usize = 3;
 /// Decoded frames kept in memory for sinks that are close to the head.
 pub const HOT_BYTES: usize = 8 << 20;
+/// Blocks held back on disk for records that say that it is full.
+pub const BALLAST_BYTES: u64 = 1 << 20;
 /// Smallest segment, so that a tiny quota does not make a file per frame.
-pub const MIN_SEGMENT_BYTES: u64 = 64 << 10;
+pub const MIN_SEGMENT_BYTES: u64 = 4 << 10;
 /// Smallest quota.
-pub const MIN_QUOTA_BYTES: u64 = 1 << 20;
+pub const MIN_QUOTA_BYTES: u64 = 64 << 10;
 /// Most segments of one journal folder; a listing above it is refused.
 pub const MAX_SEGMENTS: usize = 1 << 20;

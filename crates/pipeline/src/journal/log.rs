@@ -11,18 +11,18 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::catalog::{Phase, Segment, lock};
-use super::frame::{self, Encoding, HEADER_BYTES, Hash, Header, Kind, Origin, StateChange};
+use super::frame::{self, Header, Kind, Origin, StateChange};
 use super::limits::COMMIT_ATTEMPTS;
-use super::loss::{self, Gap, GapReason};
+use super::mark::Mark;
 use super::merkle::Tree;
+use super::pack::{Active, Counts, Packer, Progress};
+use super::quota::Ballast;
 use super::reader::to_frame;
-use super::segment::{
-    Previous, SEAL_BYTES, SEGMENT_HEADER_BYTES, Seal, SealedBy, SegmentHeader, file_name,
-};
+use super::segment::{Previous, SEGMENT_HEADER_BYTES, Seal, SealedBy, SegmentHeader, file_name};
 use super::shared::Shared;
 use super::slots::Slots;
 use super::storage::{DiskFile, Open, is_full};
-use super::{Entry, Pressure, Seq, WhenFull};
+use super::{Entry, Pressure, Seq};
 
 /// Why a group was not committed. Nothing of it is in the journal, now or after a restart,
 /// unless the disk kept bytes it said it had not.
@@ -42,6 +42,7 @@ pub(super) type Item<'a> = (&'a Entry, Origin);
 pub(super) struct Log {
     pub(super) shared: Arc<Shared>,
     pub(super) active: Option<Active>,
+    /// The next segment's file, made before it is needed.
     pub(super) spare: Option<(u64, Arc<dyn DiskFile>)>,
     pub(super) next_number: u64,
     pub(super) next_seq: Seq,
@@ -49,134 +50,11 @@ pub(super) struct Log {
     pub(super) previous: Previous,
     pub(super) mark: Slots,
     pub(super) packer: Packer,
-}
-
-/// The segment being written.
-#[derive(Debug)]
-pub(super) struct Active {
-    number: u64,
-    id: u64,
-    file: Arc<dyn DiskFile>,
-    first_seq: Seq,
-    durable: Progress,
-    written: Progress,
-}
-
-/// How far a segment is.
-#[derive(Debug, Clone)]
-pub(super) struct Progress {
-    pub end: u64,
-    pub tip: Hash,
-    pub tree: Tree,
-    pub first_at_us: i64,
-    pub last_at_us: i64,
-}
-
-/// Buffers that live from frame to frame.
-pub(super) struct Packer {
-    compressor: zstd::bulk::Compressor<'static>,
-    /// Header room and stored body, contiguous for one write.
-    out: Vec<u8>,
-}
-
-impl std::fmt::Debug for Packer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Packer")
-    }
-}
-
-/// A frame whose body is packed; the header's place in the chain is still open.
-struct Draft {
-    kind: Kind,
-    encoding: Encoding,
-    raw_bytes: u32,
-    first_seq: Seq,
-    events: u32,
-    entries: u32,
-    at_us: i64,
-    body_crc: u32,
-}
-
-impl Packer {
-    pub(super) fn new() -> io::Result<Packer> {
-        // Level 1: ten to one on event XML; higher levels cost twice the CPU for nothing (docs/adr/0001-journal.md).
-        Ok(Packer {
-            compressor: zstd::bulk::Compressor::new(1)?,
-            out: Vec::new(),
-        })
-    }
-
-    /// Packs a body behind room for its header.
-    fn pack(
-        &mut self,
-        kind: Kind,
-        raw: &[u8],
-        first_seq: Seq,
-        counts: (u32, u32),
-        at_us: i64,
-    ) -> io::Result<Draft> {
-        let bound = zstd::zstd_safe::compress_bound(raw.len());
-        self.out.resize(HEADER_BYTES + bound, 0);
-        let stored = self
-            .compressor
-            .compress_to_buffer(raw, &mut self.out[HEADER_BYTES..])?;
-        let encoding = if stored < raw.len() {
-            self.out.truncate(HEADER_BYTES + stored);
-            Encoding::Zstd
-        } else {
-            self.out.truncate(HEADER_BYTES);
-            self.out.extend_from_slice(raw);
-            Encoding::Plain
-        };
-        let (events, entries) = counts;
-        let body_crc = crc32c::crc32c(&self.out[HEADER_BYTES..]);
-        Ok(Draft {
-            kind,
-            encoding,
-            raw_bytes: raw.len() as u32,
-            first_seq,
-            events,
-            entries,
-            at_us,
-            body_crc,
-        })
-    }
-}
-
-impl Active {
-    /// Writes the packed frame behind the last one; not yet durable.
-    fn write(&mut self, draft: &Draft, out: &mut [u8]) -> io::Result<()> {
-        let header = Header {
-            kind: draft.kind,
-            encoding: draft.encoding,
-            stored_bytes: (out.len() - HEADER_BYTES) as u32,
-            raw_bytes: draft.raw_bytes,
-            first_seq: draft.first_seq,
-            events: draft.events,
-            entries: draft.entries,
-            committed_at_us: draft.at_us,
-            segment_id: self.id,
-            index: self.written.tree.leaves() as u32,
-            body_crc: draft.body_crc,
-            previous_hash: self.written.tip,
-        }
-        .encode();
-        out[..HEADER_BYTES].copy_from_slice(&header);
-        self.file.write_all_at(out, self.written.end)?;
-        let hash = frame::hash(&header, &out[HEADER_BYTES..]);
-        if self.written.tree.leaves() == 0 {
-            self.written.first_at_us = draft.at_us;
-        }
-        self.written.tree.push(&hash);
-        self.written.tip = hash;
-        self.written.end += out.len() as u64;
-        self.written.last_at_us = draft.at_us;
-        Ok(())
-    }
+    pub(super) ballast: Ballast,
 }
 
 /// What went wrong with a segment, and what that means for its file.
-enum Trouble {
+pub(super) enum Trouble {
     /// No room: what was written beyond the durable end is cut off; the file stays good.
     Full,
     /// The file is not to be written again.
@@ -186,7 +64,7 @@ enum Trouble {
 impl Log {
     /// Writes a group as one frame and returns when it is durable: the first sequence.
     pub(super) fn commit(&mut self, group: &[Item<'_>], at_us: i64) -> Result<Seq, CommitError> {
-        let mut raw = Vec::with_capacity(group.iter().map(|(e, _)| e.body.len() + 64).sum());
+        let mut raw = Vec::with_capacity(group.iter().map(|(entry, _)| entry.bytes()).sum());
         let mut events = 0;
         for (entry, origin) in group {
             frame::encode_entry(
@@ -199,28 +77,35 @@ impl Log {
             events += entry.events;
         }
         let own = group.iter().all(|(_, origin)| *origin == Origin::Own);
-        self.make_room(
-            raw.len() as u64,
-            if own { Origin::Own } else { Origin::Source },
-            at_us,
-        )?;
-        let changes = group.iter().filter_map(|(entry, _)| entry.state.as_ref());
-        self.commit_raw(raw, (events, group.len() as u32), changes, at_us)
+        let origin = if own { Origin::Own } else { Origin::Source };
+        let counts = Counts {
+            events,
+            entries: group.len() as u32,
+        };
+        self.make_room(raw.len() as u64, origin, at_us)?;
+        loop {
+            let changes = group.iter().filter_map(|(entry, _)| entry.state.as_ref());
+            match self.commit_raw(&mut raw, counts, changes, at_us) {
+                Err(CommitError::Full) if self.free_disk(origin, at_us) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
-    fn commit_raw<'a>(
+    /// Commits an encoded body; takes it only on success.
+    pub(super) fn commit_raw<'a>(
         &mut self,
-        raw: Vec<u8>,
-        counts: (u32, u32),
+        raw: &mut Vec<u8>,
+        counts: Counts,
         changes: impl Iterator<Item = &'a StateChange>,
         at_us: i64,
     ) -> Result<Seq, CommitError> {
         let mut last = None;
         for _ in 0..COMMIT_ATTEMPTS {
-            match self.try_commit(&raw, counts, at_us) {
+            match self.try_commit(raw, counts, at_us) {
                 Ok(()) => {
                     let first_seq = self.next_seq;
-                    self.publish(raw, counts, changes, at_us);
+                    self.publish(std::mem::take(raw), counts, changes, at_us);
                     return Ok(first_seq);
                 }
                 Err(Trouble::Full) => {
@@ -239,23 +124,23 @@ impl Log {
         ))
     }
 
-    fn try_commit(&mut self, raw: &[u8], counts: (u32, u32), at_us: i64) -> Result<(), Trouble> {
-        let is_full_segment = self
+    fn try_commit(&mut self, raw: &[u8], counts: Counts, at_us: i64) -> Result<(), Trouble> {
+        if self
             .active
             .as_ref()
-            .is_none_or(|a| a.durable.end >= self.shared.options.segment_bytes);
-        if is_full_segment {
-            self.seal(at_us)?;
+            .is_none_or(|a| a.durable.end >= self.shared.options.segment_bytes)
+        {
+            self.seal(SealedBy::Writer, at_us)?;
             self.begin_segment(at_us)?;
         }
-        let packer = &mut self.packer;
-        let draft = packer
+        let draft = self
+            .packer
             .pack(Kind::Entries, raw, self.next_seq, counts, at_us)
             .map_err(Trouble::Broken)?;
         let Some(active) = &mut self.active else {
             return Err(Trouble::Full);
         };
-        let written = active.write(&draft, &mut packer.out);
+        let written = active.write(&draft, &mut self.packer);
         self.settle(written)?;
         self.sync()
     }
@@ -296,14 +181,14 @@ impl Log {
             return Err(Trouble::Full);
         };
         active.written = active.durable.clone();
-        if active.durable.end == 0 {
-            // Nothing in it is durable: its file waits for the next try.
-            let cut = active.file.set_len(0);
-            if let (Ok(()), Some(active)) = (cut, self.active.take()) {
-                self.spare = Some((active.number, active.file));
-            }
-        } else if let Err(error) = active.file.set_len(active.durable.end) {
+        if let Err(error) = active.file.set_len(active.durable.end) {
             tracing::warn!(%error, "journal segment could not be cut back after the disk was full");
+        }
+        if active.durable.end == 0
+            && let Some(active) = self.active.take()
+        {
+            // Nothing in it is durable: its file waits for the next try.
+            self.spare = Some((active.number, active.file));
         }
         Err(Trouble::Full)
     }
@@ -313,14 +198,19 @@ impl Log {
         let Some(active) = self.active.take() else {
             return;
         };
-        if active.durable.end == 0 {
-            let path = self.shared.dir().join(file_name(active.number));
-            if let Err(error) = self.shared.disk.remove(&path) {
-                tracing::warn!(%error, segment = active.number, "unused journal segment could not be removed");
-            }
+        if active.durable.end > 0 {
+            self.close_segment(&active);
             return;
         }
-        self.close_segment(&active);
+        self.remove_unused(active.number);
+    }
+
+    /// Removes a segment in which nothing was committed; what stays is removed at the next start.
+    fn remove_unused(&self, number: u64) {
+        let path = self.shared.dir().join(file_name(number));
+        if let Err(error) = self.shared.disk.remove(&path) {
+            tracing::warn!(%error, segment = number, "unused journal segment could not be removed");
+        }
     }
 
     fn close_segment(&mut self, active: &Active) {
@@ -333,18 +223,17 @@ impl Log {
         };
         let allocated = self
             .shared
-            .disk
-            .allocated(&self.shared.dir().join(file_name(active.number)));
-        let mut catalog = lock(&self.shared.catalog);
-        if let Some(segment) = catalog.segments.get_mut(&active.number) {
+            .allocated(active.number)
+            .unwrap_or(active.durable.end);
+        if let Some(segment) = lock(&self.shared.catalog).segments.get_mut(&active.number) {
             segment.end = active.durable.end;
             segment.phase = Phase::Closed;
-            segment.allocated = allocated.unwrap_or(active.durable.end);
+            segment.allocated = allocated;
         }
     }
 
     /// Writes the active segment's signed footer and closes it.
-    fn seal(&mut self, at_us: i64) -> Result<(), Trouble> {
+    pub(super) fn seal(&mut self, by: SealedBy, at_us: i64) -> Result<(), Trouble> {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
@@ -357,28 +246,14 @@ impl Log {
             frames: active.durable.tree.leaves(),
             first_at_us: active.durable.first_at_us,
             last_at_us: active.durable.last_at_us,
-            by: SealedBy::Writer,
+            by,
             root: active.durable.tree.root(),
             previous_root: self.previous.root,
-            public_key: self.shared.signer.public_key(),
-            signature: super::keys::Signature([0; super::keys::SIGNATURE_BYTES]),
+            ..Seal::default()
         }
         .sign(&self.shared.signer);
-        let packer = &mut self.packer;
-        packer.out.clear();
-        packer.out.resize(HEADER_BYTES, 0);
-        packer.out.extend_from_slice(&seal.encode());
-        let draft = Draft {
-            kind: Kind::Seal,
-            encoding: Encoding::Plain,
-            raw_bytes: SEAL_BYTES as u32,
-            first_seq: self.next_seq,
-            events: 0,
-            entries: 0,
-            at_us,
-            body_crc: crc32c::crc32c(&packer.out[HEADER_BYTES..]),
-        };
-        let written = active.write(&draft, &mut packer.out);
+        let draft = self.packer.pack_seal(&seal, at_us);
+        let written = active.write(&draft, &mut self.packer);
         self.settle(written)?;
         self.sync()?;
         if let Some(active) = self.active.take() {
@@ -389,29 +264,55 @@ impl Log {
         Ok(())
     }
 
-    /// Makes the next segment's file ready before it is needed.
-    pub(super) fn prepare_spare(&mut self) {
-        if self.spare.is_none()
-            && let Err(error) = self.create_spare()
-        {
+    /// Seals what a run left that died; without a seal it is closed all the same.
+    pub(super) fn seal_recovered(&mut self, active: Active, at_us: i64) {
+        let number = active.number;
+        self.active = Some(active);
+        if self.seal(SealedBy::Recovery, at_us).is_err() {
+            tracing::warn!(
+                segment = number,
+                "journal segment of the last run could not be sealed"
+            );
+            self.abandon();
+        }
+    }
+
+    /// Makes the next segment's file, and the ballast, before they are needed.
+    pub(super) fn prepare(&mut self) {
+        if self.spare.is_some() {
+            return;
+        }
+        if let Err(error) = self.create_spare() {
             tracing::debug!(%error, "next journal segment could not be created yet");
+        } else if self.ballast == Ballast::Gone {
+            self.ballast = Ballast::hold(&self.shared);
         }
     }
 
     fn create_spare(&mut self) -> io::Result<()> {
         let number = self.next_number;
+        // The number is spent whatever happens: the name may be there although the call failed.
+        self.next_number += 1;
         let file = self
             .shared
             .disk
             .open(&self.shared.dir().join(file_name(number)), Open::CreateNew)?;
-        self.next_number += 1;
-        file.sync_data()?;
-        self.shared.disk.sync_dir(self.shared.dir())?;
-        self.spare = Some((number, file));
-        Ok(())
+        match file
+            .sync_data()
+            .and_then(|()| self.shared.disk.sync_dir(self.shared.dir()))
+        {
+            Ok(()) => {
+                self.spare = Some((number, file));
+                Ok(())
+            }
+            Err(error) => {
+                self.remove_unused(number);
+                Err(error)
+            }
+        }
     }
 
-    /// Writes the new segment's header and the snapshot of all states; durable with the first frame.
+    /// Writes the new segment's header and the snapshot of all states.
     fn begin_segment(&mut self, at_us: i64) -> Result<(), Trouble> {
         if self.spare.is_none() {
             self.create_spare().map_err(|e| {
@@ -458,6 +359,32 @@ impl Log {
         Ok(())
     }
 
+    fn write_start(
+        &mut self,
+        active: &mut Active,
+        header: &SegmentHeader,
+        at_us: i64,
+    ) -> io::Result<()> {
+        active.file.write_all_at(&header.encode(), 0)?;
+        active.written.end = SEGMENT_HEADER_BYTES as u64;
+        let parts = lock(&self.shared.state).snapshot();
+        let count = parts.len();
+        for (i, (body, pairs)) in parts.into_iter().enumerate() {
+            let kind = Kind::Snapshot {
+                last: i + 1 == count,
+            };
+            let counts = Counts {
+                events: 0,
+                entries: pairs,
+            };
+            let draft = self
+                .packer
+                .pack(kind, &body, self.next_seq, counts, at_us)?;
+            active.write(&draft, &mut self.packer)?;
+        }
+        Ok(())
+    }
+
     /// Enters the active segment into the catalogue as far as it is durable.
     fn list_active(&self) {
         let Some(active) = &self.active else { return };
@@ -475,73 +402,37 @@ impl Log {
             .insert(active.number, segment);
     }
 
-    fn write_start(
-        &mut self,
-        active: &mut Active,
-        header: &SegmentHeader,
-        at_us: i64,
-    ) -> io::Result<()> {
-        active.file.write_all_at(&header.encode(), 0)?;
-        active.written.end = SEGMENT_HEADER_BYTES as u64;
-        let parts = lock(&self.shared.state).snapshot();
-        let count = parts.len();
-        for (i, (body, pairs)) in parts.into_iter().enumerate() {
-            let kind = Kind::Snapshot {
-                last: i + 1 == count,
-            };
-            let draft = self
-                .packer
-                .pack(kind, &body, self.next_seq, (0, pairs), at_us)?;
-            active.write(&draft, &mut self.packer.out)?;
-        }
-        Ok(())
-    }
-
     /// Shows the durable frame to everybody.
     fn publish<'a>(
         &mut self,
         raw: Vec<u8>,
-        counts: (u32, u32),
+        counts: Counts,
         changes: impl Iterator<Item = &'a StateChange>,
         at_us: i64,
     ) {
-        let (events, entries) = counts;
         let first_seq = self.next_seq;
-        self.next_seq += Seq::from(events);
-        let metrics = self.shared.metrics.clone();
+        self.next_seq += Seq::from(counts.events);
+        let metrics = &self.shared.metrics;
         metrics.frames.inc();
-        metrics.events.inc_by(u64::from(events));
-        metrics.bytes.inc_by(self.packer.out.len() as u64);
+        metrics.events.inc_by(u64::from(counts.events));
+        metrics.bytes.inc_by(self.packer.packed_bytes());
         metrics.raw_bytes.inc_by(raw.len() as u64);
+        metrics.durable_sequence.set((self.next_seq - 1) as i64);
         {
             let mut state = lock(&self.shared.state);
             changes.for_each(|change| state.apply(change));
         }
         self.list_active();
         self.write_mark();
-        if events > 0 && !lock(&self.shared.cursors).is_empty() {
-            self.keep_hot(raw, first_seq, (events, entries), at_us);
+        if counts.events > 0 && !lock(&self.shared.cursors).is_empty() {
+            self.keep_hot(raw, first_seq, counts, at_us);
         }
-        metrics.durable_sequence.set((self.next_seq - 1) as i64);
         self.shared.durable.send_replace(self.next_seq - 1);
         self.publish_pressure();
     }
 
-    fn keep_hot(&self, raw: Vec<u8>, first_seq: Seq, (events, entries): (u32, u32), at_us: i64) {
-        let header = Header {
-            kind: Kind::Entries,
-            encoding: Encoding::Plain,
-            stored_bytes: raw.len() as u32,
-            raw_bytes: raw.len() as u32,
-            first_seq,
-            events,
-            entries,
-            committed_at_us: at_us,
-            segment_id: 0,
-            index: 0,
-            body_crc: 0,
-            previous_hash: [0; 32],
-        };
+    fn keep_hot(&self, raw: Vec<u8>, first_seq: Seq, counts: Counts, at_us: i64) {
+        let header = Header::of_decoded(first_seq, counts.events, counts.entries, at_us);
         let bytes = raw.capacity();
         if let Ok(entries) = frame::decode_entries(&header, Bytes::from(raw)) {
             lock(&self.shared.hot).push(to_frame(&header, entries, first_seq, None), bytes);
@@ -549,15 +440,37 @@ impl Log {
     }
 
     /// Notes how far data is durable: for a reader in another process at once, after a power
-    /// cut as far as it was synced ([`Log::sync_mark`]). It never runs ahead of the data.
+    /// cut as far as the keeper synced it. It never runs ahead of the data.
     fn write_mark(&mut self) {
         let Some(active) = &self.active else { return };
-        let mark = Mark {
-            segment: active.number,
-            id: active.id,
-            end: active.durable.end,
+        let (segment, id, end) = (active.number, active.id, active.durable.end);
+        self.set_mark(Mark {
+            segment,
+            id,
+            end,
             next_seq: self.next_seq,
-        };
+        });
+    }
+
+    /// Notes that everything the last run left is durable.
+    pub(super) fn mark_recovered(&mut self) {
+        let Previous {
+            number: segment,
+            id,
+            end,
+            ..
+        } = self.previous;
+        if segment > 0 {
+            self.set_mark(Mark {
+                segment,
+                id,
+                end,
+                next_seq: self.next_seq,
+            });
+        }
+    }
+
+    fn set_mark(&mut self, mark: Mark) {
         if let Err(error) = self.mark.write(&mark.encode()) {
             tracing::warn!(%error, "journal's durable mark could not be written");
         }
@@ -571,7 +484,7 @@ impl Log {
     /// Seals what is open and syncs the mark. The journal can be opened again without it.
     pub(super) fn close(&mut self, at_us: i64) {
         for _ in 0..COMMIT_ATTEMPTS {
-            match self.seal(at_us) {
+            match self.seal(SealedBy::Writer, at_us) {
                 Ok(()) => break,
                 Err(Trouble::Full) => {
                     tracing::warn!(
@@ -580,7 +493,7 @@ impl Log {
                     break;
                 }
                 Err(Trouble::Broken(error)) => {
-                    tracing::warn!(%error, "last journal segment could not be sealed")
+                    tracing::warn!(%error, "last journal segment could not be sealed");
                 }
             }
         }
@@ -591,205 +504,8 @@ impl Log {
                 .disk
                 .remove(&self.shared.dir().join(file_name(number)));
         }
-        if let Err(error) = self.mark.sync() {
+        if let Err(error) = self.mark.file().sync_data() {
             tracing::warn!(%error, "journal's durable mark could not be synced");
         }
-    }
-
-    fn used(&self) -> u64 {
-        lock(&self.shared.catalog).allocated()
-    }
-
-    fn limit(&self, origin: Origin) -> u64 {
-        let options = &self.shared.options;
-        match origin {
-            Origin::Own => options.quota_bytes,
-            Origin::Source => options.quota_bytes - options.reserved_bytes,
-        }
-    }
-
-    /// Makes sure a frame of at most this size fits under the quota.
-    fn make_room(&mut self, bytes: u64, origin: Origin, at_us: i64) -> Result<(), CommitError> {
-        let wanted = bytes + HEADER_BYTES as u64;
-        let limit = self.limit(origin);
-        if self.used() + wanted <= limit {
-            return Ok(());
-        }
-        self.retire(at_us)?;
-        while self.used() + wanted > limit {
-            if self.shared.options.when_full == WhenFull::Block || !self.drop_oldest(at_us)? {
-                self.shared.pressure.send_replace(Pressure::Full);
-                return Err(CommitError::Full);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes closed segments that every sink is done with, all but the newest few.
-    pub(super) fn retire(&mut self, at_us: i64) -> Result<(), CommitError> {
-        let Some(floor) = self.shared.floor() else {
-            return Ok(());
-        };
-        let done: Vec<Segment> = {
-            let catalog = lock(&self.shared.catalog);
-            let closed: Vec<&Segment> = catalog
-                .segments
-                .values()
-                .filter(|s| s.phase == Phase::Closed)
-                .collect();
-            let most = closed
-                .len()
-                .saturating_sub(self.shared.options.keep_segments);
-            closed
-                .into_iter()
-                .take(most)
-                .take_while(|s| s.end_seq <= floor + 1)
-                .cloned()
-                .collect()
-        };
-        let (Some(first), Some(last)) = (done.first(), done.last()) else {
-            return Ok(());
-        };
-        let gap = Gap {
-            first_seq: first.first_seq,
-            last_seq: last.end_seq.saturating_sub(1),
-            reason: GapReason::Delivered,
-        };
-        if gap.last_seq >= gap.first_seq {
-            self.record(gap, at_us)?;
-        }
-        self.unlink(&done);
-        self.publish_pressure();
-        Ok(())
-    }
-
-    /// Drops the oldest closed segment, on record; `false` if there is none.
-    fn drop_oldest(&mut self, at_us: i64) -> Result<bool, CommitError> {
-        let oldest = lock(&self.shared.catalog).segments.values().next().cloned();
-        let oldest = match oldest {
-            Some(segment) if segment.phase == Phase::Closed => segment,
-            Some(_) => {
-                // Only the open segment is left: it becomes droppable by being closed.
-                let sealed = self.seal(at_us);
-                return Ok(sealed.is_ok());
-            }
-            None => return Ok(false),
-        };
-        let delivered_to = self.shared.floor().unwrap_or(0);
-        let first_lost = oldest.first_seq.max(delivered_to + 1);
-        if first_lost < oldest.end_seq {
-            let gap = Gap {
-                first_seq: first_lost,
-                last_seq: oldest.end_seq - 1,
-                reason: GapReason::Dropped,
-            };
-            self.record(gap, at_us)?;
-            self.shared
-                .metrics
-                .dropped_events
-                .inc_by(oldest.end_seq - first_lost);
-            tracing::warn!(
-                first = gap.first_seq,
-                last = gap.last_seq,
-                "journal full: oldest events dropped"
-            );
-            lock(&self.shared.catalog).dropped_to = gap.last_seq;
-        }
-        self.unlink(&[oldest]);
-        Ok(true)
-    }
-
-    /// Puts a gap on signed record before anything is removed.
-    fn record(&mut self, gap: Gap, at_us: i64) -> Result<(), CommitError> {
-        let changes: Vec<StateChange> = {
-            let state = lock(&self.shared.state);
-            loss::record(
-                &state,
-                gap,
-                at_us,
-                self.shared.journal_id,
-                &self.shared.signer,
-            )
-            .into_iter()
-            .map(|(key, value)| StateChange { key, value })
-            .collect()
-        };
-        let mut raw = Vec::new();
-        for change in &changes {
-            frame::encode_entry(&mut raw, &[], 0, Origin::Own, Some(change));
-        }
-        self.commit_raw(raw, (0, changes.len() as u32), changes.iter(), at_us)?;
-        Ok(())
-    }
-
-    fn unlink(&mut self, segments: &[Segment]) {
-        let dir = self.shared.dir().clone();
-        for segment in segments {
-            lock(&self.shared.catalog).segments.remove(&segment.number);
-            // One folder sync each: after a crash the oldest are gone first, never one from the middle.
-            let outcome = self
-                .shared
-                .disk
-                .remove(&dir.join(file_name(segment.number)))
-                .and_then(|()| self.shared.disk.sync_dir(&dir));
-            if let Err(error) = outcome {
-                tracing::warn!(%error, segment = segment.number, "journal segment could not be removed");
-            }
-        }
-    }
-
-    fn publish_pressure(&self) {
-        let used = self.used();
-        let limit = self.limit(Origin::Source);
-        let metrics = &self.shared.metrics;
-        metrics.used_bytes.set(used as i64);
-        metrics
-            .quota_bytes
-            .set(self.shared.options.quota_bytes as i64);
-        let pressure = Pressure::of(used, limit);
-        self.shared.pressure.send_if_modified(|old| {
-            let changed = *old != pressure;
-            *old = pressure;
-            changed
-        });
-    }
-}
-
-/// How far data was durable when the mark was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mark {
-    /// Number of the segment.
-    pub segment: u64,
-    /// Its random number.
-    pub id: u64,
-    /// The byte after the last durable frame.
-    pub end: u64,
-    /// The sequence to come.
-    pub next_seq: Seq,
-}
-
-impl Mark {
-    /// The slot's value.
-    pub(super) fn encode(&self) -> [u8; 32] {
-        let mut out = [0; 32];
-        let mut put = frame::Put {
-            out: &mut out,
-            at: 0,
-        };
-        for field in [self.segment, self.id, self.end, self.next_seq] {
-            put.bytes(&field.to_le_bytes());
-        }
-        out
-    }
-
-    /// Reads a slot's value.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Mark> {
-        let mut get = frame::Get::new(bytes);
-        Some(Mark {
-            segment: get.u64()?,
-            id: get.u64()?,
-            end: get.u64()?,
-            next_seq: get.u64()?,
-        })
     }
 }

@@ -4,6 +4,7 @@
 //! journal does; each bears a signature, so that a loss by policy and one by hand differ.
 
 use super::Seq;
+use super::frame::StateChange;
 use super::frame::{Get, Put};
 use super::keys::{PublicKey, SIGNATURE_BYTES, Signature, Signer};
 use super::limits::MAX_LOSSES;
@@ -25,6 +26,17 @@ pub enum GapReason {
     Missing,
     /// Removed after every cursor had passed it: retention, not a loss.
     Delivered,
+}
+
+impl GapReason {
+    fn code(self) -> u8 {
+        match self {
+            GapReason::Damaged => 1,
+            GapReason::Dropped => 2,
+            GapReason::Missing => 3,
+            GapReason::Delivered => 4,
+        }
+    }
 }
 
 /// Sequences that a reader will never see.
@@ -83,23 +95,21 @@ impl Loss {
 
     /// The key of the record's state.
     pub fn key(&self) -> String {
-        format!("{KEY_PREFIX}{:016x}", self.gap.first_seq)
+        format!(
+            "{KEY_PREFIX}{}/{:016x}",
+            self.gap.reason.code(),
+            self.gap.first_seq
+        )
     }
 
     /// The value of the record's state.
     pub fn encode(&self) -> [u8; BYTES] {
-        let reason = match self.gap.reason {
-            GapReason::Damaged => 1,
-            GapReason::Dropped => 2,
-            GapReason::Missing => 3,
-            GapReason::Delivered => 4,
-        };
         let mut out = [0; BYTES];
         let mut put = Put {
             out: &mut out,
             at: 0,
         };
-        put.bytes(&[reason, 0, 0, 0, 0, 0, 0, 0]);
+        put.bytes(&[self.gap.reason.code(), 0, 0, 0, 0, 0, 0, 0]);
         put.bytes(&self.gap.first_seq.to_le_bytes());
         put.bytes(&self.gap.last_seq.to_le_bytes());
         put.bytes(&self.first_at_us.to_le_bytes());
@@ -153,34 +163,46 @@ pub(super) fn all(state: &State) -> Vec<Loss> {
 }
 
 /// What to write so that a gap is on record: neighbours of the same reason become one, so
-/// that a journal which drops for years keeps few records. Returns keys with their new values.
+/// that a journal which drops for years keeps few records.
 pub(super) fn record(
     state: &State,
     gap: Gap,
     at_us: i64,
     journal_id: [u8; 16],
     signer: &Signer,
-) -> Vec<(String, Option<Vec<u8>>)> {
+) -> Vec<StateChange> {
     let losses = all(state);
+    let crowded = losses.iter().filter(|l| l.gap.reason == gap.reason).count() >= MAX_LOSSES;
+    let nearest_below = losses
+        .iter()
+        .rfind(|l| l.gap.reason == gap.reason && l.gap.first_seq < gap.first_seq);
     let mut new = Loss::new(gap, at_us, journal_id, signer);
     let mut changes = Vec::new();
-    for old in &losses {
-        let touches = old.gap.first_seq <= new.gap.last_seq.saturating_add(1)
-            && new.gap.first_seq <= old.gap.last_seq.saturating_add(1);
-        // Above the limit the record nearest below absorbs the new one, whatever lies between.
-        let crowded = losses.len() >= MAX_LOSSES
-            && old.gap.reason == gap.reason
-            && old.gap.last_seq < gap.first_seq
-            && losses.last() == Some(old);
-        if (touches && old.gap.reason == gap.reason) || crowded {
-            changes.push((old.key(), None));
+    for old in losses.iter().filter(|l| l.gap.reason == gap.reason) {
+        // Above the limit the record nearest below takes the new one in, whatever lies between.
+        let absorbs = crowded && nearest_below == Some(old);
+        if absorbs || old.gap.touches(&new.gap) {
+            changes.push(StateChange {
+                key: old.key(),
+                value: None,
+            });
             new.gap.first_seq = new.gap.first_seq.min(old.gap.first_seq);
             new.gap.last_seq = new.gap.last_seq.max(old.gap.last_seq);
             new.first_at_us = new.first_at_us.min(old.first_at_us);
         }
     }
     let new = new.sign(signer);
-    changes.retain(|(key, _)| *key != new.key());
-    changes.push((new.key(), Some(new.encode().to_vec())));
+    changes.retain(|change| change.key != new.key());
+    changes.push(StateChange {
+        key: new.key(),
+        value: Some(new.encode().to_vec()),
+    });
     changes
+}
+
+impl Gap {
+    fn touches(&self, other: &Gap) -> bool {
+        self.first_seq <= other.last_seq.saturating_add(1)
+            && other.first_seq <= self.last_seq.saturating_add(1)
+    }
 }

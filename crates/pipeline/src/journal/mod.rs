@@ -18,15 +18,20 @@ mod keys;
 pub mod limits;
 mod log;
 mod loss;
+mod mark;
 mod merkle;
 mod metrics;
 pub mod offline;
 mod open;
+mod pack;
+mod quota;
 mod reader;
 mod recover;
 mod scan;
 mod segment;
 mod shared;
+#[cfg(test)]
+mod sim;
 mod slots;
 mod state;
 pub mod storage;
@@ -294,7 +299,7 @@ impl Journal {
             entry,
             origin,
             reply,
-            permit,
+            _permit: permit,
         };
         self.inner
             .messages
@@ -394,10 +399,12 @@ impl Journal {
     /// Signed records of what was dropped or damaged, by sequence.
     pub fn losses(&self) -> Vec<Loss> {
         let state = lock(&self.inner.shared.state);
-        loss::all(&state)
+        let mut losses: Vec<Loss> = loss::all(&state)
             .into_iter()
             .filter(|l| l.gap.reason != GapReason::Delivered)
-            .collect()
+            .collect();
+        losses.sort_by_key(|l| l.gap.first_seq);
+        losses
     }
 
     /// The journal's identity, made when its folder was.

@@ -3,16 +3,15 @@
 //! Nothing here takes the lock or writes. Of a journal that is being written only what is
 //! durable is shown: the durable mark is in the page cache as soon as the data is on disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use super::catalog::{Catalog, Phase};
-use super::log::Mark;
-use super::open::{self, MARK_FILE, OpenError};
+use super::catalog::Catalog;
+use super::mark::{self, Mark};
+use super::open::{self, LOCK_FILE, OpenError};
 use super::reader::{ReadError, Reader};
 use super::recover;
 use super::scan::OnReadError;
-use super::slots::Slots;
 use super::storage::{Disk, Os};
 use super::{Frame, Seq};
 
@@ -69,18 +68,12 @@ pub(super) fn read_on(disk: Arc<dyn Disk>, dir: PathBuf, after: Seq) -> Result<F
         dir: dir_name.clone(),
         source,
     };
-    let mark = read_mark(&*disk, &dir).map_err(to_error)?;
+    let is_running = disk.is_locked(&dir.join(LOCK_FILE)).map_err(to_error)?;
+    // Before the segments are looked at: what it says is durable is there.
+    let mark = mark::read(&*disk, &dir).map_err(to_error)?;
     let mut examined = recover::examine(&*disk, &dir, mark).map_err(to_error)?;
-    if let Some(mark) = mark
-        && let Some(last) = examined.catalog.segments.values_mut().next_back()
-        && last.number == mark.segment
-        && last.phase == Phase::Closed
-    {
-        // A frame after the mark may still be on its way to the disk.
-        last.end = last
-            .end
-            .min(mark.end.max(super::segment::SEGMENT_HEADER_BYTES as u64));
-        last.end_seq = last.end_seq.min(mark.next_seq);
+    if is_running {
+        hide_unsynced(&mut examined.catalog, mark);
     }
     Ok(Frames::new(
         disk,
@@ -90,10 +83,17 @@ pub(super) fn read_on(disk: Arc<dyn Disk>, dir: PathBuf, after: Seq) -> Result<F
     ))
 }
 
-fn read_mark(disk: &dyn Disk, dir: &Path) -> std::io::Result<Option<Mark>> {
-    match Slots::read(disk, &dir.join(MARK_FILE)) {
-        Ok(value) => Ok(value.as_deref().and_then(Mark::decode)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(e),
+/// Hides frames after the mark, which may still be on their way to the disk.
+fn hide_unsynced(catalog: &mut Catalog, mark: Option<Mark>) {
+    let mark = mark.unwrap_or(Mark {
+        segment: 0,
+        id: 0,
+        end: 0,
+        next_seq: 1,
+    });
+    catalog.segments.retain(|number, _| *number <= mark.segment);
+    if let Some(segment) = catalog.segments.get_mut(&mark.segment) {
+        segment.end = segment.end.min(mark.end);
+        segment.end_seq = segment.end_seq.min(mark.next_seq);
     }
 }

@@ -5,38 +5,37 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::watch;
 
 use super::catalog::lock;
-use super::cursor;
-use super::frame::{self, Encoding, HEADER_BYTES, Header, Kind};
-use super::frame::{Hash, StateChange};
-use super::keys::{KeyError, PublicKey, SIGNATURE_BYTES, Signature, Signer};
+use super::cursor::{self, Loaded};
+use super::keys::{KeyError, Signer};
 use super::limits::{MIN_QUOTA_BYTES, MIN_SEGMENT_BYTES};
-use super::log::{Log, Mark, Packer};
-use super::loss;
-use super::loss::Gap;
+use super::log::Log;
+use super::loss::{self, Gap};
+use super::mark::{MARK_FILE, Mark};
 use super::metrics::JournalMetrics;
+use super::pack::{Active, Packer, Progress};
+use super::quota::Ballast;
 use super::reader::BadRange;
-use super::recover::{self, Damage, Recovery, Survey};
+use super::recover::{self, Damage, Examined, Recovery, Survey};
 use super::scan::Bad;
-use super::segment::{
-    FORMAT_VERSION, Previous, SEAL_BYTES, SEGMENT_HEADER_BYTES, Seal, SealedBy, file_name,
-};
+use super::segment::{FORMAT_VERSION, SEGMENT_HEADER_BYTES, file_name};
 use super::shared::{CURSORS_DIR, DAMAGED_DIR, Hot, KEYS_DIR, Shared};
 use super::slots::Slots;
-use super::storage::{self, Disk, DiskFile, LockGuard, Open};
+use super::storage::{self, Disk, LockGuard, Open};
 use super::{JournalOptions, Pressure};
 
 /// File that names the format and the journal.
 pub(super) const VERSION_FILE: &str = "VERSION";
 /// File whose lock makes a process the only writer.
 pub(super) const LOCK_FILE: &str = "lock";
-/// File of the durable mark.
-pub(super) const MARK_FILE: &str = "mark";
 const MAX_VERSION_FILE_BYTES: usize = 4096;
+const LOCK_ATTEMPTS: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Why a journal cannot be opened.
 #[derive(Debug, Error)]
@@ -99,59 +98,92 @@ pub(super) fn open(
         source,
     };
     prepare_folders(&*disk, &dir).map_err(to_error)?;
-    let lock = disk
-        .try_lock(&dir.join(LOCK_FILE))
-        .map_err(to_error)?
-        .ok_or_else(|| OpenError::Locked {
-            dir: dir_name.clone(),
-        })?;
+    let lock = take_lock(&*disk, &dir)?;
     let journal_id = open_version(&*disk, &dir)?;
     let signer = Signer::open(&*disk, &dir.join(KEYS_DIR))?;
-    let (mark_slots, mark) = Slots::open(&*disk, &dir.join(MARK_FILE)).map_err(to_error)?;
+    let (mark_slots, mark) = Slots::open(&disk, &dir.join(MARK_FILE)).map_err(to_error)?;
     disk.sync_dir(&dir).map_err(to_error)?;
     let mark = mark.as_deref().and_then(Mark::decode);
-    let examined = recover::examine(&*disk, &dir, mark).map_err(to_error)?;
-    let loaded = cursor::load(&*disk, &dir.join(CURSORS_DIR)).map_err(to_error)?;
+    let mut examined = recover::examine(&*disk, &dir, mark).map_err(to_error)?;
+    let cursors =
+        cursor::load(&disk, &dir.join(CURSORS_DIR), examined.next_seq).map_err(to_error)?;
+    let findings = Findings {
+        last: examined.last.take(),
+        torn: examined.torn.take(),
+        damage: std::mem::take(&mut examined.damage),
+        unused: std::mem::take(&mut examined.unused),
+    };
     let packer = Packer::new().map_err(to_error)?;
-    let shared = Arc::new(Shared {
-        disk,
-        journal_id,
-        signer,
-        catalog: Arc::new(Mutex::new(examined.catalog)),
-        state: Mutex::new(examined.state),
-        cursors: Mutex::new(loaded.cursors),
-        lost_cursors: Mutex::new(loaded.lost),
-        durable: watch::Sender::new(examined.next_seq - 1),
-        pressure: watch::Sender::new(Pressure::Normal),
-        sealed: watch::Sender::new(examined.sealed),
-        hot: Mutex::new(Hot::default()),
-        closed: AtomicBool::new(false),
-        reported: Mutex::new(BTreeMap::new()),
-        metrics: JournalMetrics::default(),
-        options,
-    });
-    let log = Log {
-        shared: Arc::clone(&shared),
+    let (next_number, next_seq, previous) =
+        (examined.next_number, examined.next_seq, examined.previous);
+    let shared = Arc::new(share(disk, options, journal_id, signer, examined, cursors));
+    let ballast = Ballast::hold(&shared);
+    let mut log = Log {
+        shared,
         active: None,
         spare: None,
-        next_number: examined.next_number,
-        next_seq: examined.next_seq,
-        previous: examined.previous,
+        next_number,
+        next_seq,
+        previous,
         mark: mark_slots,
         packer,
+        ballast,
     };
-    let findings = Findings {
-        last: examined.last,
-        torn: examined.torn,
-        damage: examined.damage,
-        unused: examined.unused,
-    };
-    let (log, recovery) = repair(log, findings, at_us).map_err(to_error)?;
+    let recovery = repair(&mut log, findings, at_us).map_err(to_error)?;
     Ok(Opened {
         log,
         recovery,
         lock,
     })
+}
+
+fn share(
+    disk: Arc<dyn Disk>,
+    options: JournalOptions,
+    journal_id: [u8; 16],
+    signer: Signer,
+    examined: Examined,
+    cursors: Loaded,
+) -> Shared {
+    Shared {
+        disk,
+        options,
+        journal_id,
+        signer,
+        catalog: Arc::new(Mutex::new(examined.catalog)),
+        state: Mutex::new(examined.state),
+        cursors: Mutex::new(cursors.cursors),
+        lost_cursors: Mutex::new(cursors.lost),
+        durable: watch::Sender::new(examined.next_seq - 1),
+        pressure: watch::Sender::new(Pressure::Normal),
+        sealed: watch::Sender::new(examined.sealed),
+        hot: Mutex::new(Hot::default()),
+        closed: AtomicBool::new(false),
+        noticed: Mutex::new(Vec::new()),
+        reported: Mutex::new(BTreeMap::new()),
+        metrics: JournalMetrics::default(),
+    }
+}
+
+/// Takes the lock. One who only reads holds it for an instant to see whether a writer runs,
+/// so a refusal counts only when it lasts.
+fn take_lock(disk: &dyn Disk, dir: &Path) -> Result<Box<dyn LockGuard>, OpenError> {
+    let dir_name = || dir.display().to_string();
+    for attempt in 0..LOCK_ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        let lock = disk
+            .try_lock(&dir.join(LOCK_FILE))
+            .map_err(|source| OpenError::Io {
+                dir: dir_name(),
+                source,
+            })?;
+        if let Some(lock) = lock {
+            return Ok(lock);
+        }
+    }
+    Err(OpenError::Locked { dir: dir_name() })
 }
 
 fn prepare_folders(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
@@ -171,7 +203,9 @@ fn open_version(disk: &dyn Disk, dir: &Path) -> Result<[u8; 16], OpenError> {
     match read_version(disk, dir) {
         Ok(Some(id)) => Ok(id),
         Ok(None) => {
-            let id = uuid::Uuid::new_v4();
+            // A lost version file does not make another journal of what is there.
+            let known = recover::journal_id(disk, dir).unwrap_or(None);
+            let id = known.map_or_else(uuid::Uuid::new_v4, uuid::Uuid::from_bytes);
             let text = format!("windrow-journal {FORMAT_VERSION}\nid {id}\n");
             storage::create_whole(disk, dir, VERSION_FILE, text.as_bytes()).map_err(|source| {
                 OpenError::Io {
@@ -232,7 +266,7 @@ struct Findings {
     unused: Vec<u64>,
 }
 
-fn repair(mut log: Log, findings: Findings, at_us: i64) -> io::Result<(Log, Recovery)> {
+fn repair(log: &mut Log, findings: Findings, at_us: i64) -> io::Result<Recovery> {
     let shared = Arc::clone(&log.shared);
     for number in findings.unused {
         shared.disk.remove(&shared.dir().join(file_name(number)))?;
@@ -243,19 +277,20 @@ fn repair(mut log: Log, findings: Findings, at_us: i64) -> io::Result<(Log, Reco
         .iter()
         .map(|(range, gap)| put_on_record(&shared, range, *gap, at_us))
         .collect();
+    shared.list_gaps();
     if let Some(last) = findings.last {
-        finish_last(&mut log, last, findings.torn, at_us)?;
+        finish_last(log, last, findings.torn, at_us)?;
+        log.mark_recovered();
     }
+    log.publish_pressure();
     let catalog = lock(&shared.catalog);
-    let recovery = Recovery {
+    Ok(Recovery {
         segments: catalog.segments.len(),
         oldest_seq: catalog.oldest_seq(log.next_seq),
         next_seq: log.next_seq,
         torn_bytes,
         damage,
-    };
-    drop(catalog);
-    Ok((log, recovery))
+    })
 }
 
 /// Copies a damaged range aside and signs for what it cost; the next segment's snapshot makes
@@ -272,8 +307,8 @@ fn put_on_record(shared: &Shared, range: &BadRange, gap: Option<Gap>, at_us: i64
             .damaged_events
             .inc_by(gap.last_seq - gap.first_seq + 1);
         let mut state = lock(&shared.state);
-        for (key, value) in loss::record(&state, gap, at_us, shared.journal_id, &shared.signer) {
-            state.apply(&StateChange { key, value });
+        for change in loss::record(&state, gap, at_us, shared.journal_id, &shared.signer) {
+            state.apply(&change);
         }
     }
     Damage {
@@ -288,106 +323,51 @@ fn put_on_record(shared: &Shared, range: &BadRange, gap: Option<Gap>, at_us: i64
 /// Cuts the last segment's torn tail, makes the rest durable and seals it for the run that died.
 fn finish_last(log: &mut Log, last: Survey, torn: Option<Bad>, at_us: i64) -> io::Result<()> {
     let shared = Arc::clone(&log.shared);
-    let header_previous = last.header.as_ref().map(|h| h.previous).unwrap_or_default();
-    let mut end = match (&torn, &last.tail) {
+    let start = last.header.as_ref().map(|h| h.previous).unwrap_or_default();
+    let end = match (&torn, &last.tail) {
         (Some(torn), _) => torn.from,
         (None, Some(tail)) => tail.to,
         (None, None) => last.end.max(SEGMENT_HEADER_BYTES as u64),
     };
-    let mut tip = last.tip.unwrap_or(header_previous.hash);
-    if last.seal.is_none() {
-        let file = shared
-            .disk
-            .open(&shared.dir().join(file_name(last.number)), Open::Write)?;
-        if torn.is_some() {
-            file.set_len(end)?;
-        }
-        let readable = last.tail.as_ref().is_none_or(|t| !t.unreadable);
-        if let Some(id) = last.id.filter(|_| readable) {
-            let seal = recovery_seal(log, &last, id);
-            match write_seal(&*file, &seal, end, tip, &last, at_us) {
-                Ok((seal_end, hash)) => {
-                    (end, tip) = (seal_end, hash);
-                    log.previous.root = seal.root;
-                    shared.sealed.send_replace(Some(seal));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, segment = last.number, "journal segment of the last run could not be sealed");
-                    file.set_len(end)?;
-                }
-            }
-        }
-        // What the last run wrote may be only in the page cache: nothing is shown before this.
-        file.sync_data()?;
-    }
-    log.previous = Previous {
-        number: last.number,
-        id: last.id.unwrap_or(0),
+    let done = Progress {
         end,
-        hash: tip,
-        root: log.previous.root,
-    };
-    if let Some(segment) = lock(&shared.catalog).segments.get_mut(&last.number) {
-        segment.end = end;
-        segment.end_seq = segment.end_seq.max(last.end_seq.unwrap_or(0));
-        segment.allocated = shared
-            .disk
-            .allocated(&shared.dir().join(file_name(last.number)))
-            .unwrap_or(end);
-    }
-    Ok(())
-}
-
-fn recovery_seal(log: &Log, last: &Survey, id: u64) -> Seal {
-    Seal {
-        segment: last.number,
-        segment_id: id,
-        journal_id: log.shared.journal_id,
-        first_seq: last.first_seq.unwrap_or(log.next_seq),
-        end_seq: last.end_seq.unwrap_or(log.next_seq),
-        frames: last.tree.leaves(),
+        tip: last.tip.unwrap_or(start.hash),
+        tree: last.tree,
         first_at_us: last.first_at_us,
         last_at_us: last.last_at_us,
-        by: SealedBy::Recovery,
-        root: last.tree.root(),
-        previous_root: log.previous.root,
-        public_key: PublicKey([0; 32]),
-        signature: Signature([0; SIGNATURE_BYTES]),
+    };
+    log.previous.number = last.number;
+    log.previous.id = last.id.unwrap_or(0);
+    log.previous.end = done.end;
+    log.previous.hash = done.tip;
+    if let Some(segment) = lock(&shared.catalog).segments.get_mut(&last.number) {
+        segment.end = end;
     }
-    .sign(&log.shared.signer)
-}
-
-fn write_seal(
-    file: &dyn DiskFile,
-    seal: &Seal,
-    at: u64,
-    tip: Hash,
-    last: &Survey,
-    at_us: i64,
-) -> io::Result<(u64, Hash)> {
-    let body = seal.encode();
-    let header = Header {
-        kind: Kind::Seal,
-        encoding: Encoding::Plain,
-        stored_bytes: SEAL_BYTES as u32,
-        raw_bytes: SEAL_BYTES as u32,
-        first_seq: seal.end_seq,
-        events: 0,
-        entries: 0,
-        committed_at_us: at_us,
-        segment_id: seal.segment_id,
-        index: last.tree.leaves() as u32,
-        body_crc: crc32c::crc32c(&body),
-        previous_hash: tip,
+    if last.seal.is_some() {
+        return Ok(());
     }
-    .encode();
-    let mut out = header.to_vec();
-    out.extend_from_slice(&body);
-    file.write_all_at(&out, at)?;
-    Ok((
-        at + (HEADER_BYTES + SEAL_BYTES) as u64,
-        frame::hash(&header, &body),
-    ))
+    let file = shared
+        .disk
+        .open(&shared.dir().join(file_name(last.number)), Open::Write)?;
+    if torn.is_some() {
+        file.set_len(end)?;
+    }
+    // What the last run wrote may be only in the page cache: nothing is shown before this.
+    file.sync_data()?;
+    let readable = last.tail.as_ref().is_none_or(|tail| !tail.unreadable);
+    if let Some(id) = last.id.filter(|_| readable) {
+        let first_seq = last.first_seq.unwrap_or(log.next_seq);
+        let active = Active {
+            number: last.number,
+            id,
+            file,
+            first_seq,
+            durable: done.clone(),
+            written: done,
+        };
+        log.seal_recovered(active, at_us);
+    }
+    Ok(())
 }
 
 impl JournalOptions {

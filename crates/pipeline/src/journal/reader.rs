@@ -218,12 +218,14 @@ impl Reader {
 
     fn gap_reason(&self, last_seq: Seq) -> GapReason {
         if !self.bad.is_empty() {
-            GapReason::Damaged
-        } else if lock(&self.catalog).dropped_to >= last_seq {
-            GapReason::Dropped
-        } else {
-            GapReason::Missing
+            return GapReason::Damaged;
         }
+        let catalog = lock(&self.catalog);
+        let on_record = catalog
+            .gaps
+            .iter()
+            .find(|g| (g.first_seq..=g.last_seq).contains(&last_seq));
+        on_record.map_or(GapReason::Missing, |gap| gap.reason)
     }
 }
 

@@ -13,8 +13,8 @@ use bytes::Bytes;
 use super::Seq;
 use super::catalog::{Catalog, Phase, Segment};
 use super::frame::{self, Hash, Header, Kind, StateChange};
-use super::log::Mark;
 use super::loss::{self, Gap, GapReason};
+use super::mark::Mark;
 use super::merkle::Tree;
 use super::reader::BadRange;
 use super::scan::{Bad, Found, OnReadError, Scan};
@@ -46,6 +46,8 @@ pub(super) struct Survey {
     /// All states at the segment's start, if the snapshot is whole.
     pub snapshot: Option<State>,
     pub changes: Vec<StateChange>,
+    /// Frames that hold entries.
+    pub entry_frames: u64,
 }
 
 /// Reads the first block of a segment; the inner `None` if it is damaged or short.
@@ -97,6 +99,7 @@ pub(super) fn survey(
         tail: None,
         snapshot: None,
         changes: Vec::new(),
+        entry_frames: 0,
     };
     let mut snapshot = Some(State::default());
     let limit = limit.unwrap_or(len).min(len);
@@ -150,6 +153,7 @@ impl Survey {
         match header.kind {
             Kind::Seal => self.seal = Seal::decode(&raw),
             Kind::Entries => {
+                self.entry_frames += 1;
                 if let Ok(entries) = frame::decode_entries(header, Bytes::from(raw)) {
                     self.changes
                         .extend(entries.into_iter().filter_map(|e| e.state));
@@ -168,11 +172,26 @@ impl Survey {
         }
     }
 
-    /// Whether a crash before the first sync left nothing here.
+    /// Whether a segment below this one is not the one before it: nothing was committed there.
+    fn skips(&self, number: u64) -> bool {
+        self.header
+            .as_ref()
+            .is_some_and(|h| h.previous.number < number)
+    }
+
+    /// Where the segment before this one ended.
+    fn end_of(&self, number: u64) -> Option<u64> {
+        self.header
+            .as_ref()
+            .filter(|h| h.previous.number == number)
+            .map(|h| h.previous.end)
+    }
+
+    /// Whether a crash before the first sync left nothing here that was ever promised.
     fn is_unused(&self, mark: Option<Mark>) -> bool {
-        self.tree.leaves() == 0
-            && mark.is_none_or(|m| m.segment < self.number)
-            && self.tail.as_ref().is_none_or(|t| !t.unreadable)
+        let was_durable = mark.is_some_and(|m| m.segment >= self.number);
+        let unreadable = self.tail.as_ref().is_some_and(|t| t.unreadable);
+        self.header.is_none() && self.entry_frames == 0 && !was_durable && !unreadable
     }
 }
 
@@ -204,174 +223,202 @@ pub(super) fn segment_numbers(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64
     Ok(numbers)
 }
 
-/// Opens a segment for reading.
+/// Opens a segment for reading; `None` if it was removed since the folder was listed.
 pub(super) fn open_segment(
     disk: &dyn Disk,
     dir: &Path,
     number: u64,
-) -> io::Result<Arc<dyn DiskFile>> {
-    disk.open(&dir.join(file_name(number)), Open::Read)
+) -> io::Result<Option<Arc<dyn DiskFile>>> {
+    match disk.open(&dir.join(file_name(number)), Open::Read) {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 /// Looks at a journal folder without changing it.
 pub(super) fn examine(disk: &dyn Disk, dir: &Path, mark: Option<Mark>) -> io::Result<Examined> {
     let numbers = segment_numbers(disk, dir)?;
-    let next_number = numbers
-        .last()
-        .copied()
-        .unwrap_or(0)
-        .max(mark.map_or(0, |m| m.segment))
-        + 1;
+    let newest_number = numbers.last().copied().unwrap_or(0);
     let mut unused = Vec::new();
     let mut surveys: BTreeMap<u64, Survey> = BTreeMap::new();
     // From the newest backwards until a snapshot gives the states.
     for &number in numbers.iter().rev() {
-        let file = open_segment(disk, dir, number)?;
-        let limit = surveys
-            .first_key_value()
-            .and_then(|(_, next)| end_by(next, number));
+        let Some(file) = open_segment(disk, dir, number)? else {
+            continue;
+        };
+        let next = surveys.first_key_value().map(|(_, next)| next);
+        if next.is_some_and(|next| next.skips(number)) {
+            unused.push(number);
+            continue;
+        }
+        let limit = next.and_then(|next| next.end_of(number));
         let survey = survey(&file, number, limit)?;
         if surveys.is_empty() && survey.is_unused(mark) {
             unused.push(number);
             continue;
         }
-        let done = survey.snapshot.is_some();
+        // Header and snapshot became durable together: one without the other is not believed
+        // as long as there is an older one.
+        let done = survey.snapshot.is_some() && survey.header.is_some();
         surveys.insert(number, survey);
         if done {
             break;
         }
     }
-    let mut catalog = Catalog::default();
-    list_older(disk, dir, &numbers, &surveys, &mut catalog)?;
     let state = replay(&surveys);
+    let mut catalog = Catalog::default();
+    unused.extend(list_older(disk, dir, &numbers, &surveys, &mut catalog)?);
     list_surveyed(disk, dir, &surveys, &mut catalog);
+    catalog.gaps = loss::all(&state).into_iter().map(|loss| loss.gap).collect();
     let sealed = last_seal(disk, dir, &surveys, &catalog);
-    let mut damage = Vec::new();
-    for survey in surveys.values() {
-        damage.extend(survey.damage.iter().map(|(bad, gap)| {
-            (
-                BadRange {
-                    segment: survey.number,
-                    bad: bad.clone(),
-                },
-                *gap,
-            )
-        }));
-    }
-    catalog.dropped_to = loss::all(&state)
-        .iter()
-        .filter(|l| l.gap.reason == GapReason::Dropped)
-        .map(|l| l.gap.last_seq)
+    let next_seq = catalog
+        .segments
+        .values()
+        .map(|s| s.end_seq)
         .max()
-        .unwrap_or(0);
-    let last = surveys.into_iter().next_back().map(|(_, survey)| survey);
-    let mut found = Examined {
+        .unwrap_or(1);
+    let damage = all_damage(&surveys, next_seq);
+    let last = surveys.into_values().next_back();
+    let header_root = last
+        .as_ref()
+        .and_then(|l| l.header.as_ref())
+        .map(|h| h.previous.root);
+    let root = sealed
+        .as_ref()
+        .map(|s| s.root)
+        .or(header_root)
+        .unwrap_or_default();
+    let mut examined = Examined {
         catalog,
         state,
-        next_number,
-        next_seq: last.as_ref().and_then(|l| l.end_seq).unwrap_or(1),
-        previous: Previous::default(),
+        next_number: newest_number.max(mark.map_or(0, |m| m.segment)) + 1,
+        next_seq,
+        previous: Previous {
+            root,
+            ..Previous::default()
+        },
         sealed,
         torn: None,
         damage,
         unused,
         last,
     };
-    found.judge_tail(mark);
-    found.previous.root = found
-        .sealed
-        .as_ref()
-        .map(|s| s.root)
-        .or(found
-            .last
-            .as_ref()
-            .and_then(|l| l.header.as_ref())
-            .map(|h| h.previous.root))
-        .unwrap_or_default();
-    Ok(found)
+    examined.judge_tail(mark);
+    Ok(examined)
+}
+
+/// All damage but the last segment's tail, which may be a torn one.
+fn all_damage(surveys: &BTreeMap<u64, Survey>, next_seq: Seq) -> Vec<(BadRange, Option<Gap>)> {
+    let mut damage = Vec::new();
+    let mut following = surveys.values().skip(1);
+    for survey in surveys.values() {
+        let range = |bad: &Bad| BadRange {
+            segment: survey.number,
+            bad: bad.clone(),
+        };
+        damage.extend(survey.damage.iter().map(|(bad, gap)| (range(bad), *gap)));
+        let Some(next) = following.next() else { break };
+        if let Some(tail) = &survey.tail {
+            let from = survey.end_seq.unwrap_or(next_seq);
+            let to = next.first_seq.unwrap_or(next_seq);
+            let gap = (from < to).then(|| Gap {
+                first_seq: from,
+                last_seq: to - 1,
+                reason: GapReason::Damaged,
+            });
+            damage.push((range(tail), gap));
+        }
+    }
+    damage
 }
 
 impl Examined {
     /// Decides what the bytes after the last whole frame are, and what the mark says is gone.
     fn judge_tail(&mut self, mark: Option<Mark>) {
+        let durable_seq = mark.map_or(0, |m| m.next_seq);
         let Some(last) = &self.last else {
-            if let Some(mark) = mark {
-                self.next_seq = self.next_seq.max(mark.next_seq);
-            }
+            self.next_seq = self.next_seq.max(durable_seq);
             return;
         };
-        let durable_end = mark
-            .filter(|m| m.segment == last.number)
-            .map_or(0, |m| m.end);
-        let durable_seq = mark.map_or(0, |m| m.next_seq);
-        if let Some(tail) = &last.tail {
-            if tail.from < durable_end || tail.unreadable {
+        let segment = last.number;
+        let durable_end = mark.filter(|m| m.segment == segment).map_or(0, |m| m.end);
+        match &last.tail {
+            Some(tail) if tail.from < durable_end || tail.unreadable => {
                 let claimed = tail.header.as_ref().map_or(0, Header::end_seq);
                 let end_seq = durable_seq.max(claimed).max(self.next_seq);
-                let gap = (end_seq > self.next_seq).then(|| Gap {
-                    first_seq: self.next_seq,
-                    last_seq: end_seq - 1,
-                    reason: GapReason::Damaged,
-                });
+                let gap = self.gap_to(end_seq, GapReason::Damaged);
                 self.damage.push((
                     BadRange {
-                        segment: last.number,
+                        segment,
                         bad: tail.clone(),
                     },
                     gap,
                 ));
                 self.next_seq = end_seq;
-            } else {
-                self.torn = Some(tail.clone());
             }
+            Some(tail) => self.torn = Some(tail.clone()),
+            None => {}
         }
-        if durable_seq > self.next_seq {
+        if let Some(gap) = self.gap_to(durable_seq, GapReason::Missing) {
             // The file ends before the durable mark, or whole segments are gone.
-            let gap = Gap {
-                first_seq: self.next_seq,
-                last_seq: durable_seq - 1,
-                reason: GapReason::Missing,
-            };
+            let len = self.last.as_ref().map_or(0, |l| l.len);
             let bad = Bad {
-                from: last.len,
-                to: last.len,
+                from: len,
+                to: len,
                 header: None,
                 unreadable: false,
             };
-            self.damage.push((
-                BadRange {
-                    segment: last.number,
-                    bad,
-                },
-                Some(gap),
-            ));
+            self.damage.push((BadRange { segment, bad }, Some(gap)));
             self.next_seq = durable_seq;
         }
     }
+
+    fn gap_to(&self, end_seq: Seq, reason: GapReason) -> Option<Gap> {
+        (end_seq > self.next_seq).then(|| Gap {
+            first_seq: self.next_seq,
+            last_seq: end_seq - 1,
+            reason,
+        })
+    }
 }
 
-/// Where a segment ends according to the one after it.
-fn end_by(next: &Survey, number: u64) -> Option<u64> {
-    next.header
-        .as_ref()
-        .filter(|h| h.previous.number == number)
-        .map(|h| h.previous.end)
+/// The identity in the newest segment that has a whole header.
+pub(super) fn journal_id(disk: &dyn Disk, dir: &Path) -> io::Result<Option<[u8; 16]>> {
+    for number in segment_numbers(disk, dir)?.into_iter().rev() {
+        if let Some(file) = open_segment(disk, dir, number)?
+            && let Some(header) = read_header(&*file)?
+        {
+            return Ok(Some(header.journal_id));
+        }
+    }
+    Ok(None)
 }
 
-/// Lists the segments that were not read, by their first blocks.
+/// Lists the segments that were not read, by their first blocks; returns those never used.
 fn list_older(
     disk: &dyn Disk,
     dir: &Path,
     numbers: &[u64],
     surveys: &BTreeMap<u64, Survey>,
     catalog: &mut Catalog,
-) -> io::Result<()> {
+) -> io::Result<Vec<u64>> {
+    let mut unused = Vec::new();
     let Some((&oldest_surveyed, oldest)) = surveys.first_key_value() else {
-        return Ok(());
+        return Ok(unused);
     };
     let mut next = oldest.header.clone();
     for &number in numbers.iter().rev().filter(|n| **n < oldest_surveyed) {
-        let file = open_segment(disk, dir, number)?;
+        if next
+            .as_ref()
+            .is_some_and(|next| next.previous.number < number)
+        {
+            unused.push(number);
+            continue;
+        }
+        let Some(file) = open_segment(disk, dir, number)? else {
+            continue;
+        };
         let header = read_header(&*file)
             .unwrap_or(None)
             .filter(|h| h.number == number);
@@ -389,16 +436,20 @@ fn list_older(
                 allocated: allocated(disk, dir, number, end),
                 phase: Phase::Closed,
             },
-            _ => listed(
-                disk,
-                dir,
-                &survey(&file, number, known_end.map(|(end, _)| end))?,
-            ),
+            _ => {
+                let survey = survey(&file, number, known_end.map(|(end, _)| end))?;
+                listed(
+                    disk,
+                    dir,
+                    &survey,
+                    known_end.map_or(1, |(_, end_seq)| end_seq),
+                )
+            }
         };
         catalog.segments.insert(number, segment);
         next = header;
     }
-    Ok(())
+    Ok(unused)
 }
 
 fn list_surveyed(
@@ -408,14 +459,20 @@ fn list_surveyed(
     catalog: &mut Catalog,
 ) {
     for survey in surveys.values() {
-        catalog
+        let end_seq = catalog
             .segments
-            .insert(survey.number, listed(disk, dir, survey));
+            .values()
+            .map(|s| s.end_seq)
+            .max()
+            .unwrap_or(1);
+        let segment = listed(disk, dir, survey, end_seq);
+        catalog.segments.insert(survey.number, segment);
     }
 }
 
-fn listed(disk: &dyn Disk, dir: &Path, survey: &Survey) -> Segment {
-    let first_seq = survey.first_seq.unwrap_or(1);
+/// A segment as it was found; `seq` stands in for sequences that nothing in it tells.
+fn listed(disk: &dyn Disk, dir: &Path, survey: &Survey, seq: Seq) -> Segment {
+    let first_seq = survey.first_seq.unwrap_or(seq);
     Segment {
         number: survey.number,
         id: survey.id,
@@ -434,10 +491,14 @@ fn allocated(disk: &dyn Disk, dir: &Path, number: u64, fallback: u64) -> u64 {
 
 fn replay(surveys: &BTreeMap<u64, Survey>) -> State {
     let mut state = State::default();
+    let mut first = true;
     for survey in surveys.values() {
-        if let Some(snapshot) = &survey.snapshot {
+        if let Some(snapshot) = &survey.snapshot
+            && (survey.header.is_some() || first)
+        {
             state = snapshot.clone();
         }
+        first = false;
         survey.changes.iter().for_each(|change| state.apply(change));
     }
     state
@@ -468,7 +529,7 @@ pub(super) fn read_seal(disk: &dyn Disk, dir: &Path, segment: &Segment) -> Optio
     let at = segment
         .end
         .checked_sub((HEADER_BYTES + SEAL_BYTES) as u64)?;
-    let file = open_segment(disk, dir, segment.number).ok()?;
+    let file = open_segment(disk, dir, segment.number).ok()??;
     let mut scan = Scan::new(file, segment.id, at, OnReadError::Fail);
     match scan.next(segment.end) {
         Ok(Found::Frame(header)) if header.kind == Kind::Seal => Seal::decode(scan.body()),

@@ -169,6 +169,27 @@ pub struct Seal {
     pub signature: Signature,
 }
 
+impl Default for Seal {
+    /// Nothing yet, unsigned.
+    fn default() -> Self {
+        Seal {
+            segment: 0,
+            segment_id: 0,
+            journal_id: [0; 16],
+            first_seq: 0,
+            end_seq: 0,
+            frames: 0,
+            first_at_us: 0,
+            last_at_us: 0,
+            by: SealedBy::Writer,
+            root: [0; 32],
+            previous_root: [0; 32],
+            public_key: PublicKey([0; 32]),
+            signature: Signature([0; SIGNATURE_BYTES]),
+        }
+    }
+}
+
 impl Seal {
     /// Signs everything but the signature itself.
     pub fn sign(mut self, signer: &Signer) -> Seal {

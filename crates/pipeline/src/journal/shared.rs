@@ -1,6 +1,7 @@
 //! What the writer, the cursors and the callers share.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +11,8 @@ use tokio::sync::watch;
 use super::catalog::{Catalog, lock};
 use super::cursor::CursorFile;
 use super::keys::Signer;
-use super::limits::{HOT_BYTES, MAX_DAMAGED_BYTES};
+use super::limits::{HOT_BYTES, MAX_DAMAGED_BYTES, MAX_LOSSES};
+use super::loss::{self, Gap};
 use super::metrics::{CursorLabel, JournalMetrics};
 use super::reader::BadRange;
 use super::scan::Bad;
@@ -45,6 +47,8 @@ pub(super) struct Shared {
     pub sealed: watch::Sender<Option<Seal>>,
     pub hot: Mutex<Hot>,
     pub closed: AtomicBool,
+    /// Gaps that readers met and that are not on record yet.
+    pub(super) noticed: Mutex<Vec<Gap>>,
     /// Ranges already reported.
     pub reported: Mutex<BTreeMap<(u64, u64), u64>>,
     pub metrics: JournalMetrics,
@@ -68,6 +72,32 @@ impl Shared {
             .values()
             .map(|c| c.synced_position())
             .min()
+    }
+
+    /// Bytes a segment occupies on disk.
+    pub(super) fn allocated(&self, number: u64) -> io::Result<u64> {
+        self.disk.allocated(&self.dir().join(file_name(number)))
+    }
+
+    /// Tells readers what is on record as gone.
+    pub(super) fn list_gaps(&self) {
+        let gaps = loss::all(&lock(&self.state))
+            .into_iter()
+            .map(|loss| loss.gap)
+            .collect();
+        lock(&self.catalog).gaps = gaps;
+    }
+
+    /// Notes a gap that a reader met, unless it is on record.
+    pub(super) fn notice(&self, gap: Gap) {
+        let on_record = lock(&self.catalog)
+            .gaps
+            .iter()
+            .any(|g| g.first_seq <= gap.first_seq && gap.last_seq <= g.last_seq);
+        let mut noticed = lock(&self.noticed);
+        if !on_record && !noticed.contains(&gap) && noticed.len() < MAX_LOSSES {
+            noticed.push(gap);
+        }
     }
 
     /// Brings the gauges of every cursor up to date.

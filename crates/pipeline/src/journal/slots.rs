@@ -4,11 +4,11 @@
 //! the folder (docs/adr/0001-journal.md), and never leaves the file empty.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::frame::Get;
-use super::storage::{Disk, DiskFile, Open};
+use super::storage::{self, Disk, DiskFile, Open};
 
 /// Distance of the two slots: no sector and no page holds parts of both.
 const SLOT_BYTES: u64 = 4096;
@@ -20,33 +20,37 @@ pub(super) const MAX_VALUE_BYTES: usize = 512;
 /// A two-slot file.
 #[derive(Debug)]
 pub(super) struct Slots {
+    disk: Arc<dyn Disk>,
+    path: PathBuf,
     file: Arc<dyn DiskFile>,
     generation: u64,
+    /// A sync failed: the kernel may call the next one a success without writing anything.
+    distrusted: bool,
     buffer: Vec<u8>,
 }
 
 impl Slots {
     /// Opens the file, making it if needed, and reads the newest value. The caller syncs the folder.
-    pub(super) fn open(disk: &dyn Disk, path: &Path) -> io::Result<(Slots, Option<Vec<u8>>)> {
+    pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> io::Result<(Slots, Option<Vec<u8>>)> {
         let file = disk.open(path, Open::Create)?;
         if file.len()? < 2 * SLOT_BYTES {
             // All blocks now, so that a full disk never keeps a value from being rewritten.
             file.write_all_at(&[0; 2 * SLOT_BYTES as usize], 0)?;
             file.sync_data()?;
         }
-        let newest = newest(&*file)?;
-        let (generation, value) = match newest {
+        let (generation, value) = match newest(&*file)? {
             Some((generation, value)) => (generation, Some(value)),
             None => (0, None),
         };
-        Ok((
-            Slots {
-                file,
-                generation,
-                buffer: Vec::with_capacity(HEADER_BYTES + MAX_VALUE_BYTES),
-            },
-            value,
-        ))
+        let slots = Slots {
+            disk: Arc::clone(disk),
+            path: path.to_owned(),
+            file,
+            generation,
+            distrusted: false,
+            buffer: Vec::with_capacity(HEADER_BYTES + MAX_VALUE_BYTES),
+        };
+        Ok((slots, value))
     }
 
     /// Reads the newest value of a file that another process may be writing.
@@ -57,8 +61,51 @@ impl Slots {
 
     /// Writes a value into the older slot; durable after [`Slots::sync`].
     pub(super) fn write(&mut self, value: &[u8]) -> io::Result<()> {
-        debug_assert!(value.len() <= MAX_VALUE_BYTES);
         let generation = self.generation + 1;
+        self.encode(generation, value);
+        self.file
+            .write_all_at(&self.buffer, (generation % 2) * SLOT_BYTES)?;
+        self.generation = generation;
+        Ok(())
+    }
+
+    /// Writes a value and makes it durable, in a new file if the last sync of this one failed.
+    pub(super) fn store(&mut self, value: &[u8]) -> io::Result<()> {
+        if self.distrusted {
+            return self.replace(value);
+        }
+        self.write(value)?;
+        self.sync()
+    }
+
+    /// Makes the last value durable.
+    fn sync(&mut self) -> io::Result<()> {
+        let outcome = self.file.sync_data();
+        self.distrusted |= outcome.is_err();
+        outcome
+    }
+
+    fn replace(&mut self, value: &[u8]) -> io::Result<()> {
+        let generation = self.generation + 1;
+        self.encode(generation, value);
+        let mut whole = vec![0; 2 * SLOT_BYTES as usize];
+        let at = ((generation % 2) * SLOT_BYTES) as usize;
+        whole[at..at + self.buffer.len()].copy_from_slice(&self.buffer);
+        let (Some(dir), Some(name)) = (
+            self.path.parent(),
+            self.path.file_name().and_then(|n| n.to_str()),
+        ) else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        storage::create_whole(&*self.disk, dir, name, &whole)?;
+        self.file = self.disk.open(&self.path, Open::Write)?;
+        self.generation = generation;
+        self.distrusted = false;
+        Ok(())
+    }
+
+    fn encode(&mut self, generation: u64, value: &[u8]) {
+        debug_assert!(value.len() <= MAX_VALUE_BYTES);
         self.buffer.clear();
         self.buffer.extend_from_slice(&MAGIC);
         self.buffer.extend_from_slice(&generation.to_le_bytes());
@@ -67,18 +114,9 @@ impl Slots {
         self.buffer.extend_from_slice(value);
         let crc = crc32c::crc32c(&self.buffer);
         self.buffer.extend_from_slice(&crc.to_le_bytes());
-        self.file
-            .write_all_at(&self.buffer, (generation % 2) * SLOT_BYTES)?;
-        self.generation = generation;
-        Ok(())
     }
 
-    /// Makes the last value durable.
-    pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    /// The open file, to sync without holding a lock on the slots.
+    /// The open file, to sync from another thread.
     pub(super) fn file(&self) -> Arc<dyn DiskFile> {
         Arc::clone(&self.file)
     }

@@ -39,6 +39,8 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
     /// Bytes a file occupies on the disk, which is not its length.
     fn allocated(&self, path: &Path) -> io::Result<u64>;
+    /// Whether another process holds the lock on a file.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
     /// Takes the exclusive lock on a file, held until the guard is dropped; `None` if another process holds it.
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>>;
 }
@@ -129,6 +131,19 @@ impl Disk for Os {
     #[cfg(not(unix))]
     fn allocated(&self, path: &Path) -> io::Result<u64> {
         Ok(fs::metadata(path)?.len())
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(e)) => Err(e),
+        }
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Option<Box<dyn LockGuard>>> {

@@ -29,7 +29,7 @@ pub(super) struct Request {
     pub origin: Origin,
     pub reply: oneshot::Sender<Result<Range<Seq>, AppendError>>,
     /// The entry's share of the queue's bytes, given back with the answer.
-    pub permit: OwnedSemaphorePermit,
+    pub _permit: OwnedSemaphorePermit,
 }
 
 /// What the writer is told.
@@ -89,7 +89,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self) {
-        self.log.prepare_spare();
+        self.log.prepare();
         loop {
             let message = self
                 .waiting
@@ -99,10 +99,11 @@ impl Writer {
                 Some(Message::Append(request)) => {
                     let group = self.gather(request);
                     self.commit(group);
-                    self.log.prepare_spare();
+                    self.log.prepare();
                     let _ = self.moved.try_send(());
                 }
                 Some(Message::Tidy) => {
+                    self.log.record_noticed(now_us());
                     if let Err(error) = self.log.retire(now_us()) {
                         tracing::debug!(?error, "journal segments could not be removed yet");
                     }
@@ -267,7 +268,10 @@ impl Keeper {
                 Err(error) => tracing::warn!(%error, "journal's durable mark could not be synced"),
             }
         }
-        if moved && let Some(tidy) = self.tidy.upgrade() {
+        let noticed = !lock(&self.shared.noticed).is_empty();
+        if (moved || noticed)
+            && let Some(tidy) = self.tidy.upgrade()
+        {
             // A full queue means that the writer is busy; the next move asks again.
             let _ = tidy.try_send(Message::Tidy);
         }

@@ -1,0 +1,284 @@
+//! Room: the quota and its policies, what may be removed, and what is put on record before.
+
+use std::io;
+
+use super::catalog::{Phase, Segment, lock};
+use super::frame::{self, HEADER_BYTES, Origin, StateChange};
+use super::limits::BALLAST_BYTES;
+use super::log::{CommitError, Log};
+use super::loss::{self, Gap, GapReason};
+use super::pack::Counts;
+use super::segment::{SealedBy, file_name};
+use super::shared::Shared;
+use super::storage::Open;
+use super::{Pressure, WhenFull};
+
+/// Blocks kept so that a full disk still takes the records that say so.
+const BALLAST_FILE: &str = "ballast";
+
+/// The ballast file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ballast {
+    /// Its blocks are there.
+    Held,
+    /// It was given up, or there was no room for it.
+    Gone,
+}
+
+impl Ballast {
+    /// Makes the file, if the disk has room for it.
+    pub(super) fn hold(shared: &Shared) -> Ballast {
+        let bytes = BALLAST_BYTES.min(shared.options.reserved_bytes);
+        match write_ballast(shared, bytes) {
+            Ok(()) => Ballast::Held,
+            Err(error) => {
+                tracing::debug!(%error, "no room for the journal's ballast");
+                let _ = shared.disk.remove(&shared.dir().join(BALLAST_FILE));
+                Ballast::Gone
+            }
+        }
+    }
+
+    /// Gives the blocks back to the disk; `false` if there were none.
+    pub(super) fn release(&mut self, shared: &Shared) -> bool {
+        if *self == Ballast::Gone {
+            return false;
+        }
+        *self = Ballast::Gone;
+        let removed = shared.disk.remove(&shared.dir().join(BALLAST_FILE));
+        removed.is_ok()
+    }
+}
+
+fn write_ballast(shared: &Shared, bytes: u64) -> io::Result<()> {
+    let file = shared
+        .disk
+        .open(&shared.dir().join(BALLAST_FILE), Open::Create)?;
+    if file.len()? == bytes {
+        return Ok(());
+    }
+    file.set_len(0)?;
+    let zeros = vec![0; 64 << 10];
+    let mut at = 0;
+    while at < bytes {
+        let part = (bytes - at).min(zeros.len() as u64);
+        file.write_all_at(&zeros[..part as usize], at)?;
+        at += part;
+    }
+    file.sync_data()
+}
+
+impl Log {
+    /// Bytes of all segments on disk.
+    fn used(&self) -> u64 {
+        lock(&self.shared.catalog).allocated()
+    }
+
+    fn limit(&self, origin: Origin) -> u64 {
+        let options = &self.shared.options;
+        match origin {
+            Origin::Own => options.quota_bytes,
+            Origin::Source => options.quota_bytes - options.reserved_bytes,
+        }
+    }
+
+    /// Makes sure a frame of at most this size fits under the quota.
+    pub(super) fn make_room(
+        &mut self,
+        bytes: u64,
+        origin: Origin,
+        at_us: i64,
+    ) -> Result<(), CommitError> {
+        let wanted = bytes + HEADER_BYTES as u64;
+        let limit = self.limit(origin);
+        if self.used() + wanted <= limit {
+            return Ok(());
+        }
+        self.retire(at_us)?;
+        // Dropping writes a record each time: more rounds than segments lead nowhere.
+        let mut rounds = lock(&self.shared.catalog).segments.len() + 2;
+        while self.used() + wanted > limit {
+            rounds -= 1;
+            let may_drop = self.shared.options.when_full == WhenFull::DropOldest && rounds > 0;
+            if !may_drop || !self.drop_oldest(at_us)? {
+                self.shared.pressure.send_replace(Pressure::Full);
+                return Err(CommitError::Full);
+            }
+        }
+        Ok(())
+    }
+
+    /// After the disk itself was full: makes room if it can, and says whether another try makes sense.
+    pub(super) fn free_disk(&mut self, origin: Origin, at_us: i64) -> bool {
+        if origin == Origin::Own && self.ballast.release(&self.shared) {
+            return true;
+        }
+        matches!(self.retire(at_us), Ok(true))
+            || (self.shared.options.when_full == WhenFull::DropOldest
+                && matches!(self.drop_oldest(at_us), Ok(true)))
+    }
+
+    /// Removes closed segments that every sink is done with, all but the newest few; whether it did.
+    pub(super) fn retire(&mut self, at_us: i64) -> Result<bool, CommitError> {
+        let Some(floor) = self.shared.floor() else {
+            return Ok(false);
+        };
+        let done: Vec<Segment> = {
+            let catalog = lock(&self.shared.catalog);
+            let closed: Vec<&Segment> = catalog
+                .segments
+                .values()
+                .filter(|s| s.phase == Phase::Closed)
+                .collect();
+            let most = closed
+                .len()
+                .saturating_sub(self.shared.options.keep_segments);
+            closed
+                .into_iter()
+                .take(most)
+                .take_while(|s| s.end_seq <= floor + 1)
+                .cloned()
+                .collect()
+        };
+        let last_end = done.iter().map(|s| s.end_seq).max();
+        let (Some(first), Some(last_end)) = (done.first(), last_end) else {
+            return Ok(false);
+        };
+        let gap = Gap {
+            first_seq: first.first_seq,
+            last_seq: last_end - 1,
+            reason: GapReason::Delivered,
+        };
+        if gap.first_seq <= gap.last_seq {
+            self.record(gap, at_us)?;
+        }
+        self.unlink(&done);
+        self.publish_pressure();
+        Ok(true)
+    }
+
+    /// Drops the oldest closed segment, on record; `false` if there is none.
+    fn drop_oldest(&mut self, at_us: i64) -> Result<bool, CommitError> {
+        let oldest = lock(&self.shared.catalog).segments.values().next().cloned();
+        let oldest = match oldest {
+            Some(segment) if segment.phase == Phase::Closed => segment,
+            // Only the open segment is left: it becomes droppable by being closed.
+            Some(segment) if segment.end_seq > segment.first_seq => {
+                return Ok(self.seal(SealedBy::Writer, at_us).is_ok());
+            }
+            _ => return Ok(false),
+        };
+        let delivered_to = self.shared.floor().unwrap_or(0);
+        let first_lost = oldest.first_seq.max(delivered_to + 1);
+        if oldest.first_seq < first_lost.min(oldest.end_seq) {
+            let last_seq = first_lost.min(oldest.end_seq) - 1;
+            self.record(
+                Gap {
+                    first_seq: oldest.first_seq,
+                    last_seq,
+                    reason: GapReason::Delivered,
+                },
+                at_us,
+            )?;
+        }
+        if first_lost < oldest.end_seq {
+            let gap = Gap {
+                first_seq: first_lost,
+                last_seq: oldest.end_seq - 1,
+                reason: GapReason::Dropped,
+            };
+            self.record(gap, at_us)?;
+            self.shared
+                .metrics
+                .dropped_events
+                .inc_by(oldest.end_seq - first_lost);
+            tracing::warn!(
+                first = gap.first_seq,
+                last = gap.last_seq,
+                "journal full: oldest events dropped"
+            );
+        }
+        self.unlink(&[oldest]);
+        Ok(true)
+    }
+
+    /// Puts gaps that readers met on signed record.
+    pub(super) fn record_noticed(&mut self, at_us: i64) {
+        let noticed = std::mem::take(&mut *lock(&self.shared.noticed));
+        for gap in noticed {
+            self.shared
+                .metrics
+                .damaged_events
+                .inc_by(gap.last_seq - gap.first_seq + 1);
+            if self.record(gap, at_us).is_err() {
+                tracing::warn!(
+                    first = gap.first_seq,
+                    last = gap.last_seq,
+                    "loss could not be put on record yet"
+                );
+                lock(&self.shared.noticed).push(gap);
+                return;
+            }
+        }
+    }
+
+    /// Puts a gap on signed record before anything is removed.
+    fn record(&mut self, gap: Gap, at_us: i64) -> Result<(), CommitError> {
+        let changes: Vec<StateChange> = {
+            let state = lock(&self.shared.state);
+            loss::record(
+                &state,
+                gap,
+                at_us,
+                self.shared.journal_id,
+                &self.shared.signer,
+            )
+        };
+        let mut raw = Vec::new();
+        for change in &changes {
+            frame::encode_entry(&mut raw, &[], 0, Origin::Own, Some(change));
+        }
+        let counts = Counts {
+            events: 0,
+            entries: changes.len() as u32,
+        };
+        let outcome = match self.commit_raw(&mut raw, counts, changes.iter(), at_us) {
+            Err(CommitError::Full) if self.ballast.release(&self.shared) => {
+                self.commit_raw(&mut raw, counts, changes.iter(), at_us)
+            }
+            outcome => outcome,
+        };
+        outcome?;
+        self.shared.list_gaps();
+        Ok(())
+    }
+
+    fn unlink(&mut self, segments: &[Segment]) {
+        let dir = self.shared.dir().clone();
+        for segment in segments {
+            lock(&self.shared.catalog).segments.remove(&segment.number);
+            // One folder sync each: after a crash the oldest are gone first, never one from the middle.
+            let removed = self
+                .shared
+                .disk
+                .remove(&dir.join(file_name(segment.number)));
+            if let Err(error) = removed.and_then(|()| self.shared.disk.sync_dir(&dir)) {
+                tracing::warn!(%error, segment = segment.number, "journal segment could not be removed");
+            }
+        }
+    }
+
+    /// Tells how full the journal is.
+    pub(super) fn publish_pressure(&self) {
+        let used = self.used();
+        let metrics = &self.shared.metrics;
+        metrics.used_bytes.set(used as i64);
+        metrics
+            .quota_bytes
+            .set(self.shared.options.quota_bytes as i64);
+        let pressure = Pressure::of(used, self.limit(Origin::Source));
+        self.shared
+            .pressure
+            .send_if_modified(|old| std::mem::replace(old, pressure) != pressure);
+    }
+}
