@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
+use std::str::FromStr;
 
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use thiserror::Error;
@@ -130,13 +131,26 @@ fn generate(disk: &dyn Disk, dir: &Path) -> Result<Ed25519KeyPair, KeyError> {
 /// Reads the public key file of a folder, if there is one.
 pub(super) fn read_public_key(disk: &dyn Disk, dir: &Path) -> Option<PublicKey> {
     let text = storage::read_small(disk, &dir.join(PUBLIC_KEY_FILE), MAX_KEY_FILE_BYTES).ok()?;
-    let text = std::str::from_utf8(&text).ok()?.trim();
-    let mut key = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
+    std::str::from_utf8(&text).ok()?.trim().parse().ok()
+}
+
+/// The text is not a public key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a public key is 64 hexadecimal digits")]
+pub struct ParsePublicKeyError;
+
+impl FromStr for PublicKey {
+    type Err = ParsePublicKeyError;
+
+    fn from_str(text: &str) -> Result<Self, ParsePublicKeyError> {
+        let mut key = [0; 32];
+        if text.len() != 2 * key.len() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(ParsePublicKeyError);
+        }
+        for (i, byte) in key.iter_mut().enumerate() {
+            let digits = text.get(2 * i..2 * i + 2).ok_or(ParsePublicKeyError)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| ParsePublicKeyError)?;
+        }
+        Ok(PublicKey(key))
     }
-    for (i, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()?;
-    }
-    Some(PublicKey(key))
 }

@@ -37,6 +37,7 @@ mod state;
 pub mod storage;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod writer;
 
 use std::io;
@@ -51,7 +52,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use self::catalog::lock;
 pub use self::cursor::{Cursor, CursorError, Start};
 pub use self::frame::{Hash, Origin, StateChange};
-pub use self::keys::{KeyError, PublicKey, Signature};
+pub use self::keys::{KeyError, ParsePublicKeyError, PublicKey, Signature};
 use self::limits::{
     MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES,
 };

@@ -7,13 +7,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use super::catalog::Catalog;
+use super::keys::PublicKey;
 use super::mark::{self, Mark};
 use super::open::{self, LOCK_FILE, OpenError};
 use super::reader::{ReadError, Reader};
 use super::recover;
 use super::scan::OnReadError;
 use super::storage::{Disk, Os};
+use super::verify;
 use super::{Frame, Seq};
+
+pub use super::verify::{Alteration, Problem, Report, SegmentReport};
 
 /// Frames read from a folder.
 #[derive(Debug)]
@@ -57,6 +61,23 @@ impl Iterator for Frames {
 /// The folder is not a journal, or one of a newer format, or cannot be read.
 pub fn read(dir: impl Into<PathBuf>, after: Seq) -> Result<Frames, OpenError> {
     read_on(Arc::new(Os), dir.into(), after)
+}
+
+/// Proves a folder: checksums, hash chain and seals, these against the public key that lies in
+/// the folder. While the service runs a frame under way may show as damage at the very end.
+///
+/// # Errors
+/// The folder is not a journal, or one of a newer format, or cannot be read.
+pub fn verify(dir: impl Into<PathBuf>) -> Result<Report, OpenError> {
+    verify::verify(&Os, dir.into(), None)
+}
+
+/// As [`verify`], against a public key that was kept elsewhere, as it should be.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(dir: impl Into<PathBuf>, trusted: PublicKey) -> Result<Report, OpenError> {
+    verify::verify(&Os, dir.into(), Some(trusted))
 }
 
 pub(super) fn read_on(disk: Arc<dyn Disk>, dir: PathBuf, after: Seq) -> Result<Frames, OpenError> {

@@ -54,7 +54,7 @@ fn write_ballast(shared: &Shared, bytes: u64) -> io::Result<()> {
     let file = shared
         .disk
         .open(&shared.dir().join(BALLAST_FILE), Open::Create)?;
-    if file.len()? == bytes {
+    if file.bytes()? == bytes {
         return Ok(());
     }
     file.set_len(0)?;

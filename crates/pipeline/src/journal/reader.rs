@@ -85,11 +85,6 @@ impl Reader {
         self.place = None;
     }
 
-    /// The last sequence returned or passed over.
-    pub(super) fn position(&self) -> Seq {
-        self.wanted - 1
-    }
-
     /// Bad ranges met since the last call.
     pub(super) fn take_bad(&mut self) -> Vec<BadRange> {
         std::mem::take(&mut self.bad)

@@ -71,7 +71,7 @@ pub(super) fn survey(
     number: u64,
     limit: Option<u64>,
 ) -> io::Result<Survey> {
-    let len = file.len()?;
+    let len = file.bytes()?;
     let header = read_header(&**file)
         .unwrap_or(None)
         .filter(|h| h.number == number);

@@ -159,7 +159,7 @@ impl DiskFile for SimFile {
         self.file.set_len(bytes)
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn bytes(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
     }
 

@@ -33,7 +33,7 @@ impl Slots {
     /// Opens the file, making it if needed, and reads the newest value. The caller syncs the folder.
     pub(super) fn open(disk: &Arc<dyn Disk>, path: &Path) -> io::Result<(Slots, Option<Vec<u8>>)> {
         let file = disk.open(path, Open::Create)?;
-        if file.len()? < 2 * SLOT_BYTES {
+        if file.bytes()? < 2 * SLOT_BYTES {
             // All blocks now, so that a full disk never keeps a value from being rewritten.
             file.write_all_at(&[0; 2 * SLOT_BYTES as usize], 0)?;
             file.sync_data()?;

@@ -61,12 +61,6 @@ impl State {
         }
     }
 
-    /// Forgets everything.
-    pub(super) fn clear(&mut self) {
-        self.values.clear();
-        self.bytes = 0;
-    }
-
     /// The bodies of a snapshot's frames with the number of pairs in each; at least one.
     pub(super) fn snapshot(&self) -> Vec<(Vec<u8>, u32)> {
         let mut parts = Vec::new();

@@ -53,8 +53,8 @@ pub trait DiskFile: fmt::Debug + Send + Sync {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
     /// Cuts or extends the file.
     fn set_len(&self, bytes: u64) -> io::Result<()>;
-    /// Length of the file.
-    fn len(&self) -> io::Result<u64>;
+    /// Length of the file in bytes.
+    fn bytes(&self) -> io::Result<u64>;
     /// Makes contents and length durable (fdatasync).
     fn sync_data(&self) -> io::Result<()>;
 }
@@ -207,7 +207,7 @@ impl DiskFile for File {
         File::set_len(self, bytes)
     }
 
-    fn len(&self) -> io::Result<u64> {
+    fn bytes(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 
@@ -247,7 +247,7 @@ pub fn create_whole(disk: &dyn Disk, dir: &Path, name: &str, contents: &[u8]) ->
 /// Reads a small file whole; one above the limit is an error.
 pub fn read_small(disk: &dyn Disk, path: &Path, max_bytes: usize) -> io::Result<Vec<u8>> {
     let file = disk.open(path, Open::Read)?;
-    let bytes = file.len()?;
+    let bytes = file.bytes()?;
     if bytes > max_bytes as u64 {
         return Err(io::Error::new(
             io::ErrorKind::InvalidData,

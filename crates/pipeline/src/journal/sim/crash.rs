@@ -14,9 +14,7 @@ use crate::journal::log::{CommitError, Log};
 use crate::journal::open;
 use crate::journal::reader::Reader;
 use crate::journal::scan::OnReadError;
-use crate::journal::{
-    Entry, GapReason, JournalOptions, Origin, Seq, Start, StateChange, WhenFull, limits,
-};
+use crate::journal::{Entry, GapReason, JournalOptions, Origin, Seq, Start, StateChange, WhenFull};
 
 /// What kind of world a seed lives in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -352,6 +350,13 @@ fn append(book: &mut Book, log: &mut Log, rng: &mut StdRng, at_us: i64) {
     book.totals.commits += 1;
 }
 
+fn live_once(book: &Mutex<Book>, world: World, lives: u64) {
+    let mut book = lock(book);
+    let last = book.life == lives;
+    live(&mut book, world, last);
+    book.life += 1;
+}
+
 /// Lets a seed live several lives with a power cut after each.
 fn run(seed: u64, world: World) -> Book {
     let book = Arc::new(Mutex::new(Book {
@@ -377,11 +382,7 @@ fn run(seed: u64, world: World) -> Book {
     sim.host("disk", move || {
         let book = Arc::clone(&host_book);
         async move {
-            let mut book = lock(&book);
-            let last = book.life == lives;
-            live(&mut book, world, last);
-            book.life += 1;
-            drop(book);
+            live_once(&book, world, lives);
             std::future::pending::<()>().await;
             Ok(())
         }
@@ -424,10 +425,9 @@ fn totals(world: World) -> (Totals, Vec<String>) {
 
 fn holds(world: World) -> Totals {
     let (sum, violations) = totals(world);
-    println!("{world:?}: {} seeds, {sum:?}", seeds());
     assert!(
         violations.is_empty(),
-        "{} violations, the first: {:#?}",
+        "{world:?}, {sum:?}: {} violations, the first: {:#?}",
         violations.len(),
         &violations[..violations.len().min(5)]
     );

@@ -195,4 +195,3 @@ impl Shared {
 fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX >> 3)
 }
-
