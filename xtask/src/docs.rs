@@ -116,12 +116,7 @@ mod tests {
     use super::*;
 
     fn project(text: &str) -> Project {
-        Project {
-            files: vec![File {
-                path: "docs/page.md".to_owned(),
-                text: text.to_owned(),
-            }],
-        }
+        Project::of([("docs/page.md".to_owned(), text.to_owned())])
     }
 
     #[test]

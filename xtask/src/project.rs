@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::source;
+
 /// Folders that are not the project's own writing.
 const SKIPPED_FOLDERS: [&str; 8] = [
     ".git",
@@ -27,6 +29,8 @@ pub struct File {
     /// Relative to the root, with `/` between parts on every platform.
     pub path: String,
     pub text: String,
+    /// Whether only tests run it.
+    pub is_test: bool,
 }
 
 /// Every text of the repository, sorted by path.
@@ -68,8 +72,27 @@ impl Project {
                 }
             }
         }
+        Ok(Project::of(files))
+    }
+
+    /// The repository that consists of these paths and texts.
+    #[must_use]
+    pub fn of(texts: impl IntoIterator<Item = (String, String)>) -> Project {
+        let file = |(path, text): (String, String)| File {
+            is_test: lies_among_tests(&path),
+            path,
+            text,
+        };
+        let mut files: Vec<File> = texts.into_iter().map(file).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Project { files })
+        let modules: Vec<String> = files.iter().flat_map(test_modules).collect();
+        for file in &mut files {
+            file.is_test |= modules.iter().any(|module| {
+                let inside = file.path.strip_prefix(module.as_str());
+                inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+            });
+        }
+        Project { files }
     }
 
     #[must_use]
@@ -87,22 +110,48 @@ impl Project {
 }
 
 impl File {
-    /// Code that only tests run, by where it lies.
-    #[must_use]
-    pub fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.split('/').any(|part| part == "tests")
-    }
-
     /// Code of the product: what is built into the program.
     #[must_use]
     pub fn is_product(&self) -> bool {
         let mut parts = self.path.split('/');
-        parts.next() == Some("crates") && parts.nth(1) == Some("src") && !self.is_test()
+        parts.next() == Some("crates") && parts.nth(1) == Some("src") && !self.is_test
     }
 }
 
-/// The file, or nothing when it is not text.
-fn read(root: &Path, path: &Path) -> Result<Option<File>> {
+fn lies_among_tests(path: &str) -> bool {
+    path.ends_with("/tests.rs") || path.split('/').any(|part| part == "tests")
+}
+
+/// The modules that a file declares for tests only, as paths without an ending.
+fn test_modules(file: &File) -> Vec<String> {
+    let Some(stem) = file.path.strip_suffix(".rs") else {
+        return Vec::new();
+    };
+    let folder = match stem.rsplit_once('/') {
+        Some((folder, "mod" | "lib" | "main")) => folder,
+        _ => stem,
+    };
+    let code = source::code(&file.text);
+    let mut modules = Vec::new();
+    for (at, marker) in code.match_indices("#[cfg(test)]") {
+        let item = code[at + marker.len()..].trim_start();
+        let item = item
+            .trim_start_matches("pub(crate) ")
+            .trim_start_matches("pub(super) ");
+        let name = item
+            .strip_prefix("mod ")
+            .and_then(|rest| rest.split_once(';'));
+        if let Some((name, _)) = name
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+        {
+            modules.push(format!("{folder}/{name}"));
+        }
+    }
+    modules
+}
+
+/// The file's path and text, or nothing when it is not text.
+fn read(root: &Path, path: &Path) -> Result<Option<(String, String)>> {
     let bytes = fs::read(path).with_context(|| format!("reading {}", path.display()))?;
     let Ok(text) = String::from_utf8(bytes) else {
         return Ok(None);
@@ -112,30 +161,51 @@ fn read(root: &Path, path: &Path) -> Result<Option<File>> {
         .components()
         .map(|part| part.as_os_str().to_string_lossy())
         .collect();
-    Ok(Some(File {
-        path: parts.join("/"),
-        text,
-    }))
+    Ok(Some((parts.join("/"), text)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn file(path: &str) -> File {
-        File {
-            path: path.to_owned(),
-            text: String::new(),
-        }
-    }
-
     #[test]
     fn tells_product_code_from_tests() {
-        assert!(file("crates/formats/src/event.rs").is_product());
-        assert!(!file("crates/formats/src/event/tests.rs").is_product());
-        assert!(!file("crates/windrow/tests/it/main.rs").is_product());
-        assert!(!file("crates/formats/examples/bench_event.rs").is_product());
-        assert!(!file("xtask/src/main.rs").is_product());
+        let texts = [
+            ("crates/formats/src/event.rs", true),
+            ("crates/formats/src/event/tests.rs", false),
+            ("crates/windrow/tests/it/main.rs", false),
+            ("crates/formats/examples/bench_event.rs", false),
+            ("xtask/src/main.rs", false),
+            ("crates/pipeline/src/journal/sim.rs", false),
+            ("crates/pipeline/src/journal/sim/crash.rs", false),
+            ("crates/pipeline/src/journal/simple.rs", true),
+            ("crates/pipeline/src/tls.rs", true),
+            ("crates/pipeline/src/tls/faults.rs", false),
+        ];
+        let declarations = [
+            (
+                "crates/pipeline/src/journal/mod.rs",
+                "#[cfg(test)]\nmod sim;\nmod simple;",
+            ),
+            (
+                "crates/pipeline/src/tls.rs",
+                "#[cfg(test)]\npub(crate) mod faults;",
+            ),
+        ];
+        let declared = |path: &str| {
+            let found = declarations.iter().find(|(other, _)| *other == path);
+            found.map_or(String::new(), |(_, text)| (*text).to_owned())
+        };
+        let paths = texts.iter().map(|(path, _)| *path);
+        let paths = paths.chain(["crates/pipeline/src/journal/mod.rs"]);
+        let project = Project::of(paths.map(|path| (path.to_owned(), declared(path))));
+        for (path, is_product) in texts {
+            assert_eq!(
+                project.get(path).unwrap().is_product(),
+                is_product,
+                "{path}"
+            );
+        }
     }
 
     #[test]

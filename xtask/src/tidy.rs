@@ -104,19 +104,12 @@ fn exemptions(project: &Project, list: &str, findings: &mut Vec<Finding>) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::{File, root};
+    use crate::project::root;
 
     /// A repository of the given texts.
     pub(super) fn project(files: &[(&str, &str)]) -> Project {
-        Project {
-            files: files
-                .iter()
-                .map(|&(path, text)| File {
-                    path: path.to_owned(),
-                    text: text.to_owned(),
-                })
-                .collect(),
-        }
+        let owned = |&(path, text): &(&str, &str)| (path.to_owned(), text.to_owned());
+        Project::of(files.iter().map(owned))
     }
 
     /// The findings as lines, to compare with.

@@ -137,7 +137,7 @@ pub(super) fn environment(project: &Project) -> Vec<Finding> {
         .collect()
 }
 
-/// In the program an error of the file system reaches a person: it has to name the file.
+/// A command's error reaches a person: it has to name the file.
 pub(super) fn file_errors_name_the_file(project: &Project) -> Vec<Finding> {
     let unnamed = [
         "std::fs::File::create",
@@ -158,7 +158,7 @@ pub(super) fn file_errors_name_the_file(project: &Project) -> Vec<Finding> {
     ];
     project
         .rust()
-        .filter(|file| file.is_product() && file.path.starts_with("crates/windrow/"))
+        .filter(|file| file.is_product() && file.path.starts_with("crates/windrow/src/cli/"))
         .flat_map(|file| {
             forbid(
                 file,
@@ -336,13 +336,13 @@ mod tests {
     fn file_errors_have_a_name() {
         let text = "use std::fs::File;\nfn f() { std::fs::read(p); fs_err::read(p); }\n";
         let project = project(&[
-            ("crates/windrow/src/a.rs", text),
+            ("crates/windrow/src/cli/a.rs", text),
             ("crates/lake/src/a.rs", text),
         ]);
         assert_eq!(
             lines(&file_errors_name_the_file(&project)),
             [
-                "crates/windrow/src/a.rs:2: fs_err names the file in its errors, unlike std::fs::read"
+                "crates/windrow/src/cli/a.rs:2: fs_err names the file in its errors, unlike std::fs::read"
             ]
         );
     }

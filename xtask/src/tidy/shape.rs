@@ -18,7 +18,7 @@ pub(super) fn functions(project: &Project) -> Vec<Finding> {
     let mut findings = Vec::new();
     let exempt = exemptions(project, LONG_FUNCTIONS, &mut findings);
     let mut used = vec![false; exempt.len()];
-    for file in project.rust().filter(|file| !file.is_test()) {
+    for file in project.rust().filter(|file| !file.is_test) {
         let code = source::without_tests(&source::code(&file.text));
         for function in source::functions(&code) {
             if function.lines <= FUNCTION_LINES_MAX {
