@@ -15,7 +15,7 @@ use super::recover;
 use super::scan::OnReadError;
 use super::storage::{Disk, Os};
 use super::verify;
-use super::{Frame, Seq};
+use super::{Frame, JournalOptions, Recovery, Seq};
 
 pub use super::verify::{Alteration, Problem, Report, SegmentReport};
 
@@ -60,7 +60,7 @@ impl Iterator for Frames {
 /// # Errors
 /// The folder is not a journal, or one of a newer format, or cannot be read.
 pub fn read(dir: impl Into<PathBuf>, after: Seq) -> Result<Frames, OpenError> {
-    read_on(Arc::new(Os), dir.into(), after)
+    read_on(Arc::new(Os), dir, after)
 }
 
 /// Proves a folder: checksums, hash chain and seals, these against the public key that lies in
@@ -69,7 +69,25 @@ pub fn read(dir: impl Into<PathBuf>, after: Seq) -> Result<Frames, OpenError> {
 /// # Errors
 /// The folder is not a journal, or one of a newer format, or cannot be read.
 pub fn verify(dir: impl Into<PathBuf>) -> Result<Report, OpenError> {
-    verify::verify(&Os, dir.into(), None)
+    verify_on(&Os, dir)
+}
+
+/// As [`verify`], on another disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(disk: &dyn Disk, dir: impl Into<PathBuf>) -> Result<Report, OpenError> {
+    verify::verify(disk, dir.into(), None)
+}
+
+/// Does what the service does at its start, takes the lock and repairs included, and stops there.
+///
+/// # Errors
+/// As [`super::Journal::open`].
+pub fn repair_on(disk: Arc<dyn Disk>, options: JournalOptions) -> Result<Recovery, OpenError> {
+    let mut opened = open::open(disk, options, jiff::Timestamp::now().as_microsecond())?;
+    opened.log.close(jiff::Timestamp::now().as_microsecond());
+    Ok(opened.recovery)
 }
 
 /// As [`verify`], against a public key that was kept elsewhere, as it should be.
@@ -80,7 +98,16 @@ pub fn verify_with(dir: impl Into<PathBuf>, trusted: PublicKey) -> Result<Report
     verify::verify(&Os, dir.into(), Some(trusted))
 }
 
-pub(super) fn read_on(disk: Arc<dyn Disk>, dir: PathBuf, after: Seq) -> Result<Frames, OpenError> {
+/// As [`read`], on another disk.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_on(
+    disk: Arc<dyn Disk>,
+    dir: impl Into<PathBuf>,
+    after: Seq,
+) -> Result<Frames, OpenError> {
+    let dir = dir.into();
     let dir_name = dir.display().to_string();
     if open::read_version(&*disk, &dir)?.is_none() {
         return Err(OpenError::NotAJournal { dir: dir_name });

@@ -4,11 +4,15 @@
 //! operating system's files, on a simulated disk that forgets what was not synced, and on
 //! one that fails at will.
 
+mod memory;
+
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+
+pub use self::memory::Memory;
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

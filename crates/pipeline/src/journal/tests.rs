@@ -1,5 +1,7 @@
 //! The journal as its callers see it, on the operating system's files.
 
+mod damage;
+
 use super::*;
 
 fn options(dir: &tempfile::TempDir) -> JournalOptions {

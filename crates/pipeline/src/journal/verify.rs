@@ -216,6 +216,15 @@ struct Before {
     tip: Option<Hash>,
 }
 
+/// What is known of a segment from outside it.
+struct Place {
+    number: u64,
+    end: u64,
+    /// The sequence after its last event.
+    end_seq: Option<Seq>,
+    is_newest: bool,
+}
+
 /// A walk through one segment.
 struct Walk {
     number: u64,
@@ -262,16 +271,9 @@ impl Prover<'_> {
             ),
             Some(header) => self.beginning(header),
         }
-        let durable_end = self
-            .mark
-            .filter(|m| is_running && m.segment == number)
-            .map(|m| m.end);
-        let end = self
-            .end_of(number, next)?
-            .or(durable_end)
-            .unwrap_or(len)
-            .min(len);
-        let walk = self.walk(file, number, header.as_ref(), end, next)?;
+        let place = self.place(number, next, len, is_running)?;
+        let end = place.end;
+        let walk = self.walk(file, header.as_ref(), &place)?;
         self.judge_seal(&walk);
         if let Some((seal, _)) = &walk.seal {
             self.root = Some(seal.root);
@@ -292,17 +294,35 @@ impl Prover<'_> {
         Ok(())
     }
 
-    /// Where a segment ends according to the one after it.
-    fn end_of(&self, number: u64, next: Option<u64>) -> io::Result<Option<u64>> {
+    /// Where a segment ends according to the one after it, or else to the durable mark.
+    fn place(
+        &self,
+        number: u64,
+        next: Option<u64>,
+        len: u64,
+        is_running: bool,
+    ) -> io::Result<Place> {
+        let mark = self.mark.filter(|m| m.segment == number);
+        let newest = Place {
+            number,
+            end: mark.filter(|_| is_running).map_or(len, |m| m.end.min(len)),
+            end_seq: mark.map(|m| m.next_seq),
+            is_newest: next.is_none(),
+        };
         let Some(file) = next
             .map(|next| open_segment(self.disk, self.dir, next))
             .transpose()?
             .flatten()
         else {
-            return Ok(None);
+            return Ok(newest);
         };
         let header = read_header(&*file)?.filter(|h| h.previous.number == number);
-        Ok(header.map(|h| h.previous.end))
+        Ok(header.map_or(newest, |h| Place {
+            number,
+            end: h.previous.end.min(len),
+            end_seq: Some(h.first_seq),
+            is_newest: false,
+        }))
     }
 
     /// Compares what a segment says was before it with what is there.
@@ -350,32 +370,33 @@ impl Prover<'_> {
     fn walk(
         &mut self,
         file: Arc<dyn DiskFile>,
-        number: u64,
         header: Option<&SegmentHeader>,
-        end: u64,
-        next: Option<u64>,
+        place: &Place,
     ) -> io::Result<Walk> {
         let start = SEGMENT_HEADER_BYTES as u64;
+        let before_seq = self.before.as_ref().map_or(1, |b| b.end_seq);
         let mut walk = Walk {
-            number,
+            number: place.number,
             scan: Scan::new(file, header.map(|h| h.id), start, OnReadError::Skip),
             tree: Tree::default(),
             tip: header.map(|h| h.previous.hash),
             last: None,
-            next_seq: header.map_or(self.before.as_ref().map_or(1, |b| b.end_seq), |h| {
-                h.first_seq
-            }),
+            next_seq: header.map_or(before_seq, |h| h.first_seq),
             seal: None,
         };
         loop {
             let from = walk.scan.offset();
-            match walk.scan.next(end)? {
+            match walk.scan.next(place.end)? {
                 Found::End => return Ok(walk),
                 Found::Frame(header) => self.frame(&mut walk, from, &header),
                 Found::Damage(bad) => self.damage(&mut walk, &bad),
                 Found::Tail(bad) => {
-                    if !self.is_torn(number, &bad, next) {
+                    if !self.is_torn(place, &bad) {
                         self.damage(&mut walk, &bad);
+                        if let Some(end_seq) = place.end_seq.filter(|end| *end > walk.next_seq) {
+                            self.name_damage(walk.number, (walk.next_seq, end_seq));
+                            walk.next_seq = end_seq;
+                        }
                     }
                     return Ok(walk);
                 }
@@ -384,11 +405,11 @@ impl Prover<'_> {
     }
 
     /// Whether the end of the newest segment is a write that a crash cut short.
-    fn is_torn(&self, number: u64, bad: &Bad, next: Option<u64>) -> bool {
-        let durable = self
-            .mark
-            .is_some_and(|m| m.segment > number || (m.segment == number && bad.from < m.end));
-        next.is_none() && !durable
+    fn is_torn(&self, place: &Place, bad: &Bad) -> bool {
+        let durable = self.mark.is_some_and(|m| {
+            m.segment > place.number || (m.segment == place.number && bad.from < m.end)
+        });
+        place.is_newest && !durable
     }
 
     fn frame(&mut self, walk: &mut Walk, from: u64, header: &Header) {
