@@ -11,6 +11,7 @@ pub mod event;
 pub mod identity;
 pub mod limits;
 pub mod names;
+pub mod own;
 pub mod sldc;
 pub mod syslog;
 mod varint;

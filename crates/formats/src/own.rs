@@ -1,0 +1,137 @@
+//! windrow's own records as Windows events.
+//!
+//! A loss, a sealed root, a start or a stop is an event like any other: it goes through the
+//! journal and leaves through every sink. Its batch is marked `Kind::Own`, so that detection
+//! never feeds on it. The ids are a promise to whoever writes rules on them:
+//! docs/own-events.md lists them.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+/// The provider of our own events, in `System/Provider/@Name`.
+pub const PROVIDER: &str = "Windrow";
+/// The channel of our own events.
+pub const CHANNEL: &str = "Windrow/Operational";
+
+/// What our own events say, by event id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnEventId {
+    /// The service has started.
+    ServiceStarted = 1,
+    /// The service stops in good order.
+    ServiceStopped = 2,
+    /// A new configuration is in force.
+    ConfigurationReloaded = 3,
+    /// A new configuration was refused and the old one stays.
+    ConfigurationRefused = 4,
+    /// A journal segment was sealed; carries its signed root.
+    SegmentSealed = 10,
+    /// Part of the journal could not be read and was kept aside.
+    JournalDamaged = 11,
+    /// Events were dropped by the quota, as the administrator chose.
+    EventsDropped = 12,
+    /// The journal is near or at its quota.
+    JournalPressure = 13,
+    /// A sink is no longer configured; carries how much it did not get.
+    SinkRemoved = 14,
+    /// A machine sent "no bookmark" although one was stored for it.
+    BookmarkIgnored = 20,
+}
+
+/// Windows' levels, as far as our own events use them (winmeta.xml).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnLevel {
+    /// Level 2.
+    Error = 2,
+    /// Level 3.
+    Warning = 3,
+    /// Level 4.
+    Information = 4,
+}
+
+/// One of our own events, ready to be written as Event XML.
+#[derive(Debug)]
+pub struct OwnEvent<'a> {
+    /// What happened.
+    pub id: OwnEventId,
+    /// How grave it is.
+    pub level: OwnLevel,
+    /// When it happened.
+    pub time: Timestamp,
+    /// The machine windrow runs on.
+    pub computer: &'a str,
+    /// One sentence for a reader.
+    pub message: &'a str,
+    /// The facts, as named data.
+    pub data: &'a [(&'a str, &'a str)],
+}
+
+impl OwnEvent<'_> {
+    /// The event as a `RenderedText` delivery would carry it.
+    pub fn to_xml(&self) -> String {
+        let mut xml = String::with_capacity(640);
+        xml.push_str(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>",
+        );
+        // Writing to a String cannot fail.
+        let _ = write!(
+            xml,
+            "<Provider Name='{PROVIDER}'/><EventID>{}</EventID><Version>0</Version><Level>{}</Level>\
+             <Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords>\
+             <TimeCreated SystemTime='{:.9}'/><Channel>{CHANNEL}</Channel><Computer>",
+            self.id as u32, self.level as u32, self.time,
+        );
+        push_escaped(&mut xml, self.computer);
+        xml.push_str("</Computer><Security/></System><EventData>");
+        for (name, value) in self.data {
+            xml.push_str("<Data Name='");
+            push_escaped(&mut xml, name);
+            xml.push_str("'>");
+            push_escaped(&mut xml, value);
+            xml.push_str("</Data>");
+        }
+        xml.push_str("</EventData><RenderingInfo Culture='en-US'><Message>");
+        push_escaped(&mut xml, self.message);
+        let _ = write!(
+            xml,
+            "</Message><Level>{:?}</Level><Provider>{PROVIDER}</Provider></RenderingInfo></Event>",
+            self.level
+        );
+        xml
+    }
+}
+
+/// XML 1.0 escaping for text and attributes; characters that XML forbids become U+FFFD.
+fn push_escaped(out: &mut String, text: &str) {
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\'' => out.push_str("&apos;"),
+            '"' => out.push_str("&quot;"),
+            '\t' | '\n' | '\r' => out.push(character),
+            c if c < ' ' || c == '\u{fffe}' || c == '\u{ffff}' => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_own_event_is_event_xml_with_everything_escaped() {
+        let event = OwnEvent {
+            id: OwnEventId::EventsDropped,
+            level: OwnLevel::Error,
+            time: "2026-11-21T10:00:00.5Z".parse().unwrap(),
+            computer: "wec<1>",
+            message: "3 events dropped & recorded",
+            data: &[("FirstSeq", "1"), ("Reason", "quota\u{1}'\"")],
+        };
+        insta::assert_snapshot!(event.to_xml(), @r#"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Windrow'/><EventID>12</EventID><Version>0</Version><Level>2</Level><Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords><TimeCreated SystemTime='2026-11-21T10:00:00.500000000Z'/><Channel>Windrow/Operational</Channel><Computer>wec&lt;1&gt;</Computer><Security/></System><EventData><Data Name='FirstSeq'>1</Data><Data Name='Reason'>quota�&apos;&quot;</Data></EventData><RenderingInfo Culture='en-US'><Message>3 events dropped &amp; recorded</Message><Level>Error</Level><Provider>Windrow</Provider></RenderingInfo></Event>"#);
+    }
+}
