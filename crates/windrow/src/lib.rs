@@ -11,3 +11,4 @@ pub mod output;
 pub mod pki;
 pub mod service;
 pub mod simulate;
+pub mod status;

@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::Layer;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -16,9 +16,20 @@ pub fn is_level(text: &str) -> bool {
     !text.trim().is_empty() && text.parse::<Targets>().is_ok()
 }
 
+/// A bare level is about this program: the libraries beneath it are heard from `warn` on.
+fn targets(level: &str) -> Targets {
+    let said: Targets = level.parse().unwrap_or_default();
+    match level.trim().parse::<LevelFilter>() {
+        Ok(own) => Targets::new()
+            .with_default(own.min(LevelFilter::WARN))
+            .with_target("windrow", own),
+        Err(_) => said,
+    }
+}
+
 /// Starts the log of the process. A second call changes nothing: the first one counts.
 pub fn start(log: &Log, terminal: &Terminal) {
-    let targets: Targets = log.level.parse().unwrap_or_default();
+    let targets = targets(&log.level);
     let json = match log.format {
         LogFormat::Auto => !std::io::stderr().is_terminal(),
         LogFormat::Text => false,

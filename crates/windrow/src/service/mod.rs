@@ -1,12 +1,351 @@
-//! The wiring behind `windrow run`.
+//! The running service: sources, journal, sinks, lake, and the two local doors, wired.
+//!
+//! [`start`] makes everything run and answers with a [`Service`]; [`Service::stop`] ends it in
+//! the order in which nothing acknowledged can be lost: sources first, then what is still to be
+//! delivered as far as the receivers take it at once, the lake, and the journal last. [`run`]
+//! adds what a service under systemd needs: signals, readiness, reload.
 
-use crate::config::{Loader, checked};
+mod http;
+mod lake_sink;
+mod metrics;
+mod own;
+mod sinks;
+mod socket;
+mod sources;
+mod start;
+mod watch;
+mod web;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_lake::{Lake, QueryError, QueryLimits, QueryOutput};
+use windrow_pipeline::journal::{Journal, Pressure, Seq};
+
+use crate::config::{Loader, Need, checked};
+use crate::datadir::{DataDir, Purpose};
 use crate::exit;
+use crate::status;
+
+use lake_sink::Tail;
+use own::Recorder;
+
+pub use start::start;
+
+/// Time the sinks have to deliver what is left when the service stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time the lake has for its last commit.
+const LAKE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time the sources have to finish what they were sent.
+const SOURCES_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// A service that runs. Cheap to clone; clones share it.
+#[derive(Clone)]
+pub struct Service {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: Mutex<Arc<checked::Config>>,
+    generation: Mutex<Generation>,
+    started_at: Timestamp,
+    journal: Journal,
+    recorder: Recorder,
+    lake: Option<LakeRoom>,
+    sources: sources::Sources,
+    sinks: sinks::Sinks,
+    web_address: SocketAddr,
+    /// The doors and the watcher.
+    rest: Tasks,
+    /// Held until the last clone is gone.
+    _data_dir: DataDir,
+}
+
+/// Which configuration is in force.
+#[derive(Clone, Copy, Debug)]
+struct Generation {
+    number: u64,
+    loaded_at: Timestamp,
+}
+
+/// The lake, and what it does not have yet.
+struct LakeRoom {
+    lake: Lake,
+    app_id: String,
+    tail: Tail,
+    metrics: metrics::LakeMetrics,
+    tasks: Tasks,
+}
+
+/// Tasks that end together.
+#[derive(Clone, Default)]
+pub(crate) struct Tasks {
+    tracker: TaskTracker,
+    token: CancellationToken,
+}
+
+impl Tasks {
+    /// Tells them to end and waits, but no longer than `timeout`.
+    async fn stop(&self, timeout: Duration) -> bool {
+        self.token.cancel();
+        self.tracker.close();
+        tokio::time::timeout(timeout, self.tracker.wait())
+            .await
+            .is_ok()
+    }
+}
+
+impl Service {
+    /// What the service says of itself now.
+    pub fn status(&self) -> status::Status {
+        let shared = &self.shared;
+        let config = self.config();
+        let generation = *lock(&shared.generation);
+        status::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: shared.started_at,
+            now: Timestamp::now(),
+            configuration: status::Configuration {
+                file: config.file.as_ref().map(|file| file.display().to_string()),
+                generation: generation.number,
+                loaded_at: generation.loaded_at,
+                changed_on_disk: changed_since(&config, generation.loaded_at),
+            },
+            journal: self.journal_status(),
+            sources: shared.sources.status(),
+            sinks: shared.sinks.status(self.durable_seq()),
+            lake: shared.lake.as_ref().map(|room| status::Lake {
+                position: shared
+                    .journal
+                    .cursors()
+                    .into_iter()
+                    .find(|(name, _)| name == start::LAKE_CURSOR)
+                    .map_or(0, |(_, seq)| seq),
+                tail_events: room.tail.len() as u64,
+                events: room.metrics.rows.get(),
+                commits: room.metrics.commits.get(),
+            }),
+        }
+    }
+
+    fn journal_status(&self) -> status::Journal {
+        let counts = self.shared.journal.metrics();
+        let pressure = *self.shared.journal.pressure().borrow();
+        status::Journal {
+            durable_seq: self.durable_seq(),
+            bytes: u64::try_from(counts.used_bytes.get()).unwrap_or(0),
+            quota_bytes: u64::try_from(counts.quota_bytes.get()).unwrap_or(0),
+            pressure: format!("{pressure:?}").to_lowercase(),
+            damaged_frames: counts.damaged_ranges.get(),
+            dropped_events: counts.dropped_events.get(),
+        }
+    }
+
+    /// The last sequence that is on disk.
+    pub fn durable_seq(&self) -> Seq {
+        *self.shared.journal.durable().borrow()
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<checked::Config> {
+        lock(&self.shared.config).clone()
+    }
+
+    /// Where health and metrics answer.
+    pub fn web_address(&self) -> SocketAddr {
+        self.shared.web_address
+    }
+
+    /// Where the WEF source `name` listens.
+    pub fn wef_address(&self, name: &str) -> Option<SocketAddr> {
+        self.shared.sources.address(name)
+    }
+
+    /// Answers one SQL statement over everything acknowledged up to now.
+    ///
+    /// # Errors
+    /// The statement, or the lake; see [`QueryError`].
+    pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryOutput, QueryError> {
+        let Some(room) = &self.shared.lake else {
+            let message = "the lake is switched off ([lake] enabled = false)".to_owned();
+            return Err(QueryError::Refused { message });
+        };
+        let tail = windrow_lake::Tail {
+            app_id: room.app_id.clone(),
+            rows: room.tail.rows(),
+        };
+        room.lake.query(sql, tail, limits).await
+    }
+
+    /// Whether events are accepted now.
+    fn health(&self) -> web::Health {
+        let journal = &self.shared.journal;
+        if *journal.pressure().borrow() < Pressure::Full {
+            return web::Health::Accepting;
+        }
+        match self.config().journal.when_full {
+            checked::WhenFull::DropOldest => web::Health::Accepting,
+            checked::WhenFull::Block => web::Health::Refusing(
+                "the journal is full: sources are refused until a sink catches up".into(),
+            ),
+        }
+    }
+
+    /// Takes up a new configuration: sources, subscriptions and sinks that changed are started
+    /// anew, the others go on. What cannot change while the service runs is refused as a whole.
+    ///
+    /// # Errors
+    /// Says what cannot change, or what could not be started; the old configuration stays.
+    pub async fn reload(&self, config: checked::Config) -> anyhow::Result<()> {
+        let old = self.config();
+        start::check_reload(&old, &config)?;
+        let shared = &self.shared;
+        shared
+            .sources
+            .reload(&config, &shared.journal, &shared.recorder)
+            .await?;
+        shared
+            .sinks
+            .reload(&config, &shared.journal, &shared.recorder)
+            .await?;
+        *lock(&shared.config) = Arc::new(config);
+        let mut generation = lock(&shared.generation);
+        *generation = Generation {
+            number: generation.number + 1,
+            loaded_at: Timestamp::now(),
+        };
+        Ok(())
+    }
+
+    /// Ends everything in good order.
+    pub async fn stop(self) {
+        let shared = &self.shared;
+        if !shared.sources.stop(SOURCES_TIMEOUT).await {
+            tracing::warn!("some machines were cut off: they will send their batch again");
+        }
+        let data = [("DurableSequence", &*self.durable_seq().to_string())];
+        shared
+            .recorder
+            .record(
+                OwnEventId::ServiceStopped,
+                OwnLevel::Information,
+                "windrow stops",
+                &data,
+            )
+            .await;
+        shared.sinks.drain(self.durable_seq(), DRAIN_TIMEOUT).await;
+        shared.sinks.stop(DRAIN_TIMEOUT).await;
+        if let Some(room) = &shared.lake
+            && !room.tasks.stop(LAKE_TIMEOUT).await
+        {
+            tracing::warn!(
+                "the lake's last commit did not finish: it will be made at the next start"
+            );
+        }
+        shared.rest.stop(DRAIN_TIMEOUT).await;
+        shared.journal.clone().close().await;
+    }
+}
 
 /// Runs the service until it is told to stop.
 ///
 /// # Errors
-/// What keeps it from starting or running.
-pub async fn run(_config: checked::Config, _loader: Loader) -> anyhow::Result<exit::Code> {
-    anyhow::bail!("the service is not wired yet")
+/// What keeps it from starting.
+pub async fn run(config: checked::Config, loader: Loader) -> anyhow::Result<exit::Code> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let data_dir = DataDir::open(&config.data_dir, Purpose::Serve)?;
+    let service = start(config, data_dir).await?;
+    notify(&[sd_notify::NotifyState::Ready]);
+    tracing::info!(web = %service.web_address(), "windrow runs");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&service, &loader).await,
+        }
+    }
+    notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("windrow stops");
+    service.stop().await;
+    Ok(exit::Code::Ok)
+}
+
+async fn reload(service: &Service, loader: &Loader) {
+    let recorder = &service.shared.recorder;
+    let loaded = loader.load(Need::File).map_err(anyhow::Error::from);
+    let taken = match loaded {
+        Ok(config) => service.reload(config).await,
+        Err(error) => Err(error),
+    };
+    match taken {
+        Ok(()) => {
+            tracing::info!("the new configuration is in force");
+            recorder
+                .record(
+                    OwnEventId::ConfigurationReloaded,
+                    OwnLevel::Information,
+                    "a new configuration is in force",
+                    &[],
+                )
+                .await;
+        }
+        Err(error) => {
+            let reason = format!("{error:#}");
+            tracing::error!("the new configuration is refused and the old one stays: {reason}");
+            let message =
+                format!("a new configuration was refused and the old one stays: {reason}");
+            recorder
+                .record(
+                    OwnEventId::ConfigurationRefused,
+                    OwnLevel::Warning,
+                    &message,
+                    &[],
+                )
+                .await;
+        }
+    }
+}
+
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    // Without systemd there is nobody to tell.
+    let _ = sd_notify::notify(states);
+}
+
+fn changed_since(config: &checked::Config, loaded_at: Timestamp) -> bool {
+    let modified = config
+        .file
+        .as_ref()
+        .and_then(|file| fs_err::metadata(file).ok()?.modified().ok());
+    modified
+        .and_then(|time| Timestamp::try_from(time).ok())
+        .is_some_and(|time| time > loaded_at)
+}
+
+/// Locks; a panic elsewhere does not make plain values unusable.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows an error with its causes in one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }

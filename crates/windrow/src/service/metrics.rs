@@ -1,0 +1,43 @@
+//! What the program itself counts; each room of the pipeline counts its own.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::registry::Registry;
+
+/// The lake as a sink.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LakeMetrics {
+    /// Commits.
+    pub(crate) commits: Counter,
+    /// Events committed.
+    pub(crate) rows: Counter,
+    /// Commits that failed and were tried again.
+    pub(crate) failures: Counter,
+    /// Events whose journal entry could not be read.
+    pub(crate) unreadable: Counter,
+}
+
+impl LakeMetrics {
+    /// Enters the counters under their names.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "windrow_lake_commits",
+            "Commits to the lake",
+            self.commits.clone(),
+        );
+        registry.register(
+            "windrow_lake_events",
+            "Events committed to the lake",
+            self.rows.clone(),
+        );
+        registry.register(
+            "windrow_lake_commit_failures",
+            "Commits to the lake that failed and were tried again",
+            self.failures.clone(),
+        );
+        registry.register(
+            "windrow_lake_unreadable_events",
+            "Events whose journal entry could not be read",
+            self.unreadable.clone(),
+        );
+    }
+}

@@ -1,0 +1,266 @@
+//! The sinks that run, by name: started, watched, changed and stopped.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_formats::{cef, syslog as format};
+use windrow_pipeline::journal::{Journal, Seq, Start};
+use windrow_pipeline::sinks::syslog::{self, Destination, State, Status, SyslogMetrics, Transport};
+use windrow_pipeline::tls;
+
+use super::own::Recorder;
+use super::{Tasks, lock};
+use crate::config::checked::{self, SyslogSink};
+use crate::status;
+
+/// How often a drain looks whether the sinks have all.
+const DRAIN_LOOK: Duration = Duration::from_millis(20);
+
+/// All sinks but the lake.
+pub(crate) struct Sinks {
+    metrics: SyslogMetrics,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+/// One sink that runs.
+struct Running {
+    config: SyslogSink,
+    status: watch::Receiver<Status>,
+    tasks: Tasks,
+}
+
+impl Sinks {
+    /// None yet.
+    pub(crate) fn new(metrics: SyslogMetrics) -> Sinks {
+        Sinks {
+            metrics,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Starts what `config` names, and forgets the cursors of sinks that it no longer names.
+    pub(crate) async fn start(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        for (name, sink) in &config.sink.syslog {
+            self.start_one(name, sink, journal)?;
+        }
+        forget_removed(config, journal, recorder).await
+    }
+
+    /// Starts, stops and restarts what differs from what runs.
+    pub(crate) async fn reload(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        // What cannot be built must not stop what runs.
+        for (name, sink) in &config.sink.syslog {
+            destination(name, sink)?;
+        }
+        let changed: Vec<(String, Running)> = {
+            let mut running = lock(&self.running);
+            let stale = |name: &String, running: &Running| {
+                config.sink.syslog.get(name) != Some(&running.config)
+            };
+            running
+                .extract_if(.., |name, running| stale(name, running))
+                .collect()
+        };
+        for (_, running) in &changed {
+            running.tasks.stop(Duration::from_secs(5)).await;
+        }
+        for (name, sink) in &config.sink.syslog {
+            if !lock(&self.running).contains_key(name) {
+                self.start_one(name, sink, journal)?;
+            }
+        }
+        forget_removed(config, journal, recorder).await
+    }
+
+    fn start_one(&self, name: &str, sink: &SyslogSink, journal: &Journal) -> anyhow::Result<()> {
+        let destination = destination(name, sink)?;
+        for warning in destination.warnings() {
+            tracing::warn!(sink = name, "{warning}");
+        }
+        let cursor = journal
+            .cursor(&cursor_name(name), Start::Newest)
+            .with_context(|| format!("sink.syslog.{name}"))?;
+        let (sender, status) = watch::channel(Status::new(&destination));
+        let tasks = Tasks::default();
+        let (metrics, token) = (self.metrics.clone(), tasks.token.clone());
+        tasks
+            .tracker
+            .spawn(async move { syslog::run(destination, cursor, &metrics, sender, token).await });
+        lock(&self.running).insert(
+            name.to_owned(),
+            Running {
+                config: sink.clone(),
+                status,
+                tasks,
+            },
+        );
+        Ok(())
+    }
+
+    /// Waits until every sink that is connected has what is durable up to `to`, at most `timeout`:
+    /// the stop of a service never hangs on a receiver, and the journal keeps the rest.
+    pub(crate) async fn drain(&self, to: Seq, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        while Instant::now() < deadline {
+            let busy = lock(&self.running).values().any(|running| {
+                let status = running.status.borrow();
+                matches!(status.state, State::Connected { .. }) && status.sent_seq < to
+            });
+            if !busy {
+                return;
+            }
+            tokio::time::sleep(DRAIN_LOOK).await;
+        }
+    }
+
+    /// Ends all of them.
+    pub(crate) async fn stop(&self, timeout: Duration) {
+        let all = std::mem::take(&mut *lock(&self.running));
+        let stops = all
+            .into_values()
+            .map(|running| async move { running.tasks.stop(timeout).await });
+        futures::future::join_all(stops).await;
+    }
+
+    /// What they do now.
+    pub(crate) fn status(&self, durable: Seq) -> BTreeMap<String, status::Sink> {
+        let running = lock(&self.running);
+        running
+            .iter()
+            .map(|(name, running)| {
+                (
+                    format!("syslog.{name}"),
+                    describe(&running.status.borrow(), durable),
+                )
+            })
+            .collect()
+    }
+}
+
+fn describe(status: &Status, durable: Seq) -> status::Sink {
+    let (state, since) = match &status.state {
+        State::Connecting => ("connecting", None),
+        State::Connected { since, .. } => ("connected", Some(*since)),
+        State::Waiting { .. } => ("waiting", None),
+        State::Stopped => ("stopped", None),
+    };
+    status::Sink {
+        state: state.to_owned(),
+        destination: format!("{}://{}", status.transport, status.address),
+        connected_since: since,
+        confirmed_seq: status.confirmed_seq,
+        lag_events: durable.saturating_sub(status.confirmed_seq),
+        sent: status.sent,
+        resent: status.resent,
+        truncated: status.truncated,
+        last_error: status
+            .last_error
+            .as_ref()
+            .map(|failure| failure.text.clone()),
+    }
+}
+
+fn cursor_name(name: &str) -> String {
+    format!("syslog.{name}")
+}
+
+/// A sink that the configuration no longer names gets nothing more, and must not hold the journal
+/// back for ever; what it did not get is put on record.
+async fn forget_removed(
+    config: &checked::Config,
+    journal: &Journal,
+    recorder: &Recorder,
+) -> anyhow::Result<()> {
+    let durable = *journal.durable().borrow();
+    for (cursor, position) in journal.cursors() {
+        let Some(name) = cursor.strip_prefix("syslog.") else {
+            continue;
+        };
+        if config.sink.syslog.contains_key(name) {
+            continue;
+        }
+        journal.remove_cursor(&cursor)?;
+        let unsent = durable.saturating_sub(position);
+        let message = format!(
+            "sink.syslog.{name} is no longer configured: {unsent} events will not be sent to it"
+        );
+        tracing::warn!("{message}");
+        let data = [("Sink", name), ("UnsentEvents", &*unsent.to_string())];
+        recorder
+            .record(OwnEventId::SinkRemoved, OwnLevel::Warning, &message, &data)
+            .await;
+    }
+    Ok(())
+}
+
+/// A destination as the configuration describes it.
+///
+/// # Errors
+/// A certificate or key that cannot be read; names the table and the file.
+pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Destination> {
+    let context = || format!("sink.syslog.{name}");
+    let transport = match sink.transport {
+        checked::Transport::Udp => Transport::Udp,
+        checked::Transport::Tcp => Transport::Tcp,
+        checked::Transport::Tls => Transport::Tls(syslog::Tls {
+            config: tls_config(sink).with_context(context)?,
+            server_name: None,
+        }),
+    };
+    let mut destination = Destination::new(
+        name.to_owned(),
+        sink.server_name.clone(),
+        sink.port,
+        transport,
+    );
+    let format = &mut destination.format;
+    if sink.transport != checked::Transport::Udp {
+        format.framing = match sink.framing {
+            checked::Framing::Lf => format::Framing::LineFeed,
+            checked::Framing::OctetCounting => format::Framing::OctetCounting,
+        };
+    }
+    format.prefix = match sink.prefix {
+        checked::Prefix::Rfc3164 => format::Prefix::Rfc3164,
+        checked::Prefix::Rfc3164Iso => format::Prefix::Rfc3164Iso,
+        checked::Prefix::Rfc5424 => format::Prefix::Rfc5424,
+        checked::Prefix::None => format::Prefix::None,
+    };
+    format.cef.profile = match sink.profile {
+        checked::Profile::AzureStack => cef::Profile::AzureStack,
+    };
+    format.cef.version = match sink.cef_version {
+        checked::CefVersion::V0 => cef::Version::Zero,
+        checked::CefVersion::V0Dot0 => cef::Version::ZeroPointZero,
+        checked::CefVersion::V1 => cef::Version::One,
+    };
+    format.message_bytes_max = usize::try_from(sink.max_message_bytes).unwrap_or(usize::MAX);
+    Ok(destination)
+}
+
+fn tls_config(sink: &SyslogSink) -> Result<std::sync::Arc<rustls::ClientConfig>, tls::TlsError> {
+    let roots = match &sink.ca_file {
+        Some(file) => tls::Roots::File(file.clone()),
+        None => tls::Roots::System,
+    };
+    let identity = sink.client.as_ref().map(|client| tls::IdentityFiles {
+        certificate: client.certificate.clone(),
+        key: client.key.clone(),
+    });
+    tls::client_config(&roots, identity.as_ref())
+}

@@ -1,0 +1,120 @@
+//! The local socket: how the commands talk to the running service.
+//!
+//! HTTP/1.1 over `<data-dir>/run/windrow.sock`, a folder that only its owner may enter.
+//! `GET /v1/status` answers the status as JSON. `POST /v1/query` takes one SQL statement as its
+//! body, with `max_rows` and `timeout_ms` as parameters, and answers an Arrow IPC stream; a
+//! query that is refused or fails is a 4xx or 5xx with the reason as text.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures::StreamExt as _;
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited, StreamBody};
+use hyper::body::{Frame, Incoming};
+use tokio::net::UnixListener;
+use windrow_lake::QueryLimits;
+
+use super::http::{Body, answer};
+use super::{Chain, Service};
+
+/// Bytes of a query's text.
+const QUERY_BYTES_MAX: usize = 1 << 20;
+/// Time a query may take when it does not say.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(300);
+/// The media type of an Arrow IPC stream.
+const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// Binds the socket; one left behind by a service that died is taken away first (the data
+/// folder's lock says that no other service runs on it).
+///
+/// # Errors
+/// Names the path.
+pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
+    match fs_err::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    UnixListener::bind(path).with_context(|| format!("cannot listen at {}", path.display()))
+}
+
+/// Answers one request.
+pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Response<Body> {
+    match (request.method(), request.uri().path()) {
+        (&Method::GET, "/v1/status") => status(service),
+        (&Method::POST, "/v1/query") => query(request, service).await,
+        (_, "/v1/status" | "/v1/query") => answer(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            "GET /v1/status, POST /v1/query\n",
+        ),
+        _ => answer(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "there are /v1/status and /v1/query\n",
+        ),
+    }
+}
+
+fn status(service: &Service) -> Response<Body> {
+    match serde_json::to_vec(&service.status()) {
+        Ok(json) => answer(StatusCode::OK, JSON, json),
+        Err(error) => answer(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            TEXT,
+            format!("{error}\n"),
+        ),
+    }
+}
+
+async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> {
+    let limits = limits(request.uri().query().unwrap_or(""));
+    let body = Limited::new(request.into_body(), QUERY_BYTES_MAX)
+        .collect()
+        .await;
+    let Ok(body) = body.map(http_body_util::Collected::to_bytes) else {
+        return answer(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            TEXT,
+            format!("a query has at most {QUERY_BYTES_MAX} bytes\n"),
+        );
+    };
+    let Ok(sql) = str::from_utf8(&body) else {
+        return answer(StatusCode::BAD_REQUEST, TEXT, "the query is not UTF-8\n");
+    };
+    match service.query(sql, limits).await {
+        Ok(output) => {
+            let frames = output.into_ipc().map(|bytes| Ok(Frame::data(bytes)));
+            let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
+            response.headers_mut().insert(
+                http::header::CONTENT_TYPE,
+                http::HeaderValue::from_static(ARROW_STREAM),
+            );
+            response
+        }
+        Err(error) => answer(StatusCode::BAD_REQUEST, TEXT, Chain(&error).to_string()),
+    }
+}
+
+/// `max_rows` and `timeout_ms`; what is absent or not a number keeps its default.
+fn limits(parameters: &str) -> QueryLimits {
+    let mut limits = QueryLimits {
+        time: Some(QUERY_TIMEOUT),
+        ..QueryLimits::default()
+    };
+    for (name, value) in parameters
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+    {
+        let Ok(number) = value.parse() else { continue };
+        match name {
+            "max_rows" => limits.rows = Some(number),
+            "timeout_ms" => limits.time = Some(Duration::from_millis(number).min(QUERY_TIMEOUT)),
+            _ => {}
+        }
+    }
+    limits
+}

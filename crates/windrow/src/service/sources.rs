@@ -1,0 +1,320 @@
+//! The sources that run, by name: started, watched, changed and stopped.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_pipeline::journal::Journal;
+use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
+use windrow_pipeline::sources::wef::{
+    Authentication, Collector, ContentFormat, QueryList, SourceStatus, Subscription, WefLimits,
+    WefMetrics, WefOptions,
+};
+use windrow_pipeline::tls;
+
+use super::own::Recorder;
+use super::{Tasks, lock};
+use crate::config::checked::{self, WefSource};
+use crate::datadir::DataDir;
+use crate::status;
+
+/// How often the sources are asked whether a machine began anew against its bookmark.
+const BOOKMARKS_EVERY: Duration = Duration::from_secs(2);
+
+/// All sources.
+pub(crate) struct Sources {
+    quarantine: PathBuf,
+    metrics: WefMetrics,
+    running: Mutex<BTreeMap<String, Running>>,
+}
+
+/// One source that runs.
+struct Running {
+    config: WefSource,
+    address: SocketAddr,
+    collector: Collector,
+    tasks: Tasks,
+}
+
+impl Sources {
+    /// None yet.
+    pub(crate) fn new(data_dir: &DataDir, registry: &mut Registry) -> Sources {
+        let metrics = WefMetrics::default();
+        metrics.register(registry);
+        Sources {
+            quarantine: data_dir.quarantine(),
+            metrics,
+            running: Mutex::default(),
+        }
+    }
+
+    /// Starts what `config` names.
+    pub(crate) async fn start(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        for (name, source) in &config.source.wef {
+            self.start_one(name, source, config, journal, recorder)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Takes up what changed. A source whose address stays takes up the rest while it runs.
+    pub(crate) async fn reload(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        // What cannot be built must not stop what runs.
+        for (name, source) in &config.source.wef {
+            options(name, source, config, source.listen)?;
+        }
+        let gone: Vec<Running> = {
+            let mut running = lock(&self.running);
+            let listens_elsewhere = |name: &String, running: &Running| {
+                config
+                    .source
+                    .wef
+                    .get(name)
+                    .is_none_or(|source| source.listen != running.config.listen)
+            };
+            running
+                .extract_if(.., |name, running| listens_elsewhere(name, running))
+                .map(|(_, running)| running)
+                .collect()
+        };
+        for running in gone {
+            running.tasks.stop(Duration::from_secs(25)).await;
+        }
+        for (name, source) in &config.source.wef {
+            let reloaded = match lock(&self.running).get_mut(name) {
+                Some(running) => {
+                    running
+                        .collector
+                        .reload(options(name, source, config, running.address)?);
+                    running.config = source.clone();
+                    true
+                }
+                None => false,
+            };
+            if !reloaded {
+                self.start_one(name, source, config, journal, recorder)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn start_one(
+        &self,
+        name: &str,
+        source: &WefSource,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        let context = || format!("source.wef.{name}");
+        let listener = TcpListener::bind(source.listen)
+            .await
+            .with_context(|| format!("cannot listen at {}", source.listen))
+            .with_context(context)?;
+        let address = listener.local_addr()?;
+        let options = options(name, source, config, address)?;
+        let folder = self.quarantine.join(format!("wef-{name}"));
+        let quarantine = Quarantine::open(&folder, QuarantineLimits::default())
+            .with_context(|| format!("cannot use {}", folder.display()))
+            .with_context(context)?;
+        let collector = Collector::new(
+            options,
+            journal.clone(),
+            self.metrics.clone(),
+            Some(quarantine),
+        );
+        let tasks = Tasks::default();
+        let (listening, token) = (collector.clone(), tasks.token.clone());
+        tasks
+            .tracker
+            .spawn(async move { listening.run(listener, token).await });
+        tasks.tracker.spawn(watch_bookmarks(
+            collector.clone(),
+            recorder.clone(),
+            tasks.token.clone(),
+        ));
+        tracing::info!(source = name, %address, "collecting over Windows Event Forwarding");
+        lock(&self.running).insert(
+            name.to_owned(),
+            Running {
+                config: source.clone(),
+                address,
+                collector,
+                tasks,
+            },
+        );
+        Ok(())
+    }
+
+    /// Ends all of them; `false` when not all was answered in time.
+    pub(crate) async fn stop(&self, timeout: Duration) -> bool {
+        let all = std::mem::take(&mut *lock(&self.running));
+        let stops = all
+            .into_values()
+            .map(|running| async move { running.tasks.stop(timeout).await });
+        futures::future::join_all(stops)
+            .await
+            .into_iter()
+            .all(|stopped| stopped)
+    }
+
+    /// What they do now.
+    pub(crate) fn status(&self) -> BTreeMap<String, status::Source> {
+        let running = lock(&self.running);
+        running
+            .iter()
+            .map(|(name, running)| (format!("wef.{name}"), self.describe(running)))
+            .collect()
+    }
+
+    /// Where the source `name` listens.
+    pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
+        lock(&self.running).get(name).map(|running| running.address)
+    }
+
+    fn describe(&self, running: &Running) -> status::Source {
+        let sources = running.collector.sources();
+        let by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
+        status::Source {
+            listen: running.address.to_string(),
+            machines: by_machine.len() as u64,
+            connections: u64::try_from(self.metrics.open_connections.get()).unwrap_or(0),
+            events: by_machine.iter().map(|machine| machine.events).sum(),
+            batches: sources
+                .iter()
+                .flat_map(|source| source.subscriptions.values())
+                .map(|counts| counts.batches)
+                .sum(),
+            refused: sources.iter().map(|source| source.refusals).sum(),
+            by_machine,
+        }
+    }
+}
+
+fn machine(source: &SourceStatus) -> status::Machine {
+    status::Machine {
+        name: source.source.clone(),
+        address: source.address.map(|address| address.to_string()),
+        last_enumerate: source.last_enumerate,
+        last_heartbeat: source.last_heartbeat,
+        last_event: source.last_events,
+        events: source
+            .subscriptions
+            .values()
+            .map(|counts| counts.events)
+            .sum(),
+    }
+}
+
+/// A machine that begins anew although a bookmark was stored for it may have skipped events: that
+/// is put on record, once for each time it happens.
+async fn watch_bookmarks(
+    collector: Collector,
+    recorder: Recorder,
+    shutdown: tokio_util::sync::CancellationToken,
+) {
+    let mut known: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut look = tokio::time::interval(BOOKMARKS_EVERY);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            _ = look.tick() => {}
+        }
+        for source in collector.sources() {
+            for (subscription, counts) in &source.subscriptions {
+                let seen = known
+                    .entry((source.source.clone(), subscription.clone()))
+                    .or_insert(0);
+                if counts.unexpected_bookmark_events > *seen {
+                    *seen = counts.unexpected_bookmark_events;
+                    record_unexpected(&recorder, &source.source, subscription).await;
+                }
+            }
+        }
+    }
+}
+
+async fn record_unexpected(recorder: &Recorder, source: &str, subscription: &str) {
+    let message = format!(
+        "{source} began anew with subscription {subscription} although a bookmark was stored for it: compare its event log with what came, events may be missing"
+    );
+    let data = [("Source", source), ("Subscription", subscription)];
+    recorder
+        .record(
+            OwnEventId::BookmarkIgnored,
+            OwnLevel::Warning,
+            &message,
+            &data,
+        )
+        .await;
+}
+
+/// A collector's settings as the configuration describes them.
+///
+/// # Errors
+/// A certificate, key or query that cannot be used; names the table.
+fn options(
+    name: &str,
+    source: &WefSource,
+    config: &checked::Config,
+    address: SocketAddr,
+) -> anyhow::Result<WefOptions> {
+    let server = tls::server_config(
+        &source.tls.certificate,
+        &source.tls.key,
+        &source.tls.client_ca,
+    )
+    .with_context(|| format!("source.wef.{name}.tls"))?;
+    let offered = source
+        .subscriptions
+        .iter()
+        .filter_map(|name| config.subscription.get_key_value(name));
+    let subscriptions = offered
+        .map(|(name, settings)| {
+            subscription(name, settings).with_context(|| format!("subscription.{name}"))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(WefOptions {
+        authority: format!("{}:{}", source.hostname, address.port()),
+        enumerate_path: source.path.clone(),
+        authentication: Authentication::Certificate(server),
+        subscriptions,
+        limits: WefLimits::default(),
+    })
+}
+
+fn subscription(name: &str, settings: &checked::Subscription) -> anyhow::Result<Subscription> {
+    Ok(Subscription {
+        content_format: match settings.content_format {
+            checked::ContentFormat::Raw => ContentFormat::Raw,
+            checked::ContentFormat::RenderedText => ContentFormat::RenderedText,
+        },
+        read_existing: settings.read_existing,
+        heartbeat: settings.heartbeat.0,
+        max_time: settings.max_latency.0,
+        max_elements: settings.max_batch_events,
+        max_envelope_bytes: u32::try_from(settings.max_envelope.0).unwrap_or(u32::MAX),
+        retry_count: settings.retry_count,
+        retry_interval: settings.retry_interval.0,
+        locale: settings.locale.clone(),
+        data_locale: settings.data_locale.clone(),
+        ..Subscription::new(name, QueryList::new(&settings.query)?)
+    })
+}

@@ -1,0 +1,226 @@
+//! Makes everything run, in the order in which each part finds what it needs.
+
+use std::sync::{Arc, Mutex};
+
+use ::http::StatusCode;
+use anyhow::Context as _;
+use jiff::Timestamp;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_lake::Lake;
+use windrow_pipeline::journal::{Journal, JournalOptions, Start, WhenFull};
+use windrow_pipeline::sinks::syslog::SyslogMetrics;
+
+use super::lake_sink::{Flush, LakeSink, Tail};
+use super::metrics::LakeMetrics;
+use super::own::Recorder;
+use super::sinks::Sinks;
+use super::sources::Sources;
+use super::{Generation, LakeRoom, Service, Shared, Tasks, http, socket, watch, web};
+use crate::config::checked;
+use crate::datadir::DataDir;
+
+/// The lake's cursor in the journal.
+pub(crate) const LAKE_CURSOR: &str = "lake";
+
+/// Starts the service on a data folder that is locked for it.
+///
+/// # Errors
+/// What keeps it from starting; nothing runs then.
+pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result<Service> {
+    let started_at = Timestamp::now();
+    let mut registry = Registry::default();
+    let journal = open_journal(&config, &data_dir)?;
+    journal.metrics().register(&mut registry);
+    let recorder = Recorder::new(journal.clone(), computer_name());
+    let lake = match config.lake.enabled {
+        true => Some(start_lake(&config.lake, &data_dir, &journal, &mut registry).await?),
+        false => None,
+    };
+    let syslog_metrics = SyslogMetrics::default();
+    syslog_metrics.register(&mut registry);
+    let sinks = Sinks::new(syslog_metrics);
+    sinks.start(&config, &journal, &recorder).await?;
+    let sources = Sources::new(&data_dir, &mut registry);
+    let web_listener = TcpListener::bind(config.web.listen)
+        .await
+        .with_context(|| format!("[web] cannot listen at {}", config.web.listen))?;
+    let web_address = web_listener.local_addr()?;
+    let socket_listener = socket::bind(&data_dir.socket())?;
+    sources.start(&config, &journal, &recorder).await?;
+
+    let rest = Tasks::default();
+    rest.tracker.spawn(watch::run(
+        journal.clone(),
+        recorder.clone(),
+        started_at,
+        rest.token.clone(),
+    ));
+    let service = Service {
+        shared: Arc::new(Shared {
+            config: Mutex::new(Arc::new(config)),
+            generation: Mutex::new(Generation {
+                number: 1,
+                loaded_at: started_at,
+            }),
+            started_at,
+            journal,
+            recorder,
+            lake,
+            sources,
+            sinks,
+            web_address,
+            rest: rest.clone(),
+            _data_dir: data_dir,
+        }),
+    };
+    serve_doors(&service, &rest, web_listener, socket_listener, registry);
+    let data = [("Version", env!("CARGO_PKG_VERSION"))];
+    service
+        .shared
+        .recorder
+        .record(
+            OwnEventId::ServiceStarted,
+            OwnLevel::Information,
+            "windrow has started",
+            &data,
+        )
+        .await;
+    Ok(service)
+}
+
+fn open_journal(config: &checked::Config, data_dir: &DataDir) -> anyhow::Result<Journal> {
+    let mut options = JournalOptions::new(data_dir.journal());
+    options.quota_bytes = config.journal.quota.0;
+    options.segment_bytes = config.journal.segment_size.0;
+    options.when_full = match config.journal.when_full {
+        checked::WhenFull::Block => WhenFull::Block,
+        checked::WhenFull::DropOldest => WhenFull::DropOldest,
+    };
+    let (journal, recovery) = Journal::open(options).context("journal")?;
+    if recovery.torn_bytes > 0 {
+        tracing::info!(
+            bytes = recovery.torn_bytes,
+            "an unfinished write was cut from the journal; nothing in it was acknowledged"
+        );
+    }
+    for damage in &recovery.damage {
+        tracing::error!(segment = damage.segment, from = damage.from, to = damage.to, gap = ?damage.gap, kept_at = ?damage.copy, "the journal is damaged here; the bytes are kept aside");
+    }
+    Ok(journal)
+}
+
+async fn start_lake(
+    config: &checked::Lake,
+    data_dir: &DataDir,
+    journal: &Journal,
+    registry: &mut Registry,
+) -> anyhow::Result<LakeRoom> {
+    let lake = Lake::open(&data_dir.lake()).await.context("lake")?;
+    let metrics = LakeMetrics::default();
+    metrics.register(registry);
+    let room = LakeRoom {
+        lake: lake.clone(),
+        app_id: app_id(journal.id()),
+        tail: Tail::default(),
+        metrics: metrics.clone(),
+        tasks: Tasks::default(),
+    };
+    let cursor = journal.cursor(LAKE_CURSOR, Start::Oldest)?;
+    let sink = LakeSink {
+        lake,
+        app_id: room.app_id.clone(),
+        tail: room.tail.clone(),
+        flush: Flush {
+            interval: config.flush_interval.0,
+            rows: usize::try_from(config.flush_rows).unwrap_or(usize::MAX),
+        },
+        metrics,
+    };
+    let token = room.tasks.token.clone();
+    room.tasks.tracker.spawn(async move {
+        if let Err(error) = sink.run(cursor, token).await {
+            tracing::error!("the lake takes no more events until the next start; the journal keeps them: {error:#}");
+        }
+    });
+    Ok(room)
+}
+
+/// The journal's name in the lake's transactions.
+pub(crate) fn app_id(journal: uuid::Uuid) -> String {
+    format!("windrow-journal-{journal}")
+}
+
+fn serve_doors(
+    service: &Service,
+    rest: &Tasks,
+    web: TcpListener,
+    socket: tokio::net::UnixListener,
+    registry: Registry,
+) {
+    // The doors hold the service weakly: whoever stops it must be able to close the journal.
+    let registry = Arc::new(registry);
+    let weak = Arc::downgrade(&service.shared);
+    let on_web = {
+        let weak = weak.clone();
+        move |request| {
+            let health = weak.upgrade().map_or_else(
+                || web::Health::Refusing("windrow stops".into()),
+                |shared| Service { shared }.health(),
+            );
+            std::future::ready(web::respond(&request, &registry, &health))
+        }
+    };
+    rest.tracker
+        .spawn(http::serve(web, on_web, rest.token.clone()));
+    let on_socket = move |request| {
+        let shared = weak.upgrade();
+        async move {
+            match shared {
+                Some(shared) => socket::respond(request, &Service { shared }).await,
+                None => http::answer(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "text/plain",
+                    "windrow stops\n",
+                ),
+            }
+        }
+    };
+    rest.tracker
+        .spawn(http::serve(socket, on_socket, rest.token.clone()));
+}
+
+/// What may not change while the service runs.
+///
+/// # Errors
+/// Names the setting.
+pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyhow::Result<()> {
+    let fixed = [
+        ("data_dir", old.data_dir == new.data_dir),
+        ("[journal]", old.journal == new.journal),
+        ("[lake]", old.lake == new.lake),
+        ("[web]", old.web == new.web),
+        ("[log]", old.log == new.log),
+    ];
+    let changed: Vec<&str> = fixed
+        .iter()
+        .filter(|(_, same)| !same)
+        .map(|(name, _)| *name)
+        .collect();
+    anyhow::ensure!(
+        changed.is_empty(),
+        "{} cannot change while windrow runs: restart it",
+        changed.join(", ")
+    );
+    Ok(())
+}
+
+/// The machine's name, as our own events carry it.
+fn computer_name() -> String {
+    let said = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match said.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
+    }
+}

@@ -1,0 +1,67 @@
+//! Health and metrics, on a loopback port: for systemd, load balancers and Prometheus.
+//!
+//! `GET /healthz` answers 200 while events are accepted and 503 with the reason while they are
+//! not; `GET /metrics` answers in OpenMetrics text. Nothing else is here, and nothing here says
+//! what an event contains.
+
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use prometheus_client::registry::Registry;
+
+use super::http::{Body, answer};
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// Whether events are accepted just now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// They are.
+    Accepting,
+    /// They are not, for this reason.
+    Refusing(String),
+}
+
+/// Answers one request.
+pub(crate) fn respond(
+    request: &Request<Incoming>,
+    registry: &Registry,
+    health: &Health,
+) -> Response<Body> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return answer(
+            StatusCode::METHOD_NOT_ALLOWED,
+            TEXT,
+            "only GET is understood here\n",
+        );
+    }
+    match request.uri().path() {
+        "/healthz" => match health {
+            Health::Accepting => answer(StatusCode::OK, TEXT, "ok\n"),
+            Health::Refusing(reason) => {
+                answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n"))
+            }
+        },
+        "/metrics" => metrics(registry),
+        _ => answer(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "there are /healthz and /metrics\n",
+        ),
+    }
+}
+
+fn metrics(registry: &Registry) -> Response<Body> {
+    let mut text = String::with_capacity(16 * 1024);
+    match prometheus_client::encoding::text::encode(&mut text, registry) {
+        Ok(()) => answer(StatusCode::OK, OPENMETRICS, text),
+        Err(error) => {
+            tracing::error!(%error, "cannot encode the metrics");
+            answer(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                TEXT,
+                "the metrics cannot be encoded; the log has the reason\n",
+            )
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What the running service says of itself: `windrow status`, `windrow top` and the dashboard
+//! read this and nothing else.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The whole.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The program's version.
+    pub version: String,
+    /// When the service started.
+    pub started_at: Timestamp,
+    /// When this was written.
+    pub now: Timestamp,
+    /// The configuration in force.
+    pub configuration: Configuration,
+    /// Where events wait.
+    pub journal: Journal,
+    /// Where they come from, by `kind.name`.
+    pub sources: BTreeMap<String, Source>,
+    /// Where they go, by `kind.name`.
+    pub sinks: BTreeMap<String, Sink>,
+    /// Where SQL looks.
+    pub lake: Option<Lake>,
+}
+
+/// The configuration in force.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Its file.
+    pub file: Option<String>,
+    /// How often a configuration was taken up since the start; the first is 1.
+    pub generation: u64,
+    /// When it was taken up.
+    pub loaded_at: Timestamp,
+    /// Whether the file on disk was changed since.
+    pub changed_on_disk: bool,
+}
+
+/// The journal.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Journal {
+    /// The last sequence that is on disk.
+    pub durable_seq: u64,
+    /// Bytes it occupies.
+    pub bytes: u64,
+    /// Bytes it may occupy.
+    pub quota_bytes: u64,
+    /// `normal`, `warn`, `slow` or `full`.
+    pub pressure: String,
+    /// Frames that could not be read since the start.
+    pub damaged_frames: u64,
+    /// Events dropped by the quota since the start.
+    pub dropped_events: u64,
+}
+
+/// A source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Source {
+    /// Where it listens.
+    pub listen: String,
+    /// Machines heard of since the start.
+    pub machines: u64,
+    /// Connections open now.
+    pub connections: u64,
+    /// Events acknowledged since the start.
+    pub events: u64,
+    /// Batches acknowledged since the start.
+    pub batches: u64,
+    /// Requests refused since the start.
+    pub refused: u64,
+    /// Each machine, as far as asked for.
+    pub by_machine: Vec<Machine>,
+}
+
+/// A machine at a source.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its authenticated name.
+    pub name: String,
+    /// Its address when last seen.
+    pub address: Option<String>,
+    /// When it last asked for its subscriptions.
+    pub last_enumerate: Option<Timestamp>,
+    /// When it last said that it lives.
+    pub last_heartbeat: Option<Timestamp>,
+    /// When its last events came.
+    pub last_event: Option<Timestamp>,
+    /// Events since the start.
+    pub events: u64,
+}
+
+/// A sink.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Sink {
+    /// `connected`, `connecting`, `waiting`, or what it is doing.
+    pub state: String,
+    /// Where to.
+    pub destination: String,
+    /// Since when it is connected.
+    pub connected_since: Option<Timestamp>,
+    /// The last sequence that is confirmed.
+    pub confirmed_seq: u64,
+    /// Events that wait for it.
+    pub lag_events: u64,
+    /// Messages sent since the start, those sent again included.
+    pub sent: u64,
+    /// Messages sent again since the start.
+    pub resent: u64,
+    /// Messages whose values were cut since the start.
+    pub truncated: u64,
+    /// The last thing that went wrong.
+    pub last_error: Option<String>,
+}
+
+/// The lake.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Lake {
+    /// The last sequence that is in it.
+    pub position: u64,
+    /// Events that queries see and the lake does not have yet.
+    pub tail_events: u64,
+    /// Events committed since the start.
+    pub events: u64,
+    /// Commits since the start.
+    pub commits: u64,
+}
