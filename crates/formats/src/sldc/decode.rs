@@ -18,6 +18,12 @@ const CONTROL_BITS: u32 = 13;
 /// Bits of a displacement field, which addresses the history buffer.
 const DISPLACEMENT_BITS: u32 = 10;
 
+/// The error of a stream that does not begin with a control symbol.
+const NO_CONTROL: DecodeError = DecodeError::BadControl {
+    symbol: 0xFF,
+    at: 0,
+};
+
 /// Why a body is not SLDC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -56,10 +62,13 @@ pub enum DecodeError {
     },
 }
 
-/// The clear length that a body's trailer states, for planning; `None` when there is no trailer.
+/// The clear length that a body's trailer states, for planning; `None` when there is no trailer, or
+/// the body does not begin as a record does, with a control symbol.
 #[must_use]
 pub fn declared_bytes(body: &[u8]) -> Option<usize> {
-    let trailer = body.last_chunk::<TRAILER_BYTES>()?;
+    let (0xFF, Some(trailer)) = (*body.first()?, body.last_chunk::<TRAILER_BYTES>()) else {
+        return None;
+    };
     usize::try_from(u32::from_le_bytes(*trailer)).ok()
 }
 
@@ -84,7 +93,12 @@ impl Decoder {
     /// [`DecodeError::TooLarge`] when the trailer states more than `limit` bytes, before anything
     /// is allocated; the others when the body is not a conforming stream.
     pub fn decode(&mut self, body: &[u8], limit: usize) -> Result<&[u8], DecodeError> {
-        let declared = declared_bytes(body).ok_or(DecodeError::Truncated)?;
+        let Some(declared) = declared_bytes(body) else {
+            return Err(match body.first() {
+                Some(0xFF) | None => DecodeError::Truncated,
+                Some(_) => NO_CONTROL,
+            });
+        };
         let stream = &body[..body.len() - TRAILER_BYTES];
         if declared > limit {
             return Err(DecodeError::TooLarge { declared, limit });
@@ -147,10 +161,7 @@ impl Record<'_> {
     fn run(&mut self) -> Result<(), DecodeError> {
         self.bits.refill();
         if self.bits.window >> 55 != 0x1FF {
-            return Err(DecodeError::BadControl {
-                symbol: 0xFF,
-                at: 0,
-            });
+            return Err(NO_CONTROL);
         }
         let mut next = self.control(None)?;
         loop {

@@ -27,7 +27,7 @@ fn what_is_kept_can_be_found() {
     assert_eq!(name, "00000001-ba7816bf8f01cfea.bin");
     assert_eq!(fs::read(folder.path().join(name)).unwrap(), b"abc");
     assert_eq!(quarantine.keep(&finding("cut"), b"abc").unwrap(), None);
-    insta::assert_snapshot!(fs::read_to_string(folder.path().join(INDEX)).unwrap(), @"");
+    insta::assert_snapshot!(fs::read_to_string(folder.path().join(INDEX)).unwrap(), @r#"{"file":"00000001-ba7816bf8f01cfea.bin","room":"wef","reason":"cut","source":"ws1\n\"quoted\"","address":"192.0.2.1","received_at":"2026-01-02T03:04:05Z","bytes":3,"sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}"#);
 }
 
 #[test]

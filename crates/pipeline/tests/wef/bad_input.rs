@@ -1,0 +1,395 @@
+//! What is not as it should be, and what it gets. Everything else lives on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use windrow_formats::batch::Flags;
+use windrow_formats::sldc::Encoder;
+use windrow_formats::wsman::client;
+use windrow_formats::wsman::{Charset, encode};
+
+use crate::harness::*;
+
+fn sldc(clear: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    Encoder::new().encode(clear, &mut body);
+    body
+}
+
+fn delivery(source: &Source, bookmark: &str) -> String {
+    client::events(&source.request(), "", Some(bookmark), [event(1).as_str()])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_bad_body_gets_its_fault_and_the_connection_lives() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let mut bystander = bench.source(&running, "ws2.corp.example").await;
+    let good = delivery(&source, &bookmark_of(1));
+    let base = path_of("base");
+    let elsewhere = "/wsman/subscriptions/00000000-0000-0000-0000-000000000000";
+    let bomb = {
+        let mut body = sldc(&vec![0; 1_000_000]);
+        let trailer = body.len() - 4;
+        body[trailer..].copy_from_slice(&(9u32 << 20).to_le_bytes());
+        body
+    };
+    let lying = {
+        let mut body = sldc(good.as_bytes());
+        let trailer = body.len() - 4;
+        body[trailer..].copy_from_slice(&1_000_000u32.to_le_bytes());
+        body
+    };
+    let cases: Vec<(&str, &str, Vec<u8>, bool, &str, usize)> = vec![
+        (
+            "not XML",
+            &base,
+            b"hello".to_vec(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "cut",
+            &base,
+            good.as_bytes()[..good.len() / 2].to_vec(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "a document type",
+            &base,
+            format!("<!DOCTYPE a>{good}").into_bytes(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "too deep",
+            &base,
+            good.replace("<s:Body>", &"<s:Body>".repeat(1000))
+                .into_bytes(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "not SLDC",
+            &base,
+            good.clone().into_bytes(),
+            true,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "SLDC with a wrong length",
+            &base,
+            lying,
+            true,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        ("a bomb", &base, bomb, true, "413 w:EncodingLimit", 0),
+        (
+            "too large in the clear",
+            &base,
+            sldc(&vec![b' '; (8 << 20) + 1]),
+            true,
+            "413 w:EncodingLimit",
+            0,
+        ),
+        (
+            "no such subscription",
+            elsewhere,
+            good.clone().into_bytes(),
+            false,
+            "404 a:DestinationUnreachable",
+            0,
+        ),
+        (
+            "no such path",
+            "/else",
+            good.clone().into_bytes(),
+            false,
+            "404 a:DestinationUnreachable",
+            0,
+        ),
+        (
+            "events to the wrong path",
+            "/wsman/SubscriptionManager/WEC",
+            good.clone().into_bytes(),
+            false,
+            "400 a:ActionNotSupported",
+            0,
+        ),
+        (
+            "no MessageID",
+            &base,
+            good.replace("a:MessageID", "a:Message").into_bytes(),
+            false,
+            "400 a:MessageInformationHeaderRequired",
+            0,
+        ),
+        (
+            "no Action",
+            &base,
+            good.replace("a:Action", "a:Act").into_bytes(),
+            false,
+            "400 a:MessageInformationHeaderRequired",
+            0,
+        ),
+        (
+            "a bookmark that is not XML",
+            &base,
+            delivery(&source, "soon").into_bytes(),
+            false,
+            "400 w:InvalidBookmark",
+            1,
+        ),
+        (
+            "a bookmark with a foreign prefix",
+            &base,
+            delivery(&source, "<w:a/>").into_bytes(),
+            false,
+            "400 w:InvalidBookmark",
+            1,
+        ),
+        ("nothing", &base, Vec::new(), true, "200", 0),
+    ];
+    let mut kept = 0;
+    for (what, path, body, compressed, expected, quarantined) in cases {
+        let answer = source.post(path, body, compressed).await.unwrap();
+        assert_eq!(answer.fault(), expected, "{what}");
+        kept += quarantined;
+        assert_eq!(running.quarantine.files(), kept, "{what}");
+        assert!(source.heartbeat("base").await.is_ack(), "{what}");
+        assert!(bystander.heartbeat("base").await.is_ack(), "{what}");
+    }
+    assert_eq!(running.metrics.quarantined.get(), kept as u64);
+    let known = &running.collector.sources()[0];
+    assert_eq!(known.refusals, 15);
+    assert!(known.last_refusal.is_some());
+    running.stop().await;
+    assert!(bench.stored().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_quarantine_names_nothing_from_the_network() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let identity = bench.pki.issue_odd("../..\u{202e}/etc|=\"evil");
+    let client = bench.pki.client(Some(&identity));
+    let mut source = Source::connect(running.address, client, "odd").await;
+    source
+        .post("/wsman/subscriptions/../../etc", b"<x>".to_vec(), false)
+        .await
+        .unwrap();
+    running.stop().await;
+    let folder = bench.folder.path().join("quarantine");
+    let mut names: Vec<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    insta::assert_debug_snapshot!(names, @r#"
+    [
+        "00000001-22305fe27eeb363e.bin",
+        "index.ndjson",
+    ]
+    "#);
+    let index = std::fs::read_to_string(folder.join("index.ndjson")).unwrap();
+    assert_eq!(index.lines().count(), 1);
+    assert!(serde_json::from_str::<serde_json::Value>(&index).is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_bad_event_does_not_cost_its_batch() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let cut = &event(2)[..150];
+    let control = event(3).replace("user3", "a\u{4}\u{1b}b");
+    let end_mark = event(4).replace("user4", "]]>");
+    let not_xml = "no XML at all";
+    let [first, last] = [event(1), event(5)];
+    let batch = [first.as_str(), cut, &control, &end_mark, not_xml, &last];
+    assert!(source.deliver("base", 5, batch).await.is_ack());
+
+    // A lone surrogate, on the wire and not in a string.
+    let xml = client::events(
+        &source.request(),
+        "",
+        None,
+        [event(6).replace("user6", "a\u{E000}b").as_str()],
+    );
+    let mut units: Vec<u16> = std::iter::once(0xFEFF).chain(xml.encode_utf16()).collect();
+    units
+        .iter_mut()
+        .filter(|unit| **unit == 0xE000)
+        .for_each(|unit| *unit = 0xD800);
+    let body: Vec<u8> = units.into_iter().flat_map(u16::to_le_bytes).collect();
+    assert!(
+        source
+            .post(&path_of("base"), sldc(&body), true)
+            .await
+            .unwrap()
+            .is_ack()
+    );
+    assert_eq!(running.metrics.malformed_events.get(), 2);
+    assert_eq!(running.metrics.lossy_events.get(), 1);
+    running.stop().await;
+
+    let stored = bench.stored();
+    let texts: Vec<&str> = stored.iter().map(|(text, ..)| text.as_str()).collect();
+    assert_eq!(texts[..6], batch);
+    assert!(texts[6].contains("a\u{FFFD}b"));
+    let flags: Vec<Flags> = stored.iter().map(|(_, flags, _)| *flags).collect();
+    let malformed = Flags::MALFORMED;
+    assert_eq!(
+        flags,
+        [
+            Flags::NONE,
+            malformed,
+            Flags::NONE,
+            Flags::NONE,
+            malformed,
+            Flags::NONE,
+            Flags::LOSSY_UTF16
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_head_that_asks_for_too_much_is_refused() {
+    let mut bench = Bench::new();
+    bench.limits.idle_timeout = Duration::from_secs(20);
+    let running = bench.start().await;
+    let mut bystander = bench.source(&running, "ws2.corp.example").await;
+
+    let mut source = bench.source(&running, SOURCE).await;
+    let get = Request::get("/wsman/SubscriptionManager/WEC")
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let answer = source.send(get).await.unwrap();
+    assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(answer.headers["allow"], "POST");
+
+    let mut source = bench.source(&running, SOURCE).await;
+    let gzip = Request::post(path_of("base"))
+        .header("content-encoding", "gzip")
+        .body(Full::new(Bytes::from("x")))
+        .unwrap();
+    assert_eq!(
+        source.send(gzip).await.unwrap().fault(),
+        "415 w:EncodingLimit"
+    );
+    assert!(source.heartbeat("base").await.is_ack());
+
+    // Declared and sent.
+    let answer = source
+        .post(&path_of("base"), vec![b'x'; (2 << 20) + 1], false)
+        .await;
+    if let Ok(answer) = answer {
+        assert_eq!(answer.fault(), "413 w:EncodingLimit");
+        assert_eq!(answer.headers["connection"], "close");
+    }
+
+    // Declared and not sent: the answer comes all the same, and soon.
+    let answer = raw(&bench, &running, "POST /wsman/SubscriptionManager/WEC HTTP/1.1\r\nHost: x\r\nContent-Length: 104857600\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    // Asked for leave first.
+    let answer = raw(&bench, &running, "POST /wsman/SubscriptionManager/WEC HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 104857600\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    // Not declared: counted.
+    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000)).repeat(33);
+    let answer = raw(&bench, &running, &format!("POST /wsman/SubscriptionManager/WEC HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}")).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let long = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n",
+        "x".repeat(100_000)
+    );
+    let answer = raw(&bench, &running, &long).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "X: y\r\n".repeat(200)
+    );
+    let answer = raw(&bench, &running, &many).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+
+    assert!(bystander.heartbeat("base").await.is_ack());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_stalls_is_given_up() {
+    let mut bench = Bench::new();
+    bench.limits.body_pause_timeout = Duration::from_millis(300);
+    bench.limits.idle_timeout = Duration::from_millis(500);
+    bench.limits.first_request_timeout = Duration::from_millis(300);
+    bench.limits.handshake_timeout = Duration::from_millis(300);
+    let running = bench.start().await;
+
+    let stalled =
+        "POST /wsman/SubscriptionManager/WEC HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n<s:";
+    let answer = raw(&bench, &running, stalled).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    // Half a head, no head at all, no TLS at all: the connection just ends.
+    assert_eq!(raw(&bench, &running, "POST / HT").await, "");
+    assert_eq!(raw(&bench, &running, "").await, "");
+    let mut silent = tokio::net::TcpStream::connect(running.address)
+        .await
+        .unwrap();
+    assert!(matches!(silent.read(&mut [0]).await, Ok(0) | Err(_)));
+    until(|| running.metrics.open_connections.get() == 0).await;
+    let refused = running.collector.refused_connections();
+    assert_eq!(refused.len(), 1);
+    insta::assert_snapshot!(refused[0].reason, @"the TLS handshake took too long");
+    running.stop().await;
+}
+
+/// Sends these bytes over TLS as a known source, and reads until the end.
+async fn raw(bench: &Bench, running: &Running, request: &str) -> String {
+    let identity = bench.pki.issue(SOURCE);
+    let mut stream = tls(running.address, bench.pki.client(Some(&identity)))
+        .await
+        .unwrap();
+    let (mut reader, mut writer) = tokio::io::split(&mut stream);
+    let write = async {
+        let _ = writer.write_all(request.as_bytes()).await;
+        let _ = writer.flush().await;
+    };
+    let mut answer = Vec::new();
+    let (_, _) = tokio::join!(write, reader.read_to_end(&mut answer));
+    // The body of a fault is UTF-16; the head is what is looked at.
+    let head = answer
+        .iter()
+        .position(|byte| *byte == b'\r')
+        .unwrap_or(answer.len());
+    String::from_utf8_lossy(&answer[..head]).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_under_way_at_the_end_is_put_off() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let xml = encode("<s:Envelope", Charset::Utf8);
+    let head = format!(
+        "POST /wsman/SubscriptionManager/WEC HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{}",
+        String::from_utf8(xml).unwrap()
+    );
+    let shutdown = running.shutdown.clone();
+    let stop = async {
+        until(|| running.metrics.open_connections.get() == 1).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        shutdown.cancel();
+    };
+    let (answer, ()) = tokio::join!(raw(&bench, &running, &head), stop);
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    running.stop().await;
+}

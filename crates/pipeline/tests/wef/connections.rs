@@ -1,0 +1,149 @@
+//! Who gets in, how many, and how it ends.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::*;
+
+/// What a client sees that is refused: with TLS 1.3 its own handshake is done before the server
+/// has looked at its certificate, so the refusal comes with the first read.
+async fn is_refused(
+    address: std::net::SocketAddr,
+    config: std::sync::Arc<rustls::ClientConfig>,
+) -> bool {
+    let Ok(mut stream) = tls(address, config).await else {
+        return true;
+    };
+    let _ = stream
+        .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+        .await;
+    !matches!(stream.read(&mut [0; 16]).await, Ok(1..))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_certificates_of_the_authority_get_in() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let known = bench.pki.issue(SOURCE);
+    assert!(!is_refused(running.address, bench.pki.client(Some(&known))).await);
+
+    assert!(is_refused(running.address, bench.pki.client(None)).await);
+    let stranger = Pki::of("Strangers");
+    let foreign = stranger.issue(SOURCE);
+    assert!(is_refused(running.address, bench.pki.client(Some(&foreign))).await);
+    // The other way round: a source does not speak to a collector of another authority.
+    assert!(
+        tls(running.address, stranger.client(Some(&foreign)))
+            .await
+            .is_err()
+    );
+
+    until(|| running.collector.refused_connections().len() == 3).await;
+    let mut reasons: Vec<String> = running
+        .collector
+        .refused_connections()
+        .into_iter()
+        .map(|refused| refused.reason)
+        .collect();
+    reasons.sort();
+    insta::assert_snapshot!(reasons.join("\n"), @r#"
+    the TLS handshake failed: invalid peer certificate: UnknownIssuer
+    the TLS handshake failed: peer sent no certificates
+    the TLS handshake failed: received fatal alert: UnknownCA
+    "#);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_versions_of_tls_are_spoken_and_no_older_one() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let identity = bench.pki.issue(SOURCE);
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut roots = rustls::RootCertStore::empty();
+        for certificate in
+            windrow_pipeline::tls::load_certificates(&bench.pki.path("ca.pem")).unwrap()
+        {
+            roots.add(certificate).unwrap();
+        }
+        let chain = windrow_pipeline::tls::load_certificates(&identity.certificate).unwrap();
+        let key = windrow_pipeline::tls::load_key(&identity.key).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(windrow_pipeline::tls::provider())
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+        let mut source = Source::connect(running.address, config.into(), SOURCE).await;
+        assert!(source.heartbeat("base").await.is_ack(), "{version:?}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_address_cannot_take_every_place() {
+    let mut bench = Bench::new();
+    bench.limits.connections_per_address = 2;
+    let running = bench.start().await;
+    let mut first = bench.source(&running, SOURCE).await;
+    let second = bench.source(&running, SOURCE).await;
+    let identity = bench.pki.issue(SOURCE);
+    assert!(is_refused(running.address, bench.pki.client(Some(&identity))).await);
+    drop(second);
+    until(|| running.metrics.open_connections.get() == 1).await;
+    assert!(!is_refused(running.address, bench.pki.client(Some(&identity))).await);
+    assert!(first.heartbeat("base").await.is_ack());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everything_acknowledged_before_the_end_is_stored() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut senders = Vec::new();
+    for number in 0..6 {
+        let name = format!("ws{number}.corp.example");
+        let mut source = bench.source(&running, &name).await;
+        senders.push(tokio::spawn(async move {
+            let mut acknowledged = 0;
+            for batch in 0..1000 {
+                let events = events(batch * 5..batch * 5 + 5);
+                let xml = windrow_formats::wsman::client::events(
+                    &source.request(),
+                    "",
+                    Some(&bookmark_of(batch)),
+                    strs(&events),
+                );
+                let body =
+                    windrow_formats::wsman::encode(&xml, windrow_formats::wsman::Charset::Utf8);
+                match source.post(&path_of("base"), body, false).await {
+                    Ok(answer) if answer.is_ack() => acknowledged += 5,
+                    _ => break,
+                }
+            }
+            acknowledged
+        }));
+    }
+    until(|| running.metrics.batches.get() > 60).await;
+    let (journal, address) = (running.journal.clone(), running.address);
+    running.shutdown.cancel();
+    tokio::time::timeout(Duration::from_secs(15), running.task)
+        .await
+        .unwrap()
+        .unwrap();
+    // Nobody listens any more.
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    let mut acknowledged = 0;
+    for sender in senders {
+        acknowledged += sender.await.unwrap();
+    }
+    journal.close().await;
+    let stored = bench.stored().len();
+    // What was under way and not acknowledged may be there: one batch a source.
+    assert!(
+        (acknowledged..=acknowledged + 6 * 5).contains(&stored),
+        "{acknowledged} {stored}"
+    );
+    assert!(acknowledged >= 300);
+}

@@ -1,0 +1,348 @@
+//! Subscriptions, deliveries, acknowledgements, bookmarks.
+
+use std::time::Duration;
+
+use hyper::StatusCode;
+use windrow_formats::batch::{Flags, Kind};
+use windrow_formats::wsman::client;
+use windrow_formats::wsman::{Action, Charset, encode};
+use windrow_pipeline::journal::Start;
+
+use crate::harness::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_enumerates_delivers_and_resumes() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+
+    let answer = source.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    assert_eq!(reply.header.action(), Action::EnumerateResponse);
+    assert_eq!(
+        reply.header.relates_to.as_deref(),
+        Some(source.request().message_id)
+    );
+    let [offered] = &reply.subscriptions[..] else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(offered.name, "base");
+    assert_eq!(offered.bookmark, None);
+    assert!(offered.sldc);
+    let ca = windrow_pipeline::tls::load_certificates(&bench.pki.path("ca.pem")).unwrap();
+    let thumbprint = windrow_pipeline::tls::thumbprint(&ca[0]);
+    assert_eq!(
+        offered.issuer_thumbprint.as_deref(),
+        Some(thumbprint.as_str())
+    );
+    let version = offered.version.clone().into_owned();
+    let path = path_in(offered);
+    let echo = offered.echo.to_owned();
+
+    let end = source
+        .envelope(
+            "/wsman/SubscriptionManager/WEC",
+            &client::end(&source.request()),
+        )
+        .await;
+    assert_eq!(end.status, StatusCode::NO_CONTENT);
+
+    let first = events(1..51);
+    let bookmark = bookmark_of(50);
+    let xml = client::events(&source.request(), &echo, Some(&bookmark), strs(&first));
+    let answer = source.envelope(&path, &xml).await;
+    assert!(answer.is_ack(), "{answer:?}");
+    let reply = client::parse_reply(&answer.body).unwrap();
+    assert_eq!(
+        reply.header.relates_to.as_deref(),
+        Some(source.request().message_id)
+    );
+    running.stop().await;
+
+    let stored = bench.stored();
+    let texts: Vec<&str> = stored.iter().map(|(text, ..)| text.as_str()).collect();
+    assert_eq!(texts, first);
+    let (_, flags, header) = &stored[0];
+    assert_eq!(*flags, Flags::NONE);
+    assert_eq!(header.kind, Kind::Wef);
+    assert_eq!(header.source, SOURCE);
+    assert_eq!(header.subscription.as_deref(), Some("base"));
+    assert!(header.address.is_some_and(|address| address.is_loopback()));
+
+    // After a restart the source is offered the same version, and its bookmark.
+    let running = bench.start().await;
+    let known = running.collector.sources();
+    assert_eq!(known[0].source, SOURCE);
+    assert!(known[0].last_events.is_some() && known[0].last_enumerate.is_none());
+    let mut source = bench.source(&running, SOURCE).await;
+    let answer = source.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    assert_eq!(reply.subscriptions[0].bookmark, Some(bookmark.as_str()));
+    // Other sources get none.
+    let mut other = bench.source(&running, "ws2.corp.example").await;
+    let answer = other.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    assert_eq!(reply.subscriptions[0].bookmark, None);
+    // The port is another one now, and so is what the source sees.
+    assert_ne!(reply.subscriptions[0].version, version);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_again_is_stored_once() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let first = events(1..21);
+    assert!(source.deliver("base", 20, strs(&first)).await.is_ack());
+    // The same delivery, because its acknowledgement was lost.
+    assert!(source.deliver("base", 20, strs(&first)).await.is_ack());
+    // One that overlaps, from an older bookmark.
+    let second = events(11..31);
+    assert!(source.deliver("base", 30, strs(&second)).await.is_ack());
+    assert_eq!(running.metrics.duplicate_events.get(), 30);
+    // The same ids from another machine are other events.
+    let mut other = bench.source(&running, "ws2.corp.example").await;
+    assert!(other.deliver("base", 20, strs(&first)).await.is_ack());
+    running.stop().await;
+    assert_eq!(bench.stored().len(), 50);
+
+    // A restart forgets nothing: here the service died between commit and acknowledgement.
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    assert!(source.deliver("base", 30, strs(&second)).await.is_ack());
+    assert!(
+        source
+            .deliver("base", 40, strs(&events(31..41)))
+            .await
+            .is_ack()
+    );
+    running.stop().await;
+    let mut ids: Vec<String> = bench
+        .stored()
+        .into_iter()
+        .map(|(text, _, header)| header.source + &text)
+        .collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((all, ids.len()), (60, 60));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_delivery_twice_at_once_is_stored_once() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut sources = Vec::new();
+    for _ in 0..8 {
+        sources.push(bench.source(&running, SOURCE).await);
+    }
+    for round in 0..20 {
+        let batch = events(round * 10..round * 10 + 10);
+        let deliveries = sources
+            .iter_mut()
+            .map(|source| source.deliver("base", round, strs(&batch)));
+        for answer in futures::future::join_all(deliveries).await {
+            assert!(answer.is_ack());
+        }
+    }
+    running.stop().await;
+    assert_eq!(bench.stored().len(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_outlives_its_connection() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let batch = events(1..11);
+    for round in 0..10 {
+        let mut source = bench.source(&running, SOURCE).await;
+        // The source goes away at some moment of the request.
+        let delivery = source.deliver("base", 10, strs(&batch));
+        let _ = tokio::time::timeout(Duration::from_millis(round), delivery).await;
+        drop(source);
+    }
+    let mut source = bench.source(&running, SOURCE).await;
+    assert!(source.deliver("base", 10, strs(&batch)).await.is_ack());
+    running.stop().await;
+    assert_eq!(bench.stored().len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_encoding_is_understood_and_answered_in_kind() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let text = format!("{}é☃😀", event(1));
+    for (id, charset) in [Charset::Utf8, Charset::Utf16Le, Charset::Utf16Be]
+        .into_iter()
+        .enumerate()
+    {
+        let text = text.replace("user1", &format!("user{id}"));
+        let text = text.replace("ID>1<", &format!("ID>{id}<"));
+        let xml = client::events(&source.request(), "", None, [text.as_str()]);
+        let answer = source
+            .post(&path_of("base"), encode(&xml, charset), false)
+            .await
+            .unwrap();
+        assert!(answer.is_ack());
+        assert_eq!(answer.headers["content-type"], charset.content_type());
+    }
+    running.stop().await;
+    let stored = bench.stored();
+    assert_eq!(stored.len(), 3);
+    assert!(
+        stored
+            .iter()
+            .all(|(text, ..)| text.ends_with("</Event>é☃😀"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bookkeeping_is_counted_and_seen_when_it_should_not_come() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let bookkeeping = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
+         <Provider Name='Microsoft-Windows-EventForwarder'/><EventID>111</EventID>\
+         <TimeCreated SystemTime='2026-01-02T03:04:05Z'/><Computer>ws1</Computer></System>\
+         <SubscriptionBookmarkEvent><SubscriptionId></SubscriptionId></SubscriptionBookmarkEvent></Event>";
+    // Another event that only looks like it is an event like any other.
+    let lookalike = event(1).replace("4624", "111").replace(
+        "Microsoft-Windows-Security-Auditing",
+        "Microsoft-Windows-EventForwarder",
+    );
+    let answer = source
+        .deliver("base", 1, [bookkeeping, lookalike.as_str()])
+        .await;
+    assert!(answer.is_ack());
+    let counts = running.collector.sources()[0].subscriptions["base"];
+    assert_eq!(
+        (
+            counts.events,
+            counts.bookmark_events,
+            counts.unexpected_bookmark_events
+        ),
+        (1, 1, 0)
+    );
+
+    // The bookmark of a delivery that held nothing else is kept too.
+    assert!(source.deliver("base", 2, [bookkeeping]).await.is_ack());
+    let answer = source.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    assert_eq!(
+        reply.subscriptions[0].bookmark,
+        Some(bookmark_of(2).as_str())
+    );
+    let counts = running.collector.sources()[0].subscriptions["base"];
+    assert_eq!(
+        (counts.bookmark_events, counts.unexpected_bookmark_events),
+        (2, 1)
+    );
+    assert!(counts.last_unexpected_bookmark_event.is_some());
+    assert_eq!(running.metrics.unexpected_bookmark_events.get(), 1);
+    running.stop().await;
+    assert_eq!(bench.stored().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn signs_of_life_are_seen() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    assert!(running.collector.sources().is_empty());
+    source.enumerate().await;
+    assert!(source.heartbeat("base").await.is_ack());
+    let xml = client::subscription_end(&source.request(), "", "policy changed");
+    assert_eq!(
+        source.envelope(&path_of("base"), &xml).await.status,
+        StatusCode::OK
+    );
+    let [known] = &running.collector.sources()[..] else {
+        panic!()
+    };
+    assert!(known.last_enumerate.is_some() && known.last_heartbeat.is_some());
+    assert_eq!(known.last_events, None);
+    assert_eq!(known.machine_id.as_deref(), Some(SOURCE));
+    assert!(known.address.is_some() && known.last_seen().is_some());
+    assert!(known.subscriptions["base"].ended.is_some());
+    running.stop().await;
+    assert!(bench.stored().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_journal_asks_for_patience_and_goes_on() {
+    let mut bench = Bench::new();
+    bench.journal_quota_bytes = 1 << 20;
+    let running = bench.start().await;
+    let mut cursor = running.journal.cursor("slow", Start::Oldest).unwrap();
+    let mut source = bench.source(&running, SOURCE).await;
+    let mut next = 1;
+    let refused = loop {
+        // Nothing that zstd could make small.
+        let noise: String = (0..20_000)
+            .map(|_| char::from(rand::random_range(b'a'..=b'z')))
+            .collect();
+        let batch = [event(next).replace("user", &noise)];
+        let answer = source.deliver("base", next, strs(&batch)).await;
+        if !answer.is_ack() {
+            break answer;
+        }
+        next += 1;
+        assert!(next < 1000, "the quota is not kept");
+    };
+    assert_eq!(refused.fault(), "503 w:QuotaLimit");
+    assert_eq!(refused.headers["retry-after"], "30");
+    let counted = running.metrics.events.get();
+    assert_eq!(counted, next - 1);
+
+    // The sink catches up, and the same connection delivers again.
+    while cursor.position() < next - 1 {
+        let frame = cursor.next().await.unwrap().unwrap();
+        cursor.advance(frame.end_seq - 1);
+    }
+    let mut patience = 0;
+    while !source
+        .deliver("base", next, strs(&events(next..next + 1)))
+        .await
+        .is_ack()
+    {
+        patience += 1;
+        assert!(patience < 500, "it never resumed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_is_seen_by_sources() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let answer = source.enumerate().await;
+    let version = client::parse_reply(&answer.body).unwrap().subscriptions[0]
+        .version
+        .clone()
+        .into_owned();
+    let answer = source.enumerate().await;
+    assert_eq!(
+        client::parse_reply(&answer.body).unwrap().subscriptions[0].version,
+        version
+    );
+
+    let mut options = bench.options(running.address);
+    options.subscriptions[0].max_time = Duration::from_secs(5);
+    options.subscriptions.push(subscription("extra"));
+    running.collector.reload(options);
+    let answer = source.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    assert_eq!(reply.subscriptions.len(), 2);
+    assert_ne!(reply.subscriptions[0].version, version);
+    assert!(
+        source
+            .deliver("extra", 1, strs(&events(1..2)))
+            .await
+            .is_ack()
+    );
+    running.stop().await;
+}
