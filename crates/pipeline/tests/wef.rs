@@ -1,4 +1,5 @@
 //! The collector over real TLS on loopback, with a real journal.
+#![allow(clippy::unwrap_used)]
 
 #[path = "wef/bad_input.rs"]
 mod bad_input;

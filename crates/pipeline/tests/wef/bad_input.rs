@@ -23,6 +23,10 @@ fn delivery(source: &Source, bookmark: &str) -> String {
     client::events(&source.request(), "", Some(bookmark), [event(1).as_str()])
 }
 
+/// What is wrong, the path, the body, whether it claims to be SLDC, the answer, and how many bodies
+/// the quarantine gains.
+type Case<'a> = (&'static str, &'a str, Vec<u8>, bool, &'static str, usize);
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_bad_body_gets_its_fault_and_the_connection_lives() {
     let bench = Bench::new();
@@ -44,7 +48,7 @@ async fn each_bad_body_gets_its_fault_and_the_connection_lives() {
         body[trailer..].copy_from_slice(&1_000_000u32.to_le_bytes());
         body
     };
-    let cases: Vec<(&str, &str, Vec<u8>, bool, &str, usize)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "not XML",
             &base,
