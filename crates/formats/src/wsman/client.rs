@@ -192,6 +192,10 @@ pub struct Subscription<'a> {
     pub read_existing: bool,
     /// Interval of heartbeats, an XML Schema duration.
     pub heartbeats: Option<Cow<'a, str>>,
+    /// How often a delivery is tried again, if it says so.
+    pub retry_count: Option<u32>,
+    /// The pause between two tries, an XML Schema duration.
+    pub retry_interval: Option<Cow<'a, str>>,
     /// Longest wait for a batch to fill, an XML Schema duration.
     pub max_time: Option<Cow<'a, str>>,
     /// Most events in a batch.
@@ -300,6 +304,10 @@ fn read_subscribe<'a>(
             }
             (Ns::Eventing, "NotifyTo") => read_notify_to(cursor, into)?,
             (Ns::Wsman, "Heartbeats") => into.heartbeats = Some(cursor.value()?),
+            (Ns::Wsman, "ConnectionRetry") => {
+                into.retry_count = attribute(&start, "Total").and_then(|total| total.parse().ok());
+                into.retry_interval = Some(cursor.value()?);
+            }
             (Ns::Wsman, "MaxTime") => into.max_time = Some(cursor.value()?),
             (Ns::Wsman, "MaxElements") => into.max_elements = cursor.value()?.parse().ok(),
             (Ns::Wsman, "MaxEnvelopeSize") => {

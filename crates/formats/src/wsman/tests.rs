@@ -503,6 +503,12 @@ fn a_source_reads_what_is_offered() {
         heartbeats: Some(
             "PT900.000S",
         ),
+        retry_count: Some(
+            5,
+        ),
+        retry_interval: Some(
+            "PT60.000S",
+        ),
         max_time: Some(
             "PT30.500S",
         ),
