@@ -4,6 +4,8 @@
 //! server that collects asks each client for a certificate and takes none without. Keys are read
 //! only from files that nobody but their owner can read. An error names the file.
 
+mod memory;
+
 use std::fmt::Write;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate};
 
+pub use self::memory::{IdentityPem, MemoryError, client_config_from_pem, server_config_from_pem};
 use crate::limits::{PEER_NAME_BYTES_MAX, PEM_BYTES_MAX};
 
 /// Why a TLS configuration cannot be made.
