@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod datadir;
+pub mod demo;
 pub mod exit;
 pub mod logging;
 pub mod output;

@@ -1,14 +1,18 @@
 //! `windrow demo`
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Invocation;
+use crate::config::checked::{Log, LogFormat};
+use crate::demo::{self, Options};
 use crate::exit::Code;
+use crate::logging;
 
 /// Show everything at work: simulated Windows machines, the collector, a SIEM, the lake
 ///
-/// Needs no configuration and leaves nothing behind unless --data-dir says where. Makes its certificates, starts the
+/// Needs no configuration; what it collects stays in a temporary folder, or where --data-dir says. Makes its certificates, starts the
 /// collector on loopback, simulated machines that speak the real protocol over mutual TLS, a syslog receiver and a
 /// lake, shows what flows, and proves at the end that nothing was lost.
 #[derive(Debug, clap::Args)]
@@ -36,9 +40,21 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(
-    _args: &Args,
-    _invocation: &Invocation,
-    _out: &mut dyn Write,
+    args: &Args,
+    invocation: &Invocation,
+    out: &mut dyn Write,
 ) -> anyhow::Result<Code> {
-    anyhow::bail!("demo is not wired yet")
+    let level = Log {
+        level: invocation.log_level.clone(),
+        format: LogFormat::Auto,
+    };
+    logging::start(&level, &invocation.terminal);
+    let options = Options {
+        duration: args.duration,
+        machines: args.machines,
+        rate: args.rate,
+        seed: args.seed,
+        root: invocation.loader.data_dir_override().map(PathBuf::from),
+    };
+    super::runtime()?.block_on(demo::run(&options, &invocation.terminal, out))
 }

@@ -59,6 +59,14 @@ impl Loader {
         }
     }
 
+    /// The data folder that the command line or the environment names.
+    #[must_use]
+    pub fn data_dir_override(&self) -> Option<&Path> {
+        let said = self.overrides.data_dir.as_ref();
+        said.or(self.environment.data_dir.as_ref())
+            .map(PathBuf::as_path)
+    }
+
     /// The environment this loader looks at.
     #[must_use]
     pub fn environment(&self) -> &Environment {
