@@ -361,72 +361,9 @@ impl Random {
 fn event_text(record_id: usize, random: &mut Random) -> String {
     let pick = random.next(3);
     let event_id = [4624, 4625, 4688][pick as usize];
-    let user = random.next(500);
-    let data: &[(&str, String)] = &match pick {
-        0 | 1 => [
-            ("SubjectUserSid", "S-1-5-18".to_owned()),
-            ("SubjectUserName", "WS1$".to_owned()),
-            ("SubjectDomainName", "CORP".to_owned()),
-            ("SubjectLogonId", "0x3e7".to_owned()),
-            (
-                "TargetUserSid",
-                format!("S-1-5-21-1004336348-1177238915-682003330-{user}"),
-            ),
-            ("TargetUserName", format!("user{user}")),
-            ("TargetDomainName", "CORP".to_owned()),
-            ("TargetLogonId", format!("0x{:x}", random.next(1 << 30))),
-            ("LogonType", (2 + random.next(9)).to_string()),
-            ("LogonProcessName", "Advapi  ".to_owned()),
-            ("AuthenticationPackageName", "Negotiate".to_owned()),
-            ("WorkstationName", format!("WS{}", random.next(300))),
-            (
-                "LogonGuid",
-                format!(
-                    "{{{:08x}-0000-0000-0000-000000000000}}",
-                    random.next(1 << 30)
-                ),
-            ),
-            (
-                "ProcessName",
-                "C:\\Windows\\System32\\services.exe".to_owned(),
-            ),
-            (
-                "IpAddress",
-                format!("10.0.{}.{}", random.next(256), random.next(256)),
-            ),
-            ("IpPort", random.next(65536).to_string()),
-        ],
-        _ => [
-            (
-                "SubjectUserSid",
-                format!("S-1-5-21-1004336348-1177238915-682003330-{user}"),
-            ),
-            ("SubjectUserName", format!("user{user}")),
-            ("SubjectDomainName", "CORP".to_owned()),
-            ("SubjectLogonId", format!("0x{:x}", random.next(1 << 30))),
-            ("NewProcessId", format!("0x{:x}", random.next(1 << 16))),
-            (
-                "NewProcessName",
-                format!("C:\\Program Files\\Tool {}\\tool.exe", random.next(40)),
-            ),
-            ("TokenElevationType", "%%1936".to_owned()),
-            ("ProcessId", format!("0x{:x}", random.next(1 << 16))),
-            (
-                "CommandLine",
-                format!(
-                    "\"tool.exe\" --job {} --out C:\\Temp\\{:x}.log",
-                    random.next(9999),
-                    random.next(1 << 30)
-                ),
-            ),
-            ("TargetUserSid", "S-1-0-0".to_owned()),
-            ("TargetUserName", "-".to_owned()),
-            ("TargetDomainName", "-".to_owned()),
-            ("TargetLogonId", "0x0".to_owned()),
-            ("ParentProcessName", "C:\\Windows\\explorer.exe".to_owned()),
-            ("MandatoryLabel", "S-1-16-8192".to_owned()),
-            ("Reserved", String::new()),
-        ],
+    let data = match pick {
+        0 | 1 => logon(random),
+        _ => process(random),
     };
     let data: String = data
         .iter()
@@ -450,4 +387,76 @@ fn event_text(record_id: usize, random: &mut Random) -> String {
         random.next(9999),
         random.next(9999),
     )
+}
+
+fn logon(random: &mut Random) -> [(&'static str, String); 16] {
+    let user = random.next(500);
+    [
+        ("SubjectUserSid", "S-1-5-18".to_owned()),
+        ("SubjectUserName", "WS1$".to_owned()),
+        ("SubjectDomainName", "CORP".to_owned()),
+        ("SubjectLogonId", "0x3e7".to_owned()),
+        (
+            "TargetUserSid",
+            format!("S-1-5-21-1004336348-1177238915-682003330-{user}"),
+        ),
+        ("TargetUserName", format!("user{user}")),
+        ("TargetDomainName", "CORP".to_owned()),
+        ("TargetLogonId", format!("0x{:x}", random.next(1 << 30))),
+        ("LogonType", (2 + random.next(9)).to_string()),
+        ("LogonProcessName", "Advapi  ".to_owned()),
+        ("AuthenticationPackageName", "Negotiate".to_owned()),
+        ("WorkstationName", format!("WS{}", random.next(300))),
+        (
+            "LogonGuid",
+            format!(
+                "{{{:08x}-0000-0000-0000-000000000000}}",
+                random.next(1 << 30)
+            ),
+        ),
+        (
+            "ProcessName",
+            "C:\\Windows\\System32\\services.exe".to_owned(),
+        ),
+        (
+            "IpAddress",
+            format!("10.0.{}.{}", random.next(256), random.next(256)),
+        ),
+        ("IpPort", random.next(65536).to_string()),
+    ]
+}
+
+fn process(random: &mut Random) -> [(&'static str, String); 16] {
+    let user = random.next(500);
+    [
+        (
+            "SubjectUserSid",
+            format!("S-1-5-21-1004336348-1177238915-682003330-{user}"),
+        ),
+        ("SubjectUserName", format!("user{user}")),
+        ("SubjectDomainName", "CORP".to_owned()),
+        ("SubjectLogonId", format!("0x{:x}", random.next(1 << 30))),
+        ("NewProcessId", format!("0x{:x}", random.next(1 << 16))),
+        (
+            "NewProcessName",
+            format!("C:\\Program Files\\Tool {}\\tool.exe", random.next(40)),
+        ),
+        ("TokenElevationType", "%%1936".to_owned()),
+        ("ProcessId", format!("0x{:x}", random.next(1 << 16))),
+        (
+            "CommandLine",
+            format!(
+                "\"tool.exe\" --job {} --out C:\\Temp\\{:x}.log",
+                random.next(9999),
+                random.next(1 << 30)
+            ),
+        ),
+        ("TargetUserSid", "S-1-0-0".to_owned()),
+        ("TargetUserName", "-".to_owned()),
+        ("TargetDomainName", "-".to_owned()),
+        ("TargetLogonId", "0x0".to_owned()),
+        ("ParentProcessName", "C:\\Windows\\explorer.exe".to_owned()),
+        ("MandatoryLabel", "S-1-16-8192".to_owned()),
+        ("Reserved", String::new()),
+    ]
 }

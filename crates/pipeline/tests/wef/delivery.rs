@@ -346,3 +346,36 @@ async fn a_reload_is_seen_by_sources() {
     );
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_envelope_as_large_as_a_subscription_allows_is_taken() {
+    let mut bench = Bench::new();
+    bench.limits.body_bytes = 64 * 1024;
+    bench.limits.clear_bytes = 64 * 1024;
+    bench.limits.bodies_in_flight_bytes = 64 * 1024;
+    bench.limits.deliveries_in_flight_bytes = 64 * 1024;
+    bench.subscriptions[0].max_envelope_bytes = 300_000;
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let batch = events(1..301);
+    let xml = client::events(&source.request(), "", None, strs(&batch));
+    let body = encode(&xml, Charset::Utf16Le);
+    assert!(
+        body.len() > 256 * 1024 && body.len() < 300_000,
+        "{}",
+        body.len()
+    );
+    assert!(
+        source
+            .post(&path_of("base"), body, false)
+            .await
+            .unwrap()
+            .is_ack()
+    );
+    let body = vec![b' '; 400_000];
+    if let Ok(answer) = source.post(&path_of("base"), body, false).await {
+        assert_eq!(answer.fault(), "413 w:EncodingLimit");
+    }
+    running.stop().await;
+    assert_eq!(bench.stored().len(), 300);
+}

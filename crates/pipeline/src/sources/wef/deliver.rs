@@ -67,7 +67,7 @@ impl Scratch {
     /// Reads the envelope of a request.
     pub(super) fn read(&mut self, arrived: &Arrived) -> Result<(Message<'_>, Charset), Unreadable> {
         let guessed = arrived.charset.unwrap_or(Charset::Utf16Le);
-        let limit = arrived.options.limits.clear_bytes;
+        let limit = arrived.options.clear_bytes();
         let clear = match arrived.encoding {
             Encoding::Identity => arrived.body.as_slice(),
             Encoding::Sldc => self.decoder.decode(&arrived.body, limit).map_err(|error| {
@@ -306,7 +306,7 @@ async fn store(
 fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &AppendError) -> Reply {
     let limits = &arrived.options.limits;
     match error {
-        AppendError::TooLarge { .. } => too_large(header, charset, limits.clear_bytes),
+        AppendError::TooLarge { .. } => too_large(header, charset, arrived.options.clear_bytes()),
         AppendError::Full { .. } => {
             Reply::fault(header, charset, FaultCode::QuotaLimit, &error.to_string())
                 .retry_after(limits.retry_after)

@@ -40,7 +40,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -87,10 +88,10 @@ struct Shared {
     sources: Sources,
     refused: Mutex<VecDeque<RefusedConnection>>,
     caps: Caps,
-    /// A permit is a kibibyte of a body that is being read.
-    bodies: Arc<Semaphore>,
-    /// A permit is a kibibyte of a delivery that is not on disk yet.
-    deliveries: Arc<Semaphore>,
+    /// For bodies, until they are answered.
+    bodies: Room,
+    /// For deliveries no longer compressed, until they are on disk.
+    deliveries: Room,
     handshakes: Arc<Semaphore>,
     scratch: Mutex<Vec<Scratch>>,
     /// Requests under way. They are carried through even when their connection breaks.
@@ -119,12 +120,11 @@ impl Collector {
         quarantine: Option<Quarantine>,
     ) -> Collector {
         let limits = &options.limits;
-        let kibibytes = |bytes: usize| Arc::new(Semaphore::new(permits(bytes) as usize));
         let shared = Shared {
             sources: Sources::from_journal(&journal),
             caps: Caps::new(metrics.open_connections.clone()),
-            bodies: kibibytes(limits.bodies_in_flight_bytes.max(limits.body_bytes)),
-            deliveries: kibibytes(limits.deliveries_in_flight_bytes.max(limits.clear_bytes)),
+            bodies: Room::new(limits.bodies_in_flight_bytes),
+            deliveries: Room::new(limits.deliveries_in_flight_bytes),
             handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
             options: RwLock::new(Arc::new(options)),
             journal,
@@ -191,7 +191,31 @@ impl Shared {
     }
 }
 
-/// Permits for so many bytes: one for each kibibyte begun.
-fn permits(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX >> 3)
+/// Memory that requests share, in kibibytes.
+#[derive(Debug)]
+struct Room {
+    free: Arc<Semaphore>,
+    kibibytes: u32,
+}
+
+impl Room {
+    fn new(bytes: usize) -> Room {
+        let kibibytes = kibibytes(bytes).min(Semaphore::MAX_PERMITS.try_into().unwrap_or(u32::MAX));
+        Room {
+            free: Arc::new(Semaphore::new(kibibytes as usize)),
+            kibibytes,
+        }
+    }
+
+    /// Waits for room for so many bytes. What is larger than all of it waits for all of it, so that
+    /// it comes through, alone.
+    async fn take(&self, bytes: usize, deadline: Instant) -> Option<OwnedSemaphorePermit> {
+        let share = kibibytes(bytes).min(self.kibibytes);
+        let room = Arc::clone(&self.free).acquire_many_owned(share);
+        timeout_at(deadline, room).await.ok()?.ok()
+    }
+}
+
+fn kibibytes(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024).max(1)).unwrap_or(u32::MAX)
 }

@@ -41,6 +41,31 @@ pub struct WefOptions {
     pub limits: WefLimits,
 }
 
+/// What an envelope may be larger than what a subscription asks for: sources round up.
+const ENVELOPE_SLACK_BYTES: usize = 64 * 1024;
+
+impl WefOptions {
+    /// Bytes of a body when it is no longer compressed: the limit, or what a subscription allows
+    /// its sources to fill.
+    pub(super) fn clear_bytes(&self) -> usize {
+        self.limits.clear_bytes.max(self.envelope_bytes())
+    }
+
+    /// Bytes of a body as it comes; a source need not compress.
+    pub(super) fn body_bytes(&self) -> usize {
+        self.limits.body_bytes.max(self.envelope_bytes())
+    }
+
+    fn envelope_bytes(&self) -> usize {
+        let largest = self
+            .subscriptions
+            .iter()
+            .map(|subscription| subscription.max_envelope_bytes)
+            .max();
+        largest.map_or(0, |bytes| bytes as usize) + ENVELOPE_SLACK_BYTES
+    }
+}
+
 /// What the collector is prepared to take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WefLimits {
@@ -58,9 +83,9 @@ pub struct WefLimits {
     pub idle_timeout: Duration,
     /// Bytes of a request's head.
     pub head_bytes: usize,
-    /// Bytes of a body as it comes.
+    /// Bytes of a body as it comes; more where a subscription asks for larger envelopes.
     pub body_bytes: usize,
-    /// Bytes of a body when it is no longer compressed.
+    /// Bytes of a body when it is no longer compressed; more where a subscription asks for it.
     pub clear_bytes: usize,
     /// How long a body may pause.
     pub body_pause_timeout: Duration,

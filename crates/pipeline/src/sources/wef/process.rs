@@ -10,19 +10,19 @@ use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use windrow_formats::wsman::reply::{FaultCode, enumerate_response};
 use windrow_formats::wsman::{Action, Charset, Header, Message};
 
+use super::Shared;
 use super::body::{self, BodyError, BodyLimits};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
 use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
 use super::recent::{Stored, state_key};
 use super::reply::Reply;
-use super::{Shared, permits};
 use crate::quarantine::Finding;
 
 /// Who is at the other end of a connection.
@@ -122,16 +122,14 @@ async fn arrive(
     let charset = header(request.headers(), &CONTENT_TYPE).and_then(Charset::from_content_type);
     let encoding = encoding(request.headers());
     let declared = body::declared_bytes(request.headers());
-    let held = declared.map_or(limits.body_bytes, |bytes| {
-        usize::try_from(bytes).map_or(limits.body_bytes, |bytes| bytes.min(limits.body_bytes))
-    });
-    let room = Arc::clone(&shared.bodies).acquire_many_owned(permits(held));
-    let room = timeout_at(deadline, room).await;
-    let Ok(Ok(room)) = room else {
+    let body_bytes = options.body_bytes();
+    let expected = declared.and_then(|bytes| usize::try_from(bytes).ok());
+    let held = expected.map_or(body_bytes, |bytes| bytes.min(body_bytes));
+    let Some(room) = shared.bodies.take(held, deadline).await else {
         return Err(no_room(options, "too much is being received at once").closing());
     };
     let body_limits = BodyLimits {
-        bytes: limits.body_bytes,
+        bytes: body_bytes,
         pause: limits.body_pause_timeout,
         deadline,
     };
@@ -170,7 +168,7 @@ fn body_reply(error: BodyError, options: &WefOptions, charset: Option<Charset>) 
         BodyError::TooLarge => too_large(
             &Header::default(),
             charset.unwrap_or(Charset::Utf16Le),
-            options.limits.body_bytes,
+            options.body_bytes(),
         ),
         BodyError::TooSlow => {
             Reply::refused(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
@@ -229,13 +227,12 @@ async fn process(shared: Arc<Shared>, arrived: Arrived) -> (&'static str, Reply)
         return ("other", Reply::bare(StatusCode::OK));
     }
     let clear_bytes = deliver::clear_bytes(&arrived);
-    if clear_bytes > arrived.options.limits.clear_bytes {
+    let limit = arrived.options.clear_bytes();
+    if clear_bytes > limit {
         let charset = arrived.charset.unwrap_or(Charset::Utf16Le);
-        let limit = arrived.options.limits.clear_bytes;
         return ("other", too_large(&Header::default(), charset, limit));
     }
-    let room = shared.deliveries.acquire_many(permits(clear_bytes));
-    let Ok(Ok(_room)) = timeout_at(arrived.deadline, room).await else {
+    let Some(_room) = shared.deliveries.take(clear_bytes, arrived.deadline).await else {
         return (
             "other",
             no_room(&arrived.options, "too much waits for the disk"),
