@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+/// Largest sequence and largest segment number: arithmetic on what a file claims stays far from its end.
+pub const MAX_NUMBER: u64 = 1 << 62;
 /// Largest decoded body of one frame.
 pub const MAX_FRAME_RAW_BYTES: usize = 16 << 20;
 /// Largest stored body of one frame (zstd never grows it: a body that does not shrink is stored as it is).

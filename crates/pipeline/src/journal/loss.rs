@@ -7,7 +7,7 @@ use super::Seq;
 use super::frame::StateChange;
 use super::frame::{Get, Put};
 use super::keys::{PublicKey, SIGNATURE_BYTES, Signature, Signer};
-use super::limits::MAX_LOSSES;
+use super::limits::{MAX_LOSSES, MAX_NUMBER};
 use super::state::State;
 
 const DOMAIN: &[u8] = b"windrow-journal-loss-v1\0";
@@ -133,7 +133,7 @@ impl Loss {
             4 => GapReason::Delivered,
             _ => return None,
         };
-        Some(Loss {
+        let loss = Loss {
             gap: Gap {
                 first_seq: get.u64()?,
                 last_seq: get.u64()?,
@@ -144,7 +144,13 @@ impl Loss {
             journal_id: get.array()?,
             public_key: PublicKey(get.array()?),
             signature: Signature(get.array()?),
-        })
+        };
+        let Gap {
+            first_seq,
+            last_seq,
+            ..
+        } = loss.gap;
+        (1 <= first_seq && first_seq <= last_seq && last_seq <= MAX_NUMBER).then_some(loss)
     }
 }
 

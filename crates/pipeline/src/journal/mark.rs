@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Seq;
 use super::frame::{Get, Put};
+use super::limits::MAX_NUMBER;
 use super::slots::Slots;
 use super::storage::Disk;
 
@@ -41,12 +42,15 @@ impl Mark {
     /// Reads a slot's value.
     pub(super) fn decode(bytes: &[u8]) -> Option<Mark> {
         let mut get = Get::new(bytes);
-        Some(Mark {
+        let mark = Mark {
             segment: get.u64()?,
             id: get.u64()?,
             end: get.u64()?,
             next_seq: get.u64()?,
-        })
+        };
+        let is_sane =
+            (1..=MAX_NUMBER).contains(&mark.segment) && (1..=MAX_NUMBER).contains(&mark.next_seq);
+        is_sane.then_some(mark)
     }
 }
 

@@ -397,6 +397,16 @@ impl Journal {
         self.inner.shared.sealed.subscribe()
     }
 
+    /// Seals the segment being written, if there is one, so that its root can leave through the
+    /// sinks although it is not full; the newest seal. Every seal begins a file.
+    pub async fn seal(&self) -> Option<Seal> {
+        let (done, sealed) = oneshot::channel();
+        if self.inner.messages.send(Message::Seal(done)).await.is_ok() {
+            let _ = sealed.await;
+        }
+        self.inner.shared.sealed.borrow().clone()
+    }
+
     /// Signed records of what was dropped or damaged, by sequence.
     pub fn losses(&self) -> Vec<Loss> {
         let state = lock(&self.inner.shared.state);

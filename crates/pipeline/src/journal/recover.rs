@@ -426,6 +426,8 @@ fn list_older(
             .as_ref()
             .filter(|n| n.previous.number == number)
             .map(|n| (n.previous.end, n.first_seq));
+        let len = file.bytes()?;
+        let known_end = known_end.map(|(end, end_seq)| (end.min(len), end_seq));
         let segment = match (&header, known_end) {
             (Some(header), Some((end, end_seq))) => Segment {
                 number,

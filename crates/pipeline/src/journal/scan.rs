@@ -215,7 +215,7 @@ impl Scan {
         body.resize(header.stored_bytes as usize, 0);
         let read = self.read(&mut body, offset + HEADER_BYTES as u64);
         self.body = body;
-        Ok(read? == self.body.len() && crc32c::crc32c(&self.body) == header.body_crc)
+        Ok(read? == self.body.len() && frame::is_sum_of(header.body_crc, &self.body))
     }
 
     fn read(&mut self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

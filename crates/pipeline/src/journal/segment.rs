@@ -6,8 +6,9 @@
 //! were never acknowledged.
 
 use super::Seq;
-use super::frame::{Get, Hash, Put, u32_at};
+use super::frame::{Get, Hash, Put, is_whole};
 use super::keys::{PublicKey, SIGNATURE_BYTES, Signature, Signer};
+use super::limits::MAX_NUMBER;
 
 /// Bytes of a segment's first block.
 pub(super) const SEGMENT_HEADER_BYTES: usize = 256;
@@ -34,11 +35,8 @@ pub(super) fn parse_file_name(name: &str) -> Option<u64> {
         && hex
             .bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-    if is_ours {
-        u64::from_str_radix(hex, 16).ok()
-    } else {
-        None
-    }
+    let number = u64::from_str_radix(hex, 16).ok().filter(|_| is_ours);
+    number.filter(|number| (1..=MAX_NUMBER).contains(number))
 }
 
 /// A segment's first block.
@@ -102,9 +100,7 @@ impl SegmentHeader {
 
     /// Reads a block; `None` if it is damaged.
     pub(super) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES]) -> Option<SegmentHeader> {
-        if crc32c::crc32c(&bytes[..SEGMENT_HEADER_BYTES - 4])
-            != u32_at(bytes, SEGMENT_HEADER_BYTES - 4)?
-        {
+        if !is_whole(bytes) {
             return None;
         }
         let mut get = Get::new(bytes);
@@ -112,7 +108,7 @@ impl SegmentHeader {
             return None;
         }
         get.take(6)?;
-        Some(SegmentHeader {
+        let header = SegmentHeader {
             number: get.u64()?,
             id: get.u64()?,
             journal_id: get.array()?,
@@ -125,7 +121,11 @@ impl SegmentHeader {
                 hash: get.array()?,
                 root: get.array()?,
             },
-        })
+        };
+        let is_sane = (1..=MAX_NUMBER).contains(&header.number)
+            && header.previous.number < header.number
+            && (1..=MAX_NUMBER).contains(&header.first_seq);
+        is_sane.then_some(header)
     }
 }
 

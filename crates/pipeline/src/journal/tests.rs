@@ -126,3 +126,345 @@ async fn segments_roll_and_go_when_every_sink_has_them() {
     assert_eq!(cursor.next().await.unwrap().unwrap().first_seq, 201);
     journal.close().await;
 }
+
+fn noise(bytes: usize) -> Entry {
+    Entry {
+        body: (0..bytes).map(|_| rand::random()).collect(),
+        events: 1,
+        state: None,
+    }
+}
+
+/// Waits until something that other threads bring about is so.
+async fn until(what: impl Fn() -> bool) {
+    for _ in 0..2000 {
+        if what() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    panic!("it does not come about");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_appenders_share_frames_and_each_gets_its_own_sequences() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..32_u64 {
+        let journal = journal.clone();
+        tasks.spawn(async move {
+            let mut got = Vec::new();
+            for i in 0..40_u64 {
+                let range = journal
+                    .append(bookmark(
+                        &format!("{task}/{i}"),
+                        &format!("task/{task}"),
+                        &i.to_string(),
+                    ))
+                    .await
+                    .unwrap();
+                got.push((range.start, format!("{task}/{i}")));
+            }
+            got
+        });
+    }
+    let mut got: Vec<(Seq, String)> = tasks.join_all().await.into_iter().flatten().collect();
+    got.sort();
+    let metrics = journal.metrics();
+    assert!(metrics.frames.get() < 1280, "no frame was shared");
+    assert!(metrics.fsyncs.get() < 1280 + 20);
+    journal.close().await;
+    let read: Vec<(Seq, String)> = offline::read(dir.path().join("journal"), 0)
+        .unwrap()
+        .flat_map(|f| f.unwrap().entries)
+        .map(|e| (e.first_seq, String::from_utf8(e.body.to_vec()).unwrap()))
+        .collect();
+    assert_eq!(read, got);
+    assert_eq!(
+        read.iter().map(|(seq, _)| *seq).collect::<Vec<_>>(),
+        (1..=1280).collect::<Vec<_>>()
+    );
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    assert_eq!(journal.states("task/").len(), 32);
+    assert!(
+        journal
+            .states("task/")
+            .iter()
+            .all(|(_, value)| value == b"39")
+    );
+    assert!(
+        journal
+            .states("")
+            .iter()
+            .all(|(key, _)| key.starts_with("task/"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn closing_commits_what_was_appended_refuses_the_rest_and_waits_for_no_sink() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    let idle = journal.cursor("idle", Start::Oldest).unwrap();
+    let mut waiting = journal.cursor("waiting", Start::Oldest).unwrap();
+    let sink = tokio::spawn(async move {
+        let mut read = 0;
+        while let Some(frame) = waiting.next().await.unwrap() {
+            read += frame.end_seq - frame.first_seq;
+            waiting.advance(frame.end_seq - 1);
+        }
+        read
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    for i in 0..50 {
+        let journal = journal.clone();
+        tasks.spawn(async move { journal.append(entry(&format!("{i}"), 1)).await });
+    }
+    tokio::task::yield_now().await;
+    let clone = journal.clone();
+    journal.close().await;
+    assert!(matches!(
+        clone.append(entry("late", 1)).await,
+        Err(AppendError::Closed)
+    ));
+    let acked = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter(|r| r.is_ok())
+        .count() as u64;
+    assert_eq!(sink.await.unwrap(), acked);
+    assert_eq!(idle.position(), 0);
+    drop(clone);
+    let (journal, recovery) = Journal::open(options(&dir)).unwrap();
+    assert_eq!(recovery.next_seq, acked + 1);
+    assert_eq!(
+        journal.cursor("waiting", Start::Oldest).unwrap().position(),
+        acked
+    );
+    assert!(
+        journal
+            .roots()
+            .borrow()
+            .as_ref()
+            .is_none_or(|seal| seal.by == SealedBy::Writer)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_sink_holds_nobody_back_and_misses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    let mut fast = journal.cursor("fast", Start::Oldest).unwrap();
+    let mut slow = journal.cursor("slow", Start::Oldest).unwrap();
+    // More than is kept decoded in memory.
+    for seq in 1..=900 {
+        journal.append(noise(20_000)).await.unwrap();
+        assert_eq!(fast.next().await.unwrap().unwrap().first_seq, seq);
+        fast.advance(seq);
+    }
+    for seq in 1..=900 {
+        let frame = slow.next().await.unwrap().unwrap();
+        assert_eq!((frame.first_seq, frame.gap), (seq, None));
+    }
+    slow.advance(700);
+    slow.rewind();
+    assert_eq!(slow.next().await.unwrap().unwrap().first_seq, 701);
+    slow.advance(300);
+    assert_eq!(slow.position(), 700);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_journal_refuses_sources_but_not_our_own_and_resumes_when_sinks_move() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = JournalOptions {
+        quota_bytes: 1 << 20,
+        reserved_bytes: 128 << 10,
+        ..options(&dir)
+    };
+    let (journal, _) = Journal::open(small).unwrap();
+    let mut cursor = journal.cursor("sink", Start::Oldest).unwrap();
+    let mut seen = Vec::new();
+    let mut acked = 0;
+    loop {
+        seen.push(*journal.pressure().borrow());
+        match journal.append(noise(8_000)).await {
+            Ok(range) => acked = range.start,
+            Err(AppendError::Full {
+                used_bytes,
+                quota_bytes,
+            }) => {
+                assert!(used_bytes > 800 << 10 && quota_bytes == 1 << 20);
+                break;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    seen.dedup();
+    assert_eq!(
+        seen[..3],
+        [Pressure::Normal, Pressure::Warn, Pressure::Slow]
+    );
+    assert_eq!(*journal.pressure().borrow(), Pressure::Full);
+    journal.append_own(noise(8_000)).await.unwrap();
+    assert!(matches!(
+        journal.append(noise(8_000)).await,
+        Err(AppendError::Full { .. })
+    ));
+    for _ in 0..=acked {
+        let frame = cursor.next().await.unwrap().unwrap();
+        cursor.advance(frame.end_seq - 1);
+    }
+    let pressure = journal.pressure();
+    until(|| *pressure.borrow() == Pressure::Normal).await;
+    journal.append(noise(8_000)).await.unwrap();
+    assert!(journal.losses().is_empty());
+    assert!(journal.metrics().refused_appends.get() >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn drop_oldest_takes_everything_and_tells_what_it_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = JournalOptions {
+        quota_bytes: 1 << 20,
+        reserved_bytes: 128 << 10,
+        when_full: WhenFull::DropOldest,
+        ..options(&dir)
+    };
+    let (journal, _) = Journal::open(small.clone()).unwrap();
+    journal.cursor("dead", Start::Oldest).unwrap();
+    for seq in 1..=300 {
+        assert_eq!(journal.append(noise(8_000)).await.unwrap().start, seq);
+    }
+    let losses = journal.losses();
+    assert_eq!(losses.len(), 1, "neighbours become one record");
+    let gap = losses[0].gap;
+    assert_eq!((gap.first_seq, gap.reason), (1, GapReason::Dropped));
+    assert!(losses[0].is_signed());
+    assert_eq!(journal.metrics().dropped_events.get(), gap.last_seq);
+    journal.close().await;
+    let (journal, _) = Journal::open(small).unwrap();
+    assert_eq!(journal.losses(), losses);
+    let mut cursor = journal.cursor("dead", Start::Newest).unwrap();
+    let frame = cursor.next().await.unwrap().unwrap();
+    assert_eq!((frame.first_seq, frame.gap), (gap.last_seq + 1, Some(gap)));
+    let mut cursor = journal.cursor("dead", Start::Newest).unwrap();
+    let frame = cursor.next().await.unwrap().unwrap();
+    assert_eq!((frame.first_seq, frame.gap), (gap.last_seq + 1, Some(gap)));
+    let report = offline::verify(dir.path().join("journal")).unwrap();
+    assert!(report.is_intact(), "{:?}", report.problems);
+    assert_eq!(report.losses, losses);
+}
+
+#[tokio::test]
+async fn what_breaks_a_limit_is_refused_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    let too_large = |entry: Entry| {
+        let journal = journal.clone();
+        async move {
+            matches!(
+                journal.append(entry).await,
+                Err(AppendError::TooLarge { .. })
+            )
+        }
+    };
+    assert!(
+        too_large(Entry {
+            body: vec![0; MAX_ENTRY_BYTES],
+            events: 1,
+            state: None
+        })
+        .await
+    );
+    assert!(too_large(entry("x", MAX_FRAME_EVENTS + 1)).await);
+    assert!(too_large(bookmark("x", "\0loss/1", "forged")).await);
+    assert!(too_large(bookmark("x", &"k".repeat(MAX_STATE_KEY_BYTES + 1), "v")).await);
+    assert!(
+        journal
+            .append(Entry {
+                body: vec![0; MAX_ENTRY_BYTES - 100],
+                events: 1,
+                state: None
+            })
+            .await
+            .is_ok()
+    );
+    assert!(matches!(
+        journal.cursor("", Start::Oldest),
+        Err(CursorError::Name)
+    ));
+}
+
+#[tokio::test]
+async fn cursors_are_named_as_sinks_are_and_go_when_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    journal.append(entry("a", 3)).await.unwrap();
+    let odd = "../../Syslog\0 NÜL:\\";
+    let cursor = journal.cursor(odd, Start::Newest).unwrap();
+    assert_eq!(cursor.position(), 3);
+    journal.cursor(&"x".repeat(255), Start::Oldest).unwrap();
+    let mut names: Vec<String> = std::fs::read_dir(dir.path().join("journal/cursors"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    insta::assert_snapshot!(names.join("\n"), @r"
+    %2e%2e%2f%2e%2e%2f%53yslog%00%20%4e%c3%9c%4c%3a%5c.cursor
+    sha256-d22609da3ae3956ca4877056a8e580eed744a6f7d7cfa5b19dd88d52fcc0d435.cursor
+    ");
+    assert!(journal.remove_cursor(odd).unwrap());
+    assert!(!journal.remove_cursor(odd).unwrap());
+    assert_eq!(journal.cursors().len(), 1);
+}
+
+#[tokio::test]
+async fn a_sink_that_gives_up_waiting_misses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    journal.append(entry("a", 1)).await.unwrap();
+    let mut cursor = journal.cursor("sink", Start::Oldest).unwrap();
+    for _ in 0..20 {
+        // Dropped at its first pause, which is in the middle of a read from disk.
+        tokio::select! {
+            biased;
+            frame = cursor.next() => { assert_eq!(frame.unwrap().unwrap().first_seq, 1); cursor.rewind(); }
+            () = std::future::ready(()) => {}
+        }
+    }
+    assert_eq!(cursor.next().await.unwrap().unwrap().first_seq, 1);
+}
+
+#[tokio::test]
+async fn recent_frames_are_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    for _ in 0..100 {
+        journal.append(noise(4_000)).await.unwrap();
+    }
+    journal.close().await;
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    let recent: Vec<Seq> = journal.recent().map(|f| f.unwrap().first_seq).collect();
+    assert!((17..100).contains(&recent.len()), "{}", recent.len());
+    assert_eq!(recent.last(), Some(&100));
+}
+
+#[tokio::test]
+async fn a_root_can_leave_before_its_segment_is_full() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    assert_eq!(journal.seal().await, None);
+    journal.append(entry("a", 5)).await.unwrap();
+    let first = journal.seal().await.unwrap();
+    assert_eq!((first.first_seq, first.end_seq, first.segment), (1, 6, 1));
+    assert_eq!(
+        journal.seal().await.as_ref(),
+        Some(&first),
+        "nothing new to seal"
+    );
+    journal.append(entry("b", 1)).await.unwrap();
+    let second = journal.seal().await.unwrap();
+    assert_eq!((second.previous_root, second.segment), (first.root, 2));
+    assert!(second.is_signed() && second.public_key == journal.public_key());
+}

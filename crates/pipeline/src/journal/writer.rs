@@ -18,6 +18,7 @@ use super::catalog::lock;
 use super::frame::{ENTRY_OVERHEAD_BYTES, Origin};
 use super::limits::{CURSOR_SYNC_INTERVAL, GROUP_BYTES, MAX_FRAME_ENTRIES, MAX_FRAME_EVENTS};
 use super::log::{CommitError, Log};
+use super::segment::SealedBy;
 use super::shared::Shared;
 use super::storage::{DiskFile, LockGuard};
 use super::{AppendError, Entry, Seq};
@@ -39,6 +40,8 @@ pub(super) enum Message {
     Append(Request),
     /// Cursors moved: there may be segments to remove.
     Tidy,
+    /// Close the segment with its signed root, so that the root can leave.
+    Seal(oneshot::Sender<()>),
     /// Finish what came before and stop.
     Close,
 }
@@ -107,6 +110,12 @@ impl Writer {
                     if let Err(error) = self.log.retire(now_us()) {
                         tracing::debug!(?error, "journal segments could not be removed yet");
                     }
+                }
+                Some(Message::Seal(done)) => {
+                    if self.log.seal(SealedBy::Writer, now_us()).is_err() {
+                        tracing::warn!("journal segment could not be sealed yet");
+                    }
+                    drop(done);
                 }
                 Some(Message::Close) | None => break,
             }
