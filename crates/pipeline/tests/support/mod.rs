@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::{self, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
+use windrow_formats::syslog::Framing;
 use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 use windrow_pipeline::sinks::syslog::{
     self, Destination, Limits, Status, SyslogMetrics, Transport,
@@ -110,6 +111,8 @@ pub fn destination(port: u16, transport: Transport) -> Destination {
     let mut destination =
         Destination::new("siem".to_owned(), "localhost".to_owned(), port, transport);
     destination.limits = limits();
+    // The receiver here reads lines; rsyslog reads both.
+    destination.format.framing = Framing::LineFeed;
     destination
 }
 

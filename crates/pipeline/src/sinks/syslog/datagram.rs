@@ -45,9 +45,13 @@ struct Link {
 /// After `failures` in a row it is the turn of another of the host's addresses.
 pub(super) async fn run(sender: &mut Sender, failures: u32, shutdown: &CancellationToken) -> Ended {
     sender.reporter.connecting();
-    let mut link = match Link::open(sender, failures).await {
-        Ok(link) => link,
-        Err(error) => return Ended::Failed(error),
+    let mut link = select! {
+        biased;
+        () = shutdown.cancelled() => return Ended::Stopped,
+        link = Link::open(sender, failures) => match link {
+            Ok(link) => link,
+            Err(error) => return Ended::Failed(error),
+        },
     };
     sender.cursor.rewind();
     let ended = loop {

@@ -82,9 +82,14 @@ impl Destination {
                 },
                 Confirmation::Sent,
             ),
-            Transport::Tcp | Transport::Tls(_) => {
-                (Settings::default(), Confirmation::ReadConfirmed)
-            }
+            Transport::Tcp => (Settings::default(), Confirmation::ReadConfirmed),
+            Transport::Tls(_) => (
+                Settings {
+                    framing: Framing::OctetCounting,
+                    ..Settings::default()
+                },
+                Confirmation::ReadConfirmed,
+            ),
         };
         Destination {
             name,

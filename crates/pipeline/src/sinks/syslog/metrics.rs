@@ -139,3 +139,33 @@ impl Counters {
         self.failures.get_or_create(&label).inc();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_its_name_and_the_sink_it_is_of() {
+        let metrics = SyslogMetrics::default();
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let counters = metrics.of("siem");
+        counters.sent_events.inc_by(3);
+        counters.failed("connect");
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        insta::assert_snapshot!(values.join("\n"), @r#"
+        windrow_syslog_sent_events_total{sink="siem"} 3
+        windrow_syslog_sent_bytes_total{sink="siem"} 0
+        windrow_syslog_confirmed_events_total{sink="siem"} 0
+        windrow_syslog_resent_events_total{sink="siem"} 0
+        windrow_syslog_truncated_events_total{sink="siem"} 0
+        windrow_syslog_skipped_events_total{sink="siem"} 0
+        windrow_syslog_connections_total{sink="siem"} 0
+        windrow_syslog_failures_total{sink="siem",kind="connect"} 1
+        windrow_syslog_unconfirmed_events{sink="siem"} 0
+        windrow_syslog_connected{sink="siem"} 0
+        "#);
+    }
+}

@@ -19,6 +19,7 @@ struct Write {
 #[derive(Debug, Default)]
 pub(super) struct Window {
     writes: VecDeque<Write>,
+    events: u64,
     since: Option<Instant>,
 }
 
@@ -35,6 +36,7 @@ impl Window {
     /// A write of `events` events up to `seq` has ended at `end`.
     pub(super) fn push(&mut self, end: u64, seq: Seq, events: u64, now: Instant) {
         self.since.get_or_insert(now);
+        self.events += events;
         self.writes.push_back(Write { end, seq, events });
     }
 
@@ -43,19 +45,21 @@ impl Window {
         self.since
     }
 
+    /// Events in it.
     pub(super) fn events(&self) -> u64 {
-        self.writes.iter().map(|write| write.events).sum()
+        self.events
     }
 
     /// Everything before `offset` has arrived.
     pub(super) fn confirm_to(&mut self, offset: u64, now: Instant) -> Option<Confirmed> {
         let mut confirmed = None;
-        while let Some(write) = self.writes.front().filter(|write| write.end <= offset) {
+        while let Some(&write) = self.writes.front().filter(|write| write.end <= offset) {
             let before = confirmed.map_or(0, |confirmed: Confirmed| confirmed.events);
             confirmed = Some(Confirmed {
                 seq: write.seq,
                 events: before + write.events,
             });
+            self.events -= write.events;
             self.writes.pop_front();
         }
         if confirmed.is_some() {
