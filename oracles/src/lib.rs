@@ -1,5 +1,4 @@
-//! `parse_cef` of the Vector Remap Language as a plain function: a CEF parser that nobody of
-//! this project wrote.
+//! Parsers of the Vector Remap Language as plain functions: nobody of this project wrote them.
 
 use std::collections::BTreeMap;
 
@@ -7,21 +6,32 @@ use vrl::compiler::state::RuntimeState;
 use vrl::compiler::{Context, Program, TargetValue, TimeZone};
 use vrl::value::{Secrets, Value};
 
-/// The compiled call `parse_cef(.)`, in its strict mode.
-pub struct ParseCef(Program);
+/// A compiled call of one of the language's parsers on the whole input.
+pub struct Parser(Program);
 
-impl ParseCef {
-    /// Compiles it.
-    ///
-    /// # Panics
-    /// When the language has changed.
+impl Parser {
+    /// `parse_cef`, in its strict mode.
     #[must_use]
-    pub fn new() -> ParseCef {
-        let compiled = vrl::compiler::compile("parse_cef!(string!(.))", &vrl::stdlib::all());
-        ParseCef(compiled.expect("parse_cef is known").program)
+    pub fn cef() -> Parser {
+        Parser::compile("parse_cef!(string!(.))")
     }
 
-    /// Header fields and extensions of `message` by key.
+    /// `parse_syslog`, which takes RFC 3164 and RFC 5424.
+    #[must_use]
+    pub fn syslog() -> Parser {
+        Parser::compile("parse_syslog!(string!(.))")
+    }
+
+    fn compile(source: &str) -> Parser {
+        let compiled = vrl::compiler::compile(source, &vrl::stdlib::all());
+        Parser(
+            compiled
+                .expect("the language knows its own parsers")
+                .program,
+        )
+    }
+
+    /// The fields of `message` by name.
     ///
     /// # Errors
     /// What the parser says against it.
@@ -42,11 +52,5 @@ impl ParseCef {
             Ok(other) => Err(format!("not an object: {other}")),
             Err(error) => Err(error.to_string()),
         }
-    }
-}
-
-impl Default for ParseCef {
-    fn default() -> ParseCef {
-        ParseCef::new()
     }
 }
