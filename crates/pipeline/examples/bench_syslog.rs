@@ -1,0 +1,393 @@
+//! CPU seconds per million events from the journal's disk to the receiver's socket.
+//!
+//! ```sh
+//! cargo run --release -p windrow-pipeline --example bench_syslog [EVENTS [PATH]]
+//! ```
+//!
+//! PATH is part of the name of the only path to measure.
+//!
+//! The receiver is a child process and its CPU time is not counted. The floor is the same
+//! bytes, encoded beforehand, through the same kind of socket in writes of the same size.
+#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustix::time::{ClockId, clock_gettime};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use windrow_formats::batch::{self, Flags, Header, Kind};
+use windrow_formats::event::{Event, Index, parse};
+use windrow_formats::syslog::{Encoder, Settings};
+use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
+use windrow_pipeline::sinks::syslog::{
+    self, Confirmation, Destination, Status, SyslogMetrics, Tls, Transport,
+};
+
+const EVENTS: u64 = 400_000;
+const BATCH_EVENTS: u64 = 50;
+const WRITE_BYTES: usize = 64 * 1024;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|first| first == "receive") {
+        return receive(arguments.get(1).map(Path::new));
+    }
+    let events = arguments
+        .first()
+        .map_or(EVENTS, |text| text.parse().unwrap());
+    let wanted = arguments.get(1).cloned().unwrap_or_default();
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let pki = folder.path().join("pki");
+    std::fs::create_dir(&pki).unwrap();
+    let client = make_certificates(&pki);
+
+    let bytes = frame_bytes();
+    println!(
+        "logon 4624: {events} events, {} bytes on average, {bytes} bytes as CEF",
+        logon(1).len()
+    );
+    if wanted.is_empty() {
+        encode_alone(events);
+        floor_tcp(events, bytes);
+        floor_tls(events, bytes, &client, &pki);
+    }
+    runtime.block_on(fill(folder.path(), events));
+    if wanted.is_empty() {
+        runtime.block_on(read_alone(folder.path(), events));
+    }
+    for confirmation in [Confirmation::TcpAcked, Confirmation::ReadConfirmed] {
+        for tls in [None, Some(&pki)] {
+            let transport = match tls {
+                None => Transport::Tcp,
+                Some(_) => Transport::Tls(Tls {
+                    config: client.clone(),
+                    server_name: None,
+                }),
+            };
+            let what = format!(
+                "journal to cef to {transport}{}",
+                match confirmation {
+                    Confirmation::ReadConfirmed => ", read-confirmed",
+                    _ => ", tcp-acked",
+                }
+            );
+            if !what.contains(&wanted) {
+                continue;
+            }
+            runtime.block_on(forward(
+                folder.path(),
+                events,
+                transport,
+                confirmation,
+                tls,
+                &what,
+            ));
+        }
+    }
+}
+
+/// A logon as a domain controller writes it, with what differs from one to the next.
+fn logon(id: u64) -> String {
+    let random = id.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
+    format!(
+        concat!(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>",
+            "<Provider Name='Microsoft-Windows-Security-Auditing' Guid='{{54849625-5478-4994-a5ba-3e3b0328c30d}}'/>",
+            "<EventID>4624</EventID><Version>2</Version><Level>0</Level><Task>12544</Task><Opcode>0</Opcode>",
+            "<Keywords>0x8020000000000000</Keywords><TimeCreated SystemTime='2026-11-21T08:09:10.{:07}Z'/>",
+            "<EventRecordID>{}</EventRecordID><Correlation ActivityID='{{c8f40d7c-3764-423b-a4fa-c99444{:06x}}}'/>",
+            "<Execution ProcessID='704' ThreadID='{}'/><Channel>Security</Channel><Computer>dc-{:02}.corp.example.com</Computer>",
+            "<Security/></System><EventData><Data Name='SubjectUserSid'>S-1-0-0</Data><Data Name='SubjectUserName'>-</Data>",
+            "<Data Name='SubjectDomainName'>-</Data><Data Name='SubjectLogonId'>0x0</Data>",
+            "<Data Name='TargetUserSid'>S-1-5-21-1004336348-1177238915-682003330-{}</Data><Data Name='TargetUserName'>user{}</Data>",
+            "<Data Name='TargetDomainName'>CORP</Data><Data Name='TargetLogonId'>0x{:x}</Data><Data Name='LogonType'>3</Data>",
+            "<Data Name='LogonProcessName'>Kerberos</Data><Data Name='AuthenticationPackageName'>Kerberos</Data>",
+            "<Data Name='WorkstationName'>-</Data><Data Name='LogonGuid'>{{0f8fad5b-d9cb-469f-a165-70867728{:04x}}}</Data>",
+            "<Data Name='TransmittedServices'>-</Data><Data Name='LmPackageName'>-</Data><Data Name='KeyLength'>0</Data>",
+            "<Data Name='ProcessId'>0x0</Data><Data Name='ProcessName'>-</Data><Data Name='IpAddress'>10.20.{}.{}</Data>",
+            "<Data Name='IpPort'>{}</Data><Data Name='ImpersonationLevel'>%%1833</Data><Data Name='RestrictedAdminMode'>-</Data>",
+            "<Data Name='TargetOutboundUserName'>-</Data><Data Name='TargetOutboundDomainName'>-</Data>",
+            "<Data Name='VirtualAccount'>%%1843</Data><Data Name='TargetLinkedLogonId'>0x0</Data>",
+            "<Data Name='ElevatedToken'>%%1842</Data></EventData></Event>"
+        ),
+        random % 10_000_000,
+        id,
+        random % 0xFF_FFFF,
+        random % 8_000,
+        random % 20,
+        random % 60_000,
+        random % 5_000,
+        random,
+        random % 0xFFFF,
+        random / 7 % 256,
+        random / 11 % 256,
+        random % 65_536,
+    )
+}
+
+fn header() -> Header {
+    Header {
+        kind: Kind::Wef,
+        source: "dc-01.corp.example.com".to_owned(),
+        address: None,
+        subscription: Some("main".to_owned()),
+        received_at: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn frame_bytes() -> usize {
+    let (text, mut index, mut out) = (logon(1), Index::default(), Vec::new());
+    parse(&text, &mut index).unwrap();
+    let mut encoder = Encoder::new(Settings::default());
+    encoder
+        .encode(Event::new(&text, &index), &header(), &mut out)
+        .unwrap();
+    out.len()
+}
+
+/// The encoder by itself, the index decoded before each event as from the journal.
+fn encode_alone(events: u64) {
+    let (header, mut index) = (header(), Index::default());
+    let stored: Vec<(String, Vec<u8>)> = (0..1_000)
+        .map(|id| {
+            let (text, mut bytes) = (logon(id), Vec::new());
+            parse(&text, &mut index).unwrap();
+            index.encode(&mut bytes);
+            (text, bytes)
+        })
+        .collect();
+    let mut encoder = Encoder::new(Settings::default());
+    let mut out = Vec::new();
+    let start = cpu_seconds();
+    for id in 0..events {
+        let (text, bytes) = &stored[id as usize % stored.len()];
+        index.decode(bytes, text).unwrap();
+        encoder
+            .encode(Event::new(text, &index), &header, &mut out)
+            .unwrap();
+        if out.len() >= WRITE_BYTES {
+            out.clear();
+        }
+    }
+    report("index to cef, alone", start, events);
+}
+
+/// Prebuilt bytes in the writes the sink makes.
+fn floor_tcp(events: u64, bytes: usize) {
+    let receiver = Receiver::start(None);
+    let mut tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, receiver.port)).unwrap();
+    let block = vec![b'x'; WRITE_BYTES];
+    let start = cpu_seconds();
+    for _ in 0..events * bytes as u64 / WRITE_BYTES as u64 {
+        tcp.write_all(&block).unwrap();
+    }
+    tcp.shutdown(std::net::Shutdown::Write).unwrap();
+    let _ = tcp.read(&mut [0; 16]);
+    report("floor: prebuilt bytes to tcp", start, events);
+}
+
+fn floor_tls(events: u64, bytes: usize, client: &Arc<ClientConfig>, pki: &Path) {
+    let receiver = Receiver::start(Some(pki));
+    let mut tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, receiver.port)).unwrap();
+    let name = "localhost".try_into().unwrap();
+    let mut session = ClientConnection::new(client.clone(), name).unwrap();
+    session.complete_io(&mut tcp).unwrap();
+    let block = vec![b'x'; WRITE_BYTES];
+    let start = cpu_seconds();
+    for _ in 0..events * bytes as u64 / WRITE_BYTES as u64 {
+        rustls::Stream::new(&mut session, &mut tcp)
+            .write_all(&block)
+            .unwrap();
+    }
+    session.send_close_notify();
+    let _ = session.complete_io(&mut tcp);
+    let _ = tcp.shutdown(std::net::Shutdown::Write);
+    let _ = tcp.read(&mut [0; 1024]);
+    report("floor: prebuilt bytes to tls", start, events);
+}
+
+async fn fill(folder: &Path, events: u64) {
+    let (journal, _) = open(folder);
+    let mut index = Index::default();
+    for first in (1..=events).step_by(BATCH_EVENTS as usize) {
+        let mut encoder = batch::Encoder::new(&header());
+        for id in first..first + BATCH_EVENTS {
+            let text = logon(id);
+            parse(&text, &mut index).unwrap();
+            encoder.push(&text, Flags::NONE, &index);
+        }
+        let entry = Entry {
+            events: encoder.events(),
+            body: encoder.finish(),
+            state: None,
+        };
+        journal.append(entry).await.unwrap();
+    }
+    journal.close().await;
+}
+
+fn open(folder: &Path) -> (Journal, windrow_pipeline::journal::Recovery) {
+    Journal::open(JournalOptions {
+        keep_segments: 10_000,
+        ..JournalOptions::new(folder.join("journal"))
+    })
+    .unwrap()
+}
+
+/// The journal's part: read, checked and decompressed.
+async fn read_alone(folder: &Path, events: u64) {
+    let (journal, _) = open(folder);
+    let mut cursor = journal.cursor("read", Start::Oldest).unwrap();
+    let start = cpu_seconds();
+    let mut read = 0;
+    while read < events {
+        let frame = cursor.next().await.unwrap().unwrap();
+        read += frame
+            .entries
+            .iter()
+            .map(|entry| u64::from(entry.events))
+            .sum::<u64>();
+    }
+    report("journal, alone", start, events);
+    journal.close().await;
+}
+
+async fn forward(
+    folder: &Path,
+    events: u64,
+    transport: Transport,
+    confirmation: Confirmation,
+    tls: Option<&std::path::PathBuf>,
+    what: &str,
+) {
+    let receiver = Receiver::start(tls.map(std::path::PathBuf::as_path));
+    let mut destination = Destination::new(
+        "siem".to_owned(),
+        "localhost".to_owned(),
+        receiver.port,
+        transport,
+    );
+    destination.confirmation = confirmation;
+    let (journal, _) = open(folder);
+    let cursor = journal.cursor(what, Start::Oldest).unwrap();
+    let (status, mut watch) = watch::channel(Status::new(&destination));
+    let shutdown = CancellationToken::new();
+    let stop = shutdown.clone();
+    let start = cpu_seconds();
+    let clock = Instant::now();
+    let sink = tokio::spawn(async move {
+        let metrics = SyslogMetrics::default();
+        syslog::run(destination, cursor, &metrics, status, stop).await;
+    });
+    watch
+        .wait_for(|status| status.sent_seq >= events)
+        .await
+        .unwrap();
+    shutdown.cancel();
+    sink.await.unwrap();
+    report(what, start, events);
+    let rate = events as f64 / clock.elapsed().as_secs_f64();
+    let status = watch.borrow().clone();
+    assert_eq!((status.confirmed, status.resent), (events, 0));
+    println!("    {rate:.0} events a second by the wall clock");
+    journal.close().await;
+}
+
+fn report(what: &str, start: f64, events: u64) {
+    let seconds = (cpu_seconds() - start) * 1e6 / events as f64;
+    println!("  {seconds:6.3} s per million  {what}");
+}
+
+fn cpu_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Writes a server's certificate and key; the configuration of a client that trusts it.
+fn make_certificates(folder: &Path) -> Arc<ClientConfig> {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    std::fs::write(folder.join("certificate"), certificate.der()).unwrap();
+    std::fs::write(folder.join("key"), key.serialize_der()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// A receiver in a process of its own.
+struct Receiver {
+    port: u16,
+    child: Child,
+}
+
+impl Receiver {
+    fn start(pki: Option<&Path>) -> Receiver {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .arg("receive")
+            .args(pki)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = child.stdout.take().unwrap();
+        BufReader::new(stdout).read_line(&mut line).unwrap();
+        let port = line.trim().parse().unwrap();
+        Receiver { port, child }
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The child: accepts one connection after the other and reads each to its end.
+fn receive(pki: Option<&Path>) {
+    let config = pki.map(|folder| {
+        let certificate = CertificateDer::from(std::fs::read(folder.join("certificate")).unwrap());
+        let key = PrivatePkcs8KeyDer::from(std::fs::read(folder.join("key")).unwrap());
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key.into())
+            .unwrap();
+        Arc::new(config)
+    });
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    println!("{}", listener.local_addr().unwrap().port());
+    let mut buffer = vec![0; 256 * 1024];
+    for tcp in listener.incoming() {
+        let mut tcp = tcp.unwrap();
+        match &config {
+            None => while matches!(tcp.read(&mut buffer), Ok(1..)) {},
+            Some(config) => {
+                let session = ServerConnection::new(config.clone()).unwrap();
+                let mut stream = rustls::StreamOwned::new(session, tcp);
+                while matches!(stream.read(&mut buffer), Ok(1..)) {}
+            }
+        }
+    }
+}
