@@ -104,8 +104,10 @@ pub struct Sink {
     pub connected_since: Option<Timestamp>,
     /// The last sequence that is confirmed.
     pub confirmed_seq: u64,
-    /// Events that wait for it.
+    /// Events that were not sent to it yet.
     pub lag_events: u64,
+    /// Events that were sent and are not confirmed yet: they are sent again if the connection breaks.
+    pub unconfirmed_events: u64,
     /// Messages sent since the start, those sent again included.
     pub sent: u64,
     /// Messages sent again since the start.

@@ -25,6 +25,7 @@ use crate::datadir::{DataDir, Purpose};
 use crate::exit::Code;
 use crate::output::Terminal;
 use crate::service::{self, Service};
+use crate::simulate::ledger::Ledger;
 use crate::simulate::receiver::{self, Receiver, Transport};
 use crate::simulate::{self, Machines, Outcome, Progress, Rate, SimulateError};
 use crate::{pki, status::Status};
@@ -98,8 +99,9 @@ pub async fn run(
         out,
         "the machines stop; waiting until everything has arrived"
     )?;
+    out.flush()?;
     let outcome = fleet.stop().await?;
-    wait_for_arrival(&service).await;
+    wait_for_arrival(&outcome.ledger, &siem).await;
     let proof = proof::prove(&service, &outcome.ledger, &siem.received()).await?;
     let status = service.status();
     service.stop().await;
@@ -197,16 +199,11 @@ async fn watch(
     Ok(())
 }
 
-/// Waits until the sink has confirmed everything that is durable.
-async fn wait_for_arrival(service: &Service) {
+/// Waits until the receiver has every acknowledged record.
+async fn wait_for_arrival(ledger: &Ledger, siem: &receiver::Handle) {
     let deadline = Instant::now() + ARRIVAL_TIMEOUT;
     while Instant::now() < deadline {
-        if service
-            .status()
-            .sinks
-            .values()
-            .all(|sink| sink.lag_events == 0)
-        {
+        if ledger.missing(&siem.received().records).is_empty() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

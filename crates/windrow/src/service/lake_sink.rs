@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::Batch;
@@ -27,6 +28,8 @@ use super::metrics::LakeMetrics;
 
 /// Events that wait in a row builder at most before they can be seen by queries.
 const VISIBLE_AFTER: Duration = Duration::from_millis(250);
+/// How long a query waits to see what was acknowledged before it.
+const SEEN_WITHIN: Duration = Duration::from_secs(2);
 /// Rows in one piece of the tail.
 const CHUNK_ROWS_MAX: usize = 8_192;
 /// Memory of the tail, in bytes: beyond it the tail is committed before more is read.
@@ -44,12 +47,36 @@ pub(crate) struct Flush {
 }
 
 /// Events that are acknowledged and not yet in the lake, as rows. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Tail {
     chunks: Arc<Mutex<VecDeque<Rows>>>,
+    /// The last sequence that a query sees.
+    shown: Arc<watch::Sender<Seq>>,
+    /// Somebody waits to see what has arrived.
+    wanted: Arc<Notify>,
 }
 
 impl Tail {
+    /// An empty one.
+    pub(crate) fn new() -> Tail {
+        Tail {
+            chunks: Arc::default(),
+            shown: Arc::new(watch::Sender::new(0)),
+            wanted: Arc::default(),
+        }
+    }
+
+    /// Waits until queries see everything up to `seq`, at most [`SEEN_WITHIN`].
+    pub(crate) async fn wait_for(&self, seq: Seq) {
+        let mut shown = self.shown.subscribe();
+        if *shown.borrow() >= seq {
+            return;
+        }
+        self.wanted.notify_one();
+        let seen = shown.wait_for(|shown| *shown >= seq);
+        let _ = tokio::time::timeout(SEEN_WITHIN, seen).await;
+    }
+
     /// What is in the tail now.
     pub(crate) fn rows(&self) -> Vec<Rows> {
         self.lock().iter().cloned().collect()
@@ -124,6 +151,10 @@ impl LakeSink {
             let item = tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = self.tail.wanted.notified() => {
+                    self.show(&mut hand);
+                    continue;
+                }
                 () = at(hand.visible_at) => { self.show(&mut hand); continue; }
                 () = at(hand.commit_at) => { self.commit(&mut hand, &cursor, &shutdown).await?; continue; }
                 item = cursor.next() => item?,
@@ -186,13 +217,13 @@ impl LakeSink {
     /// Makes the builder's rows visible to queries.
     fn show(&self, hand: &mut InHand) {
         hand.visible_at = None;
-        if hand.builder.is_empty() {
-            return;
+        if !hand.builder.is_empty() {
+            let rows = hand.builder.finish();
+            hand.rows += rows.len();
+            hand.bytes += rows.bytes();
+            self.tail.push(rows);
         }
-        let rows = hand.builder.finish();
-        hand.rows += rows.len();
-        hand.bytes += rows.bytes();
-        self.tail.push(rows);
+        self.tail.shown.send_replace(hand.read_to);
     }
 
     /// Puts the tail into the lake as one commit; tries until it is in, or until shutdown.

@@ -177,6 +177,7 @@ impl Service {
             let message = "the lake is switched off ([lake] enabled = false)".to_owned();
             return Err(QueryError::Refused { message });
         };
+        room.tail.wait_for(self.durable_seq()).await;
         let tail = windrow_lake::Tail {
             app_id: room.app_id.clone(),
             rows: room.tail.rows(),

@@ -123,7 +123,7 @@ async fn start_lake(
     let room = LakeRoom {
         lake: lake.clone(),
         app_id: app_id(journal.id()),
-        tail: Tail::default(),
+        tail: Tail::new(),
         metrics: metrics.clone(),
         tasks: Tasks::default(),
     };
