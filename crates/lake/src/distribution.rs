@@ -4,20 +4,18 @@ use std::time::Duration;
 
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::functions_aggregate::expr_fn::{count, max, min};
 use datafusion::logical_expr::{Expr, cast, ident, lit};
 use datafusion::prelude::SessionContext;
 use jiff::Timestamp;
-use jiff::tz::Offset;
 
 use crate::builder::SANE_SECONDS;
 use crate::error::QueryError;
 use crate::lake::Lake;
 use crate::limits::DISTRIBUTION_ROWS;
-use crate::query::{QueryLimits, Tail, explain_run, run};
+use crate::query::{Period, QueryLimits, Tail, explain_run, run, within};
 use crate::schema;
 
 /// What events are told apart by.
@@ -152,7 +150,7 @@ async fn counts(
     context
         .table(schema::EVENTS)
         .await?
-        .filter(within(question.from, question.to))?
+        .filter(between(question.from, question.to))?
         .aggregate(
             vec![bucket.alias("bucket"), key.alias("key")],
             vec![count(lit(1)).alias("count")],
@@ -168,28 +166,14 @@ async fn span(context: &SessionContext) -> Result<DataFrame, DataFusionError> {
     context
         .table(schema::EVENTS)
         .await?
-        .filter(within(sane(SANE_SECONDS.start), sane(SANE_SECONDS.end)))?
+        .filter(between(sane(SANE_SECONDS.start), sane(SANE_SECONDS.end)))?
         .aggregate(Vec::new(), vec![min(ident("time")), max(ident("time"))])
 }
 
-/// Events of this time. The date is there so that other partitions are not opened.
-fn within(from: Timestamp, to: Timestamp) -> Expr {
-    let time = ident("time")
-        .gt_eq(instant(from))
-        .and(ident("time").lt(instant(to)));
-    if !SANE_SECONDS.contains(&from.as_second()) || !SANE_SECONDS.contains(&(to.as_second() - 1)) {
-        return time;
-    }
-    let date = |time: Timestamp| lit(Offset::UTC.to_datetime(time).date().to_string());
-    ident(schema::DATE)
-        .gt_eq(date(from))
-        .and(ident(schema::DATE).lt_eq(date(to)))
-        .and(time)
-}
-
-fn instant(time: Timestamp) -> Expr {
-    lit(ScalarValue::TimestampMicrosecond(
-        Some(time.as_microsecond()),
-        Some("UTC".into()),
-    ))
+fn between(from: Timestamp, to: Timestamp) -> Expr {
+    let period = Period {
+        from: Some(from),
+        to: Some(to),
+    };
+    within(period).unwrap_or_else(|| lit(true))
 }

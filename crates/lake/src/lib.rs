@@ -28,5 +28,5 @@ pub use distribution::{Bucket, Buckets, By, Distribution};
 pub use error::{LakeError, QueryError};
 pub use lake::{Appended, Extent, Lake};
 pub use output::{Format, Layout, QueryOutput, Written};
-pub use query::{QueryLimits, Tail};
+pub use query::{Period, QueryLimits, Tail};
 pub use rows::Rows;

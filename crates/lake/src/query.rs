@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::common::ScalarValue;
 use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
@@ -15,8 +16,12 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::{SessionConfig, SessionContext};
+use jiff::Timestamp;
+use jiff::tz::Offset;
 
+use crate::builder::SANE_SECONDS;
 use crate::error::QueryError;
 use crate::lake::{Lake, position_in};
 use crate::output::QueryOutput;
@@ -38,6 +43,17 @@ pub struct QueryLimits {
     pub rows: Option<u64>,
     /// Time from start to the last row.
     pub time: Option<Duration>,
+    /// The events that the view has.
+    pub period: Period,
+}
+
+/// Events by their time: the view then has these and no others, and none without a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Period {
+    /// Not before this.
+    pub from: Option<Timestamp>,
+    /// Before this.
+    pub to: Option<Timestamp>,
 }
 
 impl Default for QueryLimits {
@@ -48,6 +64,7 @@ impl Default for QueryLimits {
             partitions: NonZeroUsize::new(cores.min(8)).unwrap_or(NonZeroUsize::MIN),
             rows: None,
             time: None,
+            period: Period::default(),
         }
     }
 }
@@ -116,8 +133,43 @@ impl Lake {
         context
             .register_table(schema::EVENTS, view)
             .map_err(run_failed)?;
+        if let Some(wanted) = within(limits.period) {
+            narrow(&context, wanted).await.map_err(run_failed)?;
+        }
         Ok(context)
     }
+}
+
+/// Puts a view with fewer events in the place of the view.
+async fn narrow(context: &SessionContext, wanted: Expr) -> Result<(), DataFusionError> {
+    let frame = context.table(schema::EVENTS).await?.filter(wanted)?;
+    context.deregister_table(schema::EVENTS)?;
+    context.register_table(schema::EVENTS, frame.into_view())?;
+    Ok(())
+}
+
+/// Events of this period; none where all are meant. The date is there so that other partitions are not opened: it
+/// is that of the time only where the time is sane, so both bounds have to be.
+pub(crate) fn within(period: Period) -> Option<Expr> {
+    let instant = |time: Timestamp| {
+        let microseconds = Some(time.as_microsecond());
+        lit(ScalarValue::TimestampMicrosecond(
+            microseconds,
+            Some("UTC".into()),
+        ))
+    };
+    let date = |time: Timestamp| lit(Offset::UTC.to_datetime(time).date().to_string());
+    let sane = |time: Timestamp| SANE_SECONDS.contains(&time.as_second());
+    let mut wanted = Vec::new();
+    if let (Some(from), Some(to)) = (period.from, period.to)
+        && sane(from)
+        && sane(to)
+    {
+        wanted.push(ident(schema::DATE).between(date(from), date(to)));
+    }
+    wanted.extend(period.from.map(|from| ident("time").gt_eq(instant(from))));
+    wanted.extend(period.to.map(|to| ident("time").lt(instant(to))));
+    wanted.into_iter().reduce(Expr::and)
 }
 
 fn run_failed(error: DataFusionError) -> QueryError {

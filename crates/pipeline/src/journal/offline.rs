@@ -55,6 +55,19 @@ impl Iterator for Frames {
     }
 }
 
+/// The journal's identity, given once when it was made.
+///
+/// # Errors
+/// As [`read`].
+pub fn id(dir: &Path) -> Result<uuid::Uuid, OpenError> {
+    match open::read_version(&Os, dir)? {
+        Some(id) => Ok(uuid::Uuid::from_bytes(id)),
+        None => Err(OpenError::NotAJournal {
+            dir: dir.display().to_string(),
+        }),
+    }
+}
+
 /// The durable frames after a sequence; ends where the journal ended when it was called.
 ///
 /// # Errors
