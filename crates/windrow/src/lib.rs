@@ -3,13 +3,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod cli;
+mod client;
 pub mod config;
 pub mod datadir;
 pub mod demo;
 pub mod exit;
+mod folder;
 pub mod logging;
 pub mod output;
 pub mod pki;
 pub mod service;
 pub mod simulate;
 pub mod status;
+mod titles;

@@ -1,11 +1,9 @@
 //! `windrow completions`
 
-use std::io::Write;
-
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use super::Cli;
+use super::{Cli, Out};
 use crate::exit::Code;
 
 /// Print the completion script of a shell
@@ -23,7 +21,7 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Code> {
+pub(super) fn run(args: &Args, out: &mut Out<'_>) -> anyhow::Result<Code> {
     // clap_complete panics when its writer fails: it gets a buffer.
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "windrow", &mut script);

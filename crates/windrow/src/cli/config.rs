@@ -1,10 +1,8 @@
 //! `windrow config`
 
-use std::io::Write;
-
 use clap::Subcommand;
 
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::config::{EXAMPLE, Need};
 use crate::exit::Code;
 
@@ -29,11 +27,7 @@ enum Action {
     Example,
 }
 
-pub(super) fn run(
-    args: &Args,
-    invocation: &Invocation,
-    out: &mut dyn Write,
-) -> anyhow::Result<Code> {
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     match args.action {
         Action::Example => out.write_all(EXAMPLE.as_bytes())?,
         Action::Show => {

@@ -1,10 +1,9 @@
 //! `windrow demo`
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::config::checked::{Log, LogFormat};
 use crate::demo::{self, Options};
 use crate::exit::Code;
@@ -42,7 +41,7 @@ pub(super) struct Args {
 pub(super) fn run(
     args: &Args,
     invocation: &Invocation,
-    out: &mut dyn Write,
+    out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     let level = Log {
         level: invocation.log_level.clone(),

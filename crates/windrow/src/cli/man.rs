@@ -1,12 +1,11 @@
 //! `windrow man`
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 
-use super::Cli;
+use super::{Cli, Out};
 use crate::exit::Code;
 
 /// Print the manual page, or write one for every command into a folder
@@ -21,7 +20,7 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> anyhow::Result<Code> {
+pub(super) fn run(args: &Args, out: &mut Out<'_>) -> anyhow::Result<Code> {
     let mut command = Cli::command();
     command.build();
     match &args.dir {

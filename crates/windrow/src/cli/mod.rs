@@ -22,8 +22,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::checked::{Log, LogFormat};
 use crate::config::{Environment, Loader, Overrides};
 use crate::exit::{self, Code};
+use crate::logging;
 use crate::output::{Color, Paint, Terminal};
 
 const ABOUT: &str = "Takes security logs from Windows machines to the people who act on them, and loses none on the way.";
@@ -100,6 +102,9 @@ enum Command {
     Man(man::Args),
 }
 
+/// Where a command writes what it was asked for.
+pub(crate) type Out<'a> = dyn Write + Send + 'a;
+
 /// What a command may look at beside its arguments.
 #[derive(Debug)]
 pub(crate) struct Invocation {
@@ -109,6 +114,17 @@ pub(crate) struct Invocation {
     pub(crate) terminal: Terminal,
     /// `--log` or `WINDROW_LOG`, or `warn`: what commands other than the service log.
     pub(crate) log_level: String,
+}
+
+impl Invocation {
+    /// Starts the log of a command other than the service.
+    pub(crate) fn start_log(&self) {
+        let log = Log {
+            level: self.log_level.clone(),
+            format: LogFormat::Text,
+        };
+        logging::start(&log, &self.terminal);
+    }
 }
 
 /// Runs a command and prints its error, if it ends with one.
@@ -127,7 +143,7 @@ pub fn run(cli: Cli, environment: Environment) -> Code {
         terminal,
         log_level,
     };
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout());
     let ended = dispatch(cli.command, &invocation, &mut out);
     let ended = ended.and_then(|code| Ok(out.flush().map(|()| code)?));
     ended.unwrap_or_else(|error| {
@@ -145,11 +161,7 @@ pub fn run(cli: Cli, environment: Environment) -> Code {
     })
 }
 
-fn dispatch(
-    command: Command,
-    invocation: &Invocation,
-    out: &mut dyn Write,
-) -> anyhow::Result<Code> {
+fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     match command {
         Command::Demo(args) => demo::run(&args, invocation, out),
         Command::Import(args) => import::run(&args, invocation, out),

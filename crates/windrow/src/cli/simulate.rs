@@ -1,10 +1,9 @@
 //! `windrow simulate`
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::exit::Code;
 use crate::output::SummaryOutput;
 
@@ -67,7 +66,7 @@ pub(super) struct Args {
 pub(super) fn run(
     _args: &Args,
     _invocation: &Invocation,
-    _out: &mut dyn Write,
+    _out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     anyhow::bail!("simulate is not wired yet")
 }

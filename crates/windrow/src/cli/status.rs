@@ -1,8 +1,6 @@
 //! `windrow status`
 
-use std::io::Write;
-
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::exit::Code;
 use crate::output::SummaryOutput;
 
@@ -22,7 +20,7 @@ pub(super) struct Args {
 pub(super) fn run(
     _args: &Args,
     _invocation: &Invocation,
-    _out: &mut dyn Write,
+    _out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     anyhow::bail!("status is not wired yet")
 }

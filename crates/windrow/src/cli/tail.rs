@@ -1,9 +1,7 @@
 //! `windrow tail`
 
-use std::io::Write;
-
-use super::Invocation;
 use super::time::zone;
+use super::{Invocation, Out};
 use crate::exit::Code;
 use crate::output::RowsOutput;
 
@@ -49,7 +47,7 @@ pub(super) struct Args {
 pub(super) fn run(
     _args: &Args,
     _invocation: &Invocation,
-    _out: &mut dyn Write,
+    _out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     anyhow::bail!("tail is not wired yet")
 }

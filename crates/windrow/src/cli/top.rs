@@ -1,9 +1,8 @@
 //! `windrow top`
 
-use std::io::Write;
 use std::time::Duration;
 
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::exit::Code;
 
 /// Watch what flows: rates in and out, the busiest channels and events
@@ -28,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(
     _args: &Args,
     _invocation: &Invocation,
-    _out: &mut dyn Write,
+    _out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     anyhow::bail!("top is not wired yet")
 }

@@ -1,8 +1,6 @@
 //! `windrow verify`
 
-use std::io::Write;
-
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::config::Need;
 use crate::datadir::{DataDir, Purpose};
 use crate::exit::Code;
@@ -25,7 +23,7 @@ pub(super) struct Args {
 pub(super) fn run(
     _args: &Args,
     invocation: &Invocation,
-    _out: &mut dyn Write,
+    _out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     let config = invocation.loader.load(Need::Defaults)?;
     DataDir::open(&config.data_dir, Purpose::Read)?;

@@ -17,10 +17,27 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
+impl ByteSize {
+    /// The number.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+impl Span {
+    /// The length.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
 const SIZE_UNITS: &[(&str, u64)] = &[
     ("B", 1),
-    ("kB", 1_000),
+    // Of two units of one size the later one is shown.
     ("KB", 1_000),
+    ("kB", 1_000),
     ("MB", 1_000_000),
     ("GB", 1_000_000_000),
     ("TB", 1_000_000_000_000),

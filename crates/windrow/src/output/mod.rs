@@ -26,6 +26,17 @@ pub enum Format {
     Csv,
 }
 
+impl From<Format> for windrow_lake::Format {
+    fn from(format: Format) -> windrow_lake::Format {
+        match format {
+            Format::Table => windrow_lake::Format::Table,
+            Format::Json => windrow_lake::Format::Json,
+            Format::Ndjson => windrow_lake::Format::Ndjson,
+            Format::Csv => windrow_lake::Format::Csv,
+        }
+    }
+}
+
 /// `--output` of a command that prints rows.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct RowsOutput {
@@ -122,6 +133,15 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A moment in RFC 3339: UTC with `Z`, other zones with their offset. A fraction of a second only where there is one.
+#[must_use]
+pub fn time(at: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    if *zone == jiff::tz::TimeZone::UTC {
+        return at.to_string();
+    }
+    at.display_with_offset(zone.to_offset(at)).to_string()
 }
 
 /// A whole number with its thousands set apart: `1 234 567`.

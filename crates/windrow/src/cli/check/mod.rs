@@ -10,10 +10,8 @@ mod network;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
-
 use self::finding::{Finding, Outcome, Report};
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::config::{Need, checked};
 use crate::exit::Code;
 use crate::output::SummaryOutput;
@@ -36,11 +34,7 @@ pub(super) struct Args {
     output: SummaryOutput,
 }
 
-pub(super) fn run(
-    args: &Args,
-    invocation: &Invocation,
-    out: &mut dyn Write,
-) -> anyhow::Result<Code> {
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     let config = invocation.loader.load(Need::File)?;
     let mut report = Report::default();
     report.push(configuration(&config));

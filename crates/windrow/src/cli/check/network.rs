@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
+use windrow_pipeline::tls;
 
 use super::finding::{Finding, Outcome};
 use crate::config::checked::{Config, SyslogSink, Transport};
@@ -85,15 +86,121 @@ async fn destination(what: &str, sink: &SyslogSink) -> Finding {
         )
         .cure("use tcp or tls where the receiver can: over udp messages are lost without a word");
     }
-    match connect(&addresses).await {
-        Ok((_, address)) if sink.transport == Transport::Tcp => {
-            Finding::new(what, Outcome::Warning, format!("{place} answers ({address}); anybody on the way can read and change the events"))
-                .cure("use transport = \"tls\" where the receiver can")
+    let (stream, address) = match connect(&addresses).await {
+        Ok(connected) => connected,
+        Err(why) => {
+            return Finding::new(what, Outcome::Failed, format!("{place}: {why}"))
+                .cure("see that the receiver runs and that no firewall is between; events wait in the journal meanwhile");
         }
-        Ok((_stream, address)) => Finding::new(what, Outcome::Ok, format!("{place} answers ({address})")),
-        Err(why) => Finding::new(what, Outcome::Failed, format!("{place}: {why}"))
-            .cure("see that the receiver runs and that no firewall is between; events wait in the journal meanwhile"),
+    };
+    if sink.transport == Transport::Tcp {
+        let result = format!(
+            "{place} answers ({address}); anybody on the way can read and change the events"
+        );
+        return Finding::new(what, Outcome::Warning, result)
+            .cure("use transport = \"tls\" where the receiver can");
     }
+    match handshake(sink, stream).await {
+        Ok(version) => Finding::new(
+            what,
+            Outcome::Ok,
+            format!("{place} answers ({address}, {version})"),
+        ),
+        Err((why, cure)) => {
+            Finding::new(what, Outcome::Failed, format!("{place}: {why}")).cure(cure)
+        }
+    }
+}
+
+/// How long a receiver has to refuse a client certificate: over TLS 1.3 it does so after the handshake (RFC 8446 4.4.2.4).
+const REFUSAL_WAIT: Duration = Duration::from_millis(500);
+
+/// A handshake as the sink would make it; the version agreed upon, or what is wrong and its cure.
+async fn handshake(sink: &SyslogSink, stream: TcpStream) -> Result<String, (String, &'static str)> {
+    let setup = |error: tls::TlsError| {
+        (
+            crate::exit::chain(&error),
+            "correct the certificates in [sink.syslog]",
+        )
+    };
+    let roots = sink
+        .ca_file
+        .clone()
+        .map_or(tls::Roots::System, tls::Roots::File);
+    let identity = sink.client.as_ref().map(|client| tls::IdentityFiles {
+        certificate: client.certificate.clone(),
+        key: client.key.clone(),
+    });
+    let config = tls::client_config(&roots, identity.as_ref()).map_err(setup)?;
+    let name = tls::server_name(&sink.server_name).map_err(setup)?;
+    let connecting = tokio_rustls::TlsConnector::from(config).connect(name, stream);
+    let mut stream = match timeout(STEP_TIMEOUT, connecting).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Err(refusal(&error)),
+        Err(_) => {
+            return Err((
+                "the TLS handshake does not end".to_owned(),
+                "see that TLS is spoken at this port",
+            ));
+        }
+    };
+    let mut byte = [0; 1];
+    match timeout(
+        REFUSAL_WAIT,
+        tokio::io::AsyncReadExt::read(&mut stream, &mut byte),
+    )
+    .await
+    {
+        Ok(Err(error)) => return Err(refusal(&error)),
+        Ok(Ok(0)) => {
+            return Err((
+                "the receiver closes the connection at once".to_owned(),
+                "its log says why",
+            ));
+        }
+        Ok(Ok(_)) | Err(_) => {}
+    }
+    let version = stream.get_ref().1.protocol_version();
+    Ok(version
+        .and_then(|version| version.as_str())
+        .unwrap_or("TLS")
+        .replace("TLSv1_", "TLS 1."))
+}
+
+fn refusal(error: &io::Error) -> (String, &'static str) {
+    use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error as Tls};
+    let cause = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<Tls>());
+    let cure = match cause {
+        Some(Tls::InvalidCertificate(Certificate::UnknownIssuer)) => {
+            "name the authority of the receiver's certificate in `ca_file`"
+        }
+        Some(Tls::InvalidCertificate(
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
+        )) => {
+            "set `server_name` to a name that is in the receiver's certificate, as subject alternative name"
+        }
+        Some(Tls::InvalidCertificate(
+            Certificate::Expired | Certificate::ExpiredContext { .. },
+        )) => "the receiver's certificate has to be renewed",
+        Some(Tls::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnknownCA
+            | Alert::CertificateUnknown
+            | Alert::AccessDenied
+            | Alert::HandshakeFailure
+            | Alert::CertificateExpired,
+        )) => {
+            "the receiver wants another client certificate: `client_certificate` and `client_key`; its log says which"
+        }
+        Some(Tls::InvalidMessage(_)) => {
+            "see that TLS is spoken at this port; transport = \"tcp\" is without TLS"
+        }
+        _ => "the receiver's log may say why",
+    };
+    (error.to_string(), cure)
 }
 
 async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {

@@ -1,9 +1,10 @@
 //! `windrow import`
 
-use std::io::Write;
+mod summary;
+
 use std::path::PathBuf;
 
-use super::Invocation;
+use super::{Invocation, Out};
 use crate::exit::Code;
 use crate::output::SummaryOutput;
 
@@ -36,7 +37,7 @@ pub(super) struct Args {
 pub(super) fn run(
     _args: &Args,
     _invocation: &Invocation,
-    _out: &mut dyn Write,
+    _out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     anyhow::bail!("import is not wired yet")
 }

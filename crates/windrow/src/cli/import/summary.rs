@@ -1,0 +1,562 @@
+//! What was in the imported files: counted while they are read, shown at the end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use windrow_formats::event::Event;
+use windrow_formats::names::level_name;
+
+use crate::config::units::ByteSize;
+use crate::output::{Paint, Terminal, escape, escape_json, thousands, time};
+use crate::titles::title;
+
+/// Different names counted of one kind; what comes beyond is counted together.
+const NAMES_MAX: usize = 10_000;
+/// Lines shown of one kind to people.
+const LINES_SHOWN: usize = 12;
+/// Damages shown to people, and told in JSON.
+const DAMAGES_SHOWN: usize = 20;
+const DAMAGES_MAX: usize = 10_000;
+/// A clock that shows less or more was wrong: 1990 to 2100.
+const SANE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
+
+/// Counts by name, bounded.
+#[derive(Debug, Default)]
+struct Tally {
+    counts: HashMap<String, u64>,
+    beyond: u64,
+}
+
+impl Tally {
+    fn add(&mut self, name: &str) {
+        if let Some(count) = self.counts.get_mut(name) {
+            *count += 1;
+        } else if self.counts.len() < NAMES_MAX {
+            self.counts.insert(name.to_owned(), 1);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// Most first, ties by name.
+    fn sorted(&self) -> Vec<Named> {
+        let mut named: Vec<Named> = self
+            .counts
+            .iter()
+            .map(|(name, events)| Named {
+                name: name.clone(),
+                events: *events,
+            })
+            .collect();
+        named.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
+        named
+    }
+}
+
+/// One damage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Damage {
+    /// The file.
+    pub(super) file: String,
+    /// The chunk, from 0, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chunk: Option<u64>,
+    /// The record's own number, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) record: Option<u64>,
+    /// What is wrong.
+    pub(super) reason: String,
+}
+
+/// Counts of everything read.
+#[derive(Debug, Default)]
+pub(super) struct Summary {
+    /// Files read.
+    pub(super) files: u64,
+    /// Their bytes.
+    pub(super) bytes: u64,
+    /// Events that the lake did not have.
+    pub(super) new: u64,
+    /// Events that it had, or that came twice in the files.
+    pub(super) known: u64,
+    /// Time it took.
+    pub(super) took: Duration,
+    events: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    channels: Tally,
+    providers: Tally,
+    computers: Tally,
+    levels: BTreeMap<u32, u64>,
+    ids: HashMap<u32, Tally>,
+    damages: Vec<Damage>,
+    damage_count: u64,
+}
+
+impl Summary {
+    /// Counts an event.
+    pub(super) fn count(&mut self, event: Event<'_>) {
+        self.events += 1;
+        let provider = event.provider_name();
+        let provider = provider.as_deref().unwrap_or("");
+        self.channels.add(event.channel().as_deref().unwrap_or(""));
+        self.providers.add(provider);
+        self.computers
+            .add(event.computer().as_deref().unwrap_or(""));
+        *self
+            .levels
+            .entry(event.level().unwrap_or(0).min(255))
+            .or_default() += 1;
+        // An id is a number of 16 bits: there cannot be too many.
+        self.ids
+            .entry(event.event_id().unwrap_or(0) & 0xffff)
+            .or_default()
+            .add(provider);
+        let time = event
+            .time_created()
+            .filter(|time| SANE_SECONDS.contains(&time.as_second()));
+        if let Some(time) = time {
+            self.first = Some(self.first.map_or(time, |first| first.min(time)));
+            self.last = Some(self.last.map_or(time, |last| last.max(time)));
+        }
+    }
+
+    /// Counts what could not be read.
+    pub(super) fn damage(&mut self, damage: Damage) {
+        self.damage_count += 1;
+        if self.damages.len() < DAMAGES_MAX {
+            self.damages.push(damage);
+        }
+    }
+
+    /// Whether anything could not be read.
+    pub(super) fn is_damaged(&self) -> bool {
+        self.damage_count > 0
+    }
+
+    /// Events read so far.
+    pub(super) fn events(&self) -> u64 {
+        self.events
+    }
+
+    fn by_id(&self) -> Vec<ById> {
+        let pairs = self.ids.iter().flat_map(|(id, providers)| {
+            providers.counts.iter().map(|(provider, events)| ById {
+                id: *id,
+                provider: provider.clone(),
+                title: title(provider, *id),
+                events: *events,
+            })
+        });
+        let mut ids: Vec<ById> = pairs.collect();
+        ids.sort_by(|a, b| {
+            b.events
+                .cmp(&a.events)
+                .then(a.id.cmp(&b.id))
+                .then_with(|| a.provider.cmp(&b.provider))
+        });
+        ids
+    }
+
+    fn by_level(&self) -> Vec<Named> {
+        let mut named = BTreeMap::<String, u64>::new();
+        for (level, events) in &self.levels {
+            let name = level_name(*level).map_or_else(|| format!("level {level}"), str::to_owned);
+            *named.entry(name).or_default() += events;
+        }
+        let mut named: Vec<Named> = named
+            .into_iter()
+            .map(|(name, events)| Named { name, events })
+            .collect();
+        named.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
+        named
+    }
+
+    /// Writes everything as one JSON object.
+    pub(super) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let json = serde_json::to_string_pretty(&Json {
+            files: self.files,
+            bytes: self.bytes,
+            events: self.events,
+            new: self.new,
+            known: self.known,
+            first: self.first,
+            last: self.last,
+            channels: self.channels.sorted(),
+            providers: self.providers.sorted(),
+            event_ids: self.by_id(),
+            levels: self.by_level(),
+            computers: self.computers.sorted(),
+            damaged: self.damage_count,
+            damages: &self.damages,
+        })?;
+        writeln!(out, "{}", escape_json(&json))
+    }
+
+    /// Writes it for people.
+    pub(super) fn write_text(
+        &self,
+        out: &mut dyn Write,
+        zone: &TimeZone,
+        terminal: &Terminal,
+    ) -> io::Result<()> {
+        let paint = terminal.paint();
+        self.write_head(out, zone, paint)?;
+        if self.events > 0 {
+            write_named(out, "Channels", &self.channels.sorted(), terminal)?;
+            write_ids(out, &self.by_id(), terminal)?;
+            write_named(out, "Providers", &self.providers.sorted(), terminal)?;
+            write_named(out, "Levels", &self.by_level(), terminal)?;
+            write_named(out, "Computers", &self.computers.sorted(), terminal)?;
+        }
+        self.write_damages(out, paint)
+    }
+
+    fn write_head(&self, out: &mut dyn Write, zone: &TimeZone, paint: Paint) -> io::Result<()> {
+        let files = if self.files == 1 { "file" } else { "files" };
+        let events = paint.bold(&format!("{} events", thousands(self.events)));
+        let (count, size) = (thousands(self.files), about(self.bytes));
+        writeln!(
+            out,
+            "{events} in {count} {files} ({size}), {:.1} s",
+            self.took.as_secs_f64()
+        )?;
+        writeln!(
+            out,
+            "{} new, {} known already",
+            thousands(self.new),
+            thousands(self.known)
+        )?;
+        if let (Some(first), Some(last)) = (self.first, self.last) {
+            writeln!(out, "from {} to {}", time(first, zone), time(last, zone))?;
+        }
+        Ok(())
+    }
+
+    fn write_damages(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
+        if self.damages.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "\n{}",
+            paint.red(&format!("Damaged: {}", thousands(self.damage_count)))
+        )?;
+        for damage in self.damages.iter().take(DAMAGES_SHOWN) {
+            let chunk = damage
+                .chunk
+                .map_or_else(String::new, |chunk| format!(", chunk {chunk}"));
+            let record = damage
+                .record
+                .map_or_else(String::new, |record| format!(", record {record}"));
+            writeln!(
+                out,
+                "  {}{chunk}{record}: {}",
+                escape(&damage.file),
+                escape(&damage.reason)
+            )?;
+        }
+        let more = self.damage_count.saturating_sub(DAMAGES_SHOWN as u64);
+        if more > 0 {
+            writeln!(
+                out,
+                "  and {} more (--output json names them)",
+                thousands(more)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Named {
+    name: String,
+    events: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct ById {
+    id: u32,
+    provider: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'static str>,
+    events: u64,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    files: u64,
+    bytes: u64,
+    events: u64,
+    new: u64,
+    known: u64,
+    first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    channels: Vec<Named>,
+    providers: Vec<Named>,
+    event_ids: Vec<ById>,
+    levels: Vec<Named>,
+    computers: Vec<Named>,
+    damaged: u64,
+    damages: &'a [Damage],
+}
+
+/// A size with two digits at least, for people: `25 MB`.
+fn about(bytes: u64) -> ByteSize {
+    let mut step = 1;
+    while bytes / step >= 10_000 {
+        step *= 1_000;
+    }
+    ByteSize(bytes / step * step)
+}
+
+fn write_named(
+    out: &mut dyn Write,
+    heading: &str,
+    named: &[Named],
+    terminal: &Terminal,
+) -> io::Result<()> {
+    let most = named.first().map_or(0, |first| first.events);
+    let width = thousands(most).chars().count();
+    writeln!(out, "\n{}", terminal.paint().bold(heading))?;
+    for one in named.iter().take(LINES_SHOWN) {
+        let name = if one.name.is_empty() {
+            "(none)".into()
+        } else {
+            escape(&one.name)
+        };
+        writeln!(
+            out,
+            "  {:>width$}  {}  {name}",
+            thousands(one.events),
+            share(one.events, most, terminal)
+        )?;
+    }
+    write_rest(
+        out,
+        named.len(),
+        named.iter().skip(LINES_SHOWN).map(|one| one.events).sum(),
+        width,
+    )
+}
+
+fn write_ids(out: &mut dyn Write, ids: &[ById], terminal: &Terminal) -> io::Result<()> {
+    let shown = &ids[..ids.len().min(LINES_SHOWN)];
+    let most = shown.first().map_or(0, |first| first.events);
+    let width = thousands(most).chars().count();
+    let titles = shown.iter().filter_map(|one| one.title);
+    let title_width = titles.map(|title| title.chars().count()).max().unwrap_or(0);
+    writeln!(out, "\n{}", terminal.paint().bold("Events"))?;
+    for one in shown {
+        let provider = escape(&one.provider);
+        let provider = provider
+            .strip_prefix("Microsoft-Windows-")
+            .unwrap_or(&provider);
+        let provider = terminal.paint().dim(provider);
+        let (events, id, title) = (thousands(one.events), one.id, one.title.unwrap_or(""));
+        let share = share(one.events, most, terminal);
+        writeln!(
+            out,
+            "  {events:>width$}  {share}  {id:>5}  {title:title_width$}  {provider}"
+        )?;
+    }
+    let rest = ids.iter().skip(LINES_SHOWN).map(|one| one.events).sum();
+    write_rest(out, ids.len(), rest, width)
+}
+
+fn write_rest(out: &mut dyn Write, lines: usize, events: u64, width: usize) -> io::Result<()> {
+    if lines <= LINES_SHOWN {
+        return Ok(());
+    }
+    let bar = " ".repeat(BAR_CELLS);
+    writeln!(
+        out,
+        "  {:>width$}  {bar}  and {} more",
+        thousands(events),
+        lines - LINES_SHOWN
+    )
+}
+
+const BAR_CELLS: usize = 12;
+
+/// A small bar, in eighths of a cell where the terminal can show them.
+fn share(events: u64, most: u64, terminal: &Terminal) -> String {
+    const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = u128::from(events) * (BAR_CELLS as u128 * 8);
+    let eighths = usize::try_from(eighths.div_ceil(u128::from(most.max(1)))).unwrap_or(0);
+    let (full, part) = (eighths / 8, eighths % 8);
+    let bar = if terminal.unicode {
+        let mut bar = "█".repeat(full);
+        bar.extend((part > 0).then_some(EIGHTHS[part]));
+        bar
+    } else {
+        "#".repeat(eighths.div_ceil(8))
+    };
+    let padding = " ".repeat(BAR_CELLS.saturating_sub(bar.chars().count()));
+    format!("{}{padding}", terminal.paint().cyan(&bar))
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_formats::event::{Index, parse};
+
+    use super::*;
+
+    fn event(
+        provider: &str,
+        id: u32,
+        channel: &str,
+        computer: &str,
+        level: u32,
+        time: &str,
+    ) -> String {
+        format!(
+            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='{provider}'/>\
+             <EventID>{id}</EventID><Level>{level}</Level><TimeCreated SystemTime='{time}'/>\
+             <Channel>{channel}</Channel><Computer>{computer}</Computer></System></Event>"
+        )
+    }
+
+    fn sample() -> Summary {
+        let mut summary = Summary {
+            files: 2,
+            bytes: 2_166_784,
+            new: 40,
+            known: 3,
+            ..Summary::default()
+        };
+        summary.took = Duration::from_millis(1_234);
+        let mut index = Index::default();
+        let mut add = |text: &str| {
+            parse(text, &mut index).unwrap();
+            summary.count(Event::new(text, &index));
+        };
+        let security = "Microsoft-Windows-Security-Auditing";
+        for _ in 0..30 {
+            add(&event(
+                security,
+                4624,
+                "Security",
+                "DC01.corp.example",
+                0,
+                "2026-11-21T08:00:00Z",
+            ));
+        }
+        for id in 4720..4733 {
+            add(&event(
+                security,
+                id,
+                "Security",
+                "DC01.corp.example",
+                0,
+                "2026-11-21T09:30:00.1234567Z",
+            ));
+        }
+        add(&event(
+            "Evil\u{202e}",
+            7,
+            "",
+            "WS\u{9b}31m",
+            9,
+            "1601-01-01T00:00:00Z",
+        ));
+        summary.damage(Damage {
+            file: "a.evtx".into(),
+            chunk: Some(3),
+            record: Some(463),
+            reason: "cut short".into(),
+        });
+        summary.damage(Damage {
+            file: "b\u{1b}.evtx".into(),
+            chunk: None,
+            record: None,
+            reason: "not EVTX".into(),
+        });
+        summary
+    }
+
+    #[test]
+    fn people_read_what_matters_first() {
+        let terminal = Terminal {
+            stdout_is_terminal: true,
+            stderr_is_terminal: true,
+            color: false,
+            stderr_color: false,
+            unicode: true,
+            width: 80,
+        };
+        let mut out = Vec::new();
+        sample()
+            .write_text(&mut out, &TimeZone::UTC, &terminal)
+            .unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        44 events in 2 files (2166 kB), 1.2 s
+        40 new, 3 known already
+        from 2026-11-21T08:00:00Z to 2026-11-21T09:30:00.1234567Z
+
+        Channels
+          43  ████████████  Security
+           1  ▍             (none)
+
+        Events
+          30  ████████████   4624  logon                             Security-Auditing
+           1  ▌                 7                                    Evil\u{202e}
+           1  ▌              4720  user created                      Security-Auditing
+           1  ▌              4721                                    Security-Auditing
+           1  ▌              4722  user enabled                      Security-Auditing
+           1  ▌              4723  password change tried             Security-Auditing
+           1  ▌              4724  password reset tried              Security-Auditing
+           1  ▌              4725  user disabled                     Security-Auditing
+           1  ▌              4726  user deleted                      Security-Auditing
+           1  ▌              4727  global group created              Security-Auditing
+           1  ▌              4728  member added to global group      Security-Auditing
+           1  ▌              4729  member removed from global group  Security-Auditing
+           3                and 3 more
+
+        Providers
+          43  ████████████  Microsoft-Windows-Security-Auditing
+           1  ▍             Evil\u{202e}
+
+        Levels
+          43  ████████████  Information
+           1  ▍             level 9
+
+        Computers
+          43  ████████████  DC01.corp.example
+           1  ▍             WS\u{9b}31m
+
+        Damaged: 2
+          a.evtx, chunk 3, record 463: cut short
+          b\u{1b}.evtx: not EVTX
+        ");
+    }
+
+    #[test]
+    fn json_holds_everything() {
+        let mut out = Vec::new();
+        sample().write_json(&mut out).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(json["events"], 44);
+        assert_eq!(json["event_ids"].as_array().unwrap().len(), 15);
+        assert_eq!(json["event_ids"][0]["title"], "logon");
+        assert_eq!(
+            json["levels"][0],
+            serde_json::json!({"name": "Information", "events": 43})
+        );
+        assert_eq!(json["first"], "2026-11-21T08:00:00Z");
+        assert_eq!(json["damages"][0]["chunk"], 3);
+    }
+
+    #[test]
+    fn names_without_end_do_not_take_memory_without_end() {
+        let mut tally = Tally::default();
+        for name in 0..NAMES_MAX + 5 {
+            tally.add(&name.to_string());
+        }
+        assert_eq!((tally.counts.len(), tally.beyond), (NAMES_MAX, 5));
+    }
+}
