@@ -3,7 +3,7 @@
 //! Nothing here takes the lock or writes. Of a journal that is being written only what is
 //! durable is shown: the durable mark is in the page cache as soon as the data is on disk.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::catalog::Catalog;
