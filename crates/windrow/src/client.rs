@@ -84,6 +84,7 @@ impl Client {
             .uri(path)
             .header(http::header::HOST, "windrow")
             .body(Full::new(body))?;
+        self.sender.ready().await.context("the service is gone")?;
         let response = self
             .sender
             .send_request(request)

@@ -10,6 +10,7 @@ use windrow_pipeline::journal::{Frame, OpenError, Seq, offline};
 
 use crate::datadir::{DataDir, DataDirError, Purpose};
 use crate::exit::Hint as _;
+use crate::service::lake_app_id;
 
 /// Bytes of rows that an answer takes from the journal at most. More waits there only when no service ran to carry it
 /// into the lake.
@@ -32,11 +33,6 @@ pub(crate) struct Folder {
     pub(crate) tail: Tail,
     /// The last sequence that is in either, when the journal has more.
     pub(crate) cut_after: Option<Seq>,
-}
-
-/// The journal's name in the lake's transactions.
-pub(crate) fn lake_app_id(journal: uuid::Uuid) -> String {
-    format!("windrow-journal-{journal}")
 }
 
 impl Folder {

@@ -3,14 +3,13 @@
 use std::io::Write;
 
 use jiff::Timestamp;
-use windrow_lake::{Layout, Period, QueryError, QueryLimits, QueryOutput};
+use windrow_lake::{Layout, Period, QueryLimits};
 
-use super::time::{Range, TimeArgs};
+use super::time::TimeArgs;
 use super::{Invocation, Out};
-use crate::client::{Client, Refused};
+use crate::asker::{Asker, explain};
 use crate::config::Need;
-use crate::exit::{Code, UsageError};
-use crate::folder::{self, Folder};
+use crate::exit::Code;
 use crate::output::RowsOutput;
 
 /// Ask everything that was collected, in SQL
@@ -43,6 +42,14 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let range = args.time.range(Timestamp::now())?;
     let config = invocation.loader.load(Need::Defaults)?;
     invocation.start_log();
+    let limits = QueryLimits {
+        rows: args.max_rows,
+        period: Period {
+            from: range.from,
+            to: range.to,
+        },
+        ..QueryLimits::default()
+    };
     let format = args.output.format(&invocation.terminal);
     let layout = Layout {
         zone: args.time.tz.clone(),
@@ -52,67 +59,14 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
             .then_some(invocation.terminal.width),
     };
     super::runtime()?.block_on(async {
-        let answer = ask(&config.data_dir, args, range).await.map_err(usage)?;
-        let written = answer
-            .write(format.into(), &layout, out)
-            .await
-            .map_err(|error| usage(error.into()))?;
+        let mut asker = Asker::open(&config.data_dir).await?;
+        let answer = asker.query(&args.sql, limits).await?;
+        let written = answer.write(format.into(), &layout, out).await;
+        let written = written.map_err(|error| explain(error.into()))?;
         if written.truncated {
-            writeln!(
-                std::io::stderr(),
-                "only the first {} rows (--max-rows)",
-                written.rows
-            )?;
+            let rows = written.rows;
+            writeln!(std::io::stderr(), "only the first {rows} rows (--max-rows)")?;
         }
         Ok(Code::Ok)
     })
-}
-
-/// Asks the service, or the data folder when none runs.
-async fn ask(data_dir: &std::path::Path, args: &Args, range: Range) -> anyhow::Result<QueryOutput> {
-    if let Some(mut service) = Client::connect(&crate::datadir::socket(data_dir)).await? {
-        let frames = service.post(&path(args, range), args.sql.clone()).await?;
-        return Ok(QueryOutput::from_ipc(frames).await?);
-    }
-    let folder = Folder::open(&folder::open(data_dir)?).await?;
-    folder.warn_if_cut();
-    let limits = QueryLimits {
-        rows: args.max_rows,
-        period: Period {
-            from: range.from,
-            to: range.to,
-        },
-        ..QueryLimits::default()
-    };
-    let answer = folder.lake.query(&args.sql, folder.tail, limits).await;
-    Ok(answer?)
-}
-
-/// The service's path, with everything that is not the question itself.
-fn path(args: &Args, range: Range) -> String {
-    let microseconds = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
-    let parameters = [
-        (
-            "max_rows",
-            args.max_rows.and_then(|rows| i64::try_from(rows).ok()),
-        ),
-        ("from_us", microseconds(range.from)),
-        ("to_us", microseconds(range.to)),
-    ];
-    let given = parameters
-        .iter()
-        .filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)));
-    format!("/v1/query?{}", given.collect::<Vec<_>>().join("&"))
-}
-
-/// A question that cannot be asked so is wrong usage; the rest is not the asker's doing.
-fn usage(error: anyhow::Error) -> anyhow::Error {
-    let refused_here = matches!(error.downcast_ref(), Some(QueryError::Refused { .. }));
-    let refused_there = error
-        .downcast_ref::<Refused>()
-        .is_some_and(|refused| refused.by_asker);
-    if refused_here || refused_there {
-        return UsageError(error.to_string()).into();
-    }
-    error.context("the query failed")
 }

@@ -37,6 +37,7 @@ use crate::status;
 use lake_sink::Tail;
 use own::Recorder;
 
+pub(crate) use start::app_id as lake_app_id;
 pub use start::start;
 
 /// Time the sinks have to deliver what is left when the service stops.

@@ -2,8 +2,9 @@
 //!
 //! HTTP/1.1 over `<data-dir>/run/windrow.sock`, a folder that only its owner may enter.
 //! `GET /v1/status` answers the status as JSON. `POST /v1/query` takes one SQL statement as its
-//! body, with `max_rows` and `timeout_ms` as parameters, and answers an Arrow IPC stream; a
-//! query that is refused or fails is a 4xx or 5xx with the reason as text.
+//! body, with `max_rows`, `timeout_ms`, `from_us` and `to_us` (the events' time, microseconds since
+//! 1970) as parameters, and answers an Arrow IPC stream; a query that is refused or fails is a 4xx
+//! or 5xx with the reason as text.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,8 +14,9 @@ use futures::StreamExt as _;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
+use jiff::Timestamp;
 use tokio::net::UnixListener;
-use windrow_lake::QueryLimits;
+use windrow_lake::{QueryError, QueryLimits};
 
 use super::http::{Body, answer};
 use super::{Chain, Service};
@@ -95,11 +97,17 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
             );
             response
         }
-        Err(error) => answer(StatusCode::BAD_REQUEST, TEXT, Chain(&error).to_string()),
+        Err(error) => {
+            let status = match error {
+                QueryError::Refused { .. } => StatusCode::BAD_REQUEST,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            answer(status, TEXT, Chain(&error).to_string())
+        }
     }
 }
 
-/// `max_rows` and `timeout_ms`; what is absent or not a number keeps its default.
+/// The parameters of a query; what is absent or not a number keeps its default.
 fn limits(parameters: &str) -> QueryLimits {
     let mut limits = QueryLimits {
         time: Some(QUERY_TIMEOUT),
@@ -109,10 +117,16 @@ fn limits(parameters: &str) -> QueryLimits {
         .split('&')
         .filter_map(|pair| pair.split_once('='))
     {
-        let Ok(number) = value.parse() else { continue };
+        let number = || value.parse().ok();
+        let time = || Timestamp::from_microsecond(value.parse().ok()?).ok();
         match name {
-            "max_rows" => limits.rows = Some(number),
-            "timeout_ms" => limits.time = Some(Duration::from_millis(number).min(QUERY_TIMEOUT)),
+            "max_rows" => limits.rows = number(),
+            "timeout_ms" => {
+                let asked = number().map(Duration::from_millis);
+                limits.time = Some(asked.unwrap_or(QUERY_TIMEOUT).min(QUERY_TIMEOUT));
+            }
+            "from_us" => limits.period.from = time(),
+            "to_us" => limits.period.to = time(),
             _ => {}
         }
     }

@@ -1,0 +1,111 @@
+//! Answers to SQL: from the service while it runs, from the data folder when it does not.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use windrow_lake::{Format, Layout, QueryError, QueryLimits, QueryOutput};
+
+use crate::client::{Client, Refused};
+use crate::datadir;
+use crate::exit::UsageError;
+use crate::folder::{self, Folder};
+
+/// Who answers.
+pub(crate) enum Asker {
+    /// The running service.
+    Service(Client),
+    /// The lake and the journal, read here.
+    Folder(Box<Folder>),
+}
+
+/// One row of an answer, by column.
+pub(crate) type Row = Map<String, Value>;
+
+impl Asker {
+    /// The service of this data folder, or the folder itself.
+    pub(crate) async fn open(data_dir: &Path) -> anyhow::Result<Asker> {
+        if let Some(service) = Client::connect(&datadir::socket(data_dir)).await? {
+            return Ok(Asker::Service(service));
+        }
+        let folder = Folder::open(&folder::open(data_dir)?).await?;
+        folder.warn_if_cut();
+        Ok(Asker::Folder(Box::new(folder)))
+    }
+
+    /// Asks. Of the limits, memory and threads are the service's own when it answers.
+    pub(crate) async fn query(
+        &mut self,
+        sql: &str,
+        limits: QueryLimits,
+    ) -> anyhow::Result<QueryOutput> {
+        let answer = match self {
+            Asker::Service(service) => {
+                let frames = service
+                    .post(&path(limits), sql.to_owned())
+                    .await
+                    .map_err(explain)?;
+                QueryOutput::from_ipc(frames).await
+            }
+            Asker::Folder(folder) => folder.lake.query(sql, folder.tail.clone(), limits).await,
+        };
+        answer.map_err(|error| explain(error.into()))
+    }
+
+    /// Asks for few rows.
+    pub(crate) async fn rows(&mut self, sql: &str) -> anyhow::Result<Vec<Row>> {
+        let answer = self.query(sql, QueryLimits::default()).await?;
+        let mut lines = Vec::new();
+        let written = answer
+            .write(Format::Ndjson, &Layout::default(), &mut lines)
+            .await;
+        written.map_err(|error| explain(error.into()))?;
+        let rows = serde_json::Deserializer::from_slice(&lines).into_iter::<Row>();
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+/// The service's path, with everything that is not the question itself.
+fn path(limits: QueryLimits) -> String {
+    let microseconds = |time: Option<Timestamp>| time.map(Timestamp::as_microsecond);
+    let parameters = [
+        (
+            "max_rows",
+            limits.rows.and_then(|rows| i64::try_from(rows).ok()),
+        ),
+        ("from_us", microseconds(limits.period.from)),
+        ("to_us", microseconds(limits.period.to)),
+    ];
+    let given = parameters
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{name}={}", (*value)?)));
+    format!("/v1/query?{}", given.collect::<Vec<_>>().join("&"))
+}
+
+/// A question that cannot be asked so is wrong usage; the rest is not the asker's doing.
+pub(crate) fn explain(error: anyhow::Error) -> anyhow::Error {
+    let refused_here = matches!(error.downcast_ref(), Some(QueryError::Refused { .. }));
+    let refused_there = error
+        .downcast_ref::<Refused>()
+        .is_some_and(|refused| refused.by_asker);
+    if refused_here || refused_there {
+        return UsageError(error.to_string()).into();
+    }
+    error
+}
+
+/// `text` as a literal of SQL.
+pub(crate) fn quote(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_stays_text_in_sql() {
+        assert_eq!(quote("it's"), "'it''s'");
+        assert_eq!(quote("a\\'; drop"), "'a\\''; drop'");
+    }
+}
