@@ -30,10 +30,14 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 5] = [
+pub const BENCHES: [Bench; 6] = [
     Bench {
         package: "windrow-formats",
         example: "bench_event",
+    },
+    Bench {
+        package: "windrow-pipeline",
+        example: "bench_evtx",
     },
     Bench {
         package: "windrow-pipeline",

@@ -35,3 +35,25 @@ pub const SCRATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Refused connections of which the reason is kept for `status`.
 pub const REFUSED_CONNECTIONS_MAX: usize = 64;
+
+/// Largest EVTX file. The survey keeps some fifty bytes for each of its chunks.
+pub const EVTX_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Most entries on the damage of one EVTX file; beyond it damage is counted only.
+pub const EVTX_DAMAGE_ENTRIES_MAX: usize = 10_000;
+
+/// Longest text of one EVTX record. Its binary form is below 64 KiB; a template can repeat a
+/// value, but no event that Windows writes does so this often.
+pub const EVTX_RECORD_TEXT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Longest word of the EVTX reader on a record it cannot read.
+pub const EVTX_ERROR_DETAIL_BYTES_MAX: usize = 200;
+
+/// The buffer for a chunk's text is given back when it has grown beyond this.
+pub const EVTX_TEXT_BYTES_KEPT: usize = 4 * 1024 * 1024;
+
+/// Most events, and about so many bytes, of one batch of imported records; a chunk of usual
+/// events stays below both.
+pub const EVTX_BATCH_EVENTS_MAX: u32 = 1_000;
+/// A single record may be longer by itself; it is a batch of its own then.
+pub const EVTX_BATCH_BYTES_MAX: usize = 1024 * 1024;

@@ -1,3 +1,4 @@
 //! Where events come from.
 
+pub mod evtx;
 pub mod wef;
