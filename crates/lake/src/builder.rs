@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch,
-    StringBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames,
+    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -201,24 +201,23 @@ impl RowBuilder {
     /// EventData or UserData: all of it into the map, some of it into columns.
     fn push_payload(&mut self, event: Event<'_>) {
         let mut promoted = Promoted::default();
-        self.names.clear();
+        self.names.begin(self.data.keys());
         for (ordinal, item) in (1..).zip(event.data()) {
-            let key = match item.name.as_deref() {
-                Some(name) if !name.is_empty() => self.names.named(format_args!("{name}")),
-                _ => self.names.named(format_args!("param{ordinal}")),
-            };
-            self.data.keys().append_value(key);
             self.data.values().append_value(&item.value);
-            if let Some(name) = &item.name {
-                promoted.offer(name, &item.value);
+            let keys = self.data.keys();
+            match item.name.as_deref() {
+                Some(name) if !name.is_empty() => {
+                    self.names.append(keys, name);
+                    promoted.offer(name, item.value);
+                }
+                _ => self.names.append_long(keys, format_args!("param{ordinal}")),
             }
         }
         for leaf in event.user_data() {
-            self.data
-                .keys()
-                .append_value(self.names.named(format_args!("{}", leaf.path)));
+            self.names
+                .append_long(self.data.keys(), format_args!("{}", leaf.path));
             self.data.values().append_value(&leaf.value);
-            promoted.offer(leaf.path.name(), &leaf.value);
+            promoted.offer(leaf.path.name(), leaf.value);
         }
         // Keys and values were appended in pairs, which is all that this can complain of.
         let _ = self.data.append(true);
@@ -325,33 +324,50 @@ impl Day {
     }
 }
 
-/// The keys of one event's map, each there once: a second `Name` becomes `Name_2`.
+/// Keeps the keys of one event's map apart: a second `Name` becomes `Name_2`.
 #[derive(Default)]
 struct DataNames {
-    text: String,
-    ends: Vec<usize>,
-    /// Takes over when comparing one by one would take too long.
+    /// The event's first key among all keys.
+    first: usize,
+    /// The event's keys, once there are so many that comparing one by one takes too long.
     many: HashSet<String>,
     candidate: String,
 }
 
 impl DataNames {
-    fn clear(&mut self) {
-        self.text.clear();
-        self.ends.clear();
+    /// Begins an event, whose keys follow those there are.
+    fn begin(&mut self, keys: &StringBuilder) {
+        self.first = keys.len();
         self.many.clear();
     }
 
-    fn named(&mut self, name: fmt::Arguments<'_>) -> &str {
+    fn append(&mut self, keys: &mut StringBuilder, name: &str) {
+        if keys.len() - self.first < KEYS_COMPARED
+            && name.len() <= KEY_BYTES
+            && !self.has(keys, name)
+        {
+            keys.append_value(name);
+            return;
+        }
+        self.append_long(keys, format_args!("{name}"));
+    }
+
+    /// For a name that has to be put together, is long, or is there already.
+    fn append_long(&mut self, keys: &mut StringBuilder, name: fmt::Arguments<'_>) {
         self.candidate.clear();
         // Too long a name is cut; so is the path of a deep tree, which could be longer than the event.
         let _ = Short(&mut self.candidate).write_fmt(name);
         let plain = self.candidate.len();
+        let count = keys.len() - self.first;
+        if count >= KEYS_COMPARED && self.many.is_empty() {
+            self.many
+                .extend(own(keys, self.first).map(|key| String::from_utf8_lossy(key).into_owned()));
+        }
         let mut copy = 2;
-        while !self.insert() {
+        while self.has(keys, &self.candidate) {
             // Counting up from 2 for each of thousands of equal names would never end.
             copy = if copy > COPIES_COUNTED {
-                copy.max(self.ends.len() + self.many.len())
+                copy.max(count)
             } else {
                 copy
             };
@@ -359,31 +375,28 @@ impl DataNames {
             let _ = write!(self.candidate, "_{copy}");
             copy += 1;
         }
-        &self.candidate
+        if !self.many.is_empty() {
+            self.many.insert(self.candidate.clone());
+        }
+        keys.append_value(&self.candidate);
     }
 
-    /// Remembers the candidate; false where it is taken.
-    fn insert(&mut self) -> bool {
-        if self.ends.len() >= KEYS_COMPARED {
-            if self.many.is_empty() {
-                self.many
-                    .extend(keys(&self.text, &self.ends).map(str::to_owned));
-            }
-            return self.many.insert(self.candidate.clone());
+    fn has(&self, keys: &StringBuilder, name: &str) -> bool {
+        match self.many.is_empty() {
+            true => own(keys, self.first).any(|key| key == name.as_bytes()),
+            false => self.many.contains(name),
         }
-        if keys(&self.text, &self.ends).any(|key| key == self.candidate) {
-            return false;
-        }
-        self.text.push_str(&self.candidate);
-        self.ends.push(self.text.len());
-        true
     }
 }
 
-fn keys<'a>(text: &'a str, ends: &'a [usize]) -> impl Iterator<Item = &'a str> {
-    let mut begin = 0;
-    ends.iter()
-        .map(move |end| &text[std::mem::replace(&mut begin, *end)..*end])
+/// The keys from this one on.
+fn own(keys: &StringBuilder, first: usize) -> impl Iterator<Item = &[u8]> {
+    let text = keys.values_slice();
+    let key = |ends: &[i32]| {
+        let place = |end: i32| usize::try_from(end).unwrap_or(0);
+        &text[place(ends[0])..place(ends[1])]
+    };
+    keys.offsets_slice()[first..].windows(2).map(key)
 }
 
 /// Takes text up to [`KEY_BYTES`].

@@ -39,16 +39,19 @@ impl Lake {
     ) -> Result<Appended, LakeError> {
         let mut fresh = keep(&rows, &mut first_time())?;
         for attempt in 0..COMMIT_ATTEMPTS {
-            let table = self.snapshot().await?;
-            if let Some(position) = crate::lake::reached(&table, txn).await? {
-                return Ok(Appended::Already { position });
-            }
+            let version = {
+                let mut newest = self.newest().await?;
+                if let Some(position) = newest.reached(txn).await? {
+                    return Ok(Appended::Already { position });
+                }
+                newest.table().version()
+            };
             let seen = self.stored_among(&fresh).await?;
             fresh = keep(&fresh, &mut |key| !seen.contains(key))?;
             if fresh.is_empty() && txn.is_none() {
                 return Ok(Appended::Nothing);
             }
-            if let Some(appended) = self.append_upon(&fresh, txn, table.version()).await? {
+            if let Some(appended) = self.append_upon(&fresh, txn, version).await? {
                 return Ok(appended);
             }
             back_off(attempt).await;

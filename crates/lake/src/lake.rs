@@ -15,15 +15,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, StructType, Transaction};
+use deltalake::kernel::{Add, StructType};
 use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
-use deltalake::protocol::{DeltaOperation, SaveMode};
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError, checkpoints};
+use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use jiff::Timestamp;
 use object_store::ObjectStoreExt;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_blocking;
 use url::Url;
 
@@ -34,6 +32,10 @@ use crate::rows::Rows;
 use crate::schema;
 use crate::store::{self, DurableFiles};
 
+mod state;
+
+use state::State;
+
 /// The table of events. Cheap to clone; clones share the table.
 #[derive(Clone)]
 pub struct Lake {
@@ -43,8 +45,8 @@ pub struct Lake {
 struct Shared {
     folder: PathBuf,
     log: LogStoreRef,
-    /// The newest state read. Held while committing, so that this process does not race with itself.
-    table: Mutex<DeltaTable>,
+    /// Held while committing, so that this process does not race with itself.
+    state: Mutex<State>,
 }
 
 /// What an append did.
@@ -101,17 +103,12 @@ impl Lake {
             .map_err(LakeError::table("open"))?;
         let table = load_or_create(&log).await?;
         check_schema(&table, &folder)?;
+        store::remove_stale(&folder.join(LOG));
         // A commit seen here may have been linked by a process that died before it synced the folder.
-        store::sync_inside(&folder.join("_delta_log")).map_err(|source| LakeError::Folder {
-            path: folder.clone(),
-            source,
-        })?;
+        sync_log(&folder)?;
+        let state = Mutex::new(State::new(table));
         Ok(Lake {
-            shared: Arc::new(Shared {
-                folder,
-                log,
-                table: Mutex::new(table),
-            }),
+            shared: Arc::new(Shared { folder, log, state }),
         })
     }
 
@@ -122,8 +119,7 @@ impl Lake {
 
     /// The version that the newest commit of this application brought it to.
     pub async fn position(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
-        let table = self.snapshot().await?;
-        position_in(&table, app_id).await
+        self.newest().await?.position(app_id).await
     }
 
     /// Adds these rows as one commit, together with the application's new version.
@@ -139,7 +135,7 @@ impl Lake {
         if rows.is_empty() && txn.is_none() {
             return Ok(Appended::Nothing);
         }
-        if let Some(position) = reached(&self.snapshot().await?, txn).await? {
+        if let Some(position) = self.newest().await?.reached(txn).await? {
             return Ok(Appended::Already { position });
         }
         let count = rows.len() as u64;
@@ -184,14 +180,16 @@ impl Lake {
         merged.map(|_| ()).map_err(LakeError::table("compact"))
     }
 
-    /// The newest state of the table.
+    /// The newest state of the table, for as long as nobody else may touch it.
+    pub(crate) async fn newest(&self) -> Result<MutexGuard<'_, State>, LakeError> {
+        let mut state = self.shared.state.lock().await;
+        state.refresh().await?;
+        Ok(state)
+    }
+
+    /// The newest version of the table.
     pub(crate) async fn snapshot(&self) -> Result<DeltaTable, LakeError> {
-        let mut table = self.shared.table.lock().await;
-        table
-            .update_state()
-            .await
-            .map_err(LakeError::table("read"))?;
-        Ok(table.clone())
+        Ok(self.newest().await?.table().clone())
     }
 
     /// Encodes rows and puts their files in place. Until a commit names them, no reader sees them.
@@ -239,50 +237,37 @@ impl Lake {
         txn: Option<Txn<'_>>,
         version: Option<u64>,
     ) -> Result<Option<Commit>, LakeError> {
-        let mut table = self.shared.table.lock().await;
-        table
-            .update_state()
-            .await
-            .map_err(LakeError::table("read"))?;
-        if let Some(position) = reached(&table, txn).await? {
+        let mut state = self.newest().await?;
+        if let Some(position) = state.reached(txn).await? {
             // Found on a later attempt it is this very commit, or one of the same rows: as good.
             return Ok(Some(Commit::Already(position)));
         }
-        if version.is_some() && version != table.version() {
+        if version.is_some() && version != state.table().version() {
             return Ok(None);
         }
-        match try_commit(&mut table, adds, txn).await {
+        match state.commit(adds, txn).await {
             Ok(version) => {
-                checkpoint_when_due(&table, version).await;
+                state.checkpoint_when_due(version).await;
                 Ok(Some(Commit::Version(version)))
             }
-            Err(error) if is_overtaken(&error) => Ok(None),
-            Err(error) => self.settle(&mut table, txn, error).await.map(Some),
+            Err(error) if state::is_overtaken(&error) => Ok(None),
+            Err(error) => self.settle(&mut state, txn, error).await.map(Some),
         }
     }
 
     /// After an error that leaves open whether the commit happened: looks.
     async fn settle(
         &self,
-        table: &mut DeltaTable,
+        state: &mut State,
         txn: Option<Txn<'_>>,
         error: DeltaTableError,
     ) -> Result<Commit, LakeError> {
-        table
-            .update_state()
-            .await
-            .map_err(LakeError::table("read"))?;
-        let reached = reached(table, txn).await?;
-        let Some(position) = reached else {
+        state.refresh().await?;
+        let Some(position) = state.reached(txn).await? else {
             return Err(LakeError::table("write")(error));
         };
         // It is there; only durable if the folder can be synced now.
-        store::sync_inside(&self.shared.folder.join("_delta_log")).map_err(|source| {
-            LakeError::Folder {
-                path: self.shared.folder.clone(),
-                source,
-            }
-        })?;
+        sync_log(&self.shared.folder)?;
         Ok(Commit::Already(position))
     }
 }
@@ -290,6 +275,15 @@ impl Lake {
 pub(crate) enum Commit {
     Version(u64),
     Already(i64),
+}
+
+const LOG: &str = "_delta_log";
+
+fn sync_log(folder: &Path) -> Result<(), LakeError> {
+    store::sync_inside(&folder.join(LOG)).map_err(|source| LakeError::Folder {
+        path: folder.to_owned(),
+        source,
+    })
 }
 
 fn table_folder(dir: &Path) -> Result<PathBuf, LakeError> {
@@ -366,87 +360,10 @@ fn check_schema(table: &DeltaTable, folder: &Path) -> Result<(), LakeError> {
     }
 }
 
-/// The application's position, where it has already reached what this transaction would bring it to.
-pub(crate) async fn reached(
-    table: &DeltaTable,
-    txn: Option<Txn<'_>>,
-) -> Result<Option<i64>, LakeError> {
-    let Some((app_id, version)) = txn else {
-        return Ok(None);
-    };
-    let position = position_in(table, app_id).await?;
-    Ok(position.filter(|position| *position >= version))
-}
-
-pub(crate) async fn position_in(
-    table: &DeltaTable,
-    app_id: &str,
-) -> Result<Option<i64>, LakeError> {
-    let state = table.snapshot().map_err(LakeError::table("read"))?;
-    state
-        .transaction_version(table.log_store().as_ref(), app_id)
-        .await
-        .map_err(LakeError::table("read"))
-}
-
-/// One attempt, upon exactly the state that was looked at: deltalake's own retries would not look again.
-async fn try_commit(
-    table: &mut DeltaTable,
-    adds: Vec<Add>,
-    txn: Option<Txn<'_>>,
-) -> Result<u64, DeltaTableError> {
-    let transactions = txn.map(|(app_id, version)| {
-        Transaction::new_with_last_update(app_id, version, Some(Timestamp::now().as_millisecond()))
-    });
-    let properties = CommitProperties::default()
-        .with_application_transactions(transactions.into_iter().collect())
-        .with_max_retries(0)
-        .with_create_checkpoint(false)
-        .with_cleanup_expired_logs(Some(false));
-    let operation = DeltaOperation::Write {
-        mode: SaveMode::Append,
-        partition_by: Some(vec![schema::DATE.to_owned()]),
-        predicate: None,
-    };
-    let log = table.log_store();
-    let commit = CommitBuilder::from(properties)
-        .with_actions(adds.into_iter().map(Action::Add).collect())
-        .build(Some(table.snapshot()?), log, operation)
-        .await?;
-    let version = commit.version();
-    table.state = Some(commit.snapshot());
-    Ok(version)
-}
-
-fn is_overtaken(error: &DeltaTableError) -> bool {
-    matches!(
-        error,
-        DeltaTableError::VersionAlreadyExists(_)
-            | DeltaTableError::Transaction {
-                source: TransactionError::MaxCommitAttempts(_)
-                    | TransactionError::VersionAlreadyExists(_)
-            }
-    )
-}
-
 /// Waits longer after each lost race, by an amount that differs between processes.
 pub(crate) async fn back_off(attempt: u32) {
     let spread = u64::from(std::process::id() % 7) + 1;
     tokio::time::sleep(Duration::from_millis(spread << attempt.min(6))).await;
-}
-
-/// Keeps the log short to read. It is upkeep: a failure costs time at the next start and no event.
-async fn checkpoint_when_due(table: &DeltaTable, version: u64) {
-    if !(version + 1).is_multiple_of(CHECKPOINT_COMMITS) {
-        return;
-    }
-    if let Err(error) = checkpoints::create_checkpoint(table, None).await {
-        tracing::warn!(%error, version, "cannot write a checkpoint of the lake's log");
-        return;
-    }
-    if let Err(error) = checkpoints::cleanup_metadata(table, None).await {
-        tracing::warn!(%error, version, "cannot remove old entries of the lake's log");
-    }
 }
 
 /// Encodes on a thread of its own, a date after the other, so that one encoder's memory is the most there is.

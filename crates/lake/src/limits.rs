@@ -12,8 +12,8 @@ pub(crate) const COMMIT_ATTEMPTS: u32 = 32;
 /// A checkpoint of the table's log is written every so many commits.
 pub(crate) const CHECKPOINT_COMMITS: u64 = 100;
 
-/// Log files older than this that a checkpoint covers are removed.
-pub(crate) const LOG_RETENTION_DAYS: u32 = 7;
+/// Log files older than this that a checkpoint covers are removed: every look at the table lists them all.
+pub(crate) const LOG_RETENTION_DAYS: u32 = 1;
 
 /// Characters of a text value that a data file's statistics may hold.
 pub(crate) const STATISTIC_CHARS: usize = 64;
@@ -59,3 +59,9 @@ pub(crate) const SQL_OPERATORS: usize = 1_000;
 
 /// Stack of the thread that plans a query. Reserved, not used: pages come as the stack grows.
 pub(crate) const PLAN_STACK_BYTES: usize = 64 << 20;
+
+/// Applications whose positions are remembered; reading one back costs a look through the log.
+pub(crate) const POSITIONS: usize = 64;
+
+/// Age in seconds from which a file that was being written counts as left behind.
+pub(crate) const STAGED_STALE_S: u64 = 3_600;

@@ -75,6 +75,20 @@ pub(crate) const PROMOTIONS: [Promotion; 24] = [
     of("sub_status", &["SubStatus"]),
 ];
 
+/// The column that has the values of this name, whatever its case.
+pub(crate) fn column_of(name: &str) -> Option<&'static str> {
+    let has = |promotion: &&Promotion| {
+        promotion
+            .names
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(name))
+    };
+    PROMOTIONS
+        .iter()
+        .find(has)
+        .map(|promotion| promotion.column)
+}
+
 /// The best value found so far for every promoted column of one event.
 #[derive(Default)]
 pub(crate) struct Promoted<'a> {
@@ -83,7 +97,7 @@ pub(crate) struct Promoted<'a> {
 
 impl<'a> Promoted<'a> {
     /// Offers a named value of the event; of equal names the first one stays.
-    pub(crate) fn offer(&mut self, name: &str, value: &Cow<'a, str>) {
+    pub(crate) fn offer(&mut self, name: &str, value: Cow<'a, str>) {
         let Some((slot, rank)) = place(name) else {
             return;
         };
@@ -92,7 +106,7 @@ impl<'a> Promoted<'a> {
         }
         let found = &mut self.found[slot];
         if found.as_ref().is_none_or(|(best, _)| rank < *best) {
-            *found = Some((rank, value.clone()));
+            *found = Some((rank, value));
         }
     }
 
@@ -102,16 +116,73 @@ impl<'a> Promoted<'a> {
     }
 }
 
-/// Place in [`PROMOTIONS`] and among its names. A match, since this is asked for every value of every event.
+/// Place in [`PROMOTIONS`] and among its names.
 fn place(name: &str) -> Option<(usize, usize)> {
-    // The length and the first letter rule out nearly every name before text is compared.
-    PROMOTIONS.iter().enumerate().find_map(|(slot, promotion)| {
-        let rank = promotion
-            .names
-            .iter()
-            .position(|candidate| *candidate == name)?;
-        Some((slot, rank))
-    })
+    // Asked for every value of every event, so only names of the same length are compared.
+    let from = *STARTS.get(name.len())?;
+    let to = *STARTS.get(name.len() + 1)?;
+    let named = NAMES[from..to]
+        .iter()
+        .find(|candidate| candidate.name == name)?;
+    Some((named.slot, named.rank))
+}
+
+#[derive(Clone, Copy)]
+struct Named {
+    name: &'static str,
+    slot: usize,
+    rank: usize,
+}
+
+const COUNT: usize = {
+    let (mut count, mut slot) = (0, 0);
+    while slot < PROMOTIONS.len() {
+        count += PROMOTIONS[slot].names.len();
+        slot += 1;
+    }
+    count
+};
+
+/// Longest name, and room for one more start.
+const LENGTHS: usize = 32;
+
+/// All names, the shortest first.
+const NAMES: [Named; COUNT] = by_length().0;
+
+/// Where the names of each length begin in [`NAMES`].
+const STARTS: [usize; LENGTHS] = by_length().1;
+
+const fn by_length() -> ([Named; COUNT], [usize; LENGTHS]) {
+    let none = Named {
+        name: "",
+        slot: 0,
+        rank: 0,
+    };
+    let (mut names, mut starts) = ([none; COUNT], [COUNT; LENGTHS]);
+    let (mut at, mut length) = (0, 0);
+    while length < LENGTHS {
+        starts[length] = at;
+        let mut slot = 0;
+        while slot < PROMOTIONS.len() {
+            let candidates = PROMOTIONS[slot].names;
+            let mut rank = 0;
+            while rank < candidates.len() {
+                if candidates[rank].len() == length {
+                    names[at] = Named {
+                        name: candidates[rank],
+                        slot,
+                        rank,
+                    };
+                    at += 1;
+                }
+                rank += 1;
+            }
+            slot += 1;
+        }
+        length += 1;
+    }
+    assert!(at == COUNT, "a name is longer than LENGTHS allows");
+    (names, starts)
 }
 
 /// An IPv4 address that came as IPv6 (`::ffff:10.0.0.1`) as IPv4; everything else as it is.

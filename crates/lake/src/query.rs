@@ -23,7 +23,7 @@ use jiff::tz::Offset;
 
 use crate::builder::SANE_SECONDS;
 use crate::error::QueryError;
-use crate::lake::{Lake, position_in};
+use crate::lake::Lake;
 use crate::output::QueryOutput;
 use crate::rows::Rows;
 use crate::schema;
@@ -90,21 +90,21 @@ impl Lake {
     ) -> Result<QueryOutput, QueryError> {
         depth::check(sql).map_err(|message| QueryError::Refused { message })?;
         let context = self.session(tail, limits).await?;
-        let sql = sql.to_owned();
+        let text = sql.to_owned();
         let stream = depth::on_deep_stack(async move {
             let only_reads = SQLOptions::new()
                 .with_allow_ddl(false)
                 .with_allow_dml(false)
                 .with_allow_statements(false);
             context
-                .sql_with_options(&sql, only_reads)
+                .sql_with_options(&text, only_reads)
                 .await?
                 .execute_stream()
                 .await
         });
         let stream = stream
             .await?
-            .map_err(|error| refusal::explain(error, limits))?;
+            .map_err(|error| refusal::explain(error, sql, limits))?;
         Ok(QueryOutput::new(stream, limits))
     }
 
@@ -114,10 +114,13 @@ impl Lake {
         tail: Tail,
         limits: QueryLimits,
     ) -> Result<SessionContext, QueryError> {
-        let table = self.snapshot().await?;
-        let position = match tail.rows.is_empty() {
-            true => None,
-            false => position_in(&table, &tail.app_id).await?,
+        let (table, position) = {
+            let mut newest = self.newest().await?;
+            let position = match tail.rows.is_empty() {
+                true => None,
+                false => newest.position(&tail.app_id).await?,
+            };
+            (newest.table().clone(), position)
         };
         let tail = Rows::merge(
             tail.rows
@@ -202,13 +205,13 @@ pub(crate) async fn run(frame: DataFrame, limits: QueryLimits) -> Result<QueryOu
     let stream = frame
         .execute_stream()
         .await
-        .map_err(|error| refusal::explain(error, limits))?;
+        .map_err(|error| refusal::explain(error, "", limits))?;
     Ok(QueryOutput::new(stream, limits))
 }
 
 /// What went wrong while rows were computed.
 pub(crate) fn explain_run(error: DataFusionError, limits: QueryLimits) -> QueryError {
-    refusal::explain(error, limits)
+    refusal::explain(error, "", limits)
 }
 
 #[cfg(test)]

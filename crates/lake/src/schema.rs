@@ -225,3 +225,6 @@ const fn same(one: &[u8], other: &[u8]) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,7 +24,12 @@ use object_store::{
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
+use crate::limits::STAGED_STALE_S;
+
 const STORE: &str = "local disk";
+
+/// Ends the name of a file that is being written.
+const STAGED: &str = ".tmp";
 
 /// See the module's text.
 #[derive(Debug)]
@@ -72,7 +77,7 @@ impl ObjectStore for DurableFiles {
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
         let target = self.inner.path_to_filesystem(location)?;
-        let staged_location = Path::from(format!("{location}.{}.tmp", Uuid::new_v4().simple()));
+        let staged_location = Path::from(format!("{location}.{}{STAGED}", Uuid::new_v4().simple()));
         let staged = self.inner.path_to_filesystem(&staged_location)?;
         let upload = self
             .inner
@@ -206,7 +211,7 @@ fn write_over(target: &FsPath, payload: &PutPayload) -> Result<PutResult> {
 /// Writes and syncs the content beside its target, under a name that no reader of the table takes for its own.
 fn write_staged(target: &FsPath, payload: &PutPayload) -> io::Result<PathBuf> {
     let mut name = target.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", Uuid::new_v4().simple()));
+    name.push(format!(".{}{STAGED}", Uuid::new_v4().simple()));
     let staged = target.with_file_name(name);
     let mut file = create(&staged)?;
     let written = payload
@@ -246,3 +251,31 @@ pub(crate) fn sync_inside(folder: &FsPath) -> io::Result<()> {
     }
     File::open(folder)?.sync_all()
 }
+
+/// Removes files that a process which died was still writing. Those of a living one are younger.
+pub(crate) fn remove_stale(folder: &FsPath) {
+    let is_stale = |entry: &fs::DirEntry| {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .map(|at| at.elapsed());
+        let staged = entry
+            .file_name()
+            .as_encoded_bytes()
+            .ends_with(STAGED.as_bytes());
+        staged && matches!(age, Ok(Ok(age)) if age.as_secs() > STAGED_STALE_S)
+    };
+    for entry in fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(is_stale)
+    {
+        if let Err(error) = fs::remove_file(entry.path()) {
+            tracing::debug!(%error, path = %entry.path().display(), "cannot remove a file left behind");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

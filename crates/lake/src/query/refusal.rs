@@ -4,6 +4,7 @@ use datafusion::common::{Column, SchemaError};
 use datafusion::error::DataFusionError;
 
 use crate::error::QueryError;
+use crate::promote;
 use crate::query::QueryLimits;
 use crate::schema;
 
@@ -13,10 +14,10 @@ const NEAR_EDITS: usize = 3;
 const READS_ONLY: &str = "a query only reads: write one SELECT, EXPLAIN, SHOW or DESCRIBE";
 
 /// Tells what the asker can cure from what they cannot.
-pub(crate) fn explain(error: DataFusionError, limits: QueryLimits) -> QueryError {
+pub(crate) fn explain(error: DataFusionError, sql: &str, limits: QueryLimits) -> QueryError {
     let refused = |message: String| QueryError::Refused { message };
     match error.find_root() {
-        DataFusionError::SchemaError(schema, _) => refused(explain_schema(schema)),
+        DataFusionError::SchemaError(schema, _) => refused(explain_schema(schema, sql)),
         DataFusionError::SQL(parser, _) => refused(format!(
             "this is not SQL that can be read: {}",
             tidy(&parser.to_string())
@@ -39,12 +40,12 @@ pub(crate) fn explain(error: DataFusionError, limits: QueryLimits) -> QueryError
     }
 }
 
-fn explain_schema(error: &SchemaError) -> String {
+fn explain_schema(error: &SchemaError, sql: &str) -> String {
     match error {
         SchemaError::FieldNotFound {
             field,
             valid_fields,
-        } => no_column(field, valid_fields),
+        } => no_column(field, valid_fields, sql),
         SchemaError::AmbiguousReference { field } => {
             format!(
                 "\"{}\" may be more than one column; write the table before it",
@@ -55,24 +56,31 @@ fn explain_schema(error: &SchemaError) -> String {
     }
 }
 
-fn no_column(field: &Column, valid_fields: &[Column]) -> String {
-    let name = field.name.as_str();
+fn no_column(field: &Column, valid_fields: &[Column], sql: &str) -> String {
+    // The engine folds names to lower case, but keys of the map are as the event has them.
+    let name = as_written(&field.name, sql);
     let known = || valid_fields.iter().map(|column| column.name.as_str());
-    let mut message = format!("there is no column \"{name}\"");
-    if let Some(near) = nearest(name, known()) {
-        message.push_str(&format!("; did you mean \"{near}\"?"));
-    } else if valid_fields
-        .iter()
-        .any(|column| column.name == "event_data")
-    {
-        message.push_str(&format!(
-            "; a value of EventData is event_data['{name}'], and DESCRIBE events lists the columns"
-        ));
+    let cure = if let Some(near) = nearest(name, known()) {
+        format!("did you mean \"{near}\"?")
+    } else if !known().any(|column| column == "event_data") {
+        format!("there are {}", known().collect::<Vec<_>>().join(", "))
+    } else if let Some(column) = promote::column_of(name) {
+        format!("events have it in \"{column}\"")
     } else {
-        let names: Vec<_> = known().collect();
-        message.push_str(&format!("; there are {}", names.join(", ")));
-    }
-    message
+        format!(
+            "if it is a value of EventData write event_data['{name}']; DESCRIBE events lists the columns"
+        )
+    };
+    format!("there is no column \"{name}\"; {cure}")
+}
+
+/// The name in the case in which the query has it.
+fn as_written<'a>(name: &'a str, sql: &'a str) -> &'a str {
+    let same = |at: usize| {
+        sql.get(at..at + name.len())
+            .filter(|text| text.eq_ignore_ascii_case(name))
+    };
+    (0..sql.len()).find_map(same).unwrap_or(name)
 }
 
 fn explain_plan(message: &str) -> String {
@@ -127,23 +135,33 @@ fn edits(one: &str, other: &str) -> usize {
     row[other.len()]
 }
 
-/// The message on one line, without the engine's own prefixes and its invitation to report a bug.
+/// The message on one line, without the engine's names of its own parts and its invitation to report a bug.
 fn tidy(message: &str) -> String {
     let message = message
         .split("This was likely caused by a bug")
         .next()
         .unwrap_or(message);
-    let prefixes = [
-        "Error during planning: ",
-        "Execution error: ",
-        "Arrow error: ",
-        "Optimizer rule ",
-        "sql parser error: ",
-        "SQL error: ",
-    ];
     let mut text = message.trim();
-    while let Some(rest) = prefixes.iter().find_map(|prefix| text.strip_prefix(prefix)) {
+    if let (true, Some((_, cause))) = (
+        text.starts_with("Optimizer rule "),
+        text.split_once(" failed\ncaused by\n"),
+    ) {
+        text = cause;
+    }
+    while let Some(rest) = ENGINE_PREFIXES
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix))
+    {
         text = rest;
     }
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+const ENGINE_PREFIXES: [&str; 6] = [
+    "Error during planning: ",
+    "Execution error: ",
+    "Arrow error: ",
+    "Parser error: ",
+    "sql parser error: ",
+    "SQL error: ",
+];

@@ -1,0 +1,77 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::promote::PROMOTIONS;
+
+/// The tables of docs/lake-schema.md: what the first cell of each row names, and the cells after it.
+fn documented() -> BTreeMap<String, Vec<String>> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lake-schema.md");
+    let page = fs::read_to_string(page).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in page
+        .lines()
+        .filter(|line| line.starts_with("| `") && !line.contains("` … `"))
+    {
+        let mut cells = line
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned());
+        let names = cells.next().unwrap();
+        let cells: Vec<_> = cells.collect();
+        for name in names.split(", ") {
+            rows.insert(name.trim_matches('`').to_owned(), cells.clone());
+        }
+    }
+    rows
+}
+
+#[test]
+fn the_page_has_every_column_with_its_type() {
+    let documented = documented();
+    for column in &COLUMNS {
+        let cells = documented
+            .get(column.name)
+            .unwrap_or_else(|| panic!("{} is not on the page", column.name));
+        let expected = match column.kind {
+            Kind::Text => "string",
+            Kind::Int => "integer",
+            Kind::Long => "long",
+            Kind::Time => "timestamp",
+            Kind::Bytes => "binary",
+            Kind::Map => "map of string to string",
+        };
+        assert_eq!(cells[0], expected, "{}", column.name);
+        let always = cells.last().unwrap().starts_with("always.");
+        assert_eq!(
+            always,
+            column.presence == Presence::Always,
+            "{}",
+            column.name
+        );
+    }
+    assert_eq!(
+        documented.len(),
+        COLUMNS.len(),
+        "the page has a column that the table has not"
+    );
+}
+
+#[test]
+fn the_page_has_every_promoted_name() {
+    let documented = documented();
+    for promotion in &PROMOTIONS {
+        let names: Vec<_> = promotion
+            .names
+            .iter()
+            .map(|name| format!("`{name}`"))
+            .collect();
+        assert_eq!(
+            documented[promotion.column][1],
+            names.join(", "),
+            "{}",
+            promotion.column
+        );
+    }
+}
