@@ -103,6 +103,8 @@ pub(crate) fn writer_properties() -> Result<WriterProperties, ParquetError> {
             ("event_key", _) => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
+                // Plain would put four bytes of length before each sixteen.
+                .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
                 .set_column_statistics_enabled(path, EnabledStatistics::None),
             ("message" | "event_xml" | "command_line", _) => properties
                 .set_column_dictionary_enabled(path.clone(), false)

@@ -177,3 +177,6 @@ fn between(from: Timestamp, to: Timestamp) -> Expr {
     };
     within(period).unwrap_or_else(|| lit(true))
 }
+
+#[cfg(test)]
+mod tests;
