@@ -196,7 +196,9 @@ impl Header {
         self.stored_bytes as usize <= MAX_FRAME_STORED_BYTES
             && self.raw_bytes as usize <= MAX_FRAME_RAW_BYTES
             && self.events <= MAX_FRAME_EVENTS
-            && (1..=MAX_NUMBER).contains(&self.first_seq)
+            // The end too: the next frame begins there.
+            && self.first_seq >= 1
+            && self.first_seq.saturating_add(Seq::from(self.events)) <= MAX_NUMBER
             && (self.encoding == Encoding::Zstd || self.stored_bytes == self.raw_bytes)
     }
 }

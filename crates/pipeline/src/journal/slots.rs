@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::frame::Get;
+use super::frame::{Get, is_sum_of};
 use super::storage::{self, Disk, DiskFile, Open};
 
 /// Distance of the two slots: no sector and no page holds parts of both.
@@ -149,5 +149,5 @@ fn decode(block: &[u8]) -> Option<(u64, Vec<u8>)> {
     }
     let value = get.take(bytes)?;
     let crc = get.u32()?;
-    (crc == crc32c::crc32c(&block[..HEADER_BYTES + bytes])).then(|| (generation, value.to_vec()))
+    is_sum_of(crc, &block[..HEADER_BYTES + bytes]).then(|| (generation, value.to_vec()))
 }

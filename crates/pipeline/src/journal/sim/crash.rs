@@ -14,7 +14,9 @@ use crate::journal::log::{CommitError, Log};
 use crate::journal::open;
 use crate::journal::reader::Reader;
 use crate::journal::scan::OnReadError;
-use crate::journal::{Entry, GapReason, JournalOptions, Origin, Seq, Start, StateChange, WhenFull};
+use crate::journal::{
+    Entry, GapReason, JournalOptions, Origin, Seq, Start, StateChange, WhenFull, offline,
+};
 
 /// What kind of world a seed lives in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -277,6 +279,13 @@ fn live(book: &mut Book, world: World, last: bool) {
     if !last {
         work(book, &mut log, cursor.as_deref(), &mut rng, &faults);
     }
+    if last && world.io_errors == 0 && world.corrupt_reads == 0 {
+        let proof = offline::verify_on(&SimDisk(Arc::clone(&faults)), "/journal");
+        match proof.map(|report| report.first_problem().map(ToString::to_string)) {
+            Ok(None) => {}
+            other => book.complain(format!("not proved: {other:?}")),
+        }
+    }
     book.totals.segments += log.next_number;
     book.totals.dropped += log.shared.metrics.dropped_events.get();
 }
@@ -509,6 +518,17 @@ fn a_wrong_byte_that_was_only_read_wrong_is_read_again() {
         corrupt_reads: 20,
         ..World::default()
     });
+}
+
+#[test]
+fn a_failed_sync_leaves_a_journal_that_can_be_proved() {
+    let sum = holds(World {
+        torn_block: 512,
+        early_writes: 100,
+        failing_syncs: 60,
+        ..World::default()
+    });
+    assert!(sum.failed > 0);
 }
 
 /// The control: were it not for the syncs, the oracle would say so.

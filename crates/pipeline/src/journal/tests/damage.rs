@@ -16,10 +16,10 @@ use super::super::storage::{Disk, Memory, Open};
 use super::super::*;
 use super::super::{offline::Alteration, open};
 
-const DIR: &str = "/journal";
+pub(super) const DIR: &str = "/journal";
 const FRAMES: u64 = 60;
 
-fn options() -> JournalOptions {
+pub(super) fn options() -> JournalOptions {
     JournalOptions {
         segment_bytes: 8 << 10,
         quota_bytes: 64 << 20,
@@ -67,19 +67,19 @@ fn write(log: &mut Log, i: u64) {
 }
 
 /// A journal of several segments whose run was killed: the last one has no seal.
-fn killed() -> Memory {
+pub(super) fn killed() -> Memory {
     let disk = Memory::default();
     let (mut log, _) = opened(&disk);
     (0..FRAMES).for_each(|i| write(&mut log, i));
     disk.copy()
 }
 
-fn segment_path(number: u64) -> PathBuf {
+pub(super) fn segment_path(number: u64) -> PathBuf {
     Path::new(DIR).join(file_name(number))
 }
 
 /// Every frame of every segment: (segment, first byte, byte after, header).
-fn frames(disk: &Memory) -> Vec<(u64, u64, u64, Header)> {
+pub(super) fn frames(disk: &Memory) -> Vec<(u64, u64, u64, Header)> {
     let mut frames = Vec::new();
     for number in 1.. {
         let Some(contents) = disk.contents(&segment_path(number)) else {
