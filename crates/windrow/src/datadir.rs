@@ -149,6 +149,20 @@ pub fn socket(root: &Path) -> PathBuf {
     root.join("run").join("windrow.sock")
 }
 
+/// The sizes of the files directly in a folder; what cannot be read counts as nothing.
+#[must_use]
+pub fn folder_bytes(folder: &Path) -> u64 {
+    let Ok(entries) = fs_err::read_dir(folder) else {
+        return 0;
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(std::fs::Metadata::is_file)
+        .map(|found| found.len())
+        .sum()
+}
+
 /// Reads the version of the layout at `root` and says whether this program can use it.
 fn check_version(root: &Path) -> Result<(), DataDirError> {
     let path = root.join("VERSION");

@@ -38,11 +38,7 @@ pub(super) struct Args {
     pub(super) seed: u64,
 }
 
-pub(super) fn run(
-    args: &Args,
-    invocation: &Invocation,
-    out: &mut Out<'_>,
-) -> anyhow::Result<Code> {
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     let level = Log {
         level: invocation.log_level.clone(),
         format: LogFormat::Auto,

@@ -1,8 +1,28 @@
 //! `windrow status`
 
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+use windrow_lake::Extent;
+
 use super::{Invocation, Out};
+use crate::client::Client;
+use crate::config::Need;
+use crate::config::units::Span;
+use crate::datadir;
 use crate::exit::Code;
-use crate::output::SummaryOutput;
+use crate::folder::{self, Folder};
+use crate::output::{
+    Paint, SummaryFormat, SummaryOutput, about, escape, escape_json, thousands, time,
+};
+use crate::status::{Machine, Sink, Source, Status};
+
+/// A machine that was not heard of for so long is named.
+const SILENT_AFTER_S: i64 = 3_600;
+/// Silent machines named.
+const SILENT_SHOWN: usize = 5;
 
 /// Say how the service is: sources, journal, sinks, lake
 ///
@@ -17,10 +37,375 @@ pub(super) struct Args {
     output: SummaryOutput,
 }
 
-pub(super) fn run(
-    _args: &Args,
-    _invocation: &Invocation,
-    _out: &mut Out<'_>,
-) -> anyhow::Result<Code> {
-    anyhow::bail!("status is not wired yet")
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    let config = invocation.loader.load(Need::Defaults)?;
+    invocation.start_log();
+    let data_dir = &config.data_dir;
+    super::runtime()?.block_on(async {
+        if let Some(mut service) = Client::connect(&datadir::socket(data_dir)).await? {
+            let json = service.get("/v1/status").await?;
+            match args.output.output {
+                SummaryFormat::Table => {
+                    let status: Status = serde_json::from_slice(&json)?;
+                    write_text(&status, invocation.terminal.paint(), out)?;
+                }
+                SummaryFormat::Json => {
+                    write_json(&serde_json::from_slice::<serde_json::Value>(&json)?, out)?
+                }
+            }
+            return Ok(Code::Ok);
+        }
+        let at_rest = AtRest::look(data_dir).await?;
+        match args.output.output {
+            SummaryFormat::Table => at_rest.write_text(out)?,
+            SummaryFormat::Json => write_json(&at_rest, out)?,
+        }
+        Ok(Code::Negative)
+    })
+}
+
+fn write_json(value: &impl Serialize, out: &mut Out<'_>) -> anyhow::Result<()> {
+    Ok(writeln!(
+        out,
+        "{}",
+        escape_json(&serde_json::to_string_pretty(value)?)
+    )?)
+}
+
+/// What a data folder holds while no service runs on it.
+#[derive(Debug, Serialize)]
+struct AtRest {
+    running: bool,
+    data_dir: String,
+    lake: LakeAtRest,
+    journal: JournalAtRest,
+}
+
+#[derive(Debug, Serialize)]
+struct LakeAtRest {
+    events: u64,
+    files: u64,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct JournalAtRest {
+    /// Events that the lake does not have yet.
+    waiting_events: u64,
+    bytes: u64,
+}
+
+impl AtRest {
+    async fn look(data_dir: &std::path::Path) -> anyhow::Result<AtRest> {
+        let opened = folder::open(data_dir)?;
+        let folder = Folder::open(&opened).await?;
+        folder.warn_if_cut();
+        let Extent {
+            rows, files, bytes, ..
+        } = folder.lake.extent().await?;
+        let waiting = folder
+            .tail
+            .rows
+            .iter()
+            .map(windrow_lake::Rows::len)
+            .sum::<usize>();
+        Ok(AtRest {
+            running: false,
+            data_dir: data_dir.display().to_string(),
+            lake: LakeAtRest {
+                events: rows,
+                files,
+                bytes,
+            },
+            journal: JournalAtRest {
+                waiting_events: waiting as u64,
+                bytes: datadir::folder_bytes(&opened.journal()),
+            },
+        })
+    }
+
+    fn write_text(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "no service runs on {}", self.data_dir)?;
+        let LakeAtRest {
+            events,
+            files,
+            bytes,
+        } = self.lake;
+        writeln!(
+            out,
+            "lake      {} events in {} files, {}",
+            thousands(events),
+            thousands(files),
+            about(bytes)
+        )?;
+        let waiting = thousands(self.journal.waiting_events);
+        writeln!(
+            out,
+            "journal   {}, {waiting} events wait for the lake",
+            about(self.journal.bytes)
+        )
+    }
+}
+
+/// A status for people, in a few lines.
+pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let up_s = (status.now.as_second() - status.started_at.as_second()).max(0);
+    writeln!(
+        out,
+        "{}",
+        paint.bold(&format!("windrow {}, up for {}", status.version, ago(up_s)))
+    )?;
+    write_configuration(status, paint, out)?;
+    let journal = &status.journal;
+    let pressure = match journal.pressure.as_str() {
+        "normal" => paint.green("normal"),
+        "full" => paint.red("full"),
+        other => paint.yellow(&escape(other)),
+    };
+    let (used, quota) = (about(journal.bytes), about(journal.quota_bytes));
+    writeln!(
+        out,
+        "journal   {} events, {used} of {quota}, {pressure}",
+        thousands(journal.durable_seq)
+    )?;
+    if journal.damaged_frames + journal.dropped_events > 0 {
+        let (damaged, dropped) = (
+            thousands(journal.damaged_frames),
+            thousands(journal.dropped_events),
+        );
+        let lost = format!("{damaged} frames damaged, {dropped} events dropped by the quota");
+        writeln!(out, "          {}", paint.red(&lost))?;
+    }
+    match &status.lake {
+        Some(lake) => writeln!(
+            out,
+            "lake      {} events in {} commits since the start, {} wait for the next",
+            thousands(lake.events),
+            thousands(lake.commits),
+            thousands(lake.tail_events)
+        )?,
+        None => writeln!(out, "lake      off")?,
+    }
+    for (name, source) in &status.sources {
+        write_source(name, source, status.now, paint, out)?;
+    }
+    for (name, sink) in &status.sinks {
+        write_sink(name, sink, status.now, paint, out)?;
+    }
+    Ok(())
+}
+
+fn write_configuration(status: &Status, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let configuration = &status.configuration;
+    let file = configuration
+        .file
+        .as_deref()
+        .unwrap_or("none, the defaults hold");
+    let loaded = time(rounded(configuration.loaded_at), &TimeZone::UTC);
+    let changed = match configuration.changed_on_disk {
+        true => paint.yellow(", changed on disk since: SIGHUP takes it up"),
+        false => String::new(),
+    };
+    writeln!(
+        out,
+        "config    {}, taken up {loaded}{changed}",
+        escape(file)
+    )
+}
+
+fn write_source(
+    name: &str,
+    source: &Source,
+    now: Timestamp,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{}  {}",
+        paint.bold(&format!("source {}", escape(name))),
+        escape(&source.listen)
+    )?;
+    writeln!(
+        out,
+        "  {} machines, {} connections, {} events in {} batches",
+        thousands(source.machines),
+        thousands(source.connections),
+        thousands(source.events),
+        thousands(source.batches)
+    )?;
+    if source.refused > 0 {
+        let refused = format!(
+            "{} requests refused: the log says why",
+            thousands(source.refused)
+        );
+        writeln!(out, "  {}", paint.yellow(&refused))?;
+    }
+    if source.machines == 0 {
+        writeln!(
+            out,
+            "  nobody has called yet: see what group policy's Server= says, and the port from outside"
+        )?;
+    }
+    let silent: Vec<(&Machine, i64)> = source
+        .by_machine
+        .iter()
+        .filter_map(|machine| silent(machine, now))
+        .collect();
+    for (machine, for_s) in silent.iter().take(SILENT_SHOWN) {
+        let what = if machine.events == 0 {
+            "sent no events yet, heard of"
+        } else {
+            "silent, heard of"
+        };
+        let line = format!("{} {what} {} ago", escape(&machine.name), ago(*for_s));
+        writeln!(out, "  {}", paint.yellow(&line))?;
+    }
+    if silent.len() > SILENT_SHOWN {
+        writeln!(out, "  and {} more silent", silent.len() - SILENT_SHOWN)?;
+    }
+    Ok(())
+}
+
+/// A machine that deserves a look, and since when it was not heard of, in seconds.
+fn silent(machine: &Machine, now: Timestamp) -> Option<(&Machine, i64)> {
+    let heard = [
+        machine.last_enumerate,
+        machine.last_heartbeat,
+        machine.last_event,
+    ]
+    .into_iter()
+    .flatten()
+    .max()?;
+    let for_s = now.as_second() - heard.as_second();
+    (for_s > SILENT_AFTER_S).then_some((machine, for_s))
+}
+
+fn write_sink(
+    name: &str,
+    sink: &Sink,
+    now: Timestamp,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let since = sink
+        .connected_since
+        .map(|since| now.as_second() - since.as_second());
+    let since = since.map_or_else(String::new, |for_s| format!(" for {}", ago(for_s)));
+    let state = format!("{}{since}", escape(&sink.state));
+    let state = if sink.state == "connected" {
+        paint.green(&state)
+    } else {
+        paint.yellow(&state)
+    };
+    writeln!(
+        out,
+        "\n{}  {}  {state}",
+        paint.bold(&format!("sink {}", escape(name))),
+        escape(&sink.destination)
+    )?;
+    write!(
+        out,
+        "  {} sent, {} of them again, {} wait, {} on the way",
+        thousands(sink.sent),
+        thousands(sink.resent),
+        thousands(sink.lag_events),
+        thousands(sink.unconfirmed_events)
+    )?;
+    if sink.truncated > 0 {
+        write!(
+            out,
+            ", {} cut to the size allowed",
+            thousands(sink.truncated)
+        )?;
+    }
+    writeln!(out)?;
+    if let Some(error) = &sink.last_error {
+        writeln!(out, "  last error: {}", escape(error))?;
+    }
+    Ok(())
+}
+
+/// A number of seconds in its two largest units at most: `3h`, `1d 4h`.
+pub(super) fn ago(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    let span = |seconds| Span(std::time::Duration::from_secs(seconds)).to_string();
+    let units = [86_400, 3_600, 60];
+    match units.into_iter().position(|unit| seconds >= unit) {
+        None => span(seconds),
+        Some(place) => {
+            let unit = units[place];
+            let smaller = units.get(place + 1).copied().unwrap_or(1);
+            let rest = seconds % unit / smaller * smaller;
+            let whole = format!("{}{}", seconds / unit, ["d", "h", "m"][place]);
+            if rest == 0 {
+                whole
+            } else {
+                format!("{whole} {}", span(rest))
+            }
+        }
+    }
+}
+
+fn rounded(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_at_a_glance() {
+        let shown: Vec<String> = [0, 59, 60, 61, 3_600, 3_660, 90_000, 86_400, 1_000_000]
+            .into_iter()
+            .map(ago)
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "0s", "59s", "1m", "1m 1s", "1h", "1h 1m", "1d 1h", "1d", "11d 13h"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_status_says_what_deserves_a_look() {
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "version": "0.1.0", "started_at": "2026-11-21T08:00:00Z", "now": "2026-11-21T11:12:00Z",
+            "configuration": {"file": "/etc/windrow/windrow.toml", "generation": 2,
+                "loaded_at": "2026-11-21T09:00:00.123Z", "changed_on_disk": true},
+            "journal": {"durable_seq": 1_234_567, "bytes": 1_200_000_000u64, "quota_bytes": 10_000_000_000u64,
+                "pressure": "slow", "damaged_frames": 1, "dropped_events": 0},
+            "sources": {"wef.main": {"listen": "0.0.0.0:5986", "machines": 2, "connections": 1, "events": 1_234_000,
+                "batches": 24_680, "refused": 3, "by_machine": [
+                    {"name": "ws01.corp.example", "address": "192.0.2.1", "last_enumerate": "2026-11-21T08:01:00Z",
+                     "last_heartbeat": "2026-11-21T08:10:00Z", "last_event": null, "events": 0},
+                    {"name": "dc01\u{1b}[2J", "address": null, "last_enumerate": "2026-11-21T11:00:00Z",
+                     "last_heartbeat": null, "last_event": "2026-11-21T11:11:00Z", "events": 1_234_000}]}},
+            "sinks": {"syslog.siem": {"state": "waiting", "destination": "tls://siem:6514", "connected_since": null,
+                "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_100, "resent": 100, "truncated": 7,
+                "last_error": "connection refused"}},
+            "lake": {"position": 1_234_000, "tail_events": 567, "events": 1_234_000, "commits": 42}
+        }))
+        .unwrap();
+        let mut out = Vec::new();
+        write_text(&status, Paint::PLAIN, &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        windrow 0.1.0, up for 3h 12m
+        config    /etc/windrow/windrow.toml, taken up 2026-11-21T09:00:00Z, changed on disk since: SIGHUP takes it up
+        journal   1 234 567 events, 1200 MB of 10 GB, slow
+                  1 frames damaged, 0 events dropped by the quota
+        lake      1 234 000 events in 42 commits since the start, 567 wait for the next
+
+        source wef.main  0.0.0.0:5986
+          2 machines, 1 connections, 1 234 000 events in 24 680 batches
+          3 requests refused: the log says why
+          ws01.corp.example sent no events yet, heard of 3h 2m ago
+
+        sink syslog.siem  tls://siem:6514  waiting
+          1 200 100 sent, 100 of them again, 34 567 wait, 100 on the way, 7 cut to the size allowed
+          last error: connection refused
+        ");
+    }
 }

@@ -4,11 +4,14 @@
 //! Rows come out in the order they were given; who gives them sorts them with a full tie-break, so that two runs over
 //! the same events print the same bytes.
 
+pub(crate) mod progress;
 mod table;
 mod terminal;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use crate::config::units::ByteSize;
 
 pub use table::{Cell, Column, Table};
 pub use terminal::{Color, Paint, Terminal};
@@ -133,6 +136,16 @@ fn is_unsafe(c: char) -> bool {
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A size for people, with four digits at most: `2166 kB`.
+#[must_use]
+pub fn about(bytes: u64) -> ByteSize {
+    let mut step = 1;
+    while bytes / step >= 10_000 {
+        step *= 1_000;
+    }
+    ByteSize(bytes / step * step)
 }
 
 /// A moment in RFC 3339: UTC with `Z`, other zones with their offset. A fraction of a second only where there is one.

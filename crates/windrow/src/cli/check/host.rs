@@ -73,7 +73,7 @@ fn socket_path(root: &Path) -> Option<Finding> {
 fn disk(config: &Config) -> Option<Finding> {
     let what = "disk room";
     let free = free_bytes(&existing(&config.data_dir)?)?;
-    let used = folder_bytes(&config.data_dir.join("journal"));
+    let used = datadir::folder_bytes(&config.data_dir.join("journal"));
     let still = config.journal.quota.0.saturating_sub(used);
     let result = format!(
         "{} free; the journal may still take {}",
@@ -112,18 +112,6 @@ fn existing(path: &Path) -> Option<PathBuf> {
         .ancestors()
         .find(|above| fs_err::metadata(above).is_ok())
         .map(Path::to_path_buf)
-}
-
-/// The sizes of the files directly in a folder.
-fn folder_bytes(folder: &Path) -> u64 {
-    let Ok(entries) = fs_err::read_dir(folder) else {
-        return 0;
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|found| found.len())
-        .sum()
 }
 
 #[cfg(unix)]

@@ -10,8 +10,7 @@ use serde::Serialize;
 use windrow_formats::event::Event;
 use windrow_formats::names::level_name;
 
-use crate::config::units::ByteSize;
-use crate::output::{Paint, Terminal, escape, escape_json, thousands, time};
+use crate::output::{Paint, Terminal, about, escape, escape_json, thousands, time};
 use crate::titles::title;
 
 /// Different names counted of one kind; what comes beyond is counted together.
@@ -303,15 +302,6 @@ struct Json<'a> {
     computers: Vec<Named>,
     damaged: u64,
     damages: &'a [Damage],
-}
-
-/// A size with two digits at least, for people: `25 MB`.
-fn about(bytes: u64) -> ByteSize {
-    let mut step = 1;
-    while bytes / step >= 10_000 {
-        step *= 1_000;
-    }
-    ByteSize(bytes / step * step)
 }
 
 fn write_named(
