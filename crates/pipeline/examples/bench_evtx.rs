@@ -8,7 +8,7 @@
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::hint::black_box;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::time::{ClockId, clock_gettime};
 use windrow_formats::event::Index;
@@ -55,7 +55,7 @@ fn main() {
 }
 
 fn report(what: &str, paths: &[PathBuf], mut read: impl FnMut(&PathBuf) -> usize) {
-    let all = paths.iter().map(count).sum::<u64>();
+    let all = paths.iter().map(|path| count(path)).sum::<u64>();
     let rounds = RECORDS.div_ceil(all.max(1));
     let mut best = f64::MAX;
     let mut bytes = 0;
@@ -73,7 +73,7 @@ fn report(what: &str, paths: &[PathBuf], mut read: impl FnMut(&PathBuf) -> usize
     );
 }
 
-fn count(path: &PathBuf) -> u64 {
+fn count(path: &Path) -> u64 {
     let mut file = EvtxFile::open(path).unwrap();
     let mut records = 0;
     while let Some(chunk) = file.next_chunk().unwrap() {
