@@ -195,7 +195,6 @@ async fn watch(
         };
         screen.show(&now, out)?;
     }
-    screen.clear();
     Ok(())
 }
 

@@ -4,7 +4,6 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
 use crate::output::{Paint, Terminal};
@@ -17,7 +16,7 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Rows of the table of event ids.
 const IDS_SHOWN: usize = 8;
 /// Columns of a bar.
-const BAR: usize = 24;
+const BAR: u64 = 24;
 
 /// One look at everything.
 pub(super) struct Snapshot<'a> {
@@ -37,10 +36,12 @@ pub(super) struct Snapshot<'a> {
 
 /// Where it is shown.
 pub(super) struct Screen {
-    bar: ProgressBar,
     on_terminal: bool,
+    unicode: bool,
     width: usize,
     paint: Paint,
+    /// Lines that stand on the terminal and are drawn over.
+    drawn: usize,
     printed_at: Option<Instant>,
     acknowledged_before: (Duration, u64),
     rate: f64,
@@ -49,20 +50,12 @@ pub(super) struct Screen {
 impl Screen {
     /// The terminal's, or plain lines.
     pub(super) fn new(terminal: &Terminal) -> Screen {
-        let on_terminal = terminal.stdout_is_terminal;
-        let target = match on_terminal {
-            true => ProgressDrawTarget::stdout(),
-            false => ProgressDrawTarget::hidden(),
-        };
-        let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{msg}") {
-            bar.set_style(style);
-        }
         Screen {
-            bar,
-            on_terminal,
+            on_terminal: terminal.stdout_is_terminal,
+            unicode: terminal.unicode,
             width: terminal.width.clamp(60, 160),
             paint: terminal.paint(),
+            drawn: 0,
             printed_at: None,
             acknowledged_before: (Duration::ZERO, 0),
             rate: 0.0,
@@ -73,9 +66,13 @@ impl Screen {
     pub(super) fn show(&mut self, now: &Snapshot<'_>, out: &mut dyn Write) -> std::io::Result<()> {
         self.measure(now);
         if self.on_terminal {
-            self.bar.set_message(self.picture(now));
-            self.bar.tick();
-            return Ok(());
+            self.clear(out)?;
+            let lines = self.picture(now);
+            self.drawn = lines.len();
+            for line in lines {
+                writeln!(out, "{line}")?;
+            }
+            return out.flush();
         }
         if self.printed_at.is_some_and(|at| at.elapsed() < LINE_EVERY) {
             return Ok(());
@@ -85,9 +82,12 @@ impl Screen {
         out.flush()
     }
 
-    /// Takes it away.
-    pub(super) fn clear(&self) {
-        self.bar.finish_and_clear();
+    /// Takes away what was drawn last (ECMA-48: CUU, ED).
+    fn clear(&mut self, out: &mut dyn Write) -> std::io::Result<()> {
+        match std::mem::take(&mut self.drawn) {
+            0 => Ok(()),
+            lines => write!(out, "\x1b[{lines}A\x1b[J"),
+        }
     }
 
     fn measure(&mut self, now: &Snapshot<'_>) {
@@ -112,32 +112,28 @@ impl Screen {
         )
     }
 
-    fn picture(&self, now: &Snapshot<'_>) -> String {
-        let mut lines = vec![self.paint.bold(&self.line(now)), String::new()];
-        let most = now
-            .ids
-            .first()
-            .and_then(|row| row["n"].as_u64())
-            .unwrap_or(1)
-            .max(1);
+    fn picture(&self, now: &Snapshot<'_>) -> Vec<String> {
+        let fit = |line: &str| shortened(line, self.width);
+        let mut lines = vec![self.paint.bold(&fit(&self.line(now))), String::new()];
+        let most = now.ids.first().and_then(|row| row["n"].as_u64());
         for row in now.ids.iter().take(IDS_SHOWN) {
             let n = row["n"].as_u64().unwrap_or(0);
-            let bar = "█".repeat(usize::try_from(n * BAR as u64 / most).unwrap_or(0).max(1));
             let id = row["event_id"].as_u64().unwrap_or(0);
             let channel = row["channel"].as_str().unwrap_or("");
             let rate = n as f64 / now.elapsed.as_secs_f64().max(1.0);
-            lines.push(format!(
-                "{channel:<22} {id:>5} {n:>9} {rate:>8.1}/s  {}",
-                self.paint.cyan(&bar)
-            ));
+            let text = fit(&format!("  {channel:<14} {id:>6} {n:>9} {rate:>8.1}/s  "));
+            let bar = self.bar(n, most.unwrap_or(1).max(1));
+            lines.push(format!("{text}{}", self.paint.cyan(&bar)));
         }
         lines.push(String::new());
-        lines.extend(
-            now.last
-                .iter()
-                .map(|line| self.paint.dim(&shortened(line, self.width))),
-        );
-        lines.join("\n")
+        lines.extend(now.last.iter().map(|line| self.paint.dim(&fit(line))));
+        lines
+    }
+
+    fn bar(&self, n: u64, most: u64) -> String {
+        let block = if self.unicode { "█" } else { "#" };
+        let length = usize::try_from(n * BAR / most).unwrap_or(0).max(1);
+        block.repeat(length)
     }
 }
 
