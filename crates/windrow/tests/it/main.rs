@@ -5,7 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod cli;
+mod delivery;
 mod docs;
+mod durability;
 mod peers;
+mod rigs;
 #[allow(dead_code, reason = "the tests that start the service use the rest")]
 mod support;

@@ -8,8 +8,7 @@ use crate::support::certs::{Authority, Pair};
 use crate::support::rsyslog::{Listener, Rsyslog, extension};
 use crate::support::{Scratch, installed, wait_until};
 
-const MESSAGE: &str =
-    "<132>Nov 21 10:00:00 dc1 CEF:0|M|P|1|a:1|n|3|MasComputer=dc1 MasEventRecordID=7";
+const MESSAGE: &str = "<132>Nov 21 10:00:00 dc1 CEF:0|M|P|1|a:1|n|3|MasChannel=Security MasComputer=dc1 MasEventRecordID=7";
 
 #[test]
 fn rsyslog_hears_udp_and_tcp() {
@@ -32,7 +31,10 @@ fn rsyslog_hears_udp_and_tcp() {
     wait_until("both framings", || {
         tcp.messages() == format!("{MESSAGE}\n{MESSAGE}\n")
     });
-    assert_eq!(tcp.events()[&("dc1".to_owned(), 7)], 2);
+    assert_eq!(
+        tcp.events()[&("dc1".to_owned(), "Security".to_owned())][&7],
+        2
+    );
 
     tcp.kill();
     tcp.resume();

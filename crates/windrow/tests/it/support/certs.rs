@@ -12,9 +12,12 @@ use super::Scratch;
 
 /// An authority, and the folder its certificates go to.
 pub(crate) struct Authority {
+    name: String,
     issuer: Issuer<'static, KeyPair>,
     /// The authority's own certificate.
     pub(crate) certificate: PathBuf,
+    /// Its key, for who has to issue certificates too.
+    pub(crate) key: PathBuf,
 }
 
 /// A certificate and its key, as files.
@@ -31,10 +34,16 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).unwrap();
-        let path = scratch.write(&format!("certs/{name}.pem"), &certificate.pem());
+        let files = Pair {
+            certificate: scratch.write(&format!("certs/{name}/ca.pem"), &certificate.pem()),
+            key: scratch.write(&format!("certs/{name}/ca.key"), &key.serialize_pem()),
+        };
+        restrict(&files.key);
         Authority {
+            name: name.to_owned(),
             issuer: Issuer::new(params, key),
-            certificate: path,
+            certificate: files.certificate,
+            key: files.key,
         }
     }
 
@@ -54,8 +63,14 @@ impl Authority {
         ];
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let pair = Pair {
-            certificate: scratch.write(&format!("certs/{name}.pem"), &certificate.pem()),
-            key: scratch.write(&format!("certs/{name}.key"), &key.serialize_pem()),
+            certificate: scratch.write(
+                &format!("certs/{}/{name}.pem", self.name),
+                &certificate.pem(),
+            ),
+            key: scratch.write(
+                &format!("certs/{}/{name}.key", self.name),
+                &key.serialize_pem(),
+            ),
         };
         restrict(&pair.key);
         pair

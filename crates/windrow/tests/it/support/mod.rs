@@ -2,8 +2,11 @@
 //! peers. Everything that is started ends with the test, whatever became of it.
 
 pub(crate) mod certs;
+pub(crate) mod ledger;
 pub(crate) mod program;
 pub(crate) mod rsyslog;
+pub(crate) mod service;
+pub(crate) mod slow;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

@@ -46,10 +46,21 @@ impl Program {
         name: &str,
         arguments: &[A],
     ) -> Program {
+        Program::start_with(scratch, name, arguments, None)
+    }
+
+    /// The same with a variable in its environment.
+    pub(crate) fn start_with<A: AsRef<OsStr>>(
+        scratch: &Scratch,
+        name: &str,
+        arguments: &[A],
+        environment: Option<(&str, &str)>,
+    ) -> Program {
         let stdout = Output::at(scratch.join(&format!("{name}.out")));
         let stderr = Output::at(scratch.join(&format!("{name}.err")));
         let child = command(scratch)
             .args(arguments)
+            .envs(environment)
             .stdin(Stdio::null())
             .stdout(stdout.append())
             .stderr(stderr.append())

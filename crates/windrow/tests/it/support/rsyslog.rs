@@ -1,10 +1,10 @@
 //! A real receiver: Debian's rsyslog, private to the test, writing every message as it came.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::certs::{Authority, Pair};
+use super::ledger::{Arrived, arrive};
 use super::{Scratch, free_port, wait_until};
 
 /// How it listens.
@@ -108,22 +108,38 @@ impl Rsyslog {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// How often each event came: by computer and record id.
-    pub(crate) fn events(&self) -> BTreeMap<(String, u64), u32> {
-        let mut events = BTreeMap::new();
-        for message in self.messages().lines() {
-            let (Some(computer), Some(id)) = (
-                extension(message, "MasComputer"),
-                extension(message, "MasEventRecordID"),
-            ) else {
-                continue;
-            };
-            if let Ok(id) = id.parse() {
-                *events.entry((computer.to_owned(), id)).or_default() += 1;
-            }
-        }
-        events
+    /// How often each event came.
+    pub(crate) fn events(&self) -> Arrived {
+        arrived(&self.messages())
     }
+
+    /// Changes how it listens, while it does not run.
+    pub(crate) fn reconfigure(&mut self, listener: &Listener<'_>) {
+        assert!(self.child.is_none(), "rsyslogd runs");
+        let folder = self.config.parent().unwrap().to_string_lossy();
+        let text = config(&folder, &self.raw.to_string_lossy(), self.port, listener);
+        std::fs::write(&self.config, text).unwrap();
+    }
+}
+
+/// How often each event came, in messages one a line; a last line without its end is not one.
+pub(crate) fn arrived(messages: &str) -> Arrived {
+    let mut arrived = Arrived::new();
+    let whole = messages.rfind('\n').map_or("", |end| &messages[..end]);
+    for message in whole.lines() {
+        let part = |key| extension(message, key);
+        let (Some(computer), Some(channel), Some(id)) = (
+            part("MasComputer"),
+            part("MasChannel"),
+            part("MasEventRecordID"),
+        ) else {
+            continue;
+        };
+        if let Ok(id) = id.parse() {
+            arrive(&mut arrived, (computer.to_owned(), channel.to_owned()), id);
+        }
+    }
+    arrived
 }
 
 impl Drop for Rsyslog {

@@ -1,0 +1,256 @@
+//! The collector, a fleet that sends to it, and what its lake holds.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+
+use super::certs::{Authority, Pair};
+use super::ledger::{Arrived, Ledger, arrive};
+use super::program::{Finished, Program, run};
+use super::{Scratch, free_port, wait_until};
+
+/// How a destination is reached.
+pub(crate) enum Transport<'a> {
+    Udp,
+    Tcp { framing: &'static str },
+    Tls { ca: &'a Path },
+    MutualTls { ca: &'a Path, client: &'a Pair },
+}
+
+/// `windrow run` in the test's folder.
+pub(crate) struct Service<'a> {
+    scratch: &'a Scratch,
+    config: PathBuf,
+    data_dir: PathBuf,
+    preload: Option<&'static str>,
+    program: Option<Program>,
+    /// The authority of the machines and of the collector.
+    authority: Authority,
+    authority_key: PathBuf,
+    collector_port: u16,
+    web_port: u16,
+}
+
+impl<'a> Service<'a> {
+    /// A collector with its certificates and no destination; not started yet.
+    pub(crate) fn new(scratch: &'a Scratch) -> Service<'a> {
+        let authority = Authority::new(scratch, "machines");
+        let collector = authority.issue(scratch, "localhost");
+        let (collector_port, web_port) = (free_port(), free_port());
+        let text = format!(
+            "[source.wef.main]\nlisten = \"127.0.0.1:{collector_port}\"\nhostname = \"localhost\"\n\n\
+             [source.wef.main.tls]\ncertificate = \"{}\"\nkey = \"{}\"\nclient_ca = \"{}\"\n\n\
+             [subscription.base]\nchannels = [\"Security\", \"System\", \"Application\"]\n\
+             max_latency = \"1s\"\nretry_interval = \"1s\"\n\n\
+             [lake]\nflush_interval = \"1s\"\n\n[web]\nlisten = \"127.0.0.1:{web_port}\"\n\n",
+            collector.certificate.display(),
+            collector.key.display(),
+            authority.certificate.display(),
+        );
+        Service {
+            scratch,
+            config: scratch.write("windrow.toml", &text),
+            data_dir: scratch.join("data"),
+            preload: None,
+            program: None,
+            authority_key: authority.key.clone(),
+            authority,
+            collector_port,
+            web_port,
+        }
+    }
+
+    /// Adds a destination on loopback to the configuration.
+    pub(crate) fn destination(&self, name: &str, port: u16, transport: &Transport<'_>) {
+        let mut text =
+            format!("[sink.syslog.{name}]\nserver_name = \"localhost\"\nport = {port}\n");
+        let _ = match transport {
+            Transport::Udp => writeln!(text, "transport = \"udp\""),
+            Transport::Tcp { framing } => {
+                writeln!(text, "transport = \"tcp\"\nframing = \"{framing}\"")
+            }
+            Transport::Tls { ca } => writeln!(text, "ca_file = \"{}\"", ca.display()),
+            Transport::MutualTls { ca, client } => writeln!(
+                text,
+                "ca_file = \"{}\"\nclient_certificate = \"{}\"\nclient_key = \"{}\"",
+                ca.display(),
+                client.certificate.display(),
+                client.key.display()
+            ),
+        };
+        self.configure(&text);
+    }
+
+    /// Adds lines to the configuration.
+    pub(crate) fn configure(&self, text: &str) {
+        let mut config = std::fs::read_to_string(&self.config).unwrap();
+        config.push_str(text);
+        config.push('\n');
+        std::fs::write(&self.config, config).unwrap();
+    }
+
+    /// Starts it, again if need be, and waits until it says that it is well.
+    pub(crate) fn start(&mut self) {
+        assert!(self.program.is_none(), "the service runs already");
+        let environment = self.preload.map(|library| ("LD_PRELOAD", library));
+        let mut program =
+            Program::start_with(self.scratch, "service", &self.arguments("run"), environment);
+        wait_until("the service to be well", || {
+            assert!(
+                program.is_running(),
+                "the service ended: {}",
+                program.stderr()
+            );
+            self.get("/healthz")
+                .is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        });
+        self.program = Some(program);
+    }
+
+    /// Whether it says that it is well.
+    pub(crate) fn is_well(&self) -> bool {
+        let answer = self.get("/healthz");
+        answer.is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) {
+        self.program.take().unwrap().kill();
+    }
+
+    /// Ends it as a service manager does.
+    pub(crate) fn terminate(&mut self) -> Finished {
+        self.program.take().unwrap().terminate()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.program.as_mut().is_some_and(Program::is_running)
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        self.program.as_ref().unwrap()
+    }
+
+    /// The answer to a GET at the loopback port, head and all.
+    pub(crate) fn get(&self, path: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.web_port)).ok()?;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// Starts a fleet that sends to it and keeps a ledger of what was acknowledged.
+    pub(crate) fn fleet(&self, name: &str, extra: &[&str]) -> Fleet {
+        let ledger = self.scratch.join(&format!("{name}.ledger"));
+        let url = format!(
+            "https://localhost:{}/wsman/SubscriptionManager/WEC",
+            self.collector_port
+        );
+        let ca = self.authority.certificate.to_string_lossy().into_owned();
+        let key = self.authority_key.to_string_lossy().into_owned();
+        let ledger_path = ledger.to_string_lossy().into_owned();
+        let mut arguments = vec!["simulate", &url, "--ca", &ca, "--issuer", &ca];
+        arguments.extend(["--issuer-key", &key, "--ledger", &ledger_path]);
+        arguments.extend(extra);
+        Fleet {
+            program: Program::start(self.scratch, name, &arguments),
+            ledger,
+        }
+    }
+
+    /// How often each record is in the lake or its tail.
+    pub(crate) fn lake(&self) -> Arrived {
+        rows(&run(self.scratch, &self.lake_query()).expect(0))
+    }
+
+    /// The same, or nothing when the query fails.
+    pub(crate) fn try_lake(&self) -> Option<Arrived> {
+        let finished = run(self.scratch, &self.lake_query());
+        (finished.code == Some(0)).then(|| rows(&finished))
+    }
+
+    fn lake_query(&self) -> Vec<String> {
+        let sql = "select computer, channel, record_id, count(*) n from events \
+                   where record_id is not null group by 1, 2, 3";
+        let mut arguments = self.arguments("query");
+        arguments.extend(["--output", "ndjson", sql].map(str::to_owned));
+        arguments
+    }
+
+    /// Keeps everything in another folder from the next start on.
+    pub(crate) fn keep_data_at(&mut self, folder: PathBuf) {
+        self.data_dir = folder;
+    }
+
+    /// Starts it with a library loaded before all others.
+    pub(crate) fn preload(&mut self, library: &'static str) {
+        self.preload = Some(library);
+    }
+
+    /// A command with this service's configuration and data folder.
+    pub(crate) fn arguments(&self, command: &str) -> Vec<String> {
+        let config = self.config.to_string_lossy().into_owned();
+        let data_dir = self.data_dir.to_string_lossy().into_owned();
+        [command, "--config", &config, "--data-dir", &data_dir]
+            .map(str::to_owned)
+            .to_vec()
+    }
+}
+
+fn rows(finished: &Finished) -> Arrived {
+    let mut arrived = Arrived::new();
+    for row in finished.stdout.lines() {
+        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+        let word = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        let log = (word("computer"), word("channel"));
+        for _ in 0..row["n"].as_u64().unwrap() {
+            arrive(
+                &mut arrived,
+                log.clone(),
+                row["record_id"].as_u64().unwrap(),
+            );
+        }
+    }
+    arrived
+}
+
+/// A running fleet.
+pub(crate) struct Fleet {
+    program: Program,
+    ledger: PathBuf,
+}
+
+impl Fleet {
+    /// Waits for its end, and answers with what it wrote down.
+    pub(crate) fn finish(self) -> Ledger {
+        self.program.finish().expect(0);
+        Ledger::read(&self.ledger)
+    }
+
+    /// Tells it to end, and answers with what it wrote down.
+    pub(crate) fn stop(self) -> Ledger {
+        self.program.signal(Signal::INT);
+        let finished = self.program.finish();
+        assert!(
+            matches!(finished.code, Some(0 | 130)),
+            "{}",
+            finished.stderr
+        );
+        Ledger::read(&self.ledger)
+    }
+
+    /// What it has written down so far.
+    pub(crate) fn ledger(&self) -> Ledger {
+        Ledger::read(&self.ledger)
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.program.is_running()
+    }
+}
