@@ -295,14 +295,12 @@ impl Delivery {
             if attempt > 0 {
                 tokio::time::sleep(self.offer.retry_interval).await;
             }
-            self.host.sent(records);
             let is_reused = self.connection.is_some();
-            let mut result = self.exchange(message).await;
+            let mut result = self.exchange(message, records).await;
             // A connection that was idle may have been closed long ago; that is no failure yet.
             if is_reused && matches!(result, Err(Fault::Closed)) {
-                self.host.world.stats.fault("idle connection closed");
-                self.host.sent(records);
-                result = self.exchange(message).await;
+                self.host.world.stats.fault(&Fault::Closed.to_string());
+                result = self.exchange(message, records).await;
             }
             match result {
                 Ok(()) => {
@@ -316,7 +314,7 @@ impl Delivery {
     }
 
     /// Sends `message` once and reads the acknowledgement.
-    async fn exchange(&mut self, message: &Message) -> Result<(), Fault> {
+    async fn exchange(&mut self, message: &Message, records: &[Record]) -> Result<(), Fault> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
@@ -329,6 +327,7 @@ impl Delivery {
                 connection
             }
         };
+        self.host.sent(records);
         let begun = Instant::now();
         let body = message.body.clone();
         let (status, answer) = connection
