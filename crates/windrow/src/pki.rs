@@ -46,6 +46,9 @@ const COMMON_NAME_BYTES: usize = 64;
 /// Largest PEM file that is read.
 const PEM_BYTES: u64 = 1 << 20;
 
+/// Most pairs that are read out of a folder.
+const PAIRS_MAX: usize = 100_000;
+
 /// Why a certificate could not be made, written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
@@ -74,6 +77,9 @@ pub enum PkiError {
     /// A file is too large to be a certificate or a key.
     #[error("{} is too large for a PEM file", .0.display())]
     TooLarge(PathBuf),
+    /// A folder holds more pairs than are read.
+    #[error("{} holds more than {PAIRS_MAX} certificates", .0.display())]
+    TooMany(PathBuf),
     /// The file system refused.
     #[error("cannot use {}", .path.display())]
     Io {
@@ -318,6 +324,30 @@ impl Store {
             Secrecy::Public,
             existing,
         )
+    }
+
+    /// All pairs that are here, by name: every `NAME.pem` with its `NAME.key`, in order.
+    pub fn pairs(&self) -> Result<Vec<(String, Issued)>, PkiError> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&self.dir).map_err(|source| io_error(&self.dir, source))? {
+            let path = entry.map_err(|source| io_error(&self.dir, source))?.path();
+            let is_pem = path.extension().is_some_and(|extension| extension == "pem");
+            if let Some(stem) = path.file_stem().and_then(|stem| stem.to_str())
+                && is_pem
+                && self.key_path(stem).exists()
+            {
+                names.push(stem.to_owned());
+            }
+        }
+        names.sort_unstable();
+        if names.len() > PAIRS_MAX {
+            return Err(PkiError::TooMany(self.dir.clone()));
+        }
+        let load = |name: String| Ok(self.load(&name)?.map(|pair| (name, pair)));
+        names
+            .into_iter()
+            .filter_map(|name| load(name).transpose())
+            .collect()
     }
 
     /// The authority kept here; made with the common name `name` if there is none yet.

@@ -1,6 +1,6 @@
 //! `windrow simulate`
 
-use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use super::{Invocation, Out};
 use crate::config::checked::{Log, LogFormat};
 use crate::exit::{Code, UsageError};
 use crate::logging;
-use crate::output::{SummaryFormat, SummaryOutput, escape, thousands};
-use crate::pki::{Authority, Issued};
-use crate::simulate::events::MixError;
+use crate::output::{SummaryFormat, SummaryOutput, Terminal, escape, progress, thousands};
+use crate::pki::{Authority, Issued, Store};
+use crate::simulate::events::{Hostility, MixError};
 use crate::simulate::{self, Machines, Options, Outcome, Progress, Rate};
 
 /// Be a fleet of Windows machines that send events to a collector
@@ -28,19 +28,26 @@ Examples:
   windrow simulate https://collector.example.com:5986/wsman/SubscriptionManager/WEC \\
       --ca collector-ca.pem --issuer machines-ca.pem --issuer-key machines-ca.key
   windrow simulate https://127.0.0.1:5986/wsman/SubscriptionManager/WEC --machines 50 --rate 20 --for 60s \\
-      --ca ca.pem --issuer ca.pem --issuer-key ca.key")]
+      --ca ca.pem --issuer ca.pem --issuer-key ca.key
+  windrow simulate https://collector.example.com:5986/wsman/SubscriptionManager/WEC --rate max --events 10000 \\
+      --ca collector-ca.pem --clients certificates --ledger sent.ndjson")]
 pub(super) struct Args {
     /// The subscription manager, as in the group policy's Server= setting
     #[arg(value_name = "URL")]
     pub(super) collector: String,
 
     /// How many machines
-    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 10,
+        conflicts_with = "clients"
+    )]
     pub(super) machines: u32,
 
-    /// Events a second of each machine
-    #[arg(long, value_name = "N", default_value_t = 10.0)]
-    pub(super) rate: f64,
+    /// Events a second of each machine, or "max": as many as the collector acknowledges
+    #[arg(long, value_name = "N", default_value = "10", value_parser = rate)]
+    pub(super) rate: Rate,
 
     /// Events of each machine, then it stops
     #[arg(long, value_name = "N")]
@@ -68,15 +75,77 @@ pub(super) struct Args {
     pub(super) ca: PathBuf,
 
     /// The authority that issues the machines' certificates
-    #[arg(long, value_name = "FILE")]
-    pub(super) issuer: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "clients")]
+    pub(super) issuer: Option<PathBuf>,
 
     /// Its private key
-    #[arg(long, value_name = "FILE")]
-    pub(super) issuer_key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "clients")]
+    pub(super) issuer_key: Option<PathBuf>,
+
+    /// Instead of an issuer: a folder of the machines' certificates, NAME.pem beside NAME.key; NAME is the machine
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["issuer", "issuer_key"])]
+    pub(super) clients: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) behaviour: Behaviour,
 
     #[command(flatten)]
     pub(super) output: SummaryOutput,
+}
+
+/// How the machines differ from usual ones.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Behaviour of the machines")]
+pub(super) struct Behaviour {
+    /// Put control characters, separators, long and odd values into the texts of every fourth event
+    #[arg(long)]
+    hostile: bool,
+
+    /// Most events of a delivery, where the subscription allows more
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+
+    /// Events in each log from before, for subscriptions that want those
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    existing: u64,
+
+    /// Compress nothing, even if the subscription asks for it
+    #[arg(long)]
+    no_compression: bool,
+
+    /// Take only the subscription of this name
+    #[arg(long, value_name = "NAME")]
+    subscription: Option<String>,
+
+    /// How often each machine asks for its subscriptions, as the group policy's Refresh= setting
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = super::time::span)]
+    refresh: Duration,
+
+    /// Longest pause before a delivery is tried again [default: as the subscription says]
+    #[arg(long, value_name = "SPAN", value_parser = super::time::span)]
+    retry_at_most: Option<Duration>,
+
+    /// How long the machines may go on sending when their time is over
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = super::time::span)]
+    drain: Duration,
+
+    /// How many machines are switched on in a second
+    #[arg(long, value_name = "N", default_value_t = 100.0)]
+    starts: f64,
+
+    /// Connect to this address and port, whatever the URLs name
+    #[arg(long, value_name = "ADDRESS")]
+    connect_to: Option<SocketAddr>,
+}
+
+fn rate(text: &str) -> Result<Rate, String> {
+    if text == "max" {
+        return Ok(Rate::Unlimited);
+    }
+    match text.parse() {
+        Ok(rate) if rate > 0.0 && f64::is_finite(rate) => Ok(Rate::PerMachine(rate)),
+        _ => Err("a number above zero, or \"max\"".to_owned()),
+    }
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
@@ -85,7 +154,8 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         format: LogFormat::Auto,
     };
     logging::start(&level, &invocation.terminal);
-    let (outcome, ending) = super::runtime()?.block_on(send(options(args)?))?;
+    let (outcome, ending) =
+        super::runtime()?.block_on(send(options(args)?, &invocation.terminal))?;
     match args.output.output {
         SummaryFormat::Table => write_text(&outcome.summary, out)?,
         SummaryFormat::Json => {
@@ -109,21 +179,9 @@ enum Ending {
 }
 
 fn options(args: &Args) -> anyhow::Result<Options> {
-    let issuer = Issued {
-        certificate_pem: fs_err::read_to_string(&args.issuer)?,
-        key_pem: fs_err::read_to_string(&args.issuer_key)?,
-    };
-    let authority = Authority::from_pem(issuer).with_context(|| {
-        let (certificate, key) = (args.issuer.display(), args.issuer_key.display());
-        format!("{certificate} and {key} are not an authority's certificate and key")
-    })?;
-    let machines = Machines::Made {
-        count: usize::try_from(args.machines)?,
-        authority: Arc::new(authority),
-    };
     let trust = fs_err::read_to_string(&args.ca)?;
-    let mut options = Options::new(args.collector.clone(), trust, machines);
-    options.rate = Rate::PerMachine(args.rate);
+    let mut options = Options::new(args.collector.clone(), trust, machines(args)?);
+    options.rate = args.rate;
     options.events = args.events;
     options.duration = args.duration;
     options.seed = args.seed;
@@ -133,23 +191,83 @@ fn options(args: &Args) -> anyhow::Result<Options> {
             .parse()
             .map_err(|error: MixError| UsageError(format!("--mix: {error}")))?;
     }
+    let behaviour = &args.behaviour;
+    if behaviour.hostile {
+        options.hostility = Hostility::Hostile;
+    }
+    options.batch_events = behaviour.batch.map(usize::try_from).transpose()?;
+    options.existing = behaviour.existing;
+    options.never_compress = behaviour.no_compression;
+    options.subscription.clone_from(&behaviour.subscription);
+    options.refresh = behaviour.refresh;
+    options.retry_at_most = behaviour.retry_at_most;
+    options.drain = behaviour.drain;
+    options.starts_per_second = behaviour.starts;
+    options.connect_to = behaviour.connect_to;
     Ok(options)
 }
 
+fn machines(args: &Args) -> anyhow::Result<Machines> {
+    if let Some(folder) = &args.clients {
+        let given = Store::open(folder)?.pairs()?;
+        if given.is_empty() {
+            let folder = folder.display();
+            return Err(UsageError(format!("--clients: {folder} holds no certificate")).into());
+        }
+        return Ok(Machines::Given(given));
+    }
+    let (Some(certificate), Some(key)) = (&args.issuer, &args.issuer_key) else {
+        return Err(UsageError("--issuer and --issuer-key are needed".to_owned()).into());
+    };
+    let issuer = Issued {
+        certificate_pem: fs_err::read_to_string(certificate)?,
+        key_pem: fs_err::read_to_string(key)?,
+    };
+    let authority = Authority::from_pem(issuer).with_context(|| {
+        let (certificate, key) = (certificate.display(), key.display());
+        format!("{certificate} and {key} are not an authority's certificate and key")
+    })?;
+    Ok(Machines::Made {
+        count: usize::try_from(args.machines)?,
+        authority: Arc::new(authority),
+    })
+}
+
 /// Runs the fleet until it is done or Ctrl-C; what waits then is still sent.
-async fn send(options: Options) -> anyhow::Result<(Outcome, Ending)> {
-    let (sender, _progress) = watch::channel(Progress::default());
+async fn send(options: Options, terminal: &Terminal) -> anyhow::Result<(Outcome, Ending)> {
+    let (sender, mut receiver) = watch::channel(Progress::default());
     let shutdown = CancellationToken::new();
     let fleet = simulate::run(options, sender, shutdown.clone());
     tokio::pin!(fleet);
-    tokio::select! {
-        outcome = &mut fleet => Ok((outcome?, Ending::ByItself)),
-        interrupted = tokio::signal::ctrl_c() => {
-            interrupted?;
-            shutdown.cancel();
-            Ok((fleet.await?, Ending::Interrupted))
+    let bar = progress::spinner(terminal);
+    let mut ending = Ending::ByItself;
+    let interrupt = tokio::signal::ctrl_c();
+    tokio::pin!(interrupt);
+    loop {
+        tokio::select! {
+            outcome = &mut fleet => {
+                bar.finish_and_clear();
+                return Ok((outcome?, ending));
+            }
+            interrupted = &mut interrupt, if !shutdown.is_cancelled() => {
+                interrupted?;
+                ending = Ending::Interrupted;
+                shutdown.cancel();
+            }
+            Ok(()) = receiver.changed() => bar.set_message(one_line(&receiver.borrow_and_update())),
         }
     }
+}
+
+fn one_line(progress: &Progress) -> String {
+    format!(
+        "{} of {} machines, {} events acknowledged, {} waiting, {:.0} a second",
+        progress.subscribed,
+        progress.machines,
+        thousands(progress.acknowledged),
+        thousands(progress.generated.saturating_sub(progress.acknowledged)),
+        progress.events_per_second(),
+    )
 }
 
 fn write_text(summary: &Progress, out: &mut Out<'_>) -> std::io::Result<()> {
@@ -163,7 +281,7 @@ fn write_text(summary: &Progress, out: &mut Out<'_>) -> std::io::Result<()> {
     )?;
     writeln!(
         out,
-        "{} machines, {} subscriptions, {} deliveries, {} events sent again",
+        "{} machines, {} of them with a subscription; {} deliveries, {} events sent again",
         summary.machines,
         summary.subscribed,
         thousands(summary.deliveries),

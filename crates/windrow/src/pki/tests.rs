@@ -132,3 +132,25 @@ fn folders_and_keys_are_private() {
     assert_eq!(mode(&store.key_path(AUTHORITY)), 0o600);
     assert_eq!(mode(&store.certificate_path(AUTHORITY)), 0o644);
 }
+
+#[test]
+fn the_pairs_of_a_folder_are_its_certificates_with_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    assert!(store.pairs().unwrap().is_empty());
+    let authority = Authority::new("Test CA").unwrap();
+    for name in ["b.example", "a.example", "c.example"] {
+        store
+            .save(name, &authority.client(name).unwrap(), Existing::Refuse)
+            .unwrap();
+    }
+    std::fs::remove_file(store.key_path("c.example")).unwrap();
+    std::fs::write(dir.path().join("notes.txt"), "").unwrap();
+    let found: Vec<String> = store
+        .pairs()
+        .unwrap()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(found, ["a.example", "b.example"]);
+}
