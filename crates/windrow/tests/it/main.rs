@@ -10,5 +10,4 @@ mod docs;
 mod durability;
 mod peers;
 mod rigs;
-#[allow(dead_code, reason = "the tests that start the service use the rest")]
 mod support;

@@ -190,7 +190,7 @@ impl Disk {
             outer,
             image,
             mounted: inner.path.clone(),
-            inner: inner,
+            inner,
         }
     }
 

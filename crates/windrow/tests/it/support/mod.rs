@@ -90,20 +90,6 @@ pub(crate) fn free_port() -> u16 {
     })
 }
 
-/// The real event logs, where they are there. Says so when not.
-pub(crate) fn corpus() -> Option<PathBuf> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
-    let folder = std::env::var_os("WINDROW_CORPUS").map_or(default, PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!(
-        "skipped: no event logs at {} (set WINDROW_CORPUS)",
-        folder.display()
-    );
-    None
-}
-
 /// Whether a program that the test needs is installed. Says so when not.
 pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -82,28 +82,8 @@ impl Program {
         self.stderr.text()
     }
 
-    /// Waits until a text is on stdout or stderr.
-    pub(crate) fn wait_for_text(&mut self, text: &str) {
-        let what = format!("{:?} from {}", text, self.name);
-        wait_for(&what, || {
-            let found = self.stderr().contains(text) || self.stdout().contains(text);
-            if !found && let Some(status) = self.child.try_wait().unwrap() {
-                panic!(
-                    "{} ended with {status} before {what}:\n{}",
-                    self.name,
-                    self.stderr()
-                );
-            }
-            found.then_some(())
-        });
-    }
-
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -104,8 +104,7 @@ impl<'a> Service<'a> {
                 "the service ended: {}",
                 program.stderr()
             );
-            self.get("/healthz")
-                .is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+            self.is_well()
         });
         self.program = Some(program);
     }
