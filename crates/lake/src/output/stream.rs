@@ -236,7 +236,8 @@ where
         });
         QueryOutput {
             schema,
-            pieces: Box::pin(first.chain(rest)),
+            // A writer may ask once more after the end.
+            pieces: Box::pin(first.chain(rest).fuse()),
             rows_left: None,
             deadline: None,
             truncated: false,

@@ -185,7 +185,7 @@ impl Pressure {
 /// One group commit as a reader sees it.
 #[derive(Debug, Clone)]
 pub struct Frame {
-    /// Sequence of the first event in `entries`.
+    /// Sequence of the first event that is not done yet; the first of `entries` may begin earlier.
     pub first_seq: Seq,
     /// The sequence after the last event.
     pub end_seq: Seq,

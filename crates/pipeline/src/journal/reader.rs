@@ -245,9 +245,12 @@ pub(super) fn to_frame(
         }
         first_seq = end;
     }
+    let end_seq = header.end_seq();
+    let kept_from = kept.first().map_or(header.first_seq, |e| e.first_seq);
     Frame {
-        first_seq: kept.first().map_or(header.first_seq, |e| e.first_seq),
-        end_seq: header.end_seq(),
+        // Also where headers overlap, which only a forged journal's do, a reader goes forward.
+        first_seq: kept_from.max(wanted).min(end_seq),
+        end_seq,
         committed_at: jiff::Timestamp::from_microsecond(header.committed_at_us).unwrap_or_default(),
         entries: kept,
         gap,
