@@ -87,7 +87,7 @@ pub(crate) fn explain(error: anyhow::Error) -> anyhow::Error {
     let refused_here = matches!(error.downcast_ref(), Some(QueryError::Refused { .. }));
     let refused_there = error
         .downcast_ref::<Refused>()
-        .is_some_and(|refused| refused.by_asker);
+        .is_some_and(|refused| refused.status.is_client_error());
     if refused_here || refused_there {
         return UsageError(error.to_string()).into();
     }

@@ -26,8 +26,8 @@ pub(crate) struct Client {
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub(crate) struct Refused {
-    /// Whether the asker can cure it (4xx).
-    pub(crate) by_asker: bool,
+    /// Its kind.
+    pub(crate) status: StatusCode,
     reason: String,
 }
 
@@ -78,6 +78,12 @@ impl Client {
         Ok(frames.boxed())
     }
 
+    /// The whole answer to a POST.
+    pub(crate) async fn post_whole(&mut self, path: &str, body: Vec<u8>) -> anyhow::Result<Bytes> {
+        let body = self.send(Method::POST, path, body.into()).await?;
+        whole(body).await
+    }
+
     async fn send(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Incoming> {
         let request = Request::builder()
             .method(method)
@@ -97,11 +103,7 @@ impl Client {
         }
         let reason = whole(body).await?;
         let reason = String::from_utf8_lossy(&reason).trim_end().to_owned();
-        Err(Refused {
-            by_asker: status.is_client_error(),
-            reason,
-        }
-        .into())
+        Err(Refused { status, reason }.into())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use windrow_formats::batch::Batch;
+use windrow_formats::batch::{Batch, Kind};
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::identity::identity;
 use windrow_lake::{Lake, RowBuilder, Tail};
@@ -95,6 +95,10 @@ fn push(frame: &Frame, position: Seq, rows: &mut RowBuilder, index: &mut Index) 
         let Ok(batch) = Batch::decode(&entry.body) else {
             continue;
         };
+        // Who imports a file puts it into the lake itself: these are for the other sinks.
+        if batch.header.kind == Kind::Evtx {
+            continue;
+        }
         for (record, seq) in batch.records().zip(entry.first_seq..) {
             let Ok(record) = record else { break };
             if seq <= position {

@@ -22,7 +22,9 @@ fn targets(level: &str) -> Targets {
     match level.trim().parse::<LevelFilter>() {
         Ok(own) => Targets::new()
             .with_default(own.min(LevelFilter::WARN))
-            .with_target("windrow", own),
+            .with_target("windrow", own)
+            // What it warns of is damage, which the reader of the file names with its place.
+            .with_target("evtx", own.min(LevelFilter::ERROR)),
         Err(_) => said,
     }
 }

@@ -394,7 +394,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         windrow 0.1.0, up for 3h 12m
         config    /etc/windrow/windrow.toml, taken up 2026-11-21T09:00:00Z, changed on disk since: SIGHUP takes it up
-        journal   1 234 567 events, 1200 MB of 10 GB, slow
+        journal   1 234 567 events, 1.2 GB of 10 GB, slow
                   1 frames damaged, 0 events dropped by the quota
         lake      1 234 000 events in 42 commits since the start, 567 wait for the next
 

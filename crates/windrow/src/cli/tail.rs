@@ -12,7 +12,7 @@ use super::{Invocation, Out};
 use crate::asker::{Asker, Row, quote};
 use crate::config::Need;
 use crate::exit::{Code, UsageError};
-use crate::output::{Cell, Column, Format, Paint, RowsOutput, Table, escape, escape_json, time};
+use crate::output::{Cell, Column, Format, Paint, RowsOutput, Table, escape, escape_json, time_ms};
 use crate::titles::title;
 
 /// How often new events are looked for.
@@ -221,7 +221,7 @@ impl RowWriter {
             .unwrap_or("");
         let at = at
             .parse::<Timestamp>()
-            .map_or_else(|_| at.to_owned(), |at| time(at, &self.zone));
+            .map_or_else(|_| at.to_owned(), |at| time_ms(at, &self.zone));
         let id = number(row, "event_id").unwrap_or(0);
         let provider = text(row, "provider").unwrap_or("");
         let what = u32::try_from(id).ok().and_then(|id| title(provider, id));
@@ -339,6 +339,6 @@ mod tests {
             paint: Paint::PLAIN,
             begun: false,
         };
-        insta::assert_snapshot!(writer.line(&row), @r"2026-11-21T08:00:00Z  DC01\u{1b}[2J  Security  4625  logon failed  user=ada\nroot  type=3");
+        insta::assert_snapshot!(writer.line(&row), @r"2026-11-21T08:00:00.000Z  DC01\u{1b}[2J  Security  4625  logon failed  user=ada\nroot  type=3");
     }
 }

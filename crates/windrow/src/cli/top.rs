@@ -95,23 +95,26 @@ fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) ->
     let paint = terminal.paint();
     let seconds = (now.now.as_millisecond() - before.now.as_millisecond()).max(1) as f64 / 1_000.0;
     let rate = |from: u64, to: u64| format!("{:>9.0}/s", to.saturating_sub(from) as f64 / seconds);
+    let names = now.sources.keys().chain(now.sinks.keys());
+    let width = names
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .max("journal".len());
+    let label = |name: &str| paint.bold(&format!("{:width$}", escape(name)));
     let mut text = String::new();
     // Writing to a String does not fail.
     let came = rate(before.journal.durable_seq, now.journal.durable_seq);
     let _ = writeln!(
         text,
         "{} {came}   {} in all",
-        paint.bold("journal   "),
+        label("journal"),
         thousands(now.journal.durable_seq)
     );
     for (name, source) in &now.sources {
         let from = before.sources.get(name).map_or(0, |source| source.events);
         let (came, machines) = (rate(from, source.events), thousands(source.machines));
-        let _ = writeln!(
-            text,
-            "{} {came}   {machines} machines",
-            paint.bold(&format!("{:10}", escape(name)))
-        );
+        let _ = writeln!(text, "{} {came}   {machines} machines", label(name));
     }
     for (name, sink) in &now.sinks {
         let from = before.sinks.get(name).map_or(0, |sink| sink.sent);
@@ -120,7 +123,7 @@ fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) ->
         let _ = writeln!(
             text,
             "{} {went}   {}, {waits} wait",
-            paint.bold(&format!("{:10}", escape(name))),
+            label(name),
             escape(&sink.state)
         );
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::checked::{self, ClientIdentity, Transport};
+use super::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use super::units::{ByteSize, Span};
 use super::{ConfigError, Environment, Overrides, limits, query_list, raw, suggest};
 
@@ -333,47 +333,18 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
     let transport = raw
         .transport
         .as_ref()
-        .map_or(Transport::Tls, |transport| *transport.get_ref());
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == ':';
-    let name = raw.server_name.get_ref();
-    if name.is_empty() || name.len() > 253 || !name.chars().all(good) {
-        let error = source.error(
-            "this is not the name or address of a machine",
-            raw.server_name.span(),
-        );
-        return Err(error.expected("a name such as \"siem.example.com\", without port"));
-    }
-    if transport != Transport::Tls {
-        let certificates = [&raw.ca_file, &raw.client_certificate, &raw.client_key];
-        if let Some(file) = certificates.into_iter().flatten().next() {
-            let error = source.error("certificates are for transport = \"tls\" only", file.span());
-            return Err(error.with_hint("set transport = \"tls\", or leave the certificates out"));
-        }
-    }
-    let client = match (raw.client_certificate, raw.client_key) {
-        (Some(certificate), Some(key)) => Some(ClientIdentity {
-            certificate: source.resolve(certificate.into_inner()),
-            key: source.resolve(key.into_inner()),
-        }),
-        (None, None) => None,
-        (Some(alone), None) => {
-            return Err(source.error("`client_key` is missing beside it", alone.span()));
-        }
-        (None, Some(alone)) => {
-            return Err(source.error("`client_certificate` is missing beside it", alone.span()));
-        }
-    };
-    if let (Some(framing), Transport::Udp) = (&raw.framing, transport) {
-        let error = source.error(
-            "a datagram holds one message: it has no framing",
-            framing.span(),
-        );
-        return Err(error.with_hint("leave `framing` out"));
-    }
-    let (port, framing, max_bytes) = match transport {
-        Transport::Udp => (514, checked::Framing::Lf, 2_048),
-        Transport::Tcp => (514, checked::Framing::Lf, 8_192),
-        Transport::Tls => (6514, checked::Framing::OctetCounting, 8_192),
+        .map_or(Transport::Tls, |given| *given.get_ref());
+    check_server_name(source, &raw.server_name)?;
+    check_fits_transport(source, &raw, transport)?;
+    let (port, framing, max_bytes, confirmation) = match transport {
+        Transport::Udp => (514, None, 2_048, Confirmation::Sent),
+        Transport::Tcp => (514, Some(Framing::Lf), 8_192, Confirmation::ReadConfirmed),
+        Transport::Tls => (
+            6514,
+            Some(Framing::OctetCounting),
+            8_192,
+            Confirmation::ReadConfirmed,
+        ),
     };
     let most = if transport == Transport::Udp {
         65_507
@@ -387,13 +358,74 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
             .map_or(Ok(port), |port| number(source, port, 1..=u16::MAX))?,
         transport,
         ca_file: raw.ca_file.map(|file| source.resolve(file.into_inner())),
-        client,
-        framing: raw.framing.map_or(framing, Spanned::into_inner),
+        client: client_identity(source, raw.client_certificate, raw.client_key)?,
+        framing: raw.framing.map(Spanned::into_inner).or(framing),
         prefix: raw.prefix.unwrap_or(checked::Prefix::Rfc3164),
         profile: raw.profile.unwrap_or(checked::Profile::AzureStack),
         cef_version: raw.cef_version.unwrap_or(checked::CefVersion::V0),
         max_message_bytes: number_or(source, raw.max_message_bytes, max_bytes, 480..=most)?,
+        confirmation: raw.confirmation.map_or(confirmation, Spanned::into_inner),
     })
+}
+
+fn check_server_name(source: Source<'_>, name: &Spanned<String>) -> Result<(), ConfigError> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == ':';
+    let text = name.get_ref();
+    if !text.is_empty() && text.len() <= 253 && text.chars().all(good) {
+        return Ok(());
+    }
+    let error = source.error("this is not the name or address of a machine", name.span());
+    Err(error.expected("a name such as \"siem.example.com\", without port"))
+}
+
+/// Refuses what has no meaning over this transport.
+fn check_fits_transport(
+    source: Source<'_>,
+    raw: &raw::SyslogSink,
+    transport: Transport,
+) -> Result<(), ConfigError> {
+    if transport != Transport::Tls {
+        let certificates = [&raw.ca_file, &raw.client_certificate, &raw.client_key];
+        if let Some(file) = certificates.into_iter().flatten().next() {
+            let error = source.error("certificates are for transport = \"tls\" only", file.span());
+            return Err(error.with_hint("set transport = \"tls\", or leave the certificates out"));
+        }
+    }
+    if transport != Transport::Udp {
+        return Ok(());
+    }
+    if let Some(framing) = &raw.framing {
+        let error = source.error(
+            "a datagram holds one message: it has no framing",
+            framing.span(),
+        );
+        return Err(error.with_hint("leave `framing` out"));
+    }
+    match &raw.confirmation {
+        Some(given) if *given.get_ref() != Confirmation::Sent => {
+            let error = source.error("over udp nobody confirms anything", given.span());
+            Err(error.with_hint("leave `confirmation` out, or use tcp or tls"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn client_identity(
+    source: Source<'_>,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<Spanned<PathBuf>>,
+) -> Result<Option<ClientIdentity>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(ClientIdentity {
+            certificate: source.resolve(certificate.into_inner()),
+            key: source.resolve(key.into_inner()),
+        })),
+        (None, None) => Ok(None),
+        (Some(alone), None) => Err(source.error("`client_key` is missing beside it", alone.span())),
+        (None, Some(alone)) => {
+            Err(source.error("`client_certificate` is missing beside it", alone.span()))
+        }
+    }
 }
 
 fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, ConfigError> {

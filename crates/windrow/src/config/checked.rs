@@ -130,8 +130,9 @@ pub struct SyslogSink {
     /// What this side shows of itself (mutual TLS).
     #[serde(flatten)]
     pub client: Option<ClientIdentity>,
-    /// How messages are told apart in a stream.
-    pub framing: Framing,
+    /// How messages are told apart in a stream; none for datagrams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framing: Option<Framing>,
     /// What stands before the CEF message.
     pub prefix: Prefix,
     /// Which fields of an event go where.
@@ -140,6 +141,8 @@ pub struct SyslogSink {
     pub cef_version: CefVersion,
     /// Longer messages have their values cut.
     pub max_message_bytes: u32,
+    /// When an event counts as delivered.
+    pub confirmation: Confirmation,
 }
 
 /// A certificate and its key, in PEM.
@@ -163,6 +166,18 @@ pub enum Transport {
     Tcp,
     /// TLS 1.2 or 1.3 with server authentication (RFC 5425).
     Tls,
+}
+
+/// When an event counts as delivered, weakest first. What does not is sent again after a connection broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confirmation {
+    /// The system took it for sending: all that is to be had over UDP.
+    Sent,
+    /// The receiver's system has it; its program may die before it reads it.
+    TcpAcked,
+    /// The receiver's program has read it: from time to time the connection is ended in good order and begun anew.
+    ReadConfirmed,
 }
 
 /// How messages are told apart in a stream.

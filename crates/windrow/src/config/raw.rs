@@ -11,7 +11,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::checked::{
-    CefVersion, ContentFormat, Framing, LogFormat, Prefix, Profile, Transport, WhenFull,
+    CefVersion, Confirmation, ContentFormat, Framing, LogFormat, Prefix, Profile, Transport,
+    WhenFull,
 };
 use super::units::{ByteSize, Span};
 
@@ -114,6 +115,7 @@ pub(super) struct SyslogSink {
     pub(super) profile: Option<Profile>,
     pub(super) cef_version: Option<CefVersion>,
     pub(super) max_message_bytes: Option<Spanned<u32>>,
+    pub(super) confirmation: Option<Spanned<Confirmation>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

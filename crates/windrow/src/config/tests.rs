@@ -94,6 +94,16 @@ fn what_is_shown_reads_back_the_same() {
 }
 
 #[test]
+fn what_is_shown_of_every_transport_reads_back_the_same() {
+    for transport in ["udp", "tcp", "tls"] {
+        let sink = format!("[sink.syslog.a]\nserver_name = \"a\"\ntransport = \"{transport}\"\n");
+        let config = check(&sink).unwrap();
+        let shown = toml::to_string_pretty(&config).unwrap();
+        assert_eq!(check(&shown).unwrap(), config, "{shown}");
+    }
+}
+
+#[test]
 fn paths_are_relative_to_the_file() {
     let config = check(SOURCE).unwrap();
     let tls = &config.source.wef["main"].tls;
@@ -409,6 +419,14 @@ fn what_does_not_go_together() {
     4 | framing = "lf"
       |           ^^^^
     hint: leave `framing` out
+    "#);
+    insta::assert_snapshot!(sink("transport = \"udp\"\nconfirmation = \"tcp-acked\""), @r#"
+    over udp nobody confirms anything
+     --> /etc/windrow/windrow.toml:4:16
+      |
+    4 | confirmation = "tcp-acked"
+      |                ^^^^^^^^^^^
+    hint: leave `confirmation` out, or use tcp or tls
     "#);
     insta::assert_snapshot!(refused("[web]\nlisten = \"0.0.0.0:9186\"\n"), @r#"
     this address can be reached from other machines

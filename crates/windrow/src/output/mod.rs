@@ -11,8 +11,6 @@ mod terminal;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::config::units::ByteSize;
-
 pub use table::{Cell, Column, Table};
 pub use terminal::{Color, Paint, Terminal};
 
@@ -138,14 +136,21 @@ fn is_unsafe(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A size for people, with four digits at most: `2166 kB`.
+/// A size for people, in decimal units, with two digits at least: `6.6 MB`, `35 MB`.
 #[must_use]
-pub fn about(bytes: u64) -> ByteSize {
-    let mut step = 1;
-    while bytes / step >= 10_000 {
-        step *= 1_000;
+pub fn about(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut scale = 1;
+    let mut unit = 0;
+    while bytes / scale >= 1_000 {
+        scale *= 1_000;
+        unit += 1;
     }
-    ByteSize(bytes / step * step)
+    let tenths = u128::from(bytes) * 10 / u128::from(scale);
+    if unit == 0 || tenths >= 100 {
+        return format!("{} {}", bytes / scale, UNITS[unit]);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
 /// A moment in RFC 3339: UTC with `Z`, other zones with their offset. A fraction of a second only where there is one.
@@ -155,6 +160,14 @@ pub fn time(at: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
         return at.to_string();
     }
     at.display_with_offset(zone.to_offset(at)).to_string()
+}
+
+/// The same with exactly three digits of the second's fraction, for columns.
+#[must_use]
+pub fn time_ms(at: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
+    let utc = *zone == jiff::tz::TimeZone::UTC;
+    let format = if utc { "%FT%T%.3fZ" } else { "%FT%T%.3f%:z" };
+    at.to_zoned(zone.clone()).strftime(format).to_string()
 }
 
 /// A whole number with its thousands set apart: `1 234 567`.

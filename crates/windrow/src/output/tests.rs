@@ -74,3 +74,24 @@ fn thousands_are_set_apart() {
     assert_eq!(thousands(1_000), "1 000");
     assert_eq!(thousands(12_345_678), "12 345 678");
 }
+
+#[test]
+fn sizes_have_two_digits_at_least() {
+    let shown = [0, 999, 1_000, 6_595_000, 35_400_000, u64::MAX].map(about);
+    assert_eq!(
+        shown,
+        ["0 B", "999 B", "1.0 kB", "6.5 MB", "35 MB", "18 EB"]
+    );
+}
+
+#[test]
+fn times_in_columns_have_one_width() {
+    let at = "2026-11-21T08:00:00.5Z".parse().unwrap();
+    assert_eq!(
+        time_ms(at, &jiff::tz::TimeZone::UTC),
+        "2026-11-21T08:00:00.500Z"
+    );
+    let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    assert_eq!(time_ms(at, &berlin), "2026-11-21T09:00:00.500+01:00");
+    assert_eq!(time(at, &berlin), "2026-11-21T09:00:00.5+01:00");
+}

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use windrow_formats::batch::Batch;
+use windrow_formats::batch::{Batch, Kind};
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::identity::identity;
 use windrow_lake::{Lake, RowBuilder, Rows};
@@ -181,6 +181,8 @@ impl LakeSink {
             let mut seq = entry.first_seq;
             let last = entry.first_seq + u64::from(entry.events) - 1;
             match Batch::decode(&entry.body) {
+                // Who imports a file puts it into the lake itself: these are for the other sinks.
+                Ok(batch) if batch.header.kind == Kind::Evtx => {}
                 Ok(batch) => {
                     for record in batch.records() {
                         let Ok(record) = record else {

@@ -25,9 +25,10 @@ use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use windrow_formats::batch::{Batch, DecodeError, Kind};
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::{Lake, QueryError, QueryLimits, QueryOutput};
-use windrow_pipeline::journal::{Journal, Pressure, Seq};
+use windrow_pipeline::journal::{AppendError, Entry, Journal, Pressure, Seq};
 
 use crate::config::{Loader, Need, checked};
 use crate::datadir::{DataDir, Purpose};
@@ -67,6 +68,20 @@ struct Shared {
     rest: Tasks,
     /// Held until the last clone is gone.
     _data_dir: DataDir,
+}
+
+/// Why imported events are not in the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// The bytes are not a batch.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// A batch, and not of imported events.
+    #[error("the batch is not of imported events")]
+    Kind,
+    /// The journal does not take it.
+    #[error(transparent)]
+    Append(#[from] AppendError),
 }
 
 /// Which configuration is in force.
@@ -184,6 +199,40 @@ impl Service {
             rows: room.tail.rows(),
         };
         room.lake.query(sql, tail, limits).await
+    }
+
+    /// Events that the sink furthest behind does not have for sure; also after the service has stopped.
+    pub fn undelivered(&self) -> u64 {
+        let durable = self.durable_seq();
+        let cursors = self.shared.journal.cursors();
+        let sinks = cursors
+            .iter()
+            .filter(|(name, _)| name.starts_with(sinks::CURSOR_PREFIX));
+        let behind = sinks.map(|(_, position)| durable.saturating_sub(*position));
+        behind.max().unwrap_or(0)
+    }
+
+    /// Puts a batch of imported events into the journal, for every sink but the lake.
+    ///
+    /// # Errors
+    /// It is not such a batch, or the journal does not take it; see [`ForwardError`].
+    pub async fn forward(&self, batch: Vec<u8>) -> Result<(), ForwardError> {
+        let decoded = Batch::decode(&batch)?;
+        if decoded.header.kind != Kind::Evtx {
+            return Err(ForwardError::Kind);
+        }
+        let mut events = 0;
+        for record in decoded.records() {
+            record?;
+            events += 1;
+        }
+        let entry = Entry {
+            body: batch,
+            events,
+            state: None,
+        };
+        self.shared.journal.append(entry).await?;
+        Ok(())
     }
 
     /// Whether events are accepted now.

@@ -18,6 +18,8 @@ use super::{Tasks, lock};
 use crate::config::checked::{self, SyslogSink};
 use crate::status;
 
+/// What the cursors of these sinks begin with.
+pub(super) const CURSOR_PREFIX: &str = "syslog.";
 /// How often a drain looks whether the sinks have all.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 
@@ -144,7 +146,7 @@ impl Sinks {
             .iter()
             .map(|(name, running)| {
                 (
-                    format!("syslog.{name}"),
+                    format!("{CURSOR_PREFIX}{name}"),
                     describe(&running.status.borrow(), durable),
                 )
             })
@@ -189,7 +191,7 @@ async fn forget_removed(
 ) -> anyhow::Result<()> {
     let durable = *journal.durable().borrow();
     for (cursor, position) in journal.cursors() {
-        let Some(name) = cursor.strip_prefix("syslog.") else {
+        let Some(name) = cursor.strip_prefix(CURSOR_PREFIX) else {
             continue;
         };
         if config.sink.syslog.contains_key(name) {
@@ -230,11 +232,10 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
         transport,
     );
     let format = &mut destination.format;
-    if sink.transport != checked::Transport::Udp {
-        format.framing = match sink.framing {
-            checked::Framing::Lf => format::Framing::LineFeed,
-            checked::Framing::OctetCounting => format::Framing::OctetCounting,
-        };
+    match sink.framing {
+        Some(checked::Framing::Lf) => format.framing = format::Framing::LineFeed,
+        Some(checked::Framing::OctetCounting) => format.framing = format::Framing::OctetCounting,
+        None => {}
     }
     format.prefix = match sink.prefix {
         checked::Prefix::Rfc3164 => format::Prefix::Rfc3164,
@@ -251,6 +252,11 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
         checked::CefVersion::V1 => cef::Version::One,
     };
     format.message_bytes_max = usize::try_from(sink.max_message_bytes).unwrap_or(usize::MAX);
+    destination.confirmation = match sink.confirmation {
+        checked::Confirmation::Sent => syslog::Confirmation::Sent,
+        checked::Confirmation::TcpAcked => syslog::Confirmation::TcpAcked,
+        checked::Confirmation::ReadConfirmed => syslog::Confirmation::ReadConfirmed,
+    };
     Ok(destination)
 }
 

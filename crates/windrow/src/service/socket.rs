@@ -4,7 +4,8 @@
 //! `GET /v1/status` answers the status as JSON. `POST /v1/query` takes one SQL statement as its
 //! body, with `max_rows`, `timeout_ms`, `from_us` and `to_us` (the events' time, microseconds since
 //! 1970) as parameters, and answers an Arrow IPC stream; a query that is refused or fails is a 4xx
-//! or 5xx with the reason as text.
+//! or 5xx with the reason as text. `POST /v1/forward` takes a batch of imported events for the
+//! sinks, and answers when it is durable; 503 asks to try again, the journal being full.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,9 +18,11 @@ use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
 use tokio::net::UnixListener;
 use windrow_lake::{QueryError, QueryLimits};
+use windrow_pipeline::journal::AppendError;
+use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, answer};
-use super::{Chain, Service};
+use super::{Chain, ForwardError, Service};
 
 /// Bytes of a query's text.
 const QUERY_BYTES_MAX: usize = 1 << 20;
@@ -48,15 +51,16 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => status(service),
         (&Method::POST, "/v1/query") => query(request, service).await,
-        (_, "/v1/status" | "/v1/query") => answer(
+        (&Method::POST, "/v1/forward") => forward(request, service).await,
+        (_, "/v1/status" | "/v1/query" | "/v1/forward") => answer(
             StatusCode::METHOD_NOT_ALLOWED,
             TEXT,
-            "GET /v1/status, POST /v1/query\n",
+            "GET /v1/status, POST /v1/query, POST /v1/forward\n",
         ),
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /v1/status and /v1/query\n",
+            "there are /v1/status, /v1/query and /v1/forward\n",
         ),
     }
 }
@@ -101,6 +105,27 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
             let status = match error {
                 QueryError::Refused { .. } => StatusCode::BAD_REQUEST,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            answer(status, TEXT, Chain(&error).to_string())
+        }
+    }
+}
+
+async fn forward(request: Request<Incoming>, service: &Service) -> Response<Body> {
+    let body = Limited::new(request.into_body(), MAX_ENTRY_BYTES)
+        .collect()
+        .await;
+    let Ok(body) = body.map(http_body_util::Collected::to_bytes) else {
+        let message = format!("a batch has at most {MAX_ENTRY_BYTES} bytes\n");
+        return answer(StatusCode::PAYLOAD_TOO_LARGE, TEXT, message);
+    };
+    match service.forward(body.into()).await {
+        Ok(()) => answer(StatusCode::OK, TEXT, ""),
+        Err(error) => {
+            let status = match &error {
+                ForwardError::Decode(_) | ForwardError::Kind => StatusCode::BAD_REQUEST,
+                ForwardError::Append(AppendError::Full { .. }) => StatusCode::SERVICE_UNAVAILABLE,
+                ForwardError::Append(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             answer(status, TEXT, Chain(&error).to_string())
         }

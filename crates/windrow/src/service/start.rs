@@ -17,7 +17,10 @@ use super::metrics::LakeMetrics;
 use super::own::Recorder;
 use super::sinks::Sinks;
 use super::sources::Sources;
-use super::{Generation, LakeRoom, Service, Shared, Tasks, http, socket, watch, web};
+use super::{
+    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, socket, watch,
+    web,
+};
 use crate::config::checked;
 use crate::datadir::DataDir;
 
@@ -31,6 +34,11 @@ pub(crate) const LAKE_CURSOR: &str = "lake";
 pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result<Service> {
     let started_at = Timestamp::now();
     let mut registry = Registry::default();
+    let web_listener = TcpListener::bind(config.web.listen)
+        .await
+        .with_context(|| format!("[web] cannot listen at {}", config.web.listen))?;
+    let web_address = web_listener.local_addr()?;
+    let socket_listener = socket::bind(&data_dir.socket())?;
     let journal = open_journal(&config, &data_dir)?;
     journal.metrics().register(&mut registry);
     let recorder = Recorder::new(journal.clone(), computer_name());
@@ -43,12 +51,14 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let sinks = Sinks::new(syslog_metrics);
     sinks.start(&config, &journal, &recorder).await?;
     let sources = Sources::new(&data_dir, &mut registry);
-    let web_listener = TcpListener::bind(config.web.listen)
-        .await
-        .with_context(|| format!("[web] cannot listen at {}", config.web.listen))?;
-    let web_address = web_listener.local_addr()?;
-    let socket_listener = socket::bind(&data_dir.socket())?;
-    sources.start(&config, &journal, &recorder).await?;
+    if let Err(error) = sources.start(&config, &journal, &recorder).await {
+        // What runs already ends in good order: a task that is cut off in the lake panics.
+        sinks.stop(DRAIN_TIMEOUT).await;
+        if let Some(room) = &lake {
+            room.tasks.stop(LAKE_TIMEOUT).await;
+        }
+        return Err(error);
+    }
 
     let rest = Tasks::default();
     rest.tracker.spawn(watch::run(

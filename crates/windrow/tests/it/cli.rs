@@ -35,7 +35,7 @@ fn a_wrong_configuration_is_shown_where_it_is_wrong() {
       |
     2 | server_nam = "siem"
       | ^^^^^^^^^^
-      = expected one of server_name, port, transport, ca_file, client_certificate, client_key, framing, prefix, profile, cef_version, max_message_bytes
+      = expected one of server_name, port, transport, ca_file, client_certificate, client_key, framing, prefix, profile, cef_version, max_message_bytes, confirmation
     hint: did you mean `server_name`?
     "#);
 }
@@ -181,4 +181,20 @@ fn a_data_folder_of_a_later_program_is_refused() {
     --- stderr
     error: data has layout version 99, and this windrow knows none after 1: use the windrow that wrote it, or a later one
     ");
+}
+
+#[test]
+fn a_service_that_cannot_start_says_so_in_one_line() {
+    let scratch = Scratch::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let text = format!("data_dir = \"data\"\n[web]\nlisten = \"{address}\"\n");
+    scratch.write("windrow.toml", &text);
+    let finished = run(&scratch, &["run", "--config", "windrow.toml"]).expect(1);
+    assert!(!finished.stderr.contains("panicked"), "{}", finished.stderr);
+    let last = finished.stderr.lines().last().unwrap();
+    assert!(
+        last.starts_with(&format!("error: [web] cannot listen at {address}")),
+        "{last}"
+    );
 }

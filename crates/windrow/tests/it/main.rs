@@ -8,6 +8,7 @@ mod cli;
 mod delivery;
 mod docs;
 mod durability;
+mod import;
 mod peers;
 mod rigs;
 mod support;

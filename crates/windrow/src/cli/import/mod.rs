@@ -1,12 +1,31 @@
 //! `windrow import`
 
+mod files;
+mod forward;
+mod read;
 mod summary;
 
 use std::path::PathBuf;
+use std::time::Instant;
 
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use windrow_lake::{Appended, Lake};
+
+use self::files::Files;
+use self::forward::Forwarder;
+use self::read::{Forward, Reader};
+use self::summary::Summary;
+use super::time::zone;
 use super::{Invocation, Out};
-use crate::exit::Code;
-use crate::output::SummaryOutput;
+use crate::config::{Need, checked};
+use crate::datadir::{DataDir, Purpose};
+use crate::exit::{Code, UsageError};
+use crate::output::{SummaryFormat, SummaryOutput, Terminal};
+
+/// Groups of rows that wait for the lake while the next one is read.
+const GROUPS_WAITING_MAX: usize = 1;
 
 /// Take event log files (EVTX) into the lake, and say what is in them
 ///
@@ -26,18 +45,95 @@ pub(super) struct Args {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Pass the events through the journal to the configured sinks too
+    /// Pass the events through the journal to the configured sinks too, also those the lake has already
     #[arg(long)]
     forward: bool,
+
+    /// The zone that times of the summary are shown in
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
+    tz: TimeZone,
 
     #[command(flatten)]
     output: SummaryOutput,
 }
 
-pub(super) fn run(
-    _args: &Args,
-    _invocation: &Invocation,
-    _out: &mut Out<'_>,
-) -> anyhow::Result<Code> {
-    anyhow::bail!("import is not wired yet")
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    let config = invocation.loader.load(Need::Defaults)?;
+    invocation.start_log();
+    if !config.lake.enabled {
+        let message = "the lake is switched off ([lake] enabled = false)";
+        return Err(UsageError(message.to_owned()).into());
+    }
+    let files = files::find(&args.paths)?;
+    let forward = if args.forward {
+        Forward::Yes
+    } else {
+        Forward::No
+    };
+    let stop = CancellationToken::new();
+    let importing = import(&config, files, forward, stop.clone(), invocation.terminal);
+    let summary = super::runtime()?.block_on(importing)?;
+    match args.output.output {
+        SummaryFormat::Table => summary.write_text(out, &args.tz, &invocation.terminal)?,
+        SummaryFormat::Json => summary.write_json(out)?,
+    }
+    Ok(match summary.is_partial() {
+        _ if stop.is_cancelled() => Code::Interrupted,
+        true => Code::Partial,
+        false => Code::Ok,
+    })
+}
+
+/// Reads and commits, each while the other does. Ctrl-C ends the reading; what was read until then is kept.
+async fn import(
+    config: &checked::Config,
+    files: Files,
+    forward: Forward,
+    stop: CancellationToken,
+    terminal: Terminal,
+) -> anyhow::Result<Summary> {
+    let begun = Instant::now();
+    let data_dir = DataDir::open(&config.data_dir, Purpose::Write)?;
+    let lake = Lake::open(&data_dir.lake()).await?;
+    let mut forwarder = match forward {
+        Forward::Yes => Some(Forwarder::start(config).await?),
+        Forward::No => None,
+    };
+    let (sender, mut groups) = mpsc::channel(GROUPS_WAITING_MAX);
+    let progress = read::bar(&files, &terminal);
+    let reader = Reader::new(progress.clone(), stop.clone(), sender, forward);
+    let reading = tokio::task::spawn_blocking(move || reader.run(&files));
+    let on_interrupt = tokio::spawn(cancel_on_interrupt(stop.clone()));
+    let (mut new, mut known) = (0, 0);
+    while let Some(group) = groups.recv().await {
+        let rows = group.rows.len() as u64;
+        let appended = lake
+            .append_new(group.rows, Some((&group.app_id, 1)))
+            .await?;
+        let added = match appended {
+            Appended::Committed { rows, .. } => rows,
+            Appended::Already { .. } | Appended::Nothing => 0,
+        };
+        new += added;
+        known += rows - added;
+        if let Some(forwarder) = &mut forwarder {
+            for batch in group.batches {
+                forwarder.send(batch.bytes, &stop).await?;
+            }
+        }
+    }
+    let mut summary = reading.await?;
+    if let Some(forwarder) = forwarder {
+        summary.delivery = Some(forwarder.finish(&progress, &stop).await);
+    }
+    on_interrupt.abort();
+    progress.finish_and_clear();
+    (summary.new, summary.known, summary.took) = (new, known, begun.elapsed());
+    Ok(summary)
+}
+
+async fn cancel_on_interrupt(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
+    }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use windrow_formats::event::Event;
 use windrow_formats::names::level_name;
 
+use super::forward::Delivery;
 use crate::output::{Paint, Terminal, about, escape, escape_json, thousands, time};
 use crate::titles::title;
 
@@ -64,11 +65,13 @@ pub(super) struct Damage {
     /// The chunk, from 0, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) chunk: Option<u64>,
-    /// The record's own number, where it is known.
+    /// The first and the last of the records, by their own numbers, where they are known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) record: Option<u64>,
+    pub(super) records: Option<(u64, u64)>,
     /// What is wrong.
     pub(super) reason: String,
+    /// Whether records are lost, or may be.
+    pub(super) lost: bool,
 }
 
 /// Counts of everything read.
@@ -84,6 +87,8 @@ pub(super) struct Summary {
     pub(super) known: u64,
     /// Time it took.
     pub(super) took: Duration,
+    /// What became of the events that were to be forwarded.
+    pub(super) delivery: Option<Delivery>,
     events: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
@@ -94,6 +99,7 @@ pub(super) struct Summary {
     ids: HashMap<u32, Tally>,
     damages: Vec<Damage>,
     damage_count: u64,
+    lost: bool,
 }
 
 impl Summary {
@@ -127,14 +133,21 @@ impl Summary {
     /// Counts what could not be read.
     pub(super) fn damage(&mut self, damage: Damage) {
         self.damage_count += 1;
+        self.lost |= damage.lost;
         if self.damages.len() < DAMAGES_MAX {
             self.damages.push(damage);
         }
     }
 
-    /// Whether anything could not be read.
-    pub(super) fn is_damaged(&self) -> bool {
-        self.damage_count > 0
+    /// Counts damage that is not told one by one.
+    pub(super) fn more_damage(&mut self, count: u64) {
+        self.damage_count += count;
+        self.lost |= count > 0;
+    }
+
+    /// Whether something could not be read, or not be delivered yet.
+    pub(super) fn is_partial(&self) -> bool {
+        self.lost || matches!(self.delivery, Some(Delivery::Waiting(_)))
     }
 
     /// Events read so far.
@@ -189,6 +202,11 @@ impl Summary {
             providers: self.providers.sorted(),
             event_ids: self.by_id(),
             levels: self.by_level(),
+            forwarded: self.delivery.as_ref().map(|delivery| match delivery {
+                Delivery::HandedOver => "handed over".to_owned(),
+                Delivery::Delivered => "delivered".to_owned(),
+                Delivery::Waiting(left) => format!("{left} waiting"),
+            }),
             computers: self.computers.sorted(),
             damaged: self.damage_count,
             damages: &self.damages,
@@ -230,6 +248,15 @@ impl Summary {
             thousands(self.new),
             thousands(self.known)
         )?;
+        match self.delivery {
+            None => {}
+            Some(Delivery::Delivered) => writeln!(out, "every sink has them")?,
+            Some(Delivery::HandedOver) => writeln!(out, "handed to the running service")?,
+            Some(Delivery::Waiting(left)) => {
+                let left = format!("{} wait in the journal for a sink", thousands(left));
+                writeln!(out, "{}; `windrow run` delivers them", paint.yellow(&left))?;
+            }
+        }
         if let (Some(first), Some(last)) = (self.first, self.last) {
             writeln!(out, "from {} to {}", time(first, zone), time(last, zone))?;
         }
@@ -237,27 +264,24 @@ impl Summary {
     }
 
     fn write_damages(&self, out: &mut dyn Write, paint: Paint) -> io::Result<()> {
-        if self.damages.is_empty() {
+        if self.damage_count == 0 {
             return Ok(());
         }
-        writeln!(
-            out,
-            "\n{}",
-            paint.red(&format!("Damaged: {}", thousands(self.damage_count)))
-        )?;
-        for damage in self.damages.iter().take(DAMAGES_SHOWN) {
-            let chunk = damage
-                .chunk
-                .map_or_else(String::new, |chunk| format!(", chunk {chunk}"));
-            let record = damage
-                .record
-                .map_or_else(String::new, |record| format!(", record {record}"));
-            writeln!(
-                out,
-                "  {}{chunk}{record}: {}",
-                escape(&damage.file),
-                escape(&damage.reason)
-            )?;
+        let heading = match self.lost {
+            true => paint.red("Damaged"),
+            false => paint.yellow("Damaged, and all of it was read nevertheless"),
+        };
+        writeln!(out, "\n{heading}")?;
+        // What was lost comes first; within it, the order of the files.
+        let mut damages: Vec<&Damage> = self.damages.iter().collect();
+        damages.sort_by_key(|damage| !damage.lost);
+        let mut file = "";
+        for damage in damages.iter().take(DAMAGES_SHOWN) {
+            if damage.file != file {
+                writeln!(out, "  {}", escape(&damage.file))?;
+                file = &damage.file;
+            }
+            writeln!(out, "    {}{}", damage.place(), escape(&damage.reason))?;
         }
         let more = self.damage_count.saturating_sub(DAMAGES_SHOWN as u64);
         if more > 0 {
@@ -268,6 +292,23 @@ impl Summary {
             )?;
         }
         Ok(())
+    }
+}
+
+impl Damage {
+    /// Chunk and records, as far as they are known.
+    fn place(&self) -> String {
+        let chunk = self.chunk.map(|chunk| format!("chunk {chunk}"));
+        let records = self.records.map(|(first, last)| match first == last {
+            true => format!("record {first}"),
+            false => format!("records {first} to {last}"),
+        });
+        let place: Vec<String> = chunk.into_iter().chain(records).collect();
+        if place.is_empty() {
+            String::new()
+        } else {
+            format!("{}: ", place.join(", "))
+        }
     }
 }
 
@@ -300,6 +341,8 @@ struct Json<'a> {
     event_ids: Vec<ById>,
     levels: Vec<Named>,
     computers: Vec<Named>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarded: Option<String>,
     damaged: u64,
     damages: &'a [Damage],
 }
@@ -457,14 +500,16 @@ mod tests {
         summary.damage(Damage {
             file: "a.evtx".into(),
             chunk: Some(3),
-            record: Some(463),
+            records: Some((463, 470)),
             reason: "cut short".into(),
+            lost: true,
         });
         summary.damage(Damage {
             file: "b\u{1b}.evtx".into(),
             chunk: None,
-            record: None,
+            records: None,
             reason: "not EVTX".into(),
+            lost: false,
         });
         summary
     }
@@ -484,7 +529,7 @@ mod tests {
             .write_text(&mut out, &TimeZone::UTC, &terminal)
             .unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
-        44 events in 2 files (2166 kB), 1.2 s
+        44 events in 2 files (2.1 MB), 1.2 s
         40 new, 3 known already
         from 2026-11-21T08:00:00Z to 2026-11-21T09:30:00.1234567Z
 
@@ -519,9 +564,11 @@ mod tests {
           43  ████████████  DC01.corp.example
            1  ▍             WS\u{9b}31m
 
-        Damaged: 2
-          a.evtx, chunk 3, record 463: cut short
-          b\u{1b}.evtx: not EVTX
+        Damaged
+          a.evtx
+            chunk 3, records 463 to 470: cut short
+          b\u{1b}.evtx
+            not EVTX
         ");
     }
 

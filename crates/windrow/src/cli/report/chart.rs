@@ -97,7 +97,8 @@ impl Chart<'_> {
             let total: u64 = parts.iter().sum();
             let number = thousands(total);
             let bar = bar(parts, most, room, fills, paint);
-            writeln!(out, "{label:label_width$}  {number:>number_width$}  {bar}")?;
+            let line = format!("{label:label_width$}  {number:>number_width$}  {bar}");
+            writeln!(out, "{}", line.trim_end())?;
         }
         writeln!(out)?;
         self.write_legend(&keys, fills, paint, out)
@@ -293,7 +294,7 @@ mod tests {
         Events by channel, a line = 1h
 
         2026-11-21T08:00:00Z  1 500  ████████████████████▓▓▓▓▓▓▓▓▓▓
-        2026-11-21T09:00:00Z      0  
+        2026-11-21T09:00:00Z      0
         2026-11-21T10:00:00Z     31  █
         2026-11-21T11:00:00Z     25  ▒
 
@@ -308,7 +309,7 @@ mod tests {
         Events by channel, a line = 1h
 
         2026-11-21T08:00:00Z  1 500  ####################==========
-        2026-11-21T09:00:00Z      0  
+        2026-11-21T09:00:00Z      0
         2026-11-21T10:00:00Z     31  #
         2026-11-21T11:00:00Z     25  +
 

@@ -1,0 +1,152 @@
+//! Which files an import is about.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::exit::UsageError;
+
+/// Files of one import.
+const FILES_MAX: usize = 1_000_000;
+/// How deep folders may lie in each other.
+const DEPTH_MAX: usize = 64;
+
+/// A file to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Where it is, as a person would write it.
+    pub(super) path: PathBuf,
+    /// Its length.
+    pub(super) bytes: u64,
+}
+
+/// What was found at the paths given.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    /// The files, in the order of the paths given, those of a folder in the order of their names; each once.
+    pub(super) files: Vec<Found>,
+    /// Folders and files that could not be looked at, and why.
+    pub(super) unreadable: Vec<(PathBuf, String)>,
+    known: BTreeSet<PathBuf>,
+}
+
+/// Looks at paths: files as they are, folders for every `.evtx` file in them and below. Links inside folders are
+/// followed to files and not to folders, so that the search ends.
+///
+/// # Errors
+/// A path that is not there, or nothing found at all: the command line is wrong.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
+    let mut files = Files::default();
+    for path in paths {
+        let found = fs_err::metadata(path).map_err(|error| UsageError(error.to_string()))?;
+        if found.is_dir() {
+            files.walk(path);
+        } else {
+            files.add(path.clone(), found.len());
+        }
+    }
+    if files.files.is_empty() && files.unreadable.is_empty() {
+        return Err(UsageError("there are no .evtx files here".to_owned()));
+    }
+    Ok(files)
+}
+
+impl Files {
+    fn walk(&mut self, folder: &Path) {
+        let mut open = vec![(folder.to_owned(), 0)];
+        while let Some((folder, depth)) = open.pop() {
+            let entries = match fs_err::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.unreadable.push((folder, error.to_string()));
+                    continue;
+                }
+            };
+            let mut paths: Vec<PathBuf> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .collect();
+            paths.sort();
+            let (folders, files): (Vec<_>, Vec<_>) =
+                paths.into_iter().partition(|path| is_folder(path));
+            for path in files.into_iter().filter(|path| is_evtx(path)) {
+                match fs_err::metadata(&path) {
+                    Ok(found) if found.is_file() => self.add(path, found.len()),
+                    Ok(_) => {}
+                    Err(error) => self.unreadable.push((path, error.to_string())),
+                }
+            }
+            if depth < DEPTH_MAX {
+                // The last one pushed is looked at first.
+                open.extend(folders.into_iter().rev().map(|folder| (folder, depth + 1)));
+            }
+        }
+    }
+
+    fn add(&mut self, path: PathBuf, bytes: u64) {
+        let canonical = fs_err::canonicalize(&path).unwrap_or_else(|_| path.clone());
+        if self.files.len() == FILES_MAX {
+            self.unreadable
+                .push((path, format!("more than {FILES_MAX} files at a time")));
+        } else if self.known.insert(canonical) {
+            self.files.push(Found { path, bytes });
+        }
+    }
+}
+
+fn is_folder(path: &Path) -> bool {
+    fs_err::symlink_metadata(path).is_ok_and(|found| found.is_dir())
+}
+
+fn is_evtx(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("evtx")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_searched_in_a_fixed_order_and_files_come_once() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::fs::create_dir_all(at("b/deep")).unwrap();
+        for name in [
+            "z.evtx",
+            "a.EVTX",
+            "b/deep/c.evtx",
+            "b/d.evtx",
+            "notes.txt",
+            "backup.old",
+        ] {
+            std::fs::write(at(name), name).unwrap();
+        }
+        std::os::unix::fs::symlink(temp.path(), at("b/again")).unwrap();
+        std::os::unix::fs::symlink(at("z.evtx"), at("b/link.evtx")).unwrap();
+        let found = find(&[at("backup.old"), temp.path().to_owned(), at("z.evtx")]).unwrap();
+        let names: Vec<_> = found
+            .files
+            .iter()
+            .map(|file| file.path.strip_prefix(temp.path()).unwrap())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "backup.old",
+                "a.EVTX",
+                "z.evtx",
+                "b/d.evtx",
+                "b/deep/c.evtx"
+            ]
+            .map(Path::new)
+        );
+        assert_eq!(found.files[0].bytes, 10);
+    }
+
+    #[test]
+    fn a_wrong_path_is_wrong_usage() {
+        let temp = tempfile::tempdir().unwrap();
+        assert!(find(&[temp.path().join("nope.evtx")]).is_err());
+        assert!(find(&[temp.path().to_owned()]).is_err());
+    }
+}

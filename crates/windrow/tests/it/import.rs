@@ -1,0 +1,223 @@
+//! Real event log files: everything that can be read arrives, once, and what cannot is named.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::Scratch;
+use crate::support::program::run;
+
+/// The real event logs, where they are there. Says so when not.
+fn corpus(folder: &str) -> Option<PathBuf> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let corpus = std::env::var_os("WINDROW_CORPUS").map_or(default, PathBuf::from);
+    let folder = corpus.join(folder);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!(
+        "skipped: no event logs at {} (set WINDROW_CORPUS)",
+        folder.display()
+    );
+    None
+}
+
+fn import(scratch: &Scratch, code: i32, path: &Path) -> Value {
+    let path = path.to_str().unwrap();
+    let finished = run(
+        scratch,
+        &["import", "--data-dir", "data", "--output", "json", path],
+    )
+    .expect(code);
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+fn number(scratch: &Scratch, arguments: &[&str]) -> u64 {
+    let fixed = ["query", "--data-dir", "data", "--output", "csv"];
+    let arguments: Vec<&str> = fixed.iter().chain(arguments).copied().collect();
+    let answer = run(scratch, &arguments).expect(0).stdout;
+    answer.lines().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_folder_of_logs_is_taken_once() {
+    let Some(logs) = corpus("evtx") else { return };
+    let scratch = Scratch::new();
+    let first = import(&scratch, 3, &logs);
+    let (events, new) = (
+        first["events"].as_u64().unwrap(),
+        first["new"].as_u64().unwrap(),
+    );
+    assert!(events > 20_000, "{events} events");
+    assert_eq!(new + first["known"].as_u64().unwrap(), events);
+    assert_eq!(number(&scratch, &["select count(*) from events"]), new);
+    assert_eq!(
+        number(&scratch, &["select count(distinct event_key) from events"]),
+        new
+    );
+
+    let again = import(&scratch, 3, &logs);
+    assert_eq!(
+        (again["events"].as_u64(), again["new"].as_u64()),
+        (Some(events), Some(0))
+    );
+    assert_eq!(again["damages"], first["damages"]);
+    // The same files by another way: other groups, the same events.
+    let some = std::fs::read_dir(&logs)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .min()
+        .unwrap();
+    assert_eq!(import(&scratch, 3, &some)["new"], 0);
+    assert_eq!(number(&scratch, &["select count(*) from events"]), new);
+}
+
+#[test]
+fn questions_keep_to_their_time() {
+    let Some(logs) = corpus("evtx-damaged") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let summary = import(&scratch, 0, &logs.join("00-intact.evtx"));
+    let all = summary["events"].as_u64().unwrap();
+    let sql = "select count(*) from events";
+    let at = "2016-07-08T22:00:00Z";
+    let before = number(&scratch, &["--to", at, sql]);
+    let after = number(&scratch, &["--from", at, sql]);
+    assert_eq!((before > 0, after > 0, before + after), (true, true, all));
+    let between = number(&scratch, &["--from", "2016-07-08", "--to", at, sql]);
+    assert_eq!(between, before);
+    // The same moment in another zone's words.
+    let berlin = ["--tz", "Europe/Berlin", "--to", "2016-07-09T00:00:00", sql];
+    assert_eq!(number(&scratch, &berlin), before);
+
+    let report = [
+        "report",
+        "distribution",
+        "--data-dir",
+        "data",
+        "--bucket",
+        "1d",
+        "--output",
+        "csv",
+    ];
+    let report = run(&scratch, &report).expect(0).stdout;
+    assert_eq!(
+        report,
+        format!("start,channel,events\r\n2016-07-08T00:00:00Z,Security,{all}\r\n")
+    );
+    let none = [
+        "report",
+        "distribution",
+        "--data-dir",
+        "data",
+        "--from",
+        "2030-01-01",
+    ];
+    run(&scratch, &none).expect(1);
+}
+
+#[test]
+fn every_damage_is_named_and_costs_no_more_than_it_must() {
+    let Some(logs) = corpus("evtx-damaged") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let of = |name: &str, code| {
+        let summary = import(&scratch, code, &logs.join(name));
+        let damages = summary["damages"].as_array().unwrap().len();
+        (summary["events"].as_u64().unwrap(), damages > 0)
+    };
+    assert_eq!(of("00-intact.evtx", 0), (349, false));
+    assert_eq!(of("06-zeroed-file-header.evtx", 0), (349, true));
+    assert_eq!(of("11-record-size-huge.evtx", 0), (349, true));
+    assert_eq!(of("08-chunk1-zeroed.evtx", 3), (263, true));
+    assert_eq!(of("05-not-evtx.evtx", 3), (0, true));
+    // Damaged copies of one log hold the same events.
+    assert_eq!(number(&scratch, &["select count(*) from events"]), 349);
+}
+
+#[test]
+fn a_wrong_path_is_wrong_usage() {
+    let scratch = Scratch::new();
+    let finished = run(&scratch, &["import", "nope.evtx"]).expect(2);
+    assert!(finished.stderr.contains("nope.evtx"), "{}", finished.stderr);
+    assert!(!scratch.join(".local").exists(), "nothing was begun");
+}
+
+#[test]
+fn forwarding_needs_somewhere_to_forward_to() {
+    let Some(logs) = corpus("evtx-damaged") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let log = logs.join("00-intact.evtx");
+    let arguments = [
+        "import",
+        "--data-dir",
+        "data",
+        "--forward",
+        log.to_str().unwrap(),
+    ];
+    let finished = run(&scratch, &arguments).expect(2);
+    assert!(
+        finished.stderr.contains("[sink.syslog"),
+        "{}",
+        finished.stderr
+    );
+}
+
+/// A receiver that counts lines.
+fn receiver() -> (u16, std::sync::mpsc::Receiver<usize>) {
+    use std::io::{BufRead as _, BufReader};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (lines, counts) = std::sync::mpsc::sync_channel(64);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let count = BufReader::new(stream.unwrap())
+                .lines()
+                .map_while(Result::ok)
+                .count();
+            if lines.send(count).is_err() {
+                return;
+            }
+        }
+    });
+    (port, counts)
+}
+
+#[test]
+fn forwarded_events_reach_the_receiver() {
+    let Some(logs) = corpus("evtx-damaged") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let (port, counts) = receiver();
+    let config = format!(
+        "data_dir = \"data\"\n[sink.syslog.siem]\nserver_name = \"127.0.0.1\"\ntransport = \"tcp\"\nport = {port}\n"
+    );
+    scratch.write("windrow.toml", &config);
+    let log = logs.join("00-intact.evtx");
+    let arguments = [
+        "import",
+        "--config",
+        "windrow.toml",
+        "--forward",
+        "--output",
+        "json",
+        log.to_str().unwrap(),
+    ];
+    let finished = run(&scratch, &arguments).expect(0);
+    let summary: Value = serde_json::from_str(&finished.stdout).unwrap();
+    assert_eq!(summary["forwarded"], "delivered");
+    // The service's own start and stop travel with them.
+    let lines: usize = counts.try_iter().sum();
+    assert!((349..=353).contains(&lines), "{lines} lines");
+    // They are in the lake once.
+    let security = "select count(*) from events where channel = 'Security'";
+    assert_eq!(
+        number(&scratch, &["--config", "windrow.toml", security]),
+        349
+    );
+}
