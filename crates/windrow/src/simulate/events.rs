@@ -438,11 +438,12 @@ impl<'a> Renderer<'a> {
     }
 }
 
-/// Cuts what was written after `start` somewhere inside, as Windows does with rendered texts that
-/// are too long for it.
+/// Cuts the RenderingInfo that was written after `start` somewhere inside, as Windows does with
+/// rendered texts that are too long for it. Its name stays: without it nobody can tell what was cut.
 fn cut_short(start: usize, draw: u64, out: &mut String) {
-    let length = out.len() - start;
-    let mut end = start + 1 + usize::try_from(below(draw, length as u64)).unwrap_or(0);
+    let start = start + "<RenderingInfo ".len();
+    let length = out.len().saturating_sub(start);
+    let mut end = start + usize::try_from(below(draw, length as u64)).unwrap_or(0);
     while !out.is_char_boundary(end) {
         end += 1;
     }
