@@ -96,7 +96,7 @@ enum Command {
     Tail(tail::Args),
     Top(top::Args),
     Verify(verify::Args),
-    Simulate(simulate::Args),
+    Simulate(Box<simulate::Args>),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),

@@ -1,6 +1,5 @@
 //! `windrow tail`
 
-use std::io::Write;
 use std::time::Duration;
 
 use jiff::Timestamp;

@@ -1,7 +1,6 @@
 //! `windrow top`
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context as _;

@@ -30,6 +30,7 @@ pub struct Environment {
 impl Environment {
     /// Reads the process's environment.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads it")]
     pub fn read() -> Environment {
         Environment::from_lookup(|name| std::env::var_os(name), superuser())
     }

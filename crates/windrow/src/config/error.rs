@@ -12,7 +12,7 @@ use crate::output::escape;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     message: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
     expected: Option<String>,
     hint: Option<String>,
 }
@@ -50,7 +50,7 @@ impl ConfigError {
         span: Range<usize>,
     ) -> ConfigError {
         ConfigError {
-            place: Some(Place::new(file, text, span)),
+            place: Some(Box::new(Place::new(file, text, span))),
             ..ConfigError::new(message)
         }
     }
@@ -61,7 +61,7 @@ impl ConfigError {
         let span = error.span().unwrap_or(0..0);
         ConfigError {
             message: words.message,
-            place: Some(Place::new(file, text, span)),
+            place: Some(Box::new(Place::new(file, text, span))),
             expected: words.expected,
             hint: words.hint,
         }
@@ -99,7 +99,7 @@ impl fmt::Display for ConfigError {
             place.fmt(f)?;
         }
         if let Some(expected) = &self.expected {
-            let indent = self.place.as_ref().map_or(0, Place::gutter);
+            let indent = self.place.as_deref().map_or(0, Place::gutter);
             write!(f, "\n{:indent$} = expected {expected}", "")?;
         }
         Ok(())

@@ -48,6 +48,27 @@ pub(super) fn source_certificates(name: &str, source: &WefSource, now: i64) -> V
     ]
 }
 
+/// What to put into the group policy "Configure target Subscription Manager" (MS-WSMV 3.1.4.1.30; the thumbprint is
+/// that of the authority of the machines' certificates).
+pub(super) fn group_policies(config: &Config) -> Vec<Finding> {
+    let sources = config.source.wef.iter();
+    let lines = sources.flat_map(|(name, source)| {
+        let authorities = read_chain(&source.tls.client_ca).unwrap_or_default();
+        let host = match source.hostname.contains(':') {
+            true => format!("[{}]", source.hostname),
+            false => source.hostname.clone(),
+        };
+        let (port, path) = (source.listen.port(), source.path.clone());
+        authorities.into_iter().map(move |authority| {
+            let thumbprint = windrow_pipeline::tls::thumbprint(&authority);
+            let line =
+                format!("Server=https://{host}:{port}{path},Refresh=60,IssuerCA={thumbprint}");
+            Finding::new(format!("source wef.{name} group policy"), Outcome::Ok, line)
+        })
+    });
+    lines.collect()
+}
+
 fn sink_certificates(name: &str, sink: &SyslogSink, now: i64) -> Vec<Finding> {
     let what = format!("sink syslog.{name}");
     let mut findings = Vec::new();

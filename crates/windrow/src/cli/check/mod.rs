@@ -42,6 +42,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let service_runs = host::service_runs(&config.data_dir);
     report.extend(network::ports(&config, service_runs));
     report.extend(certificates::check(&config));
+    report.extend(certificates::group_policies(&config));
     if !args.offline {
         report.extend(super::runtime()?.block_on(network::destinations(&config)));
     }

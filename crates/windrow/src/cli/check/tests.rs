@@ -226,3 +226,23 @@ fn the_report_shows_result_and_cure() {
     }
     "#);
 }
+
+#[test]
+fn the_group_policy_is_spelled_out() {
+    let pki = Pki::new();
+    let text = format!(
+        "[source.wef.main]\nhostname = \"collector.example.com\"\n\
+         [source.wef.main.tls]\ncertificate = \"a\"\nkey = \"a\"\nclient_ca = {:?}\n\
+         [subscription.base]\nchannels = [\"Security\"]\n",
+        pki.write("ca.pem", &pki.authority_pem)
+    );
+    let config = crate::config::check_text(Path::new("windrow.toml"), &text).unwrap();
+    let findings = certificates::group_policies(&config);
+    let line = findings[0].line();
+    let (before, thumbprint) = line.split_once("IssuerCA=").unwrap();
+    insta::assert_snapshot!(before, @"Ok source wef.main group policy: Server=https://collector.example.com:5986/wsman/SubscriptionManager/WEC,Refresh=60,");
+    assert!(
+        thumbprint.len() == 40 && thumbprint.chars().all(|c| c.is_ascii_hexdigit()),
+        "{thumbprint}"
+    );
+}

@@ -19,9 +19,9 @@ use crate::exit::chain;
 use crate::output::{progress, thousands};
 
 /// Rows of one commit, near enough.
-const COMMIT_ROWS: usize = 100_000;
+const COMMIT_ROWS: usize = 50_000;
 /// Memory of the rows of one commit, near enough.
-const COMMIT_BYTES: usize = 192 << 20;
+const COMMIT_BYTES: usize = 128 << 20;
 
 /// Rows that go into the lake as one commit.
 pub(super) struct Group {
