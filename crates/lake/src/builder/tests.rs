@@ -18,7 +18,9 @@ async fn columns(events: &[String]) -> String {
     let text = ask_with(&lake, "select * from events order by seq", tail).await;
     let mut shown = String::new();
     for line in text.lines() {
-        let row: serde_json::Value = serde_json::from_str(line).unwrap();
+        let mut row: serde_json::Value = serde_json::from_str(line).unwrap();
+        // Whether objects keep their order depends on what else is built.
+        row.sort_all_objects();
         for (name, value) in row.as_object().unwrap() {
             if !value.is_null() && name != "event_xml" && name != "event_key" {
                 shown.push_str(&format!("{name}: {value}\n"));
