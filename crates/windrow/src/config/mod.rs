@@ -1,4 +1,4 @@
-//! `windrow.toml`: the administrator's, never written by the program. Read in two steps, as written ([`raw`]) and
+//! `windrow.toml`: the administrator's, never written by the program. Read in two steps, as written (`raw`) and
 //! checked ([`checked`]), so that nothing behind this door meets a setting that makes no sense.
 //!
 //! This is the only room that reads the environment. What decides, in this order: the command line, the environment,
