@@ -10,5 +10,6 @@ mod docs;
 mod durability;
 mod import;
 mod peers;
+mod reload;
 mod rigs;
 mod support;

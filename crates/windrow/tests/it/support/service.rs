@@ -1,5 +1,6 @@
 //! The collector, a fleet that sends to it, and what its lake holds.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,6 +12,10 @@ use super::certs::{Authority, Pair};
 use super::ledger::{Arrived, Ledger, arrive};
 use super::program::{Finished, Program, run};
 use super::{Scratch, free_port, wait_until};
+
+/// How often each record is there.
+const EACH_RECORD: &str = "select computer, channel, record_id, count(*) n from events \
+                           where record_id is not null group by 1, 2, 3";
 
 /// How a destination is reached.
 pub(crate) enum Transport<'a> {
@@ -84,12 +89,21 @@ impl<'a> Service<'a> {
         self.configure(&text);
     }
 
-    /// Adds lines to the configuration.
-    pub(crate) fn configure(&self, text: &str) {
+    /// Adds lines to the configuration, and answers with the number of the first.
+    pub(crate) fn configure(&self, text: &str) -> usize {
         let mut config = std::fs::read_to_string(&self.config).unwrap();
+        let line = config.lines().count() + 1;
         config.push_str(text);
         config.push('\n');
         std::fs::write(&self.config, config).unwrap();
+        line
+    }
+
+    /// Puts other words in the place of some in the configuration.
+    pub(crate) fn reconfigure(&self, old: &str, new: &str) {
+        let config = std::fs::read_to_string(&self.config).unwrap();
+        assert!(config.contains(old), "{old} is not in\n{config}");
+        std::fs::write(&self.config, config.replace(old, new)).unwrap();
     }
 
     /// Starts it, again if need be, and waits until it says that it is well.
@@ -144,6 +158,29 @@ impl<'a> Service<'a> {
         Some(answer)
     }
 
+    /// What it says of itself.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        let mut arguments = self.arguments("status");
+        arguments.extend(["--output", "json"].map(str::to_owned));
+        let finished = run(self.scratch, &arguments).expect(0);
+        serde_json::from_str(&finished.stdout).unwrap()
+    }
+
+    /// The ports at which machines that are connected to the collector sit.
+    pub(crate) fn peers(&self) -> BTreeSet<u16> {
+        let local = format!("0100007F:{:04X}", self.collector_port);
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let peers = table.lines().filter_map(|line| {
+            let mut columns = line.split_whitespace().skip(1);
+            let (here, there, state) = (columns.next()?, columns.next()?, columns.next()?);
+            // State 01 is ESTABLISHED.
+            (here == local && state == "01").then(|| there.split_once(':').unwrap().1)
+        });
+        peers
+            .map(|port| u16::from_str_radix(port, 16).unwrap())
+            .collect()
+    }
+
     /// Starts a fleet that sends to it and keeps a ledger of what was acknowledged.
     pub(crate) fn fleet(&self, name: &str, extra: &[&str]) -> Fleet {
         let ledger = self.scratch.join(&format!("{name}.ledger"));
@@ -165,18 +202,26 @@ impl<'a> Service<'a> {
 
     /// How often each record is in the lake or its tail.
     pub(crate) fn lake(&self) -> Arrived {
-        rows(&run(self.scratch, &self.lake_query()).expect(0))
+        counted(&self.query(EACH_RECORD))
     }
 
     /// The same, or nothing when the query fails.
     pub(crate) fn try_lake(&self) -> Option<Arrived> {
-        let finished = run(self.scratch, &self.lake_query());
+        self.try_query(EACH_RECORD).map(|rows| counted(&rows))
+    }
+
+    /// The rows that answer a query.
+    pub(crate) fn query(&self, sql: &str) -> Vec<serde_json::Value> {
+        rows(&run(self.scratch, &self.query_arguments(sql)).expect(0))
+    }
+
+    /// The same, or nothing when the query fails.
+    pub(crate) fn try_query(&self, sql: &str) -> Option<Vec<serde_json::Value>> {
+        let finished = run(self.scratch, &self.query_arguments(sql));
         (finished.code == Some(0)).then(|| rows(&finished))
     }
 
-    fn lake_query(&self) -> Vec<String> {
-        let sql = "select computer, channel, record_id, count(*) n from events \
-                   where record_id is not null group by 1, 2, 3";
+    fn query_arguments(&self, sql: &str) -> Vec<String> {
         let mut arguments = self.arguments("query");
         arguments.extend(["--output", "ndjson", sql].map(str::to_owned));
         arguments
@@ -202,10 +247,16 @@ impl<'a> Service<'a> {
     }
 }
 
-fn rows(finished: &Finished) -> Arrived {
+fn rows(finished: &Finished) -> Vec<serde_json::Value> {
+    let lines = finished.stdout.lines();
+    lines
+        .map(|row| serde_json::from_str(row).unwrap())
+        .collect()
+}
+
+fn counted(rows: &[serde_json::Value]) -> Arrived {
     let mut arrived = Arrived::new();
-    for row in finished.stdout.lines() {
-        let row: serde_json::Value = serde_json::from_str(row).unwrap();
+    for row in rows {
         let word = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
         let log = (word("computer"), word("channel"));
         for _ in 0..row["n"].as_u64().unwrap() {
