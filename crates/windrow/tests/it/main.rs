@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod cli;
+mod damage;
 mod delivery;
 mod docs;
 mod durability;
