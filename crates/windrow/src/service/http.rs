@@ -20,8 +20,6 @@ use tokio_util::task::TaskTracker;
 
 /// Connections served at the same time, a door.
 const CONNECTIONS_MAX: usize = 64;
-/// Time in which a request's head must be there.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Size of a request's head, in bytes.
 const HEADER_BYTES_MAX: usize = 32 * 1024;
 /// Time a connection may take to finish when the service stops.
@@ -80,8 +78,18 @@ impl Accept for tokio::net::UnixListener {
     }
 }
 
+/// What becomes of a connection on which nothing is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Idle {
+    /// It is closed after this time, which is also that in which a request's head must be there: who is on the
+    /// other side is not known.
+    ClosedAfter(Duration),
+    /// It stays: only the folder's owner reaches this door, and `top --interval 10m` is in no hurry.
+    Kept,
+}
+
 /// Serves `handler` on `listener` until `shutdown`, then lets open connections finish.
-pub(crate) async fn serve<L, H, F>(listener: L, handler: H, shutdown: CancellationToken)
+pub(crate) async fn serve<L, H, F>(listener: L, handler: H, idle: Idle, shutdown: CancellationToken)
 where
     L: Accept,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -104,7 +112,7 @@ where
                 }
             },
         };
-        let connection = serve_connection(stream, handler.clone(), shutdown.clone());
+        let connection = serve_connection(stream, handler.clone(), idle, shutdown.clone());
         connections.spawn(async move {
             connection.await;
             drop(permit);
@@ -114,7 +122,7 @@ where
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await;
 }
 
-async fn serve_connection<S, H, F>(stream: S, handler: H, shutdown: CancellationToken)
+async fn serve_connection<S, H, F>(stream: S, handler: H, idle: Idle, shutdown: CancellationToken)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
@@ -126,7 +134,10 @@ where
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(match idle {
+            Idle::ClosedAfter(timeout) => Some(timeout),
+            Idle::Kept => None,
+        })
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
@@ -139,5 +150,37 @@ where
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a local connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{UnixListener, UnixStream};
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: windrow\r\n\r\n";
+
+    async fn open(folder: &std::path::Path, idle: Idle) -> UnixStream {
+        let socket = folder.join(format!("{idle:?}"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let handler = |_| std::future::ready(answer(StatusCode::OK, "text/plain", "here"));
+        tokio::spawn(serve(listener, handler, idle, CancellationToken::new()));
+        UnixStream::connect(socket).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_may_rest_where_it_is_said_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = open(folder.path(), Idle::Kept).await;
+        let mut closed = open(folder.path(), Idle::ClosedAfter(Duration::from_millis(20))).await;
+        let mut rest = Vec::new();
+        closed.read_to_end(&mut rest).await.unwrap();
+        assert!(!rest.starts_with(b"HTTP/1.1 200"), "it was asked nothing");
+        kept.write_all(REQUEST).await.unwrap();
+        let mut start = [0; 15];
+        kept.read_exact(&mut start).await.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
     }
 }

@@ -44,9 +44,9 @@ pub use start::start;
 /// Time the sinks have to deliver what is left when the service stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time the lake has for its last commit.
-const LAKE_TIMEOUT: Duration = Duration::from_secs(60);
+const LAKE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time the sources have to finish what they were sent.
-const SOURCES_TIMEOUT: Duration = Duration::from_secs(25);
+const SOURCES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A service that runs. Cheap to clone; clones share it.
 #[derive(Clone)]
@@ -258,14 +258,14 @@ impl Service {
         let old = self.config();
         start::check_reload(&old, &config)?;
         let shared = &self.shared;
-        shared
-            .sources
-            .reload(&config, &shared.journal, &shared.recorder)
-            .await?;
+        // All that can fail comes first, so that a refusal leaves everything as it was.
+        let sources = shared.sources.prepare(&config, &shared.journal).await?;
+        let sinks = shared.sinks.prepare(&config)?;
         shared
             .sinks
-            .reload(&config, &shared.journal, &shared.recorder)
+            .take_up(sinks, &config, &shared.journal, &shared.recorder)
             .await?;
+        shared.sources.take_up(sources, &shared.recorder).await;
         *lock(&shared.config) = Arc::new(config);
         let mut generation = lock(&shared.generation);
         *generation = Generation {
@@ -325,9 +325,18 @@ pub async fn run(config: checked::Config, loader: Loader) -> anyhow::Result<exit
         }
     }
     notify(&[sd_notify::NotifyState::Stopping]);
-    tracing::info!("windrow stops");
-    service.stop().await;
-    Ok(exit::Code::Ok)
+    tracing::info!("windrow stops; a second signal ends it at once");
+    tokio::select! {
+        () = service.stop() => Ok(exit::Code::Ok),
+        _ = terminate.recv() => Ok(cut_short()),
+        _ = interrupt.recv() => Ok(cut_short()),
+    }
+}
+
+/// What is acknowledged is on disk: whoever is in a hurry loses nothing.
+fn cut_short() -> exit::Code {
+    tracing::warn!("ended at once: what is not delivered yet is in the journal");
+    exit::Code::Interrupted
 }
 
 async fn reload(service: &Service, loader: &Loader) {

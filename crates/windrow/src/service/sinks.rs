@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_formats::{cef, syslog as format};
@@ -22,6 +23,8 @@ use crate::status;
 pub(super) const CURSOR_PREFIX: &str = "syslog.";
 /// How often a drain looks whether the sinks have all.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
+/// Time a sink has to end in good order when its configuration changes.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All sinks but the lake.
 pub(crate) struct Sinks {
@@ -34,7 +37,21 @@ struct Running {
     config: SyslogSink,
     status: watch::Receiver<Status>,
     tasks: Tasks,
+    task: AbortHandle,
 }
+
+impl Running {
+    /// Ends it, in good order if it can: two senders must never share a cursor.
+    async fn end(self) {
+        if !self.tasks.stop(STOP_TIMEOUT).await {
+            self.task.abort();
+            self.tasks.tracker.wait().await;
+        }
+    }
+}
+
+/// Destinations that are to be started, by the name of their sink.
+pub(crate) type Prepared = BTreeMap<String, Destination>;
 
 impl Sinks {
     /// None yet.
@@ -52,45 +69,67 @@ impl Sinks {
         journal: &Journal,
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
-        for (name, sink) in &config.sink.syslog {
-            self.start_one(name, sink, journal)?;
-        }
-        forget_removed(config, journal, recorder).await
+        let prepared = self.prepare(config)?;
+        self.take_up(prepared, config, journal, recorder).await
+    }
+
+    /// The destinations that `config` names and that do not run as it says. What runs stays as it is.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be used; names the table and the file.
+    pub(crate) fn prepare(&self, config: &checked::Config) -> anyhow::Result<Prepared> {
+        let running = lock(&self.running);
+        let differs = |name: &str, sink: &SyslogSink| {
+            running
+                .get(name)
+                .is_none_or(|running| running.config != *sink)
+        };
+        let wanted = config.sink.syslog.iter();
+        wanted
+            .filter(|(name, sink)| differs(name, sink))
+            .map(|(name, sink)| Ok((name.clone(), destination(name, sink)?)))
+            .collect()
     }
 
     /// Starts, stops and restarts what differs from what runs.
-    pub(crate) async fn reload(
+    ///
+    /// # Errors
+    /// The disk does not take the cursor of a new sink.
+    pub(crate) async fn take_up(
         &self,
+        prepared: Prepared,
         config: &checked::Config,
         journal: &Journal,
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
-        // What cannot be built must not stop what runs.
-        for (name, sink) in &config.sink.syslog {
-            destination(name, sink)?;
-        }
-        let changed: Vec<(String, Running)> = {
+        let stale: Vec<Running> = {
             let mut running = lock(&self.running);
-            let stale = |name: &String, running: &Running| {
-                config.sink.syslog.get(name) != Some(&running.config)
+            let is_stale = |name: &String| {
+                prepared.contains_key(name) || !config.sink.syslog.contains_key(name)
             };
             running
-                .extract_if(.., |name, running| stale(name, running))
+                .extract_if(.., |name, _| is_stale(name))
+                .map(|(_, running)| running)
                 .collect()
         };
-        for (_, running) in &changed {
-            running.tasks.stop(Duration::from_secs(5)).await;
+        for running in stale {
+            running.end().await;
         }
-        for (name, sink) in &config.sink.syslog {
-            if !lock(&self.running).contains_key(name) {
-                self.start_one(name, sink, journal)?;
+        for (name, destination) in prepared {
+            if let Some(sink) = config.sink.syslog.get(&name) {
+                self.start_one(&name, sink, destination, journal)?;
             }
         }
         forget_removed(config, journal, recorder).await
     }
 
-    fn start_one(&self, name: &str, sink: &SyslogSink, journal: &Journal) -> anyhow::Result<()> {
-        let destination = destination(name, sink)?;
+    fn start_one(
+        &self,
+        name: &str,
+        sink: &SyslogSink,
+        destination: Destination,
+        journal: &Journal,
+    ) -> anyhow::Result<()> {
         for warning in destination.warnings() {
             tracing::warn!(sink = name, "{warning}");
         }
@@ -100,7 +139,7 @@ impl Sinks {
         let (sender, status) = watch::channel(Status::new(&destination));
         let tasks = Tasks::default();
         let (metrics, token) = (self.metrics.clone(), tasks.token.clone());
-        tasks
+        let task = tasks
             .tracker
             .spawn(async move { syslog::run(destination, cursor, &metrics, sender, token).await });
         lock(&self.running).insert(
@@ -109,6 +148,7 @@ impl Sinks {
                 config: sink.clone(),
                 status,
                 tasks,
+                task: task.abort_handle(),
             },
         );
         Ok(())

@@ -26,6 +26,8 @@ use crate::status;
 
 /// How often the sources are asked whether a machine began anew against its bookmark.
 const BOOKMARKS_EVERY: Duration = Duration::from_secs(2);
+/// Time a source that is no longer configured has to finish what it was sent.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// All sources.
 pub(crate) struct Sources {
@@ -42,6 +44,50 @@ struct Running {
     tasks: Tasks,
 }
 
+/// A configuration's sources, made and not yet in force: nothing that is left to do can fail.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    /// What runs and takes up new options.
+    changed: BTreeMap<String, (WefSource, WefOptions)>,
+    fresh: BTreeMap<String, Fresh>,
+}
+
+/// One source that has its address and does not accept yet.
+struct Fresh {
+    config: WefSource,
+    listener: TcpListener,
+    address: SocketAddr,
+    collector: Collector,
+}
+
+impl Fresh {
+    fn run(self, name: &str, recorder: &Recorder) -> Running {
+        let Fresh {
+            config,
+            listener,
+            address,
+            collector,
+        } = self;
+        let tasks = Tasks::default();
+        let (listening, token) = (collector.clone(), tasks.token.clone());
+        tasks
+            .tracker
+            .spawn(async move { listening.run(listener, token).await });
+        tasks.tracker.spawn(watch_bookmarks(
+            collector.clone(),
+            recorder.clone(),
+            tasks.token.clone(),
+        ));
+        tracing::info!(source = name, %address, "collecting over Windows Event Forwarding");
+        Running {
+            config,
+            address,
+            collector,
+            tasks,
+        }
+    }
+}
+
 impl Sources {
     /// None yet.
     pub(crate) fn new(data_dir: &DataDir, registry: &mut Registry) -> Sources {
@@ -55,112 +101,101 @@ impl Sources {
     }
 
     /// Starts what `config` names.
+    ///
+    /// # Errors
+    /// What could not be made; nothing of it runs then.
     pub(crate) async fn start(
         &self,
         config: &checked::Config,
         journal: &Journal,
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
-        for (name, source) in &config.source.wef {
-            self.start_one(name, source, config, journal, recorder)
-                .await?;
-        }
+        let prepared = self.prepare(config, journal).await?;
+        self.take_up(prepared, recorder).await;
         Ok(())
     }
 
-    /// Takes up what changed. A source whose address stays takes up the rest while it runs.
-    pub(crate) async fn reload(
+    /// Makes everything that could fail, and leaves what runs as it is.
+    ///
+    /// # Errors
+    /// Names the source and what it lacks: a certificate, its address, its quarantine.
+    pub(crate) async fn prepare(
         &self,
         config: &checked::Config,
         journal: &Journal,
-        recorder: &Recorder,
-    ) -> anyhow::Result<()> {
-        // What cannot be built must not stop what runs.
+    ) -> anyhow::Result<Prepared> {
+        let mut prepared = Prepared::default();
         for (name, source) in &config.source.wef {
-            options(name, source, config, source.listen)?;
-        }
-        let gone: Vec<Running> = {
-            let mut running = lock(&self.running);
-            let listens_elsewhere = |name: &String, running: &Running| {
-                config
-                    .source
-                    .wef
-                    .get(name)
-                    .is_none_or(|source| source.listen != running.config.listen)
-            };
-            running
-                .extract_if(.., |name, running| listens_elsewhere(name, running))
-                .map(|(_, running)| running)
-                .collect()
-        };
-        for running in gone {
-            running.tasks.stop(Duration::from_secs(25)).await;
-        }
-        for (name, source) in &config.source.wef {
-            let reloaded = match lock(&self.running).get_mut(name) {
-                Some(running) => {
-                    running
-                        .collector
-                        .reload(options(name, source, config, running.address)?);
-                    running.config = source.clone();
-                    true
-                }
-                None => false,
-            };
-            if !reloaded {
-                self.start_one(name, source, config, journal, recorder)
-                    .await?;
+            let runs_at = lock(&self.running)
+                .get(name)
+                .filter(|running| running.config.listen == source.listen)
+                .map(|running| running.address);
+            if let Some(address) = runs_at {
+                let options = options(name, source, config, address)?;
+                prepared
+                    .changed
+                    .insert(name.clone(), (source.clone(), options));
+            } else {
+                let fresh = self.prepare_one(name, source, config, journal).await;
+                let fresh = fresh.with_context(|| format!("source.wef.{name}"))?;
+                prepared.fresh.insert(name.clone(), fresh);
             }
         }
-        Ok(())
+        Ok(prepared)
     }
 
-    async fn start_one(
+    async fn prepare_one(
         &self,
         name: &str,
         source: &WefSource,
         config: &checked::Config,
         journal: &Journal,
-        recorder: &Recorder,
-    ) -> anyhow::Result<()> {
-        let context = || format!("source.wef.{name}");
+    ) -> anyhow::Result<Fresh> {
         let listener = TcpListener::bind(source.listen)
             .await
-            .with_context(|| format!("cannot listen at {}", source.listen))
-            .with_context(context)?;
+            .with_context(|| format!("cannot listen at {}", source.listen))?;
         let address = listener.local_addr()?;
         let options = options(name, source, config, address)?;
         let folder = self.quarantine.join(format!("wef-{name}"));
         let quarantine = Quarantine::open(&folder, QuarantineLimits::default())
-            .with_context(|| format!("cannot use {}", folder.display()))
-            .with_context(context)?;
+            .with_context(|| format!("cannot use {}", folder.display()))?;
         let collector = Collector::new(
             options,
             journal.clone(),
             self.metrics.clone(),
             Some(quarantine),
         );
-        let tasks = Tasks::default();
-        let (listening, token) = (collector.clone(), tasks.token.clone());
-        tasks
-            .tracker
-            .spawn(async move { listening.run(listener, token).await });
-        tasks.tracker.spawn(watch_bookmarks(
-            collector.clone(),
-            recorder.clone(),
-            tasks.token.clone(),
-        ));
-        tracing::info!(source = name, %address, "collecting over Windows Event Forwarding");
-        lock(&self.running).insert(
-            name.to_owned(),
-            Running {
-                config: source.clone(),
-                address,
-                collector,
-                tasks,
-            },
-        );
-        Ok(())
+        Ok(Fresh {
+            config: source.clone(),
+            listener,
+            address,
+            collector,
+        })
+    }
+
+    /// Takes up what was prepared: ends the sources that are not part of it, begins new ones. A source whose
+    /// address stays takes up the rest while it runs.
+    pub(crate) async fn take_up(&self, prepared: Prepared, recorder: &Recorder) {
+        let gone: Vec<Running> = {
+            let mut running = lock(&self.running);
+            running
+                .extract_if(.., |name, _| !prepared.changed.contains_key(name))
+                .map(|(_, running)| running)
+                .collect()
+        };
+        for (name, (config, options)) in prepared.changed {
+            if let Some(running) = lock(&self.running).get_mut(&name) {
+                running.collector.reload(options);
+                running.config = config;
+            }
+        }
+        for (name, fresh) in prepared.fresh {
+            let running = fresh.run(&name, recorder);
+            lock(&self.running).insert(name, running);
+        }
+        for running in gone {
+            running.tasks.stop(STOP_TIMEOUT).await;
+        }
     }
 
     /// Ends all of them; `false` when not all was answered in time.

@@ -1,6 +1,7 @@
 //! Makes everything run, in the order in which each part finds what it needs.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use ::http::StatusCode;
 use anyhow::Context as _;
@@ -24,6 +25,9 @@ use super::{
 use crate::config::checked;
 use crate::datadir::DataDir;
 
+/// Time after which an idle connection to health and metrics is closed.
+const WEB_IDLE: Duration = Duration::from_secs(10);
+
 /// The lake's cursor in the journal.
 pub(crate) const LAKE_CURSOR: &str = "lake";
 
@@ -44,14 +48,20 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let recorder = Recorder::new(journal.clone(), computer_name());
     let lake = match config.lake.enabled {
         true => Some(start_lake(&config.lake, &data_dir, &journal, &mut registry).await?),
-        false => None,
+        false => {
+            forget_lake(&journal, &recorder).await?;
+            None
+        }
     };
     let syslog_metrics = SyslogMetrics::default();
     syslog_metrics.register(&mut registry);
     let sinks = Sinks::new(syslog_metrics);
-    sinks.start(&config, &journal, &recorder).await?;
     let sources = Sources::new(&data_dir, &mut registry);
-    if let Err(error) = sources.start(&config, &journal, &recorder).await {
+    let started = async {
+        sinks.start(&config, &journal, &recorder).await?;
+        sources.start(&config, &journal, &recorder).await
+    };
+    if let Err(error) = started.await {
         // What runs already ends in good order: a task that is cut off in the lake panics.
         sinks.stop(DRAIN_TIMEOUT).await;
         if let Some(room) = &lake {
@@ -157,6 +167,27 @@ async fn start_lake(
     Ok(room)
 }
 
+/// A lake that is switched off must not hold the journal back for ever: its place is given up, on record.
+async fn forget_lake(journal: &Journal, recorder: &Recorder) -> anyhow::Result<()> {
+    let cursors = journal.cursors();
+    let Some((_, position)) = cursors.iter().find(|(name, _)| name == LAKE_CURSOR) else {
+        return Ok(());
+    };
+    let unsent = (*journal.durable().borrow()).saturating_sub(*position);
+    journal.remove_cursor(LAKE_CURSOR)?;
+    let message =
+        format!("the lake is switched off: {unsent} events of the journal will not be in it");
+    tracing::warn!("{message}");
+    let data = [
+        ("Sink", LAKE_CURSOR),
+        ("UnsentEvents", &*unsent.to_string()),
+    ];
+    recorder
+        .record(OwnEventId::SinkRemoved, OwnLevel::Warning, &message, &data)
+        .await;
+    Ok(())
+}
+
 /// The journal's name in the lake's transactions.
 pub(crate) fn app_id(journal: uuid::Uuid) -> String {
     format!("windrow-journal-{journal}")
@@ -182,8 +213,12 @@ fn serve_doors(
             std::future::ready(web::respond(&request, &registry, &health))
         }
     };
-    rest.tracker
-        .spawn(http::serve(web, on_web, rest.token.clone()));
+    rest.tracker.spawn(http::serve(
+        web,
+        on_web,
+        http::Idle::ClosedAfter(WEB_IDLE),
+        rest.token.clone(),
+    ));
     let on_socket = move |request| {
         let shared = weak.upgrade();
         async move {
@@ -197,8 +232,12 @@ fn serve_doors(
             }
         }
     };
-    rest.tracker
-        .spawn(http::serve(socket, on_socket, rest.token.clone()));
+    rest.tracker.spawn(http::serve(
+        socket,
+        on_socket,
+        http::Idle::Kept,
+        rest.token.clone(),
+    ));
 }
 
 /// What may not change while the service runs.
@@ -228,9 +267,11 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
 
 /// The machine's name, as our own events carry it.
 fn computer_name() -> String {
-    let said = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match said.trim() {
-        "" => "localhost".to_owned(),
-        name => name.to_owned(),
-    }
+    // A service that sees no more of /proc than its processes has the other one.
+    let said = ["/proc/sys/kernel/hostname", "/etc/hostname"].map(fs_err::read_to_string);
+    let mut names = said.iter().flatten().map(|name| name.trim());
+    names
+        .find(|name| !name.is_empty())
+        .unwrap_or("localhost")
+        .to_owned()
 }

@@ -140,6 +140,53 @@ fn a_bad_configuration_is_refused_and_the_old_one_stays() {
     service.terminate().expect(0);
 }
 
+#[test]
+fn an_address_that_is_taken_refuses_all_of_the_new_configuration() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    service.start();
+    let fleet = service.fleet("fleet", &FLEET);
+    wait_until("every machine to send", || {
+        machines_of(&service, "base") == MACHINES
+    });
+    let deliveries = lasting_connections(&service);
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let occupied = taken.local_addr().unwrap().to_string();
+    service.reconfigure(&service.listen_address(), &occupied);
+    service.program().signal(Signal::HUP);
+    wait_until("a word about the address", || {
+        let said = service.program().stderr();
+        said.contains("the old one stays") && said.contains(&occupied)
+    });
+    let before = fleet.ledger().count();
+    wait_until("events to flow on", || {
+        fleet.ledger().count() > before + 200
+    });
+    assert!(
+        deliveries.is_subset(&service.peers()),
+        "a machine was disconnected"
+    );
+    assert_eq!(service.status()["configuration"]["generation"], 1);
+    fleet.stop();
+    service.terminate().expect(0);
+}
+
+#[test]
+fn a_lake_that_is_switched_off_does_not_hold_the_journal() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    service.start();
+    let cursor = scratch.join("data/journal/cursors/lake.cursor");
+    assert!(cursor.exists());
+    service.terminate().expect(0);
+    service.reconfigure("[lake]\n", "[lake]\nenabled = false\n");
+    service.start();
+    assert!(!cursor.exists());
+    let said = service.program().stderr();
+    assert!(said.contains("the lake is switched off"), "{said}");
+    service.terminate().expect(0);
+}
+
 /// How many machines have sent for a subscription.
 fn machines_of(service: &Service<'_>, subscription: &str) -> usize {
     let rows = service.query(&format!(

@@ -158,6 +158,11 @@ impl<'a> Service<'a> {
         Some(answer)
     }
 
+    /// Where machines send to.
+    pub(crate) fn listen_address(&self) -> String {
+        format!("127.0.0.1:{}", self.collector_port)
+    }
+
     /// What it says of itself.
     pub(crate) fn status(&self) -> serde_json::Value {
         let mut arguments = self.arguments("status");
