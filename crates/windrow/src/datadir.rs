@@ -60,6 +60,16 @@ pub enum DataDirError {
         /// `process 1234`, or `another process`.
         holder: String,
     },
+    /// It belongs to somebody else, whose service could not write to what we would add.
+    #[error("{} belongs to the user with id {owner}, and this is the one with id {me}: run this as that user (sudo -u '#{owner}' windrow …), or choose another --data-dir", .path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner's id.
+        owner: u32,
+        /// Ours.
+        me: u32,
+    },
     /// The file system says no.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -91,6 +101,7 @@ impl DataDir {
                 _lock: None,
             });
         }
+        check_owner(root)?;
         create_private(root)?;
         for folder in FOLDERS {
             create_private(&root.join(folder))?;
@@ -217,6 +228,27 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
+/// What root adds to a service's folder the service cannot change: its next commit would fail, and every one after.
+#[cfg(unix)]
+fn check_owner(root: &Path) -> Result<(), DataDirError> {
+    use std::os::unix::fs::MetadataExt as _;
+    let owner = fs_err::metadata(root)?.uid();
+    let me = rustix::process::geteuid().as_raw();
+    if owner == me {
+        return Ok(());
+    }
+    Err(DataDirError::NotOurs {
+        path: root.to_owned(),
+        owner,
+        me,
+    })
+}
+
+#[cfg(not(unix))]
+fn check_owner(_root: &Path) -> Result<(), DataDirError> {
+    Ok(())
+}
+
 /// Makes the folder and those above it, this one readable by its owner only, also when it was there already.
 fn create_private(folder: &Path) -> io::Result<()> {
     fs_err::create_dir_all(folder)?;
@@ -312,6 +344,24 @@ mod tests {
         std::fs::remove_file(root.join("VERSION")).unwrap();
         std::fs::write(root.join("photo.jpg"), "").unwrap();
         insta::assert_snapshot!(reason(root, Purpose::Serve), @"DATA holds other files and no VERSION: it is not a folder of windrow's");
+    }
+
+    #[test]
+    fn a_folder_of_another_user_is_left_alone() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("skipped: only root can give a folder away");
+            return;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path();
+        DataDir::open(root, Purpose::Write).unwrap();
+        std::os::unix::fs::chown(root, Some(1), None).unwrap();
+        for purpose in [Purpose::Write, Purpose::Serve] {
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(reason(root, purpose), @"DATA belongs to the user with id 1, and this is the one with id 0: run this as that user (sudo -u '#1' windrow …), or choose another --data-dir");
+            }
+        }
+        DataDir::open(root, Purpose::Read).unwrap();
     }
 
     #[test]

@@ -22,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::datadir::{DataDir, Purpose};
-use crate::exit::Code;
+use crate::exit::{Code, UsageError};
 use crate::output::Terminal;
 use crate::service::{self, Service};
 use crate::simulate::ledger::Ledger;
@@ -69,7 +69,10 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> anyhow::Result<Code> {
     let root = match &options.root {
-        Some(root) => root.clone(),
+        Some(root) => {
+            refuse_used(root)?;
+            root.clone()
+        }
         None => tempfile::Builder::new()
             .prefix("windrow-demo-")
             .tempdir()?
@@ -114,6 +117,19 @@ pub async fn run(
     } else {
         Code::Negative
     })
+}
+
+/// The demo's events have no place beside real ones, nor beside those of an earlier demo, which had the same ids.
+fn refuse_used(root: &Path) -> anyhow::Result<()> {
+    let has_something = fs_err::read_dir(root).is_ok_and(|mut entries| entries.next().is_some());
+    if !has_something {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is not empty, and the demo begins with an empty folder: name another one, or remove it",
+        root.display()
+    );
+    Err(UsageError(message).into())
 }
 
 fn introduce(

@@ -10,6 +10,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use windrow_pipeline::tls::{self, TlsError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::finding::{Finding, Outcome};
@@ -17,6 +18,8 @@ use crate::config::checked::{Config, SyslogSink, WefSource};
 
 /// A certificate that ends sooner deserves a look.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
+/// The cure for a file that is not there or not ours to read.
+const READABLE: &str = "correct the path, or make the file readable for windrow's user";
 
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let now = jiff::Timestamp::now().as_second();
@@ -35,16 +38,16 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
 
 pub(super) fn source_certificates(name: &str, source: &WefSource, now: i64) -> Vec<Finding> {
     let what = format!("source wef.{name}");
-    let tls = &source.tls;
+    let files = &source.tls;
     vec![
         pair(
             &format!("{what} certificate"),
-            &tls.certificate,
-            &tls.key,
+            &files.certificate,
+            &files.key,
             now,
             |chain, leaf| serves(chain, leaf, &source.hostname),
         ),
-        authority(&format!("{what} machines' CA"), &tls.client_ca, now),
+        authority(&format!("{what} machines' CA"), &files.client_ca, now),
     ]
 }
 
@@ -169,41 +172,29 @@ fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Fault> {
-    fs_err::read(file).map_err(|error| {
-        (
-            error.to_string(),
-            "correct the path, or make the file readable for windrow's user",
-        )
-    })
+    fs_err::read(file).map_err(|error| (error.to_string(), READABLE))
 }
 
 fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
-    let pem = read(file)?;
-    if let Some(mode) = too_open(file) {
-        return Err((
-            format!("{} can be read by others (mode {mode:o})", file.display()),
+    // The service's own rule: what this says is what a start would say.
+    tls::load_key(file).map_err(|error| match error {
+        TlsError::KeyPermissions { mode, .. } => (
+            format!(
+                "{} can be read by others (mode {:o})",
+                file.display(),
+                mode & 0o777
+            ),
             "chmod 600 it",
-        ));
-    }
-    PrivateKeyDer::from_pem_slice(&pem).map_err(|_| {
-        let fault = format!("{} holds no private key that can be read", file.display());
-        (
-            fault,
+        ),
+        TlsError::Read { source, .. } => (
+            format!("cannot read {}: {source}", file.display()),
+            READABLE,
+        ),
+        _ => (
+            format!("{} holds no private key that can be read", file.display()),
             "it has to be PEM and not encrypted: -----BEGIN PRIVATE KEY-----",
-        )
+        ),
     })
-}
-
-#[cfg(unix)]
-fn too_open(file: &Path) -> Option<u32> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = fs_err::metadata(file).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
-}
-
-#[cfg(not(unix))]
-fn too_open(_file: &Path) -> Option<u32> {
-    None
 }
 
 fn parse<'a>(der: &'a CertificateDer<'_>, file: &Path) -> Result<X509Certificate<'a>, Fault> {
