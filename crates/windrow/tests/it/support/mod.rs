@@ -2,6 +2,7 @@
 //! peers. Everything that is started ends with the test, whatever became of it.
 
 pub(crate) mod certs;
+pub(crate) mod disk;
 pub(crate) mod ledger;
 pub(crate) mod program;
 pub(crate) mod rsyslog;
