@@ -6,6 +6,7 @@ use crate::support::ledger::{Arrived, Ledger, distinct, repeated};
 use crate::support::rsyslog::{Listener, Rsyslog, arrived};
 use crate::support::service::{Service, Transport};
 use crate::support::slow::SlowReceiver;
+use crate::support::syslog_ng::{self, Source, SyslogNg};
 use crate::support::{Scratch, installed, wait_until};
 
 const LF: Transport<'static> = Transport::Tcp { framing: "lf" };
@@ -68,6 +69,69 @@ fn every_record_reaches_every_receiver_and_the_lake_once() {
     in_the_lake_once(&service, &ledger);
     service.terminate().expect(0);
     in_the_lake_once(&service, &ledger);
+}
+
+/// Another receiver, and the way its users set it up: lines taken apart, octet counting, and TLS
+/// that asks for a certificate.
+#[test]
+fn every_record_reaches_syslog_ng_once() {
+    if !syslog_ng::is_here() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let authority = Authority::new(&scratch, "siem");
+    let server = authority.issue(&scratch, "localhost");
+    let client = authority.issue(&scratch, "collector.test");
+    let octets = Transport::Tcp {
+        framing: "octet-counting",
+    };
+    let mutual = Source::MutualTls {
+        server: &server,
+        authority: &authority,
+        peer: "collector.test",
+    };
+    let mutual_tls = Transport::MutualTls {
+        ca: &authority.certificate,
+        client: &client,
+    };
+    let receivers = [
+        ("lines", Source::Lines, LF),
+        ("octets", Source::Octets, octets),
+        ("mutual", mutual, mutual_tls),
+    ]
+    .map(|(name, source, transport)| (name, SyslogNg::start(&scratch, name, &source), transport));
+    let mut service = Service::new(&scratch);
+    for (name, receiver, transport) in &receivers {
+        service.destination(name, receiver.port, transport);
+    }
+    service.start();
+    let ledger = service
+        .fleet(
+            "fleet",
+            &[
+                "--machines",
+                "10",
+                "--rate",
+                "100",
+                "--events",
+                "200",
+                "--hostile",
+            ],
+        )
+        .finish();
+    assert!(
+        ledger.count() >= 2000,
+        "only {} were acknowledged",
+        ledger.count()
+    );
+    for (name, receiver, _) in &receivers {
+        wait_until(&format!("every record at {name}"), || {
+            ledger.missing(&receiver.events()).is_empty()
+        });
+        assert_eq!(repeated(&receiver.events()), [""; 0], "at {name}");
+    }
+    in_the_lake_once(&service, &ledger);
+    service.terminate().expect(0);
 }
 
 #[test]

@@ -8,6 +8,7 @@ pub(crate) mod program;
 pub(crate) mod rsyslog;
 pub(crate) mod service;
 pub(crate) mod slow;
+pub(crate) mod syslog_ng;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};

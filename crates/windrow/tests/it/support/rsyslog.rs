@@ -207,7 +207,7 @@ fn config(folder: &str, raw: &str, port: u16, listener: &Listener<'_>) -> String
 
 /// Whether a socket, TCP or UDP, has the port. Looks and does not connect: a connection would
 /// be a message.
-fn is_bound(port: u16) -> bool {
+pub(crate) fn is_bound(port: u16) -> bool {
     let hex = format!("0100007F:{port:04X} ");
     ["/proc/net/tcp", "/proc/net/udp"].iter().any(|table| {
         let table = std::fs::read_to_string(table).unwrap_or_default();

@@ -1,0 +1,176 @@
+//! A second real receiver: Debian's syslog-ng, which shares no code with rsyslog.
+//!
+//! Debian does not install the two side by side, so `./test` unpacks it into the user's cache.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::certs::{Authority, Pair};
+use super::ledger::Arrived;
+use super::rsyslog::{arrived, is_bound};
+use super::{Scratch, free_port, wait_until};
+
+/// How it listens.
+pub(crate) enum Source<'a> {
+    /// `network()` as most have it: lines, taken apart as RFC 3164.
+    Lines,
+    /// `syslog()` over TCP: octet counting; the message is kept as it came.
+    Octets,
+    /// `syslog()` over TLS: octet counting; who has no certificate of the authority is refused.
+    MutualTls {
+        server: &'a Pair,
+        authority: &'a Authority,
+        peer: &'a str,
+    },
+}
+
+/// A receiver on loopback.
+pub(crate) struct SyslogNg {
+    child: Child,
+    raw: PathBuf,
+    pub(crate) port: u16,
+}
+
+impl SyslogNg {
+    /// Starts one and waits until it listens.
+    pub(crate) fn start(scratch: &Scratch, name: &str, source: &Source<'_>) -> SyslogNg {
+        let root = root().expect("syslog-ng is not here: ./test unpacks it");
+        let port = free_port();
+        let folder = scratch.join(name);
+        std::fs::create_dir_all(&folder).unwrap();
+        let raw = folder.join("messages.raw");
+        let config = scratch.write(
+            &format!("{name}/syslog-ng.conf"),
+            &config(&raw, port, source),
+        );
+        let log = std::fs::File::create(folder.join("syslog-ng.log")).unwrap();
+        let mut command = Command::new(root.join("usr/sbin/syslog-ng"));
+        command.args(["--foreground", "--no-caps", "--cfgfile"]);
+        command.arg(config);
+        for (option, file) in [
+            ("--persist-file", "persist"),
+            ("--pidfile", "pid"),
+            ("--control", "control"),
+        ] {
+            command.arg(option).arg(folder.join(file));
+        }
+        let child = command
+            .arg("--module-path")
+            .arg(modules(&root))
+            .env("LD_LIBRARY_PATH", libraries(&root))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut syslog_ng = SyslogNg { child, raw, port };
+        wait_until("syslog-ng to listen", || {
+            assert!(
+                syslog_ng.child.try_wait().unwrap().is_none(),
+                "syslog-ng ended: {}",
+                std::fs::read_to_string(folder.join("syslog-ng.log")).unwrap_or_default()
+            );
+            is_bound(port)
+        });
+        syslog_ng
+    }
+
+    /// How often each event came.
+    pub(crate) fn events(&self) -> Arrived {
+        arrived(&self.messages())
+    }
+
+    /// Everything received, one message a line.
+    pub(crate) fn messages(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.raw).unwrap_or_default()).into_owned()
+    }
+}
+
+impl Drop for SyslogNg {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether it is here. Says so when not.
+pub(crate) fn is_here() -> bool {
+    let found = root().is_some();
+    assert!(
+        found || std::env::var_os("CI").is_none(),
+        "syslog-ng is not here"
+    );
+    if !found {
+        eprintln!("skipped: syslog-ng is not here (./test unpacks it)");
+    }
+    found
+}
+
+/// The folder that it is installed under.
+fn root() -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home);
+    let unpacked = cache.map(|cache| cache.join("windrow-tests/syslog-ng"));
+    let mut roots = unpacked.into_iter().chain([PathBuf::from("/")]);
+    roots.find(|root| root.join("usr/sbin/syslog-ng").is_file())
+}
+
+/// The folder of its modules, which is named after its version.
+fn modules(root: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(root.join("usr/lib/syslog-ng")).unwrap();
+    let mut folders = entries.map(|entry| entry.unwrap().path());
+    folders
+        .find(|folder| folder.join("libafsocket.so").is_file())
+        .unwrap()
+}
+
+/// Its own libraries, and those unpacked with it.
+fn libraries(root: &Path) -> OsString {
+    let mut folders = vec![root.join("usr/lib/syslog-ng")];
+    for parent in ["usr/lib", "lib"].map(|folder| root.join(folder)) {
+        let entries = std::fs::read_dir(parent).into_iter().flatten();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        folders.extend(paths.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")));
+    }
+    std::env::join_paths(folders).unwrap()
+}
+
+fn config(raw: &Path, port: u16, source: &Source<'_>) -> String {
+    let at = format!("ip(\"127.0.0.1\") port({port}) max-connections(10)");
+    // A message that is taken apart is written together again from its parts.
+    let (source, template) = match source {
+        Source::Lines => (
+            format!("network({at} transport(\"tcp\"))"),
+            "<${PRI}>${MSGHDR}${MESSAGE}",
+        ),
+        Source::Octets => (
+            format!("syslog({at} transport(\"tcp\") flags(no-parse))"),
+            "${MESSAGE}",
+        ),
+        Source::MutualTls {
+            server,
+            authority,
+            peer,
+        } => (
+            format!(
+                "syslog({at} transport(\"tls\") flags(no-parse) tls(key-file(\"{}\") \
+                 cert-file(\"{}\") ca-file(\"{}\") peer-verify(required-trusted) \
+                 trusted-dn(\"*CN={peer}*\")))",
+                server.key.display(),
+                server.certificate.display(),
+                authority.certificate.display()
+            ),
+            "${MESSAGE}",
+        ),
+    };
+    format!(
+        "@version: current\noptions {{ log-msg-size(131072); stats-freq(0); flush-lines(1); }};\n\
+         source s {{ {source}; }};\n\
+         destination d {{ file(\"{}\" template(\"{template}\\n\")); }};\n\
+         log {{ source(s); destination(d); }};\n",
+        raw.display()
+    )
+}
