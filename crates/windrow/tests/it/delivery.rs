@@ -189,7 +189,8 @@ fn a_receiver_that_was_away_gets_everything() {
 #[test]
 fn a_slow_receiver_holds_nothing_back() {
     let scratch = Scratch::new();
-    let slow = SlowReceiver::start(64);
+    // 400 bytes a second: less than half a message.
+    let slow = SlowReceiver::start(4);
     let mut service = Service::new(&scratch);
     service.destination("slow", slow.port, &LF);
     service.start();
