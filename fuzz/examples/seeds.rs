@@ -8,13 +8,16 @@
 use std::fs;
 use std::io::Result;
 use std::path::Path;
+use std::sync::Arc;
 
 use windrow_formats::batch::{Encoder, Flags};
 use windrow_formats::event::{Index, parse};
 use windrow_formats::sldc;
 use windrow_formats::wsman::client::{self, Request};
 use windrow_formats::wsman::{Charset, encode};
-use windrow_fuzz::header;
+use windrow_fuzz::journal::storage::Memory;
+use windrow_fuzz::journal::{Entry, Journal, JournalOptions, Start, StateChange};
+use windrow_fuzz::{DIR, VERSION, header};
 
 const SYSTEM: &str = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
     <Provider Name='Microsoft-Windows-Security-Auditing' Guid='{54849625-5478-4994-a5ba-3e3b0328c30d}'/>\
@@ -43,7 +46,77 @@ fn main() -> Result<()> {
         sldc::Encoder::new().encode(&utf16, &mut body);
         write("sldc", number, &body)?;
     }
-    Ok(())
+    write("journal", 0, &journal())
+}
+
+/// A journal of three segments whose run was killed, as the files one after the other with
+/// checksums of zero, which the target's build lets pass.
+fn journal() -> Vec<u8> {
+    let disk = Memory::default();
+    disk.put(&Path::new(DIR).join("VERSION"), VERSION.to_vec());
+    let options = JournalOptions {
+        reserved_bytes: 0,
+        ..JournalOptions::new(DIR)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let runtime = runtime.expect("a runtime of one thread");
+    runtime.block_on(async {
+        let (journal, _) =
+            Journal::open_on(Arc::new(disk.clone()), options).expect("a new journal");
+        let _cursor = journal.cursor("a", Start::Oldest).expect("a new cursor");
+        for number in 0..6_u32 {
+            let state = StateChange {
+                key: format!("host{}", number % 2),
+                value: Some(number.to_string().into_bytes()),
+            };
+            let body = format!("batch {number} ").repeat(5).into_bytes();
+            let entry = Entry {
+                body,
+                events: 1 + number % 3,
+                state: Some(state),
+            };
+            journal.append(entry).await.expect("room in memory");
+            if number % 2 == 1 && number < 5 {
+                journal.seal().await;
+            }
+        }
+        let killed = disk.copy();
+        journal.close().await;
+        files(&killed)
+    })
+}
+
+fn files(disk: &Memory) -> Vec<u8> {
+    let segments = [1, 2, 3].map(|number| format!("{number:016x}.wj"));
+    let names = ["mark".to_owned(), "cursors/a.cursor".to_owned()];
+    let mut out = Vec::new();
+    for (selector, name) in [0, 1, 2, 3, 4]
+        .into_iter()
+        .zip(names.iter().chain(&segments))
+    {
+        let mut contents = disk
+            .contents(&Path::new(DIR).join(name))
+            .unwrap_or_default();
+        if name.ends_with(".wj") {
+            zero_checksums(&mut contents);
+        }
+        out.push(selector);
+        out.extend_from_slice(&(contents.len() as u16).to_le_bytes());
+        out.extend_from_slice(&contents);
+    }
+    out
+}
+
+/// docs/journal-format.md: the segment's block, then frames.
+fn zero_checksums(segment: &mut [u8]) {
+    let mut at = 256;
+    segment[252..256].fill(0);
+    while let Some(frame) = segment.get_mut(at..).filter(|rest| rest.len() >= 96) {
+        let stored = u32::from_le_bytes([frame[8], frame[9], frame[10], frame[11]]);
+        frame[52..56].fill(0);
+        frame[92..96].fill(0);
+        at += 96 + stored as usize;
+    }
 }
 
 fn events() -> Vec<String> {

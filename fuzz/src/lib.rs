@@ -1,9 +1,20 @@
 //! What several targets do with what they parsed.
 
+/// The journal's own sources: through their crate the fuzz build would take its network along.
+#[allow(dead_code, clippy::all)]
+#[path = "../../crates/pipeline/src/journal/mod.rs"]
+pub mod journal;
+
 use std::hint::black_box;
 
 use windrow_formats::batch::{Header, Kind};
 use windrow_formats::event::Event;
+
+/// The folder of the journal that is fuzzed, and its version file: an identity that inputs can
+/// share.
+pub const DIR: &str = "/j";
+/// See [`DIR`].
+pub const VERSION: &[u8] = b"windrow-journal 1\nid 00000000-0000-0000-0000-000000000000\n";
 
 /// Reads every value of an event, so that a span that lies wrong is met.
 pub fn read_everything(event: Event<'_>) {

@@ -347,7 +347,8 @@ fn finish_last(log: &mut Log, last: Survey, torn: Option<Bad>, at_us: i64) -> io
     if let Some(segment) = lock(&shared.catalog).segments.get_mut(&last.number) {
         segment.end = end;
     }
-    if last.seal.is_some() {
+    let is_sealed = last.seal.is_some();
+    if is_sealed && torn.is_none() {
         return Ok(());
     }
     let file = shared
@@ -359,7 +360,7 @@ fn finish_last(log: &mut Log, last: Survey, torn: Option<Bad>, at_us: i64) -> io
     // What the last run wrote may be only in the page cache: nothing is shown before this.
     file.sync_data()?;
     let readable = last.tail.as_ref().is_none_or(|tail| !tail.unreadable);
-    if let Some(id) = last.id.filter(|_| readable) {
+    if let Some(id) = last.id.filter(|_| readable && !is_sealed) {
         let first_seq = last.first_seq.unwrap_or(log.next_seq);
         let active = Active {
             number: last.number,

@@ -157,6 +157,23 @@ fn read(disk: &Memory) -> Vec<(Seq, Seq)> {
     read
 }
 
+/// A sealed segment is never written again, but who knows what ends up behind it.
+#[test]
+fn what_follows_a_seal_is_cut_once() {
+    let disk = killed();
+    let repair = || offline::repair_on(Arc::new(disk.clone()), options()).unwrap();
+    repair();
+    let before = read(&disk);
+    let last = (1..).take_while(|number| disk.contents(&segment_path(*number)).is_some());
+    let last = segment_path(last.last().unwrap());
+    let mut contents = disk.contents(&last).unwrap();
+    contents.extend_from_slice(b"more");
+    disk.put(&last, contents);
+    assert_eq!(repair().torn_bytes, 4);
+    assert_eq!(repair().torn_bytes, 0);
+    assert_eq!(read(&disk), before);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
