@@ -38,7 +38,13 @@ impl Client {
             Ok(stream) => stream,
             Err(error) if is_absent(&error) => return Ok(None),
             Err(error) => {
-                let context = format!("cannot reach the service at {}", socket.display());
+                let context = match error.kind() {
+                    io::ErrorKind::PermissionDenied => format!(
+                        "{} is in a folder that only its owner may look into: run this as that user",
+                        socket.display()
+                    ),
+                    _ => format!("cannot reach the service at {}", socket.display()),
+                };
                 return Err(anyhow::Error::new(error).context(context));
             }
         };

@@ -41,6 +41,9 @@ pub enum DataDirError {
     /// Something else is there.
     #[error("{} holds other files and no VERSION: it is not a folder of windrow's", .0.display())]
     Foreign(PathBuf),
+    /// Data without the file that says what layout it has.
+    #[error("{} holds data and no VERSION: put that file back (its one line is {VERSION} if this windrow wrote the data), or name another folder", .0.display())]
+    Unversioned(PathBuf),
     /// The VERSION file does not say a version.
     #[error("{} does not say a version", .0.display())]
     Unreadable(PathBuf),
@@ -204,8 +207,13 @@ fn without_version(root: &Path) -> DataDirError {
         entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_str().is_some_and(ours)))
     });
     let root = root.to_owned();
+    let has_data = ["journal", "lake"].iter().any(|folder| {
+        fs_err::read_dir(root.join(folder)).is_ok_and(|mut entries| entries.next().is_some())
+    });
     if foreign {
         DataDirError::Foreign(root)
+    } else if has_data {
+        DataDirError::Unversioned(root)
     } else {
         DataDirError::Absent(root)
     }
@@ -342,11 +350,15 @@ mod tests {
         std::fs::write(root.join("VERSION"), [0xff, 0xfe]).unwrap();
         insta::assert_snapshot!(reason(root, Purpose::Read), @"DATA/VERSION does not say a version");
         std::fs::remove_file(root.join("VERSION")).unwrap();
+        std::fs::create_dir(root.join("lake")).unwrap();
+        std::fs::write(root.join("lake/part"), "").unwrap();
+        insta::assert_snapshot!(reason(root, Purpose::Serve), @"DATA holds data and no VERSION: put that file back (its one line is 1 if this windrow wrote the data), or name another folder");
         std::fs::write(root.join("photo.jpg"), "").unwrap();
         insta::assert_snapshot!(reason(root, Purpose::Serve), @"DATA holds other files and no VERSION: it is not a folder of windrow's");
     }
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a test that skips says so")]
     fn a_folder_of_another_user_is_left_alone() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can give a folder away");

@@ -11,8 +11,8 @@ use crate::logging;
 
 /// Show everything at work: simulated Windows machines, the collector, a SIEM, the lake
 ///
-/// Needs no configuration; what it collects stays in a temporary folder, or where --data-dir says. Makes its certificates, starts the
-/// collector on loopback, simulated machines that speak the real protocol over mutual TLS, a syslog receiver and a
+/// Needs no configuration; what it collects stays in a temporary folder, or in the empty one that --data-dir names.
+/// Makes its certificates, starts the collector on loopback, simulated machines that speak the real protocol over mutual TLS, a syslog receiver and a
 /// lake, shows what flows, and proves at the end that nothing was lost.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -49,7 +49,9 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         machines: args.machines,
         rate: args.rate,
         seed: args.seed,
-        root: invocation.loader.data_dir_override().map(PathBuf::from),
+        program: invocation.loader.environment().program.clone(),
+        // Never that of the environment, which is a real one.
+        root: invocation.loader.data_dir_argument().map(PathBuf::from),
     };
     super::runtime()?.block_on(demo::run(&options, &invocation.terminal, out))
 }

@@ -163,7 +163,10 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
             writeln!(out)?;
         }
     }
-    let is_whole = outcome.summary.acknowledged >= outcome.summary.generated;
+    let summary = &outcome.summary;
+    // A fleet that never got a word out has made no events either.
+    let is_heard = summary.subscribed > 0 || summary.machines == 0;
+    let is_whole = is_heard && summary.acknowledged >= summary.generated;
     Ok(match ending {
         Ending::Interrupted => Code::Interrupted,
         Ending::ByItself if is_whole => Code::Ok,

@@ -19,6 +19,8 @@ pub struct Environment {
     /// The locale's character set is UTF-8 (`LC_ALL`, `LC_CTYPE`, `LANG`, in that order), or none is named:
     /// containers name none, and their terminals read UTF-8.
     pub utf8_locale: bool,
+    /// The program as it was called; none when it was found by its name alone.
+    pub program: Option<String>,
     /// The process runs as the superuser, so that the system's folders are its own.
     pub superuser: bool,
     /// `XDG_STATE_HOME`, or `$HOME/.local/state` (XDG Base Directory Specification 0.8).
@@ -32,7 +34,14 @@ impl Environment {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this is the place that reads it")]
     pub fn read() -> Environment {
-        Environment::from_lookup(|name| std::env::var_os(name), superuser())
+        let called = std::env::args_os().next();
+        let by_path = |name: &String| name.contains(std::path::MAIN_SEPARATOR);
+        Environment {
+            program: called
+                .and_then(|name| name.into_string().ok())
+                .filter(by_path),
+            ..Environment::from_lookup(|name| std::env::var_os(name), superuser())
+        }
     }
 
     /// The same from any set of variables, for tests.
@@ -49,6 +58,7 @@ impl Environment {
             no_color: set("NO_COLOR").is_some(),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
             utf8_locale: utf8_locale(set),
+            program: None,
             superuser,
             state_home: absolute("XDG_STATE_HOME").or_else(|| under_home(".local/state")),
             config_home: absolute("XDG_CONFIG_HOME").or_else(|| under_home(".config")),

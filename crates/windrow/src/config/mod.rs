@@ -59,12 +59,10 @@ impl Loader {
         }
     }
 
-    /// The data folder that the command line or the environment names.
+    /// The data folder that the command line names.
     #[must_use]
-    pub fn data_dir_override(&self) -> Option<&Path> {
-        let said = self.overrides.data_dir.as_ref();
-        said.or(self.environment.data_dir.as_ref())
-            .map(PathBuf::as_path)
+    pub fn data_dir_argument(&self) -> Option<&Path> {
+        self.overrides.data_dir.as_deref()
     }
 
     /// The environment this loader looks at.
@@ -127,8 +125,9 @@ impl Loader {
 
 fn read(file: &Path) -> Result<String, ConfigError> {
     let hint = "`windrow config example` prints one to begin with";
-    let metadata = fs_err::metadata(file)
-        .map_err(|error| ConfigError::new(error.to_string()).with_hint(hint))?;
+    let metadata = std::fs::metadata(file).map_err(|error| {
+        ConfigError::new(format!("cannot read {}: {error}", file.display())).with_hint(hint)
+    })?;
     if metadata.len() > limits::MAX_CONFIG_BYTES {
         let limit = units::ByteSize(limits::MAX_CONFIG_BYTES);
         return Err(ConfigError::new(format!(

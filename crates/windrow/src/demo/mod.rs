@@ -55,6 +55,8 @@ pub struct Options {
     pub rate: f64,
     /// The same seed makes the same events.
     pub seed: u64,
+    /// How the program was called, where its name alone would not find it.
+    pub program: Option<String>,
     /// The folder to keep; a new temporary one when absent.
     pub root: Option<PathBuf>,
 }
@@ -71,7 +73,8 @@ pub async fn run(
     let root = match &options.root {
         Some(root) => {
             refuse_used(root)?;
-            root.clone()
+            // The configuration that is written there names everything from it.
+            std::path::absolute(root)?
         }
         None => tempfile::Builder::new()
             .prefix("windrow-demo-")
@@ -110,7 +113,8 @@ pub async fn run(
     service.stop().await;
     stop_receiver.cancel();
     let _ = receiver_task.await;
-    conclude(&proof, &outcome.summary, &status, &root, &file, out)?;
+    conclude(&proof, &outcome.summary, &status, out)?;
+    advise(options, &root, &file, out)?;
     ended?;
     Ok(if proof.holds() {
         Code::Ok
@@ -179,6 +183,7 @@ async fn watch(
     let started = Instant::now();
     let mut screen = Screen::new(terminal);
     let mut ids = Vec::new();
+    let mut counted_after = Duration::ZERO;
     let mut asked: Option<Instant> = None;
     let mut draw = tokio::time::interval(show::DRAW_EVERY);
     let time_is_up = async {
@@ -198,6 +203,7 @@ async fn watch(
             break;
         }
         if asked.is_none_or(|at| at.elapsed() >= ASK_EVERY) {
+            counted_after = started.elapsed();
             ids = proof::rows(service, BY_ID).await?;
             asked = Some(Instant::now());
         }
@@ -207,6 +213,7 @@ async fn watch(
             acknowledged: fleet.acknowledged(),
             received: siem.messages(),
             ids: &ids,
+            counted_after,
             last: &siem.last(),
         };
         screen.show(&now, out)?;
@@ -229,8 +236,6 @@ fn conclude(
     proof: &Proof,
     summary: &Progress,
     status: &Status,
-    root: &Path,
-    file: &Path,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
     let verdict = match proof.holds() {
@@ -259,22 +264,27 @@ fn conclude(
         summary.ack_p99_ms,
         status.journal.bytes / 1000,
         status.journal.durable_seq,
-    )?;
+    )
+}
+
+/// Says what to do next, with what was collected.
+fn advise(options: &Options, root: &Path, file: &Path, out: &mut dyn Write) -> std::io::Result<()> {
     let root = root.display();
+    let windrow = options.program.as_deref().unwrap_or("windrow");
     writeln!(out, "\nlook further:")?;
     writeln!(
         out,
-        "  windrow --data-dir {root} query \"select event_id, count(*) n from events group by 1 order by n desc\""
+        "  {windrow} --data-dir {root} query \"select event_id, count(*) n from events group by 1 order by n desc\""
     )?;
     writeln!(
         out,
-        "  windrow --data-dir {root} query \"select time, computer, target_user, ip_address from events where event_id = 4625 order by time desc limit 10\""
+        "  {windrow} --data-dir {root} query \"select time, computer, target_user, ip_address from events where event_id = 4625 order by time desc limit 10\""
     )?;
     writeln!(
         out,
-        "  windrow --data-dir {root} report distribution --bucket 10s"
+        "  {windrow} --data-dir {root} report distribution --bucket 10s"
     )?;
-    writeln!(out, "  windrow --data-dir {root} verify")?;
+    writeln!(out, "  {windrow} --data-dir {root} verify")?;
     writeln!(out, "  the configuration: {}", file.display())?;
     writeln!(out, "  when you are done: rm -r {root}")?;
     out.flush()

@@ -15,6 +15,8 @@ pub(super) const DRAW_EVERY: Duration = Duration::from_millis(500);
 const LINE_EVERY: Duration = Duration::from_secs(5);
 /// Rows of the table of event ids.
 const IDS_SHOWN: usize = 8;
+/// Columns of a channel's name.
+const CHANNEL: usize = 14;
 /// Columns of a bar.
 const BAR: u64 = 24;
 
@@ -28,8 +30,10 @@ pub(super) struct Snapshot<'a> {
     pub(super) acknowledged: u64,
     /// Messages the receiver got.
     pub(super) received: u64,
-    /// Rows of channel, event_id, n and per_second, most frequent first.
+    /// Rows of channel, event_id and n, most frequent first.
     pub(super) ids: &'a [Value],
+    /// Time from the start until these were counted.
+    pub(super) counted_after: Duration,
     /// The receiver's last messages.
     pub(super) last: &'a [String],
 }
@@ -51,9 +55,9 @@ impl Screen {
     /// The terminal's, or plain lines.
     pub(super) fn new(terminal: &Terminal) -> Screen {
         Screen {
-            on_terminal: terminal.stdout_is_terminal,
+            on_terminal: terminal.stdout_can_redraw,
             unicode: terminal.unicode,
-            width: terminal.width.clamp(60, 160),
+            width: terminal.width.clamp(40, 160),
             paint: terminal.paint(),
             drawn: 0,
             printed_at: None,
@@ -78,7 +82,9 @@ impl Screen {
             return Ok(());
         }
         self.printed_at = Some(Instant::now());
-        writeln!(out, "{}", self.line(now))?;
+        for line in plain(now, self.rate) {
+            writeln!(out, "{line}")?;
+        }
         out.flush()
     }
 
@@ -99,34 +105,35 @@ impl Screen {
         }
     }
 
-    fn line(&self, now: &Snapshot<'_>) -> String {
-        let lake = now.status.lake.as_ref().map_or(0, |lake| lake.position);
-        format!(
-            "{:>4} s  {:>8} acknowledged  {:>7.0} events/s  {:>8} at the SIEM  lake to {} of {}",
-            now.elapsed.as_secs(),
-            now.acknowledged,
-            self.rate,
-            now.received,
-            lake,
-            now.status.journal.durable_seq,
-        )
-    }
-
     fn picture(&self, now: &Snapshot<'_>) -> Vec<String> {
         let fit = |line: &str| shortened(line, self.width);
-        let mut lines = vec![self.paint.bold(&fit(&self.line(now))), String::new()];
+        let mut lines = vec![
+            self.paint.bold(&fit(&machines(now, self.rate))),
+            fit(&format!("        {}", arrived(now))),
+            String::new(),
+        ];
         let most = now.ids.first().and_then(|row| row["n"].as_u64());
         for row in now.ids.iter().take(IDS_SHOWN) {
-            let n = row["n"].as_u64().unwrap_or(0);
-            let id = row["event_id"].as_u64().unwrap_or(0);
-            let channel = row["channel"].as_str().unwrap_or("");
-            let rate = n as f64 / now.elapsed.as_secs_f64().max(1.0);
-            let text = fit(&format!("  {channel:<14} {id:>6} {n:>9} {rate:>8.1}/s  "));
-            let bar = self.bar(n, most.unwrap_or(1).max(1));
+            let Counted { channel, id, n } = Counted::of(row);
+            let rate = now.per_second(n);
+            let channel = shortened(channel, CHANNEL + 1);
+            let text = fit(&format!(
+                "  {channel:<CHANNEL$} {id:>6} {n:>9} {rate:>8.1}/s  "
+            ));
+            let room = self.width.saturating_sub(text.chars().count() + 1);
+            let bar: String = self
+                .bar(n, most.unwrap_or(1).max(1))
+                .chars()
+                .take(room)
+                .collect();
             lines.push(format!("{text}{}", self.paint.cyan(&bar)));
         }
         lines.push(String::new());
-        lines.extend(now.last.iter().map(|line| self.paint.dim(&fit(line))));
+        lines.extend(
+            now.last
+                .iter()
+                .map(|line| self.paint.dim(&fit(&core_of(line)))),
+        );
         lines
     }
 
@@ -134,6 +141,78 @@ impl Screen {
         let block = if self.unicode { "█" } else { "#" };
         let length = usize::try_from(n * BAR / most).unwrap_or(0).max(1);
         block.repeat(length)
+    }
+}
+
+impl Snapshot<'_> {
+    fn per_second(&self, events: u64) -> f64 {
+        events as f64 / self.counted_after.as_secs_f64().max(1.0)
+    }
+}
+
+/// One row of the counts.
+struct Counted<'a> {
+    channel: &'a str,
+    id: u64,
+    n: u64,
+}
+
+impl Counted<'_> {
+    fn of(row: &Value) -> Counted<'_> {
+        Counted {
+            channel: row["channel"].as_str().unwrap_or(""),
+            id: row["event_id"].as_u64().unwrap_or(0),
+            n: row["n"].as_u64().unwrap_or(0),
+        }
+    }
+}
+
+/// What the machines were told is safe.
+fn machines(now: &Snapshot<'_>, rate: f64) -> String {
+    let (seconds, acknowledged) = (now.elapsed.as_secs(), now.acknowledged);
+    format!("{seconds:>4} s  {acknowledged:>8} acknowledged  {rate:>7.0} events/s")
+}
+
+/// What has come to the other end.
+fn arrived(now: &Snapshot<'_>) -> String {
+    let lake = now.status.lake.as_ref().map_or(0, |lake| lake.position);
+    let (received, durable) = (now.received, now.status.journal.durable_seq);
+    format!("{received:>8} at the SIEM      lake to {lake} of {durable}")
+}
+
+/// The same for a file or a pipe: counts, what is most frequent, and the last message as it came.
+fn plain(now: &Snapshot<'_>, rate: f64) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{}  {}",
+        machines(now, rate),
+        arrived(now).trim_start()
+    )];
+    let frequent: Vec<String> = now
+        .ids
+        .iter()
+        .take(IDS_SHOWN)
+        .map(|row| {
+            let Counted { channel, id, n } = Counted::of(row);
+            format!("{channel} {id} {:.1}/s", now.per_second(n))
+        })
+        .collect();
+    if !frequent.is_empty() {
+        lines.push(shortened(
+            &format!("        {}", frequent.join(", ")),
+            usize::MAX,
+        ));
+    }
+    let last = now.last.last().map(|line| format!("        {line}"));
+    lines.extend(last.map(|line| shortened(&line, usize::MAX)));
+    lines
+}
+
+/// A message without what is the same in all of them: its beginning up to the signature.
+fn core_of(line: &str) -> String {
+    const DEVICE: &str = "|Microsoft|Microsoft Azure Stack|1.0|";
+    match line.split_once(DEVICE) {
+        Some((_, core)) => format!("CEF …|{core}"),
+        None => line.to_owned(),
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Color {
 pub struct Terminal {
     /// Somebody reads stdout as it comes.
     pub stdout_is_terminal: bool,
+    /// The same, and its cursor can be moved: a picture may stay in place.
+    pub stdout_can_redraw: bool,
     /// Somebody reads stderr as it comes, and its cursor can be moved: progress may be shown.
     pub stderr_is_terminal: bool,
     /// stdout may carry colours.
@@ -47,6 +49,7 @@ impl Terminal {
         };
         Terminal {
             stdout_is_terminal,
+            stdout_can_redraw: stdout_is_terminal && !environment.dumb_terminal,
             stderr_is_terminal: stderr_is_terminal && !environment.dumb_terminal,
             color: allowed(stdout_is_terminal),
             stderr_color: allowed(stderr_is_terminal),

@@ -130,9 +130,6 @@ impl Sinks {
         destination: Destination,
         journal: &Journal,
     ) -> anyhow::Result<()> {
-        for warning in destination.warnings() {
-            tracing::warn!(sink = name, "{warning}");
-        }
         let cursor = journal
             .cursor(&cursor_name(name), Start::Newest)
             .with_context(|| format!("sink.syslog.{name}"))?;

@@ -126,7 +126,15 @@ fn open_journal(config: &checked::Config, data_dir: &DataDir) -> anyhow::Result<
         );
     }
     for damage in &recovery.damage {
-        tracing::error!(segment = damage.segment, from = damage.from, to = damage.to, gap = ?damage.gap, kept_at = ?damage.copy, "the journal is damaged here; the bytes are kept aside");
+        tracing::error!(
+            segment = damage.segment,
+            from = damage.from,
+            to = damage.to,
+            first_seq = damage.gap.map(|gap| gap.first_seq),
+            last_seq = damage.gap.map(|gap| gap.last_seq),
+            kept_at = damage.copy.as_ref().map(|path| path.display().to_string()),
+            "the journal is damaged here; the bytes are kept aside"
+        );
     }
     Ok(journal)
 }

@@ -174,6 +174,7 @@ fn the_report_shows_result_and_cure() {
     let show = |format, unicode| {
         let terminal = Terminal {
             stdout_is_terminal: false,
+            stdout_can_redraw: false,
             stderr_is_terminal: false,
             color: false,
             stderr_color: false,

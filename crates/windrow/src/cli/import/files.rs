@@ -38,17 +38,34 @@ pub(super) struct Files {
 pub(super) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
     let mut files = Files::default();
     for path in paths {
-        let found = fs_err::metadata(path).map_err(|error| UsageError(error.to_string()))?;
+        let found = std::fs::metadata(path).map_err(|error| not_there(path, &error))?;
         if found.is_dir() {
             files.walk(path);
-        } else {
+        } else if found.is_file() {
             files.add(path.clone(), found.len());
+        } else {
+            // A pipe cannot be read twice, and a device has no end.
+            let reason = "neither a file nor a folder".to_owned();
+            files.unreadable.push((path.clone(), reason));
         }
     }
     if files.files.is_empty() && files.unreadable.is_empty() {
-        return Err(UsageError("there are no .evtx files here".to_owned()));
+        let paths: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        let message = format!("there are no .evtx files in {}", paths.join(", "));
+        return Err(UsageError(message));
     }
     Ok(files)
+}
+
+fn not_there(path: &Path, error: &std::io::Error) -> UsageError {
+    let path = path.display();
+    UsageError(match error.kind() {
+        std::io::ErrorKind::NotFound => format!("there is no file or folder {path}"),
+        _ => format!("cannot look at {path}: {error}"),
+    })
 }
 
 impl Files {

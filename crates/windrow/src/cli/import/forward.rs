@@ -93,6 +93,12 @@ impl Forwarder {
         };
         let mut moved = Instant::now();
         let mut left = unsent(&service.status());
+        if left > 0 && progress.is_hidden() {
+            let seconds = STALL_MAX.as_secs();
+            tracing::info!(
+                "{left} events wait for the sinks; without any delivery for {seconds} s the journal keeps them"
+            );
+        }
         while left > 0 && moved.elapsed() < STALL_MAX && !stop.is_cancelled() {
             progress.set_message(format!("{} events wait for the sinks", thousands(left)));
             tokio::select! {

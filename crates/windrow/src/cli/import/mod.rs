@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use jiff::tz::TimeZone;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use windrow_lake::{Appended, Lake};
@@ -84,7 +85,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     })
 }
 
-/// Reads and commits, each while the other does. Ctrl-C ends the reading; what was read until then is kept.
+/// Reads and commits, each while the other does. Ctrl-C or SIGTERM ends the reading; what was read until then is kept.
 async fn import(
     config: &checked::Config,
     files: Files,
@@ -133,7 +134,12 @@ async fn import(
 }
 
 async fn cancel_on_interrupt(stop: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        stop.cancel();
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        Ok(()) = tokio::signal::ctrl_c() => stop.cancel(),
+        Some(()) = terminate.recv() => stop.cancel(),
+        else => {}
     }
 }

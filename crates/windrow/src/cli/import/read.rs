@@ -102,7 +102,12 @@ impl Reader {
                 files.files.len(),
                 thousands(self.summary.events())
             ));
-            if self.stop.is_cancelled() || self.read_file(file, begun_bytes).is_err() {
+            let read = match self.stop.is_cancelled() {
+                true => Err(Gone),
+                false => self.read_file(file, begun_bytes),
+            };
+            if read.is_err() || self.stop.is_cancelled() {
+                self.summary.unread = (files.files.len() - number) as u64;
                 break;
             }
             begun_bytes += file.bytes;

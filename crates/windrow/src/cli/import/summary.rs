@@ -18,8 +18,9 @@ use crate::titles::title;
 const NAMES_MAX: usize = 10_000;
 /// Lines shown of one kind to people.
 const LINES_SHOWN: usize = 12;
-/// Damages shown to people, and told in JSON.
-const DAMAGES_SHOWN: usize = 20;
+/// Damaged files shown to people, and damages of each; damages told in JSON.
+const DAMAGED_FILES_SHOWN: usize = 100;
+const DAMAGES_SHOWN: usize = 6;
 const DAMAGES_MAX: usize = 10_000;
 /// A clock that shows less or more was wrong: 1990 to 2100.
 const SANE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
@@ -85,6 +86,8 @@ pub(super) struct Summary {
     pub(super) new: u64,
     /// Events that it had, or that came twice in the files.
     pub(super) known: u64,
+    /// Files that were not read to their end, since it was interrupted.
+    pub(super) unread: u64,
     /// Time it took.
     pub(super) took: Duration,
     /// What became of the events that were to be forwarded.
@@ -192,6 +195,7 @@ impl Summary {
     pub(super) fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let json = serde_json::to_string_pretty(&Json {
             files: self.files,
+            unread: self.unread,
             bytes: self.bytes,
             events: self.events,
             new: self.new,
@@ -242,6 +246,13 @@ impl Summary {
             "{events} in {count} {files} ({size}), {:.1} s",
             self.took.as_secs_f64()
         )?;
+        if self.unread > 0 {
+            let unread = format!(
+                "interrupted: {} files were not read to their end",
+                thousands(self.unread)
+            );
+            writeln!(out, "{}", paint.yellow(&unread))?;
+        }
         writeln!(
             out,
             "{} new, {} known already",
@@ -275,24 +286,44 @@ impl Summary {
         // What was lost comes first; within it, the order of the files.
         let mut damages: Vec<&Damage> = self.damages.iter().collect();
         damages.sort_by_key(|damage| !damage.lost);
-        let mut file = "";
-        for damage in damages.iter().take(DAMAGES_SHOWN) {
-            if damage.file != file {
-                writeln!(out, "  {}", escape(&damage.file))?;
-                file = &damage.file;
+        let files: Vec<&[&Damage]> = damages
+            .chunk_by(|one, next| one.file == next.file && one.lost == next.lost)
+            .collect();
+        for of_file in files.iter().take(DAMAGED_FILES_SHOWN) {
+            writeln!(out, "  {}", escape(&of_file[0].file))?;
+            let runs = merged(of_file);
+            for damage in runs.iter().take(DAMAGES_SHOWN) {
+                writeln!(out, "    {}{}", damage.place(), escape(&damage.reason))?;
             }
-            writeln!(out, "    {}{}", damage.place(), escape(&damage.reason))?;
+            if let more @ 1.. = runs.len().saturating_sub(DAMAGES_SHOWN) {
+                writeln!(out, "    and {} more", thousands(more as u64))?;
+            }
         }
-        let more = self.damage_count.saturating_sub(DAMAGES_SHOWN as u64);
-        if more > 0 {
-            writeln!(
-                out,
-                "  and {} more (--output json names them)",
-                thousands(more)
-            )?;
+        if let more @ 1.. = files.len().saturating_sub(DAMAGED_FILES_SHOWN) {
+            writeln!(out, "  and more in {} files", thousands(more as u64))?;
         }
-        Ok(())
+        if let more @ 1.. = self.damage_count.saturating_sub(self.damages.len() as u64) {
+            writeln!(out, "  and {} that were only counted", thousands(more))?;
+        }
+        writeln!(out, "  (--output json names each)")
     }
+}
+
+/// Neighbours that have the same thing wrong with them, as one.
+fn merged(damages: &[&Damage]) -> Vec<Damage> {
+    let mut runs: Vec<Damage> = Vec::new();
+    for damage in damages {
+        if let (Some(run), Some((first, last))) = (runs.last_mut(), damage.records)
+            && let Some((_, run_last)) = &mut run.records
+            && (run.chunk, &run.reason) == (damage.chunk, &damage.reason)
+            && first == run_last.saturating_add(1)
+        {
+            *run_last = last;
+        } else {
+            runs.push((*damage).clone());
+        }
+    }
+    runs
 }
 
 impl Damage {
@@ -330,6 +361,7 @@ struct ById {
 #[derive(Serialize)]
 struct Json<'a> {
     files: u64,
+    unread: u64,
     bytes: u64,
     events: u64,
     new: u64,
@@ -514,16 +546,22 @@ mod tests {
         summary
     }
 
-    #[test]
-    fn people_read_what_matters_first() {
-        let terminal = Terminal {
+    /// A terminal without colours.
+    fn paper() -> Terminal {
+        Terminal {
             stdout_is_terminal: true,
+            stdout_can_redraw: true,
             stderr_is_terminal: true,
             color: false,
             stderr_color: false,
             unicode: true,
             width: 80,
-        };
+        }
+    }
+
+    #[test]
+    fn people_read_what_matters_first() {
+        let terminal = paper();
         let mut out = Vec::new();
         sample()
             .write_text(&mut out, &TimeZone::UTC, &terminal)
@@ -569,6 +607,43 @@ mod tests {
             chunk 3, records 463 to 470: cut short
           b\u{1b}.evtx
             not EVTX
+          (--output json names each)
+        ");
+    }
+
+    #[test]
+    fn neighbours_with_the_same_damage_are_one_line() {
+        let damage = |file: &str, first, last, reason: &str| Damage {
+            file: file.into(),
+            chunk: Some(1),
+            records: Some((first, last)),
+            reason: reason.into(),
+            lost: true,
+        };
+        let mut summary = Summary::default();
+        for id in 92..=171 {
+            summary.damage(damage("a.evtx", id, id, "unfinished"));
+        }
+        for id in (200..220).step_by(2) {
+            summary.damage(damage("a.evtx", id, id, "cut"));
+        }
+        summary.damage(damage("b.evtx", 1, 4, "cut"));
+        let mut out = Vec::new();
+        let paint = paper().paint();
+        summary.write_damages(&mut out, paint).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        Damaged
+          a.evtx
+            chunk 1, records 92 to 171: unfinished
+            chunk 1, record 200: cut
+            chunk 1, record 202: cut
+            chunk 1, record 204: cut
+            chunk 1, record 206: cut
+            chunk 1, record 208: cut
+            and 5 more
+          b.evtx
+            chunk 1, records 1 to 4: cut
+          (--output json names each)
         ");
     }
 

@@ -261,6 +261,7 @@ mod tests {
     fn drawn(unicode: bool, counts: &[Count]) -> String {
         let terminal = Terminal {
             stdout_is_terminal: true,
+            stdout_can_redraw: true,
             stderr_is_terminal: true,
             color: false,
             stderr_color: false,
