@@ -140,9 +140,11 @@ impl Survey {
         if self.tree.leaves() == 0 {
             self.first_at_us = header.committed_at_us;
         }
+        // Sequences go forward, whatever a frame claims: none is given twice.
+        let so_far = self.tip.and(self.end_seq).unwrap_or_default();
+        self.end_seq = Some(header.end_seq().max(so_far));
         self.tip = Some(hash);
         self.first_seq.get_or_insert(header.first_seq);
-        self.end_seq = Some(header.end_seq());
         if header.kind != Kind::Seal {
             self.tree.push(&hash);
             self.last_at_us = header.committed_at_us;

@@ -174,6 +174,30 @@ fn what_follows_a_seal_is_cut_once() {
     assert_eq!(read(&disk), before);
 }
 
+/// A frame whose sequences go back takes none from those before it, even without a mark.
+#[test]
+fn a_sequence_that_went_back_is_not_given_twice() {
+    let disk = killed();
+    let frames = frames(&disk);
+    let [.., (before_in, _, _, before), (number, from, _, last)] = &frames[..] else {
+        panic!("too few frames");
+    };
+    assert_eq!(before_in, number);
+    let lied = Header {
+        first_seq: 1,
+        ..last.clone()
+    };
+    let mut contents = disk.contents(&segment_path(*number)).unwrap();
+    let from = *from as usize;
+    contents[from..from + HEADER_BYTES].copy_from_slice(&lied.encode());
+    disk.put(&segment_path(*number), contents);
+    disk.put(&Path::new(DIR).join(MARK_FILE), Vec::new());
+    let held = read(&disk);
+    let recovery = offline::repair_on(Arc::new(disk.clone()), options()).unwrap();
+    assert!(recovery.next_seq >= before.end_seq(), "{recovery:?}");
+    assert_eq!(read(&disk), held);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 
