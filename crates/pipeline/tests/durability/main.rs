@@ -2,7 +2,7 @@
 //!
 //! The child appends and says which entries were acknowledged; whatever happens to it, all of
 //! them must be found afterwards, byte for byte. Rounds that mount disk images need root and
-//! are run by `rigs/journal`.
+//! are run by `./test rigs`.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
@@ -115,7 +115,7 @@ fn a_journal_is_not_opened_twice_by_processes() {
 }
 
 #[test]
-#[ignore = "mounts disk images; rigs/journal runs it"]
+#[ignore = "mounts disk images; ./test rigs"]
 fn nothing_acknowledged_is_lost_to_power_cuts() {
     let rig = disks::PowerCut::new();
     let (mut cuts, mut total) = (0, 0);
@@ -130,7 +130,7 @@ fn nothing_acknowledged_is_lost_to_power_cuts() {
 
 /// The control: without fdatasync the same rig finds losses.
 #[test]
-#[ignore = "mounts disk images; rigs/journal runs it"]
+#[ignore = "mounts disk images; ./test rigs"]
 fn without_fdatasync_power_cuts_lose_what_was_acknowledged() {
     let rig = disks::PowerCut::new();
     let losses: Vec<String> = (0..4)
@@ -147,7 +147,7 @@ fn without_fdatasync_power_cuts_lose_what_was_acknowledged() {
 }
 
 #[test]
-#[ignore = "mounts a disk; rigs/journal runs it"]
+#[ignore = "mounts a disk; ./test rigs"]
 fn a_full_disk_refuses_keeps_serving_and_resumes_by_itself() {
     disks::full_disk();
 }
