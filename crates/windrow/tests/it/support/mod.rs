@@ -14,6 +14,9 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
 /// How long anything on loopback may take before it counts as never. Long, because a busy
 /// machine is not a failure; nothing waits longer than it has to.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
@@ -90,6 +93,14 @@ pub(crate) fn free_port() -> u16 {
         UdpSocket::bind(("127.0.0.1", port)).ok()?;
         Some(port)
     })
+}
+
+/// Chance for a test, which says how to have the same again.
+pub(crate) fn chance() -> StdRng {
+    let given = std::env::var("WINDROW_TEST_SEED").ok();
+    let seed = given.map_or_else(rand::random, |seed| seed.parse().unwrap());
+    eprintln!("again with WINDROW_TEST_SEED={seed}");
+    StdRng::seed_from_u64(seed)
 }
 
 /// Whether a program that the test needs is installed. Says so when not.
