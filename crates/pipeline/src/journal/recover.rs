@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::Seq;
 use super::catalog::{Catalog, Phase, Segment};
-use super::frame::{self, Hash, Header, Kind, StateChange};
+use super::frame::{self, Hash, Header, Kind};
 use super::loss::{self, Gap, GapReason};
 use super::mark::Mark;
 use super::merkle::Tree;
@@ -45,7 +45,8 @@ pub(super) struct Survey {
     pub tail: Option<Bad>,
     /// All states at the segment's start, if the snapshot is whole.
     pub snapshot: Option<State>,
-    pub changes: Vec<StateChange>,
+    /// The last change of every key: a segment may change one thousands of times.
+    pub changes: BTreeMap<String, Option<Vec<u8>>>,
     /// Frames that hold entries.
     pub entry_frames: u64,
 }
@@ -98,7 +99,7 @@ pub(super) fn survey(
         damage: Vec::new(),
         tail: None,
         snapshot: None,
-        changes: Vec::new(),
+        changes: BTreeMap::new(),
         entry_frames: 0,
     };
     let mut snapshot = Some(State::default());
@@ -157,8 +158,8 @@ impl Survey {
             Kind::Entries => {
                 self.entry_frames += 1;
                 if let Ok(entries) = frame::decode_entries(header, Bytes::from(raw)) {
-                    self.changes
-                        .extend(entries.into_iter().filter_map(|e| e.state));
+                    let changes = entries.into_iter().filter_map(|e| e.state);
+                    self.changes.extend(changes.map(|c| (c.key, c.value)));
                 }
             }
             Kind::Snapshot { last } => {
@@ -503,7 +504,9 @@ fn replay(surveys: &BTreeMap<u64, Survey>) -> State {
             state = snapshot.clone();
         }
         first = false;
-        survey.changes.iter().for_each(|change| state.apply(change));
+        for (key, value) in &survey.changes {
+            state.change(key, value.as_deref());
+        }
     }
     state
 }

@@ -42,9 +42,14 @@ impl State {
 
     /// Applies one change.
     pub(super) fn apply(&mut self, change: &StateChange) {
-        match &change.value {
-            Some(value) => self.set(&change.key, value),
-            None => self.remove(&change.key),
+        self.change(&change.key, change.value.as_deref());
+    }
+
+    /// Gives a key a value, or forgets it.
+    pub(super) fn change(&mut self, key: &str, value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.set(key, value),
+            None => self.remove(key),
         }
     }
 

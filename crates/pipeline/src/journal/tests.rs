@@ -2,6 +2,7 @@
 
 mod damage;
 mod hostile;
+mod recovery;
 
 use super::*;
 
