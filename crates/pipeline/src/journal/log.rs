@@ -22,7 +22,7 @@ use super::segment::{Previous, SEGMENT_HEADER_BYTES, Seal, SealedBy, SegmentHead
 use super::shared::Shared;
 use super::slots::Slots;
 use super::storage::{DiskFile, Open, is_full};
-use super::{Entry, Pressure, Seq};
+use super::{Entry, Seq};
 
 /// Why a group was not committed. Nothing of it is in the journal, now or after a restart,
 /// unless the disk kept bytes it said it had not.
@@ -51,6 +51,8 @@ pub(super) struct Log {
     pub(super) mark: Slots,
     pub(super) packer: Packer,
     pub(super) ballast: Ballast,
+    /// An append was refused for want of room, and nothing says that there is room again.
+    pub(super) refused: bool,
 }
 
 /// What went wrong with a segment, and what that means for its file.
@@ -82,10 +84,30 @@ impl Log {
             events,
             entries: group.len() as u32,
         };
+        let changes = || group.iter().filter_map(|(entry, _)| entry.state.as_ref());
+        let outcome = self.commit_with_room(&mut raw, counts, changes, origin, at_us);
+        match &outcome {
+            // One of our own proves nothing: it may have taken the reserved room.
+            Ok(_) if origin == Origin::Source => self.refused = false,
+            Err(CommitError::Full) => self.refused = true,
+            _ => {}
+        }
+        self.publish_pressure();
+        outcome
+    }
+
+    /// Commits an encoded body, and makes room for it as far as the policy allows.
+    fn commit_with_room<'a, C: Iterator<Item = &'a StateChange>>(
+        &mut self,
+        raw: &mut Vec<u8>,
+        counts: Counts,
+        changes: impl Fn() -> C,
+        origin: Origin,
+        at_us: i64,
+    ) -> Result<Seq, CommitError> {
         self.make_room(raw.len() as u64, origin, at_us)?;
         loop {
-            let changes = group.iter().filter_map(|(entry, _)| entry.state.as_ref());
-            match self.commit_raw(&mut raw, counts, changes, at_us) {
+            match self.commit_raw(raw, counts, changes(), at_us) {
                 Err(CommitError::Full) if self.free_disk(origin, at_us) => {}
                 outcome => return outcome,
             }
@@ -108,10 +130,7 @@ impl Log {
                     self.publish(std::mem::take(raw), counts, changes, at_us);
                     return Ok(first_seq);
                 }
-                Err(Trouble::Full) => {
-                    self.shared.pressure.send_replace(Pressure::Full);
-                    return Err(CommitError::Full);
-                }
+                Err(Trouble::Full) => return Err(CommitError::Full),
                 Err(Trouble::Broken(error)) => {
                     tracing::error!(%error, "journal segment given up after a failed write; the frame goes to a new one");
                     self.shared.metrics.poisoned_segments.inc();
@@ -428,7 +447,6 @@ impl Log {
             self.keep_hot(raw, first_seq, counts, at_us);
         }
         self.shared.durable.send_replace(self.next_seq - 1);
-        self.publish_pressure();
     }
 
     fn keep_hot(&self, raw: Vec<u8>, first_seq: Seq, counts: Counts, at_us: i64) {

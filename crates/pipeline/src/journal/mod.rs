@@ -166,7 +166,7 @@ pub enum Pressure {
     Warn,
     /// From 95 %: answer sources late.
     Slow,
-    /// Appends are refused, or the oldest is dropped.
+    /// Appends are refused. It lasts until one of a source succeeds or segments are removed.
     Full,
 }
 
@@ -179,6 +179,14 @@ impl Pressure {
             95..100 => Pressure::Slow,
             _ => Pressure::Full,
         }
+    }
+
+    /// What comes after this one. A warning is taken back only when the journal is 5 % below the
+    /// line, so that a journal which lives at a line does not say so with every segment.
+    fn then(self, used: u64, limit: u64) -> Pressure {
+        let now = Pressure::of(used, limit);
+        let lingering = Pressure::of(used.saturating_add(limit / 20), limit).min(Pressure::Slow);
+        now.max(self.min(lingering))
     }
 }
 

@@ -128,6 +128,7 @@ pub(super) fn open(
         mark: mark_slots,
         packer,
         ballast,
+        refused: false,
     };
     let recovery = repair(&mut log, findings, at_us).map_err(to_error)?;
     Ok(Opened {

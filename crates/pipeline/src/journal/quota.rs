@@ -101,7 +101,6 @@ impl Log {
             rounds -= 1;
             let may_drop = self.shared.options.when_full == WhenFull::DropOldest && rounds > 0;
             if !may_drop || !self.drop_oldest(at_us)? {
-                self.shared.pressure.send_replace(Pressure::Full);
                 return Err(CommitError::Full);
             }
         }
@@ -264,6 +263,8 @@ impl Log {
                 .remove(&dir.join(file_name(segment.number)));
             if let Err(error) = removed.and_then(|()| self.shared.disk.sync_dir(&dir)) {
                 tracing::warn!(%error, segment = segment.number, "journal segment could not be removed");
+            } else {
+                self.refused = false;
             }
         }
     }
@@ -276,9 +277,13 @@ impl Log {
         metrics
             .quota_bytes
             .set(self.shared.options.quota_bytes as i64);
-        let pressure = Pressure::of(used, self.limit(Origin::Source));
-        self.shared
-            .pressure
-            .send_if_modified(|old| std::mem::replace(old, pressure) != pressure);
+        let limit = self.limit(Origin::Source);
+        self.shared.pressure.send_if_modified(|old| {
+            let new = match self.refused {
+                true => Pressure::Full,
+                false => old.then(used, limit),
+            };
+            std::mem::replace(old, new) != new
+        });
     }
 }

@@ -3,6 +3,7 @@
 mod damage;
 mod hostile;
 mod recovery;
+mod room;
 
 use super::*;
 
