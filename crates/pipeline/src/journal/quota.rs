@@ -201,23 +201,26 @@ impl Log {
         Ok(true)
     }
 
-    /// Puts gaps that readers met on signed record.
+    /// Puts gaps that readers met on signed record; those that find no room wait for the next time.
     pub(super) fn record_noticed(&mut self, at_us: i64) {
         let noticed = std::mem::take(&mut *lock(&self.shared.noticed));
-        for gap in noticed {
-            self.shared
-                .metrics
-                .damaged_events
-                .inc_by(gap.last_seq - gap.first_seq + 1);
+        let mut left = noticed.into_iter();
+        while let Some(gap) = left.next() {
             if self.record(gap, at_us).is_err() {
                 tracing::warn!(
                     first = gap.first_seq,
                     last = gap.last_seq,
                     "loss could not be put on record yet"
                 );
-                lock(&self.shared.noticed).push(gap);
+                let mut waiting: Vec<Gap> = std::iter::once(gap).chain(left).collect();
+                let mut noticed = lock(&self.shared.noticed);
+                noticed.retain(|newer| !waiting.contains(newer));
+                waiting.append(&mut noticed);
+                *noticed = waiting;
                 return;
             }
+            let events = gap.last_seq - gap.first_seq + 1;
+            self.shared.metrics.damaged_events.inc_by(events);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The journal as its callers see it, on the operating system's files.
 
 mod damage;
+mod faults;
 mod hostile;
 mod recovery;
 mod room;

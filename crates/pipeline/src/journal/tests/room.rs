@@ -1,5 +1,11 @@
 //! What happens when there is no room left, by quota or on the disk.
 
+use std::sync::Arc;
+
+use super::super::log::Log;
+use super::super::open;
+use super::damage::DIR;
+use super::faults::Faulty;
 use super::*;
 
 fn small(dir: &tempfile::TempDir) -> JournalOptions {
@@ -48,4 +54,54 @@ fn a_warning_lasts_until_the_line_is_well_undershot() {
         Normal, Warn, Warn, Warn, Normal, Warn, Slow, Slow, Warn, Full, Slow, Normal,
     ];
     assert_eq!(seen, wanted);
+}
+
+/// A journal on a disk that a test can fill.
+fn log_on(disk: &Faulty, options: JournalOptions) -> Log {
+    let disk = Arc::new(disk.clone());
+    open::open(disk, options, 1).unwrap().log
+}
+
+fn tiny() -> JournalOptions {
+    JournalOptions {
+        segment_bytes: 8 << 10,
+        quota_bytes: 1 << 20,
+        reserved_bytes: 32 << 10,
+        keep_segments: 0,
+        ..JournalOptions::new(DIR)
+    }
+}
+
+fn damaged(first_seq: Seq, last_seq: Seq) -> Gap {
+    Gap {
+        first_seq,
+        last_seq,
+        reason: GapReason::Damaged,
+    }
+}
+
+#[test]
+fn a_loss_that_finds_no_room_waits_and_is_counted_once() {
+    let disk = Faulty::default();
+    let mut log = log_on(&disk, tiny());
+    for _ in 0..10 {
+        log.commit(&[(&noise(500), Origin::Source)], 1).unwrap();
+    }
+    log.ballast.release(&log.shared);
+    let shared = Arc::clone(&log.shared);
+    for (first, last) in [(2, 2), (4, 5), (7, 7)] {
+        shared.notice(damaged(first, last));
+    }
+    disk.leave(0);
+    for _ in 0..3 {
+        log.record_noticed(2);
+        assert_eq!(lock(&shared.noticed).len(), 3);
+    }
+    assert_eq!(shared.metrics.damaged_events.get(), 0);
+    disk.leave(1 << 20);
+    log.record_noticed(3);
+    assert!(lock(&shared.noticed).is_empty());
+    assert_eq!(shared.metrics.damaged_events.get(), 4);
+    let on_record: Vec<Seq> = lock(&shared.catalog).gaps.iter().map(|g| g.first_seq).collect();
+    assert_eq!(on_record, [2, 4, 7]);
 }
