@@ -207,6 +207,13 @@ pub(super) fn record(
 }
 
 impl Gap {
+    /// Whether another gap lies in this one, for the same reason.
+    pub(super) fn holds(&self, other: &Gap) -> bool {
+        self.reason == other.reason
+            && self.first_seq <= other.first_seq
+            && other.last_seq <= self.last_seq
+    }
+
     fn touches(&self, other: &Gap) -> bool {
         self.first_seq <= other.last_seq.saturating_add(1)
             && other.first_seq <= self.last_seq.saturating_add(1)

@@ -86,7 +86,8 @@ pub struct JournalOptions {
     pub dir: PathBuf,
     /// A segment is closed at this size; at most an eighth of the quota.
     pub segment_bytes: u64,
-    /// Bytes the journal may occupy on disk.
+    /// Bytes its segments may occupy on disk. Beside them lie at most the ballast, 8 KiB a cursor,
+    /// and copies of damaged ranges: see [`limits::BALLAST_BYTES`], [`limits::MAX_DAMAGED_BYTES`].
     pub quota_bytes: u64,
     /// Part of the quota that only the program's own records may use.
     pub reserved_bytes: u64,

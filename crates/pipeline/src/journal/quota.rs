@@ -151,9 +151,9 @@ impl Log {
         if gap.first_seq <= gap.last_seq {
             self.record(gap, at_us)?;
         }
-        self.unlink(&done);
+        let any = self.unlink(&done);
         self.publish_pressure();
-        Ok(true)
+        Ok(any)
     }
 
     /// Drops the oldest closed segment, on record; `false` if there is none.
@@ -187,17 +187,16 @@ impl Log {
                 reason: GapReason::Dropped,
             };
             self.record(gap, at_us)?;
-            self.shared
-                .metrics
-                .dropped_events
-                .inc_by(oldest.end_seq - first_lost);
-            tracing::warn!(
-                first = gap.first_seq,
-                last = gap.last_seq,
-                "journal full: oldest events dropped"
-            );
         }
-        self.unlink(&[oldest]);
+        let dropped = oldest.end_seq.saturating_sub(first_lost);
+        if !self.unlink(&[oldest]) {
+            return Ok(false);
+        }
+        if dropped > 0 {
+            self.shared.metrics.dropped_events.inc_by(dropped);
+            let last = first_lost + dropped - 1;
+            tracing::warn!(first = first_lost, last, "journal full: oldest events dropped");
+        }
         Ok(true)
     }
 
@@ -224,8 +223,12 @@ impl Log {
         }
     }
 
-    /// Puts a gap on signed record before anything is removed.
+    /// Puts a gap on signed record before anything is removed, unless it is.
     fn record(&mut self, gap: Gap, at_us: i64) -> Result<(), CommitError> {
+        let known = lock(&self.shared.catalog).gaps.iter().any(|g| g.holds(&gap));
+        if known {
+            return Ok(());
+        }
         let changes: Vec<StateChange> = {
             let state = lock(&self.shared.state);
             loss::record(
@@ -255,21 +258,32 @@ impl Log {
         Ok(())
     }
 
-    fn unlink(&mut self, segments: &[Segment]) {
+    /// Removes segments, oldest first; whether any is gone. One that cannot be removed stays
+    /// listed, so that it counts and is tried again, and ends the round: a gap in the middle
+    /// would look like a theft.
+    fn unlink(&mut self, segments: &[Segment]) -> bool {
         let dir = self.shared.dir().clone();
+        let mut any = false;
         for segment in segments {
+            // Out of the list first: a reader that finds it there opens it.
             lock(&self.shared.catalog).segments.remove(&segment.number);
             // One folder sync each: after a crash the oldest are gone first, never one from the middle.
-            let removed = self
-                .shared
-                .disk
-                .remove(&dir.join(file_name(segment.number)));
-            if let Err(error) = removed.and_then(|()| self.shared.disk.sync_dir(&dir)) {
-                tracing::warn!(%error, segment = segment.number, "journal segment could not be removed");
-            } else {
-                self.refused = false;
+            let path = dir.join(file_name(segment.number));
+            if let Err(error) = self.shared.disk.remove(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(%error, segment = segment.number, "journal segment could not be removed yet");
+                let mut catalog = lock(&self.shared.catalog);
+                catalog.segments.insert(segment.number, segment.clone());
+                break;
+            }
+            any = true;
+            self.refused = false;
+            if let Err(error) = self.shared.disk.sync_dir(&dir) {
+                tracing::warn!(%error, segment = segment.number, "removal of a journal segment may not outlast a crash");
             }
         }
+        any
     }
 
     /// Tells how full the journal is.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::super::log::Log;
-use super::super::open;
+use super::super::segment::file_name;
+use super::super::{cursor, open};
 use super::damage::DIR;
 use super::faults::Faulty;
 use super::*;
@@ -104,4 +105,33 @@ fn a_loss_that_finds_no_room_waits_and_is_counted_once() {
     assert_eq!(shared.metrics.damaged_events.get(), 4);
     let on_record: Vec<Seq> = lock(&shared.catalog).gaps.iter().map(|g| g.first_seq).collect();
     assert_eq!(on_record, [2, 4, 7]);
+}
+
+#[test]
+fn a_segment_that_cannot_be_removed_counts_and_is_tried_again() {
+    let disk = Faulty::default();
+    let mut log = log_on(&disk, tiny());
+    let sink = cursor::open_file(&log.shared, "sink", Start::Oldest).unwrap();
+    for _ in 0..60 {
+        log.commit(&[(&noise(500), Origin::Source)], 1).unwrap();
+    }
+    sink.move_to(log.next_seq - 1);
+    sink.flush().unwrap();
+    let rest =
+        |log: &Log| -> Vec<u64> { lock(&log.shared.catalog).segments.keys().copied().collect() };
+    let before = rest(&log);
+    assert!(before.len() > 3, "{before:?}");
+    disk.hold_fast(&[file_name(before[1])]);
+    let frames = log.shared.metrics.frames.clone();
+    assert!(log.retire(2).unwrap());
+    assert!(!log.retire(2).unwrap());
+    let written = frames.get();
+    for _ in 0..3 {
+        assert!(!log.retire(3).unwrap());
+    }
+    assert!(rest(&log).starts_with(&before[1..3]));
+    assert_eq!(frames.get(), written);
+    disk.hold_fast(&[]);
+    assert!(log.retire(4).unwrap());
+    assert!(!rest(&log).contains(&before[2]));
 }
