@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::catalog::{Phase, Segment, lock};
 use super::frame::{self, Header, Kind, Origin, StateChange};
 use super::limits::COMMIT_ATTEMPTS;
+use super::loss::Loss;
 use super::mark::Mark;
 use super::merkle::Tree;
 use super::pack::{Active, Counts, Packer, Progress};
@@ -51,6 +52,10 @@ pub(super) struct Log {
     pub(super) mark: Slots,
     pub(super) packer: Packer,
     pub(super) ballast: Ballast,
+    /// Records that are on disk in [`super::loss::ASIDE_FILE`] and in no segment yet.
+    pub(super) aside: Vec<Loss>,
+    /// That file; `None` if there was no room for it.
+    pub(super) aside_file: Option<Slots>,
     /// An append was refused for want of room, and nothing says that there is room again.
     pub(super) refused: bool,
 }
@@ -374,6 +379,8 @@ impl Log {
         self.settle(outcome)?;
         // Synced on its own, so that a whole frame always stands behind a durable start.
         self.sync()?;
+        // Its snapshot holds what was kept aside.
+        self.aside.clear();
         self.list_active();
         Ok(())
     }

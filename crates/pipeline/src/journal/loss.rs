@@ -3,12 +3,17 @@
 //! They are states of the journal's own, so that they live in every snapshot as long as the
 //! journal does; each bears a signature, so that a loss by policy and one by hand differ.
 
+use std::io;
+use std::path::Path;
+
 use super::Seq;
 use super::frame::StateChange;
 use super::frame::{Get, Put};
 use super::keys::{PublicKey, SIGNATURE_BYTES, Signature, Signer};
 use super::limits::{MAX_LOSSES, MAX_NUMBER};
+use super::slots::{MAX_VALUE_BYTES, Slots};
 use super::state::State;
+use super::storage::Disk;
 
 const DOMAIN: &[u8] = b"windrow-journal-loss-v1\0";
 /// Keys of loss records begin with this.
@@ -166,6 +171,42 @@ pub(super) fn all(state: &State) -> Vec<Loss> {
         .with_prefix(KEY_PREFIX)
         .filter_map(|(_, value)| Loss::decode(value))
         .collect()
+}
+
+/// File of records that found no room in a segment.
+pub(super) const ASIDE_FILE: &str = "losses";
+/// Most records it holds.
+pub(super) const ASIDE_RECORDS: usize = 3;
+const _: () = assert!(ASIDE_RECORDS * BYTES <= MAX_VALUE_BYTES);
+
+/// The value of the file of records.
+pub(super) fn encode_aside(losses: &[Loss]) -> Vec<u8> {
+    losses.iter().flat_map(Loss::encode).collect()
+}
+
+/// Reads that value; what is no record is left out.
+pub(super) fn decode_aside(value: &[u8]) -> Vec<Loss> {
+    let (records, _) = value.as_chunks::<BYTES>();
+    records
+        .iter()
+        .filter_map(|record| Loss::decode(record))
+        .take(ASIDE_RECORDS)
+        .collect()
+}
+
+/// All records of a folder that another process may be writing.
+pub(super) fn all_with_aside(disk: &dyn Disk, dir: &Path, state: &State) -> io::Result<Vec<Loss>> {
+    let mut losses = all(state);
+    let aside = match Slots::read(disk, &dir.join(ASIDE_FILE)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        other => other?,
+    };
+    for loss in aside.as_deref().map(decode_aside).unwrap_or_default() {
+        if !losses.iter().any(|known| known.gap.holds(&loss.gap)) {
+            losses.push(loss);
+        }
+    }
+    Ok(losses)
 }
 
 /// What to write so that a gap is on record: neighbours of the same reason become one, so

@@ -15,7 +15,7 @@ use super::cursor::{self, Loaded};
 use super::keys::{KeyError, Signer};
 use super::limits::{MIN_QUOTA_BYTES, MIN_SEGMENT_BYTES};
 use super::log::Log;
-use super::loss::{self, Gap};
+use super::loss::{self, Gap, Loss};
 use super::mark::{MARK_FILE, Mark};
 use super::metrics::JournalMetrics;
 use super::pack::{Active, Packer, Progress};
@@ -117,6 +117,7 @@ pub(super) fn open(
     let (next_number, next_seq, previous) =
         (examined.next_number, examined.next_seq, examined.previous);
     let shared = Arc::new(share(disk, options, journal_id, signer, examined, cursors));
+    let (aside_file, aside) = open_aside(&shared);
     let ballast = Ballast::hold(&shared);
     let mut log = Log {
         shared,
@@ -128,6 +129,8 @@ pub(super) fn open(
         mark: mark_slots,
         packer,
         ballast,
+        aside,
+        aside_file,
         refused: false,
     };
     let recovery = repair(&mut log, findings, at_us).map_err(to_error)?;
@@ -164,6 +167,33 @@ fn share(
         reported: Mutex::new(BTreeMap::new()),
         metrics: JournalMetrics::default(),
     }
+}
+
+/// Opens the file of records that found no room, and takes those of this journal into the states.
+fn open_aside(shared: &Shared) -> (Option<Slots>, Vec<Loss>) {
+    let path = shared.dir().join(loss::ASIDE_FILE);
+    let (file, value) = match Slots::open(&shared.disk, &path) {
+        Ok((file, value)) => (Some(file), value.unwrap_or_default()),
+        Err(error) => {
+            tracing::warn!(%error, "no room for a record of losses on a full disk");
+            (None, Vec::new())
+        }
+    };
+    let mut state = lock(&shared.state);
+    let known: Vec<Gap> = loss::all(&state).iter().map(|loss| loss.gap).collect();
+    let mut aside = loss::decode_aside(&value);
+    aside.retain(|loss| {
+        loss.is_signed()
+            && loss.public_key == shared.signer.public_key()
+            && loss.journal_id == shared.journal_id
+            && !known.iter().any(|gap| gap.holds(&loss.gap))
+    });
+    for Loss { gap, last_at_us, .. } in &aside {
+        let (id, signer) = (shared.journal_id, &shared.signer);
+        let changes = loss::record(&state, *gap, *last_at_us, id, signer);
+        changes.iter().for_each(|change| state.apply(change));
+    }
+    (file, aside)
 }
 
 /// Takes the lock. One who only reads holds it for an instant to see whether a writer runs,

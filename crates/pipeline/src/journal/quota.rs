@@ -6,7 +6,7 @@ use super::catalog::{Phase, Segment, lock};
 use super::frame::{self, HEADER_BYTES, Origin, StateChange};
 use super::limits::BALLAST_BYTES;
 use super::log::{CommitError, Log};
-use super::loss::{self, Gap, GapReason};
+use super::loss::{self, Gap, GapReason, Loss};
 use super::pack::Counts;
 use super::segment::{SealedBy, file_name};
 use super::shared::Shared;
@@ -109,16 +109,19 @@ impl Log {
 
     /// After the disk itself was full: makes room if it can, and says whether another try makes sense.
     pub(super) fn free_disk(&mut self, origin: Origin, at_us: i64) -> bool {
-        if origin == Origin::Own && self.ballast.release(&self.shared) {
-            return true;
-        }
-        matches!(self.retire(at_us), Ok(true))
+        // What every sink has goes first, also what is kept while there is room.
+        matches!(self.retire_but(0, at_us), Ok(true))
+            || (origin == Origin::Own && self.ballast.release(&self.shared))
             || (self.shared.options.when_full == WhenFull::DropOldest
                 && matches!(self.drop_oldest(at_us), Ok(true)))
     }
 
     /// Removes closed segments that every sink is done with, all but the newest few; whether it did.
     pub(super) fn retire(&mut self, at_us: i64) -> Result<bool, CommitError> {
+        self.retire_but(self.shared.options.keep_segments, at_us)
+    }
+
+    fn retire_but(&mut self, keep: usize, at_us: i64) -> Result<bool, CommitError> {
         let Some(floor) = self.shared.floor() else {
             return Ok(false);
         };
@@ -129,9 +132,9 @@ impl Log {
                 .values()
                 .filter(|s| s.phase == Phase::Closed)
                 .collect();
-            let most = closed
-                .len()
-                .saturating_sub(self.shared.options.keep_segments);
+            // The newest segment holds the states.
+            let is_newest = closed.len() == catalog.segments.len();
+            let most = closed.len().saturating_sub(keep.max(usize::from(is_newest)));
             closed
                 .into_iter()
                 .take(most)
@@ -239,23 +242,67 @@ impl Log {
                 &self.shared.signer,
             )
         };
+        match self.commit_changes(&changes, at_us) {
+            Err(CommitError::Full) => {
+                // That room is for records that make room.
+                let frees = matches!(gap.reason, GapReason::Delivered | GapReason::Dropped);
+                if !frees || !self.record_aside(&changes) {
+                    if !self.ballast.release(&self.shared) {
+                        return Err(CommitError::Full);
+                    }
+                    self.commit_changes(&changes, at_us)?;
+                }
+            }
+            outcome => drop(outcome?),
+        }
+        self.shared.list_gaps();
+        Ok(())
+    }
+
+    fn commit_changes(
+        &mut self,
+        changes: &[StateChange],
+        at_us: i64,
+    ) -> Result<(), CommitError> {
         let mut raw = Vec::new();
-        for change in &changes {
+        for change in changes {
             frame::encode_entry(&mut raw, &[], 0, Origin::Own, Some(change));
         }
         let counts = Counts {
             events: 0,
             entries: changes.len() as u32,
         };
-        let outcome = match self.commit_raw(&mut raw, counts, changes.iter(), at_us) {
-            Err(CommitError::Full) if self.ballast.release(&self.shared) => {
-                self.commit_raw(&mut raw, counts, changes.iter(), at_us)
-            }
-            outcome => outcome,
-        };
-        outcome?;
-        self.shared.list_gaps();
+        self.commit_raw(&mut raw, counts, changes.iter(), at_us)?;
         Ok(())
+    }
+
+    /// Puts a record where its blocks are kept ready: whoever makes room must say what it costs
+    /// before there is any. The next segment's snapshot takes it in; `false` if it is not there.
+    fn record_aside(&mut self, changes: &[StateChange]) -> bool {
+        let new = changes
+            .iter()
+            .find_map(|change| Loss::decode(change.value.as_deref()?));
+        let (Some(new), Some(file)) = (new, &mut self.aside_file) else {
+            return false;
+        };
+        // The newest segment holds the states: without another one it has to stay.
+        if lock(&self.shared.catalog).segments.len() < 2 {
+            return false;
+        }
+        let mut aside = self.aside.clone();
+        aside.retain(|old| !new.gap.holds(&old.gap));
+        aside.push(new);
+        if aside.len() > loss::ASIDE_RECORDS {
+            return false;
+        }
+        if let Err(error) = file.store(&loss::encode_aside(&aside)) {
+            tracing::warn!(%error, "record of a loss could not be written");
+            return false;
+        }
+        self.aside = aside;
+        let mut state = lock(&self.shared.state);
+        changes.iter().for_each(|change| state.apply(change));
+        true
     }
 
     /// Removes segments, oldest first; whether any is gone. One that cannot be removed stays

@@ -165,7 +165,7 @@ pub(super) fn verify(
     let report = Report {
         segments: Vec::new(),
         problems: Vec::new(),
-        losses: loss::all(&examined.state),
+        losses: loss::all_with_aside(disk, &dir, &examined.state).map_err(to_error)?,
         public_key,
     };
     let mut prover = Prover {

@@ -279,6 +279,9 @@ fn live(book: &mut Book, world: World, last: bool) {
     if !last {
         work(book, &mut log, cursor.as_deref(), &mut rng, &faults);
     }
+    if last && world.capacity > 0 && !world.drops {
+        resume(book, &mut log, cursor.as_deref(), &mut rng);
+    }
     if last && world.io_errors == 0 && world.corrupt_reads == 0 {
         let proof = offline::verify_on(&SimDisk(Arc::clone(&faults)), "/journal");
         match proof.map(|report| report.first_problem().map(ToString::to_string)) {
@@ -331,12 +334,40 @@ fn work(
     }
 }
 
+/// Once every sink has everything, a full disk is full no longer.
+fn resume(book: &mut Book, log: &mut Log, cursor: Option<&CursorFile>, rng: &mut StdRng) {
+    let Some(cursor) = cursor else {
+        return book.complain("no cursor".into());
+    };
+    // As much as it takes, of our own too, which give the ballast away.
+    let mut more = 200;
+    let mut full = book.totals.full;
+    while more > 0 && book.totals.full < full + 4 {
+        append(book, log, rng, 1);
+        more -= 1;
+    }
+    cursor.move_to(book.next_seq() - 1);
+    book.moved = book.next_seq() - 1;
+    if cursor.flush().is_err() {
+        return book.complain("cursor cannot be moved on a full disk".into());
+    }
+    full = book.totals.full;
+    append(book, log, rng, 2);
+    if book.totals.full > full {
+        book.complain("full although everything is delivered".into());
+    }
+}
+
 fn append(book: &mut Book, log: &mut Log, rng: &mut StdRng, at_us: i64) {
     let number = book.totals.commits;
     let entries: Vec<Entry> = (0..rng.random_range(1..4))
         .map(|i| entry(rng, number * 10 + i))
         .collect();
-    let group: Vec<_> = entries.iter().map(|e| (e, Origin::Source)).collect();
+    let origin = match rng.random_range(0..4) {
+        0 => Origin::Own,
+        _ => Origin::Source,
+    };
+    let group: Vec<_> = entries.iter().map(|e| (e, origin)).collect();
     match log.commit(&group, at_us) {
         Ok(mut first_seq) => {
             if first_seq != book.next_seq() {
@@ -472,7 +503,7 @@ fn nothing_acknowledged_is_lost_on_a_full_disk() {
 fn nothing_acknowledged_is_lost_under_a_quota() {
     let sum = holds(World {
         torn_block: 512,
-        quota: 96 << 10,
+        quota: 64 << 10,
         ..World::default()
     });
     assert!(sum.full > 0);
@@ -482,7 +513,7 @@ fn nothing_acknowledged_is_lost_under_a_quota() {
 fn what_a_quota_drops_is_on_record() {
     let sum = holds(World {
         torn_block: 512,
-        quota: 96 << 10,
+        quota: 64 << 10,
         drops: true,
         ..World::default()
     });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::cursor::CursorFile;
 use super::super::log::Log;
 use super::super::segment::file_name;
 use super::super::{cursor, open};
@@ -134,4 +135,52 @@ fn a_segment_that_cannot_be_removed_counts_and_is_tried_again() {
     disk.hold_fast(&[]);
     assert!(log.retire(4).unwrap());
     assert!(!rest(&log).contains(&before[2]));
+}
+
+/// Fills the disk with what one sink has still to take, and gives the ballast away.
+fn full(disk: &Faulty) -> (Log, Arc<CursorFile>) {
+    let options = JournalOptions {
+        keep_segments: 2,
+        ..tiny()
+    };
+    let mut log = log_on(disk, options);
+    let sink = cursor::open_file(&log.shared, "sink", Start::Oldest).unwrap();
+    disk.leave(100 << 10);
+    let mut at = 0;
+    let mut append = |log: &mut Log, origin| {
+        at += 1;
+        let change = bookmark("", &format!("wef/{}", at % 7), &format!("{at}"));
+        let entry = Entry { state: change.state, ..noise(700) };
+        log.commit(&[(&entry, origin)], at)
+    };
+    for _ in 0..3 {
+        while append(&mut log, Origin::Source).is_ok() {}
+        while append(&mut log, Origin::Own).is_ok() {}
+    }
+    (log, sink)
+}
+
+#[test]
+fn a_full_disk_is_freed_of_what_every_sink_has() {
+    let disk = Faulty::default();
+    let (mut log, sink) = full(&disk);
+    assert!(disk.left() < 2_000);
+    assert!(log.commit(&[(&noise(700), Origin::Source)], 1).is_err());
+    let states = lock(&log.shared.state).clone();
+    sink.move_to(log.next_seq - 1);
+    sink.flush().unwrap();
+    disk.leave(0);
+    log.commit(&[(&noise(700), Origin::Source)], 2).unwrap();
+    assert_ne!(*log.shared.pressure.borrow(), Pressure::Full);
+    // The record outlives a kill, although no segment had room for it.
+    for disk in [disk.inner.copy(), disk.inner.copy()] {
+        let report = offline::verify_on(&disk, DIR).unwrap();
+        assert!(report.is_intact(), "{:?}", report.problems);
+        let again = open::open(Arc::new(disk), tiny(), 3).unwrap().log;
+        assert_eq!(lock(&again.shared.catalog).gaps.len(), 1);
+        let kept = lock(&again.shared.state);
+        for (key, value) in states.with_prefix("wef/") {
+            assert_eq!(kept.get(key), Some(value));
+        }
+    }
 }
