@@ -5,7 +5,7 @@
 //! written again; nothing is published before it is durable.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -49,7 +49,7 @@ pub(super) struct Log {
     pub(super) next_seq: Seq,
     /// What the next segment's header will say.
     pub(super) previous: Previous,
-    pub(super) mark: Slots,
+    pub(super) mark: Arc<Mutex<Slots>>,
     pub(super) packer: Packer,
     pub(super) ballast: Ballast,
     /// Records that are on disk in [`super::loss::ASIDE_FILE`] and in no segment yet.
@@ -496,14 +496,9 @@ impl Log {
     }
 
     fn set_mark(&mut self, mark: Mark) {
-        if let Err(error) = self.mark.write(&mark.encode()) {
+        if let Err(error) = lock(&self.mark).write(&mark.encode()) {
             tracing::warn!(%error, "journal's durable mark could not be written");
         }
-    }
-
-    /// The file of the durable mark, to sync from another thread.
-    pub(super) fn mark_file(&self) -> Arc<dyn DiskFile> {
-        self.mark.file()
     }
 
     /// Seals what is open and syncs the mark. The journal can be opened again without it.
@@ -529,7 +524,7 @@ impl Log {
                 .disk
                 .remove(&self.shared.dir().join(file_name(number)));
         }
-        if let Err(error) = self.mark.file().sync_data() {
+        if let Err(error) = Slots::sync(&self.mark) {
             tracing::warn!(%error, "journal's durable mark could not be synced");
         }
     }

@@ -126,7 +126,7 @@ pub(super) fn open(
         next_number,
         next_seq,
         previous,
-        mark: mark_slots,
+        mark: Arc::new(Mutex::new(mark_slots)),
         packer,
         ballast,
         aside,

@@ -5,8 +5,9 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use super::catalog::lock;
 use super::frame::{Get, is_sum_of};
 use super::storage::{self, Disk, DiskFile, Open};
 
@@ -42,7 +43,7 @@ impl Slots {
             Some((generation, value)) => (generation, Some(value)),
             None => (0, None),
         };
-        let slots = Slots {
+        let mut slots = Slots {
             disk: Arc::clone(disk),
             path: path.to_owned(),
             file,
@@ -50,6 +51,9 @@ impl Slots {
             distrusted: false,
             buffer: Vec::with_capacity(HEADER_BYTES + MAX_VALUE_BYTES),
         };
+        if let Some(value) = &value {
+            slots.encode(generation, value);
+        }
         Ok((slots, value))
     }
 
@@ -59,8 +63,12 @@ impl Slots {
         Ok(newest(&*file)?.map(|(_, value)| value))
     }
 
-    /// Writes a value into the older slot; durable after [`Slots::sync`].
+    /// Writes a value into the older slot; durable after the file's next sync. A file whose sync
+    /// failed is not written again: the value goes to a new one, and is durable at once.
     pub(super) fn write(&mut self, value: &[u8]) -> io::Result<()> {
+        if self.distrusted {
+            return self.replace(value);
+        }
         let generation = self.generation + 1;
         self.encode(generation, value);
         self.file
@@ -69,25 +77,45 @@ impl Slots {
         Ok(())
     }
 
-    /// Writes a value and makes it durable, in a new file if the last sync of this one failed.
+    /// Writes a value and makes it durable.
     pub(super) fn store(&mut self, value: &[u8]) -> io::Result<()> {
-        if self.distrusted {
-            return self.replace(value);
-        }
+        let was_distrusted = self.distrusted;
         self.write(value)?;
-        self.sync()
-    }
-
-    /// Makes the last value durable.
-    fn sync(&mut self) -> io::Result<()> {
+        if was_distrusted {
+            return Ok(());
+        }
         let outcome = self.file.sync_data();
         self.distrusted |= outcome.is_err();
         outcome
     }
 
+    /// Makes the last value durable from another thread, without holding up who writes it.
+    pub(super) fn sync(slots: &Mutex<Slots>) -> io::Result<()> {
+        let file = {
+            let mut slots = lock(slots);
+            if slots.distrusted {
+                return slots.rewrite();
+            }
+            Arc::clone(&slots.file)
+        };
+        let outcome = file.sync_data();
+        if outcome.is_err() {
+            let mut slots = lock(slots);
+            // A new one may have taken its place meanwhile.
+            slots.distrusted |= Arc::ptr_eq(&slots.file, &file);
+        }
+        outcome
+    }
+
     fn replace(&mut self, value: &[u8]) -> io::Result<()> {
-        let generation = self.generation + 1;
-        self.encode(generation, value);
+        self.generation += 1;
+        self.encode(self.generation, value);
+        self.rewrite()
+    }
+
+    /// Writes what was written last into a new file.
+    fn rewrite(&mut self) -> io::Result<()> {
+        let generation = self.generation;
         let mut whole = vec![0; 2 * SLOT_BYTES as usize];
         let at = ((generation % 2) * SLOT_BYTES) as usize;
         whole[at..at + self.buffer.len()].copy_from_slice(&self.buffer);
@@ -99,7 +127,6 @@ impl Slots {
         };
         storage::create_whole(&*self.disk, dir, name, &whole)?;
         self.file = self.disk.open(&self.path, Open::Write)?;
-        self.generation = generation;
         self.distrusted = false;
         Ok(())
     }
@@ -114,11 +141,6 @@ impl Slots {
         self.buffer.extend_from_slice(value);
         let crc = crc32c::crc32c(&self.buffer);
         self.buffer.extend_from_slice(&crc.to_le_bytes());
-    }
-
-    /// The open file, to sync from another thread.
-    pub(super) fn file(&self) -> Arc<dyn DiskFile> {
-        Arc::clone(&self.file)
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -20,7 +20,8 @@ use super::limits::{CURSOR_SYNC_INTERVAL, GROUP_BYTES, MAX_FRAME_ENTRIES, MAX_FR
 use super::log::{CommitError, Log};
 use super::segment::SealedBy;
 use super::shared::Shared;
-use super::storage::{DiskFile, LockGuard};
+use super::slots::Slots;
+use super::storage::LockGuard;
 use super::{AppendError, Entry, Seq};
 
 /// One append that waits for its answer.
@@ -56,7 +57,7 @@ pub(super) fn start(
     let (moved, wakeups) = sync_channel(1);
     let mut keeper = Keeper {
         shared: Arc::clone(&log.shared),
-        mark: log.mark_file(),
+        mark: Arc::clone(&log.mark),
         tidy,
         mark_synced: 0,
     };
@@ -222,7 +223,7 @@ impl Entry {
 
 struct Keeper {
     shared: Arc<Shared>,
-    mark: Arc<dyn DiskFile>,
+    mark: Arc<Mutex<Slots>>,
     tidy: mpsc::WeakSender<Message>,
     /// Durable sequence the mark on disk covers.
     mark_synced: Seq,
@@ -272,7 +273,7 @@ impl Keeper {
         self.shared.publish_lag();
         let durable = *self.shared.durable.borrow();
         if self.mark_synced != durable {
-            match self.mark.sync_data() {
+            match Slots::sync(&self.mark) {
                 Ok(()) => self.mark_synced = durable,
                 Err(error) => tracing::warn!(%error, "journal's durable mark could not be synced"),
             }

@@ -1,11 +1,14 @@
 //! What a start finds, and what it costs.
 
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use super::super::log::Log;
+use super::super::slots::Slots;
 use super::super::storage::{Disk, Memory, Open};
 use super::super::{open, recover};
-use super::damage::{options, segment_path};
+use super::damage::{DIR, options, segment_path};
+use super::faults::Faulty;
 use super::*;
 
 fn opened(disk: &Memory) -> (Log, Recovery) {
@@ -34,4 +37,28 @@ fn a_start_keeps_one_change_of_a_key_however_often_it_changed() {
     let (log, _) = opened(&disk.copy());
     let state = lock(&log.shared.state);
     assert_eq!(state.get("wef/host"), Some("0099".repeat(50).as_bytes()));
+}
+
+/// After a failed sync the kernel may call the next one a success and write nothing.
+#[test]
+fn a_mark_whose_sync_failed_goes_to_a_new_file() {
+    let faulty = Faulty::default();
+    let disk: Arc<dyn Disk> = Arc::new(faulty.clone());
+    let path = Path::new(DIR).join("mark");
+    let (slots, _) = Slots::open(&disk, &path).unwrap();
+    let slots = Mutex::new(slots);
+    lock(&slots).write(b"one").unwrap();
+    faulty.fail_sync("mark");
+    assert!(Slots::sync(&slots).is_err());
+    assert!(faulty.renamed().is_empty());
+    // Nothing new is written, and it is made durable all the same.
+    Slots::sync(&slots).unwrap();
+    assert_eq!(faulty.renamed(), ["mark"]);
+    faulty.fail_sync("mark");
+    lock(&slots).write(b"two").unwrap();
+    assert!(Slots::sync(&slots).is_err());
+    lock(&slots).write(b"three").unwrap();
+    assert_eq!(faulty.renamed(), ["mark", "mark"]);
+    Slots::sync(&slots).unwrap();
+    assert_eq!(Slots::read(&*disk, &path).unwrap().unwrap(), b"three");
 }
