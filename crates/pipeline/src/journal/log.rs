@@ -52,6 +52,8 @@ pub(super) struct Log {
     pub(super) mark: Arc<Mutex<Slots>>,
     pub(super) packer: Packer,
     pub(super) ballast: Ballast,
+    /// Bytes of the states when they were last written to a segment's start, and of that start.
+    pub(super) snapshot: (u64, u64),
     /// Records that are on disk in [`super::loss::ASIDE_FILE`] and in no segment yet.
     pub(super) aside: Vec<Loss>,
     /// That file; `None` if there was no room for it.
@@ -149,11 +151,7 @@ impl Log {
     }
 
     fn try_commit(&mut self, raw: &[u8], counts: Counts, at_us: i64) -> Result<(), Trouble> {
-        if self
-            .active
-            .as_ref()
-            .is_none_or(|a| a.durable.end >= self.shared.options.segment_bytes)
-        {
+        if self.needs_segment() {
             self.seal(SealedBy::Writer, at_us)?;
             self.begin_segment(at_us)?;
         }
@@ -167,6 +165,14 @@ impl Log {
         let written = active.write(&draft, &mut self.packer);
         self.settle(written)?;
         self.sync()
+    }
+
+    /// Whether the next frame begins a segment.
+    pub(super) fn needs_segment(&self) -> bool {
+        let segment_bytes = self.shared.options.segment_bytes;
+        self.active
+            .as_ref()
+            .is_none_or(|active| active.is_done(segment_bytes))
     }
 
     /// Makes what was written durable. A failure ends the segment, whatever the error: the
@@ -371,6 +377,7 @@ impl Log {
             id,
             file,
             first_seq: self.next_seq,
+            start: 0,
             durable: start.clone(),
             written: start,
         };
@@ -393,7 +400,10 @@ impl Log {
     ) -> io::Result<()> {
         active.file.write_all_at(&header.encode(), 0)?;
         active.written.end = SEGMENT_HEADER_BYTES as u64;
-        let parts = lock(&self.shared.state).snapshot();
+        let (parts, state_bytes) = {
+            let state = lock(&self.shared.state);
+            (state.snapshot(), state.bytes() as u64)
+        };
         let count = parts.len();
         for (i, (body, pairs)) in parts.into_iter().enumerate() {
             let kind = Kind::Snapshot {
@@ -408,6 +418,8 @@ impl Log {
                 .pack(kind, &body, self.next_seq, counts, at_us)?;
             active.write(&draft, &mut self.packer)?;
         }
+        active.start = active.written.end;
+        self.snapshot = (state_bytes, active.start);
         Ok(())
     }
 

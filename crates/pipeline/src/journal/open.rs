@@ -129,6 +129,7 @@ pub(super) fn open(
         mark: Arc::new(Mutex::new(mark_slots)),
         packer,
         ballast,
+        snapshot: (0, 0),
         aside,
         aside_file,
         refused: false,
@@ -398,6 +399,7 @@ fn finish_last(log: &mut Log, last: Survey, torn: Option<Bad>, at_us: i64) -> io
             id,
             file,
             first_seq,
+            start: 0,
             durable: done.clone(),
             written: done,
         };

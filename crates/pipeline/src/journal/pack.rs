@@ -16,6 +16,8 @@ pub(super) struct Active {
     pub(super) id: u64,
     pub(super) file: Arc<dyn DiskFile>,
     pub(super) first_seq: Seq,
+    /// The byte after its snapshot.
+    pub(super) start: u64,
     /// As far as it is synced.
     pub(super) durable: Progress,
     /// As far as it is written.
@@ -147,6 +149,12 @@ impl Packer {
 }
 
 impl Active {
+    /// Whether the next frame belongs into another segment: when this one has its size, and
+    /// holds more than the snapshot at its start, which the next one begins with too.
+    pub(super) fn is_done(&self, segment_bytes: u64) -> bool {
+        self.durable.end >= segment_bytes.max(2 * self.start)
+    }
+
     /// Writes the packed frame behind the last one; not yet durable.
     pub(super) fn write(&mut self, draft: &Draft, packer: &mut Packer) -> io::Result<()> {
         let out = &mut packer.out;

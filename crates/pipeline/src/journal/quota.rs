@@ -8,7 +8,7 @@ use super::limits::BALLAST_BYTES;
 use super::log::{CommitError, Log};
 use super::loss::{self, Gap, GapReason, Loss};
 use super::pack::Counts;
-use super::segment::{SealedBy, file_name};
+use super::segment::{SEGMENT_HEADER_BYTES, SealedBy, file_name};
 use super::shared::Shared;
 use super::storage::Open;
 use super::{Pressure, WhenFull};
@@ -89,7 +89,7 @@ impl Log {
         origin: Origin,
         at_us: i64,
     ) -> Result<(), CommitError> {
-        let wanted = bytes + HEADER_BYTES as u64;
+        let wanted = bytes + HEADER_BYTES as u64 + self.start_bytes();
         let limit = self.limit(origin);
         if self.used() + wanted <= limit {
             return Ok(());
@@ -105,6 +105,17 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// Bytes that a new segment begins with, if the next frame needs one: as many as the last one
+    /// began with, and more by as much as the states have grown.
+    fn start_bytes(&self) -> u64 {
+        if !self.needs_segment() {
+            return 0;
+        }
+        let state_bytes = lock(&self.shared.state).bytes() as u64;
+        let (then, stored) = self.snapshot;
+        stored.max(SEGMENT_HEADER_BYTES as u64) + state_bytes.saturating_sub(then)
     }
 
     /// After the disk itself was full: makes room if it can, and says whether another try makes sense.

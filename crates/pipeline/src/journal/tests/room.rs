@@ -184,3 +184,37 @@ fn a_full_disk_is_freed_of_what_every_sink_has() {
         }
     }
 }
+
+/// Every segment begins with all states: with many of them, none may hold little else.
+#[test]
+fn segments_hold_more_than_their_snapshots() {
+    let disk = Faulty::default();
+    let mut log = log_on(&disk, tiny());
+    for i in 0..40 {
+        let value: String = noise(500).body.iter().map(|b| format!("{b:02x}")).collect();
+        let entry = bookmark("x", &format!("wef/{i}"), &value);
+        log.commit(&[(&entry, Origin::Source)], 1).unwrap();
+    }
+    let before = log.next_number;
+    for _ in 0..100 {
+        log.commit(&[(&noise(500), Origin::Source)], 1).unwrap();
+    }
+    assert!(log.next_number - before < 5, "{before}..{}", log.next_number);
+}
+
+#[test]
+fn a_segment_and_its_snapshot_fit_under_the_quota_or_are_refused() {
+    let disk = Faulty::default();
+    let mut log = log_on(&disk, tiny());
+    for i in 0..20 {
+        let value: String = noise(1500).body.iter().map(|b| format!("{b:02x}")).collect();
+        let entry = bookmark("x", &format!("wef/{i}"), &value);
+        log.commit(&[(&entry, Origin::Source)], 1).unwrap();
+    }
+    while log.commit(&[(&noise(500), Origin::Source)], 1).is_ok() {}
+    let used = lock(&log.shared.catalog).allocated();
+    let limit = (1 << 20) - (32 << 10);
+    // Blocks are counted whole when a segment is closed.
+    assert!(used <= limit + 4096, "{used} of {limit}");
+    assert!(used > limit - (80 << 10), "{used} of {limit}");
+}
