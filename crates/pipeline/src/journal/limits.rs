@@ -20,8 +20,12 @@ pub const GROUP_BYTES: usize = 4 << 20;
 pub const MAX_STATE_KEY_BYTES: usize = 1024;
 /// Longest value of a state.
 pub const MAX_STATE_VALUE_BYTES: usize = 1 << 20;
-/// All keys and values of the state together.
+/// All keys and values of the state together; less where [`MAX_STATE_SHARE`] of the quota is less.
 pub const MAX_STATE_BYTES: usize = 64 << 20;
+/// The states are at most this part of the quota: every segment begins with all of them.
+pub const MAX_STATE_SHARE: u64 = 8;
+/// Percent of what the states may be from which it is told.
+pub const STATE_WARN_PERCENT: usize = 80;
 /// Raw bytes of one part of a state snapshot.
 pub const SNAPSHOT_PART_BYTES: usize = 4 << 20;
 /// Longest name of a cursor.

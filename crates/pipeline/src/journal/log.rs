@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::catalog::{Phase, Segment, lock};
 use super::frame::{self, Header, Kind, Origin, StateChange};
-use super::limits::COMMIT_ATTEMPTS;
+use super::limits::{COMMIT_ATTEMPTS, STATE_WARN_PERCENT};
 use super::loss::Loss;
 use super::mark::Mark;
 use super::merkle::Tree;
@@ -58,6 +58,8 @@ pub(super) struct Log {
     pub(super) aside: Vec<Loss>,
     /// That file; `None` if there was no room for it.
     pub(super) aside_file: Option<Slots>,
+    /// The states are near their limit, and that was told.
+    pub(super) warned_of_states: bool,
     /// An append was refused for want of room, and nothing says that there is room again.
     pub(super) refused: bool,
 }
@@ -456,16 +458,32 @@ impl Log {
         metrics.bytes.inc_by(self.packer.packed_bytes());
         metrics.raw_bytes.inc_by(raw.len() as u64);
         metrics.durable_sequence.set((self.next_seq - 1) as i64);
-        {
-            let mut state = lock(&self.shared.state);
-            changes.for_each(|change| state.apply(change));
-        }
+        self.change_states(changes);
         self.list_active();
         self.write_mark();
         if counts.events > 0 && !lock(&self.shared.cursors).is_empty() {
             self.keep_hot(raw, first_seq, counts, at_us);
         }
         self.shared.durable.send_replace(self.next_seq - 1);
+    }
+
+    fn change_states<'a>(&mut self, changes: impl Iterator<Item = &'a StateChange>) {
+        let bytes = {
+            let mut state = lock(&self.shared.state);
+            changes.for_each(|change| state.apply(change));
+            state.bytes()
+        };
+        self.shared.metrics.state_bytes.set(bytes as i64);
+        let limit_bytes = self.shared.state_limit();
+        let is_much = bytes > limit_bytes / 100 * STATE_WARN_PERCENT;
+        if is_much && !self.warned_of_states {
+            tracing::warn!(
+                bytes,
+                limit_bytes,
+                "the journal's states come near their limit; new sources will be refused beyond it"
+            );
+        }
+        self.warned_of_states = is_much;
     }
 
     fn keep_hot(&self, raw: Vec<u8>, first_seq: Seq, counts: Counts, at_us: i64) {

@@ -43,6 +43,8 @@ pub struct JournalMetrics {
     pub used_bytes: Gauge,
     /// Bytes the journal may occupy.
     pub quota_bytes: Gauge,
+    /// Bytes of all states.
+    pub state_bytes: Gauge,
     /// The last durable sequence.
     pub durable_sequence: Gauge,
     /// Events each sink has still to take.
@@ -65,6 +67,7 @@ impl Default for JournalMetrics {
             dropped_events: Counter::default(),
             used_bytes: Gauge::default(),
             quota_bytes: Gauge::default(),
+            state_bytes: Gauge::default(),
             durable_sequence: Gauge::default(),
             cursor_lag: Family::default(),
         }
@@ -139,6 +142,11 @@ impl JournalMetrics {
                 "windrow_journal_quota_bytes",
                 "Bytes the journal may occupy",
                 &self.quota_bytes,
+            ),
+            (
+                "windrow_journal_state_bytes",
+                "Bytes of all states",
+                &self.state_bytes,
             ),
             (
                 "windrow_journal_durable_sequence",

@@ -54,7 +54,7 @@ pub use self::cursor::{Cursor, CursorError, Start};
 pub use self::frame::{Hash, Origin, StateChange};
 pub use self::keys::{KeyError, ParsePublicKeyError, PublicKey, Signature};
 use self::limits::{
-    MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_BYTES, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES,
+    MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES,
 };
 pub use self::loss::{Gap, GapReason, Loss};
 pub use self::metrics::{CursorLabel, JournalMetrics};
@@ -152,6 +152,16 @@ pub enum AppendError {
     TooLarge {
         /// Which limit.
         what: &'static str,
+    },
+    /// A key that begins with NUL; those are the journal's own.
+    #[error("state keys that begin with NUL belong to the journal")]
+    ReservedKey,
+    /// All keys and values together would exceed their limit. Smaller values and changes of known
+    /// keys that do not grow are still taken.
+    #[error("the journal keeps no more than {limit_bytes} bytes of states; forget some, or raise its quota")]
+    StatesFull {
+        /// What they may be together.
+        limit_bytes: usize,
     },
     /// The journal is closed.
     #[error("journal is closed")]
@@ -324,24 +334,59 @@ impl Journal {
         if entry.events > MAX_FRAME_EVENTS {
             return too_large("events");
         }
-        if let Some(state) = &entry.state {
-            let value_bytes = state.value.as_ref().map_or(0, Vec::len);
-            if state.key.len() > MAX_STATE_KEY_BYTES || state.key.starts_with(state::OWN_PREFIX) {
-                return too_large("state key");
-            }
-            if value_bytes > MAX_STATE_VALUE_BYTES {
-                return too_large("state value");
-            }
-            if value_bytes > 0
-                && lock(&self.inner.shared.state).bytes() + value_bytes > MAX_STATE_BYTES
-            {
-                return too_large("all states together");
-            }
+        if let Some(change) = &entry.state {
+            self.check_change(change)?;
         }
         if entry.bytes() > MAX_ENTRY_BYTES {
             return too_large("bytes");
         }
         Ok(())
+    }
+
+    fn check_change(&self, change: &StateChange) -> Result<(), AppendError> {
+        let value_bytes = change.value.as_ref().map_or(0, Vec::len);
+        if change.key.starts_with(state::OWN_PREFIX) {
+            return Err(AppendError::ReservedKey);
+        }
+        if change.key.len() > MAX_STATE_KEY_BYTES {
+            return Err(AppendError::TooLarge { what: "state key" });
+        }
+        if value_bytes > MAX_STATE_VALUE_BYTES {
+            return Err(AppendError::TooLarge {
+                what: "state value",
+            });
+        }
+        // Changes under way are not seen here: the states may exceed it by what waits in the queue.
+        let limit_bytes = self.inner.shared.state_limit();
+        let state = lock(&self.inner.shared.state);
+        let after = state.bytes_after(change);
+        if after > limit_bytes && after > state.bytes() {
+            return Err(AppendError::StatesFull { limit_bytes });
+        }
+        Ok(())
+    }
+
+    /// Forgets a key's value, on disk when it returns.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn forget(&self, key: &str) -> Result<(), AppendError> {
+        let change = StateChange {
+            key: key.to_owned(),
+            value: None,
+        };
+        let entry = Entry {
+            body: Vec::new(),
+            events: 0,
+            state: Some(change),
+        };
+        self.append_own(entry).await.map(drop)
+    }
+
+    /// Bytes of all keys and values, and how many they may become.
+    pub fn state_bytes(&self) -> (usize, usize) {
+        let shared = &self.inner.shared;
+        (lock(&shared.state).bytes(), shared.state_limit())
     }
 
     /// The last durable value of a key.

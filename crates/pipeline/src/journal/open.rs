@@ -132,6 +132,7 @@ pub(super) fn open(
         snapshot: (0, 0),
         aside,
         aside_file,
+        warned_of_states: false,
         refused: false,
     };
     let recovery = repair(&mut log, findings, at_us).map_err(to_error)?;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::catalog::{Catalog, lock};
 use super::cursor::CursorFile;
 use super::keys::Signer;
-use super::limits::{HOT_BYTES, MAX_DAMAGED_BYTES, MAX_LOSSES};
+use super::limits::{HOT_BYTES, MAX_DAMAGED_BYTES, MAX_LOSSES, MAX_STATE_BYTES, MAX_STATE_SHARE};
 use super::loss::{self, Gap};
 use super::metrics::{CursorLabel, JournalMetrics};
 use super::reader::BadRange;
@@ -57,6 +57,12 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn dir(&self) -> &PathBuf {
         &self.options.dir
+    }
+
+    /// Bytes that all keys and values may be together.
+    pub(super) fn state_limit(&self) -> usize {
+        let share = self.options.quota_bytes / MAX_STATE_SHARE;
+        usize::try_from(share).map_or(MAX_STATE_BYTES, |share| share.min(MAX_STATE_BYTES))
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -40,6 +40,13 @@ impl State {
         self.bytes
     }
 
+    /// What [`State::bytes`] will be after a change.
+    pub(super) fn bytes_after(&self, change: &StateChange) -> usize {
+        let pair = |value: &[u8]| change.key.len() + value.len();
+        let old = self.get(&change.key).map_or(0, pair);
+        self.bytes - old + change.value.as_deref().map_or(0, pair)
+    }
+
     /// Applies one change.
     pub(super) fn apply(&mut self, change: &StateChange) {
         self.change(&change.key, change.value.as_deref());

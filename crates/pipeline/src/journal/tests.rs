@@ -382,7 +382,10 @@ async fn what_breaks_a_limit_is_refused_for_good() {
         .await
     );
     assert!(too_large(entry("x", MAX_FRAME_EVENTS + 1)).await);
-    assert!(too_large(bookmark("x", "\0loss/1", "forged")).await);
+    assert!(matches!(
+        journal.append(bookmark("x", "\0loss/1", "forged")).await,
+        Err(AppendError::ReservedKey)
+    ));
     assert!(too_large(bookmark("x", &"k".repeat(MAX_STATE_KEY_BYTES + 1), "v")).await);
     assert!(
         journal
@@ -398,6 +401,34 @@ async fn what_breaks_a_limit_is_refused_for_good() {
         journal.cursor("", Start::Oldest),
         Err(CursorError::Name)
     ));
+}
+
+/// The limit of all states is for those that are new: what is known goes on.
+#[tokio::test]
+async fn full_states_refuse_what_grows_and_take_what_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    let put = |key: usize, bytes: usize| {
+        let (journal, value) = (journal.clone(), "v".repeat(bytes));
+        async move { journal.append(bookmark("", &format!("wef/{key}"), &value)).await }
+    };
+    let mut keys = 0;
+    while put(keys, 1 << 20).await.is_ok() {
+        keys += 1;
+    }
+    let (bytes, limit) = journal.state_bytes();
+    assert_eq!(keys, 7);
+    assert!(bytes <= limit && limit - bytes < (1 << 20) + 1024);
+    put(3, 1 << 20).await.unwrap();
+    let grown = put(keys, 1 << 20).await.unwrap_err();
+    assert!(matches!(grown, AppendError::StatesFull { .. }), "{grown}");
+    put(keys, 1000).await.unwrap();
+    journal.forget("wef/0").await.unwrap();
+    assert_eq!(journal.state("wef/0"), None);
+    put(keys, 1 << 20).await.unwrap();
+    journal.close().await;
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    assert_eq!(journal.states("wef/").len(), 7);
 }
 
 #[tokio::test]

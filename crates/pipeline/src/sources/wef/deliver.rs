@@ -307,7 +307,7 @@ fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &Appe
     let limits = &arrived.options.limits;
     match error {
         AppendError::TooLarge { .. } => too_large(header, charset, arrived.options.clear_bytes()),
-        AppendError::Full { .. } => {
+        AppendError::Full { .. } | AppendError::StatesFull { .. } => {
             Reply::fault(header, charset, FaultCode::QuotaLimit, &error.to_string())
                 .retry_after(limits.retry_after)
         }
