@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::catalog::lock;
 use super::frame::Get;
-use super::limits::{MAX_CURSOR_NAME_BYTES, MAX_CURSORS};
+use super::limits::{MAX_CURSOR_NAME_BYTES, MAX_CURSORS, MAX_NUMBER};
 use super::reader::{ReadError, Reader};
 use super::scan::OnReadError;
 use super::shared::{CURSORS_DIR, Shared};
@@ -102,7 +102,7 @@ fn encode(position: Seq, name: &str) -> Vec<u8> {
 
 fn decode(value: &[u8]) -> Option<(Seq, String)> {
     let mut get = Get::new(value);
-    let position = get.u64()?;
+    let position = get.u64().filter(|position| *position < MAX_NUMBER)?;
     let bytes = get.u8()? as usize;
     Some((position, String::from_utf8(get.take(bytes)?.to_vec()).ok()?))
 }
@@ -139,8 +139,16 @@ pub(super) struct Loaded {
     pub lost: BTreeSet<String>,
 }
 
+impl Loaded {
+    /// The last sequence that any sink is done with.
+    pub(super) fn furthest(&self) -> Seq {
+        let positions = self.cursors.values().map(|cursor| cursor.position());
+        positions.max().unwrap_or(0)
+    }
+}
+
 /// Reads all cursors of a folder.
-pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path, next_seq: Seq) -> io::Result<Loaded> {
+pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Loaded> {
     let mut loaded = Loaded::default();
     for file in disk
         .list(dir)?
@@ -156,8 +164,6 @@ pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path, next_seq: Seq) -> io::Resul
             loaded.lost.insert(file);
             continue;
         };
-        // Past the end: the journal lost its tail. What comes is new to every sink.
-        let position = position.min(next_seq - 1);
         let cursor = CursorFile {
             name: name.clone(),
             position: position.into(),

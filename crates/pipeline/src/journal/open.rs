@@ -105,8 +105,9 @@ pub(super) fn open(
     disk.sync_dir(&dir).map_err(to_error)?;
     let mark = mark.as_deref().and_then(Mark::decode);
     let mut examined = recover::examine(&*disk, &dir, mark).map_err(to_error)?;
-    let cursors =
-        cursor::load(&disk, &dir.join(CURSORS_DIR), examined.next_seq).map_err(to_error)?;
+    let cursors = cursor::load(&disk, &dir.join(CURSORS_DIR)).map_err(to_error)?;
+    // What a sink has was durable once: its sequences are never given again.
+    examined.skip_to(cursors.furthest() + 1);
     let findings = Findings {
         last: examined.last.take(),
         torn: examined.torn.take(),

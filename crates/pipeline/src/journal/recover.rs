@@ -341,7 +341,7 @@ impl Examined {
     fn judge_tail(&mut self, mark: Option<Mark>) {
         let durable_seq = mark.map_or(0, |m| m.next_seq);
         let Some(last) = &self.last else {
-            self.next_seq = self.next_seq.max(durable_seq);
+            self.skip_to(durable_seq);
             return;
         };
         let segment = last.number;
@@ -363,18 +363,24 @@ impl Examined {
             Some(tail) => self.torn = Some(tail.clone()),
             None => {}
         }
-        if let Some(gap) = self.gap_to(durable_seq, GapReason::Missing) {
-            // The file ends before the durable mark, or whole segments are gone.
-            let len = self.last.as_ref().map_or(0, |l| l.len);
-            let bad = Bad {
-                from: len,
-                to: len,
-                header: None,
-                unreadable: false,
-            };
-            self.damage.push((BadRange { segment, bad }, Some(gap)));
-            self.next_seq = durable_seq;
-        }
+        // The file ends before the durable mark, or whole segments are gone.
+        self.skip_to(durable_seq);
+    }
+
+    /// Goes on with this sequence at least; those before it that are not there are missing.
+    pub(super) fn skip_to(&mut self, next_seq: Seq) {
+        let Some(gap) = self.gap_to(next_seq, GapReason::Missing) else {
+            return;
+        };
+        let (segment, len) = self.last.as_ref().map_or((0, 0), |l| (l.number, l.len));
+        let bad = Bad {
+            from: len,
+            to: len,
+            header: None,
+            unreadable: false,
+        };
+        self.damage.push((BadRange { segment, bad }, Some(gap)));
+        self.next_seq = next_seq;
     }
 
     fn gap_to(&self, end_seq: Seq, reason: GapReason) -> Option<Gap> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::super::log::Log;
 use super::super::slots::Slots;
 use super::super::storage::{Disk, Memory, Open};
-use super::super::{open, recover};
+use super::super::{cursor, open, recover};
 use super::damage::{DIR, options, segment_path};
 use super::faults::Faulty;
 use super::*;
@@ -61,4 +61,45 @@ fn a_mark_whose_sync_failed_goes_to_a_new_file() {
     assert_eq!(faulty.renamed(), ["mark", "mark"]);
     Slots::sync(&slots).unwrap();
     assert_eq!(Slots::read(&*disk, &path).unwrap().unwrap(), b"three");
+}
+
+/// A sequence that a sink has seen names one event for ever: whoever keeps books by sequence
+/// would take the next one for a repetition.
+#[test]
+fn sequences_that_a_sink_has_are_not_given_again() {
+    let disk = Memory::default();
+    let (mut log, _) = opened(&disk);
+    let sink = cursor::open_file(&log.shared, "lake", Start::Oldest).unwrap();
+    for i in 0..10 {
+        log.commit(&[(&entry("x", 1), Origin::Source)], i).unwrap();
+    }
+    let tail = disk.contents(&segment_path(1)).unwrap().len();
+    for i in 10..20 {
+        log.commit(&[(&entry("x", 1), Origin::Source)], i).unwrap();
+    }
+    sink.move_to(20);
+    sink.flush().unwrap();
+    drop(log);
+    // The tail and the mark are lost, as on a disk that lied.
+    let disk = disk.copy();
+    let mut cut = disk.contents(&segment_path(1)).unwrap();
+    cut.truncate(tail);
+    disk.put(&segment_path(1), cut);
+    disk.remove(&Path::new(DIR).join("mark")).unwrap();
+    let (mut log, recovery) = opened(&disk);
+    let missing = Gap {
+        first_seq: 11,
+        last_seq: 20,
+        reason: GapReason::Missing,
+    };
+    assert_eq!((recovery.next_seq, recovery.damage.len()), (21, 1));
+    assert_eq!(recovery.damage[0].gap, Some(missing));
+    let seq = log.commit(&[(&entry("y", 1), Origin::Source)], 30).unwrap();
+    assert_eq!(seq, 21);
+    let sink = cursor::open_file(&log.shared, "lake", Start::Oldest).unwrap();
+    assert_eq!(sink.position(), 20);
+    drop(log);
+    let (log, recovery) = opened(&disk.copy());
+    assert_eq!((recovery.next_seq, recovery.damage.len()), (22, 0));
+    assert_eq!(lock(&log.shared.catalog).gaps, [missing]);
 }
