@@ -2,6 +2,7 @@
 //!
 //! What it cannot see alone is a folder that was cut back and signed anew with the key that
 //! lies in it: for that, compare the roots in the report with those that left through the sinks.
+//! Nor what was rewritten behind the last seal: that is a segment at most, while a service runs.
 
 use std::fmt;
 use std::io;
@@ -101,7 +102,9 @@ pub enum Alteration {
     SignatureWrong,
     /// The seal is signed, but with another key.
     OtherKey,
-    /// A record of a loss has a wrong signature.
+    /// No seal vouches for the segment: it has none, and none after it that links to it.
+    Unsealed,
+    /// A record of a loss has a wrong signature, another key's, or is another journal's.
     LossForged,
 }
 
@@ -121,7 +124,8 @@ impl fmt::Display for Alteration {
             Alteration::RootDiffers => "frames are not those of the signed root",
             Alteration::SignatureWrong => "seal's signature is wrong",
             Alteration::OtherKey => "sealed with another key",
-            Alteration::LossForged => "record of a loss has a wrong signature",
+            Alteration::Unsealed => "no seal vouches for it",
+            Alteration::LossForged => "record of a loss is not signed by this journal",
         })
     }
 }
@@ -176,6 +180,7 @@ pub(super) fn verify(
         report,
         before: None,
         root: None,
+        unsealed: Vec::new(),
     };
     let mut numbers = segment_numbers(disk, &dir).map_err(to_error)?;
     numbers.retain(|number| !examined.unused.contains(number));
@@ -188,6 +193,7 @@ pub(super) fn verify(
         prover.segment(number, next, is_running).map_err(to_error)?;
     }
     prover.ending();
+    prover.seals();
     prover.losses();
     prover
         .report
@@ -206,6 +212,8 @@ struct Prover<'a> {
     before: Option<Before>,
     /// The last sealed root; unknown before the first segment.
     root: Option<Hash>,
+    /// Segments that a later seal may still vouch for, with their sequences.
+    unsealed: Vec<(u64, (Seq, Seq))>,
 }
 
 /// Where the segment before ended.
@@ -274,13 +282,18 @@ impl Prover<'_> {
         let place = self.place(number, next, len, is_running)?;
         let end = place.end;
         let walk = self.walk(file, header.as_ref(), &place)?;
+        let first_seq = header.as_ref().map_or(walk.next_seq, |h| h.first_seq);
+        self.unsealed.push((number, (first_seq, walk.next_seq)));
         self.judge_seal(&walk);
         if let Some((seal, _)) = &walk.seal {
             self.root = Some(seal.root);
+            // The chain binds what is before a sealed frame to it. Where it is broken or its seal
+            // is a wrong one, that is told already.
+            self.unsealed.clear();
         }
         self.report.segments.push(SegmentReport {
             number,
-            first_seq: header.as_ref().map_or(walk.next_seq, |h| h.first_seq),
+            first_seq,
             end_seq: walk.next_seq,
             frames: walk.tree.leaves(),
             seal: walk.seal.map(|(seal, _)| seal),
@@ -329,16 +342,13 @@ impl Prover<'_> {
     fn beginning(&mut self, header: &SegmentHeader) {
         let previous = &header.previous;
         let Some(before) = &self.before else {
-            let on_record = self
-                .report
-                .losses
-                .iter()
-                .any(|l| (l.gap.first_seq..=l.gap.last_seq).contains(&(header.first_seq - 1)));
-            if header.first_seq > 1 && !on_record {
+            self.root = Some(previous.root);
+            if let Some(from) = self.removed_without_record(header.first_seq) {
+                let gone = (from, header.first_seq);
                 self.complain(
                     header.number,
                     (0, 0),
-                    (1, header.first_seq),
+                    gone,
                     Alteration::RemovedWithoutRecord,
                 );
             }
@@ -364,7 +374,31 @@ impl Prover<'_> {
                 (0, 0),
                 Alteration::NotContinued,
             );
+        } else if self.report.problems.is_empty()
+            && self.root.is_some_and(|root| root != previous.root)
+        {
+            // The header names a seal that is not there any more.
+            self.complain(
+                header.number,
+                (0, SEGMENT_HEADER_BYTES as u64),
+                (0, 0),
+                Alteration::NotContinued,
+            );
         }
+    }
+
+    /// The first sequence below `first_seq` that is on no record as gone.
+    fn removed_without_record(&self, first_seq: Seq) -> Option<Seq> {
+        let mut gaps: Vec<_> = self.report.losses.iter().map(|loss| loss.gap).collect();
+        gaps.sort_by_key(|gap| gap.first_seq);
+        let mut covered_to = 1;
+        for gap in gaps {
+            if gap.first_seq > covered_to {
+                break;
+            }
+            covered_to = covered_to.max(gap.last_seq + 1);
+        }
+        (covered_to < first_seq).then_some(covered_to)
     }
 
     fn walk(
@@ -524,6 +558,17 @@ impl Prover<'_> {
         }
     }
 
+    /// Names what no seal vouches for, but the newest segment: that one is being written, or its
+    /// run died.
+    fn seals(&mut self) {
+        let newest = self.before.as_ref().map(|before| before.number);
+        for (number, sequences) in std::mem::take(&mut self.unsealed) {
+            if Some(number) != newest {
+                self.complain(number, (0, 0), sequences, Alteration::Unsealed);
+            }
+        }
+    }
+
     /// Compares the end with the durable mark.
     fn ending(&mut self) {
         let Some(mark) = self.mark else { return };
@@ -552,12 +597,19 @@ impl Prover<'_> {
         }
     }
 
+    fn is_own(&self, loss: &Loss) -> bool {
+        let key = self.report.public_key;
+        loss.is_signed()
+            && loss.journal_id == self.journal_id
+            && key.is_none_or(|key| key == loss.public_key)
+    }
+
     fn losses(&mut self) {
         let forged: Vec<Loss> = self
             .report
             .losses
             .iter()
-            .filter(|l| !l.is_signed())
+            .filter(|l| !self.is_own(l))
             .cloned()
             .collect();
         for loss in forged {

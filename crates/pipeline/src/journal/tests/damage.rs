@@ -7,14 +7,15 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::super::catalog::lock;
-use super::super::frame::{Header, Kind};
+use super::super::frame::{Hash, Header, Kind};
 use super::super::log::Log;
 use super::super::mark::MARK_FILE;
 use super::super::scan::{Found, OnReadError, Scan};
-use super::super::segment::{SEGMENT_HEADER_BYTES, file_name};
+use super::super::segment::{Previous, SEGMENT_HEADER_BYTES, SegmentHeader, file_name};
 use super::super::storage::{Disk, Memory, Open};
 use super::super::*;
 use super::super::{offline::Alteration, open};
+use super::faults::Faulty;
 
 pub(super) const DIR: &str = "/journal";
 const FRAMES: u64 = 60;
@@ -360,6 +361,103 @@ fn removals_and_foreign_keys_are_found() {
     );
     let report = offline::verify_on(&disk, DIR).unwrap();
     assert_eq!(report.first_problem().unwrap().what, Alteration::OtherKey);
+}
+
+/// Writes every frame again, chained but without seals: what anybody can do who has no key.
+fn strip_seals(disk: &Memory) {
+    let all = frames(disk);
+    let last = all.last().unwrap().0;
+    let mut previous = Previous::default();
+    let mut tip = Hash::default();
+    for number in 1..=last {
+        let old = disk.contents(&segment_path(number)).unwrap();
+        let block: [u8; SEGMENT_HEADER_BYTES] = old[..SEGMENT_HEADER_BYTES].try_into().unwrap();
+        let mut header = SegmentHeader::decode(&block).unwrap();
+        header.previous = previous;
+        let mut new = header.encode().to_vec();
+        let kept = all.iter().filter(|(n, _, _, h)| *n == number && h.kind != Kind::Seal);
+        for (_, from, to, frame) in kept {
+            let body = &old[*from as usize + frame::HEADER_BYTES..*to as usize];
+            let relinked = Header {
+                previous_hash: tip,
+                ..frame.clone()
+            };
+            tip = frame::hash(&relinked.encode(), body);
+            new.extend_from_slice(&relinked.encode());
+            new.extend_from_slice(body);
+        }
+        previous = Previous {
+            number,
+            id: header.id,
+            end: new.len() as u64,
+            hash: tip,
+            root: Hash::default(),
+        };
+        disk.put(&segment_path(number), new);
+    }
+    disk.remove(&Path::new(DIR).join(MARK_FILE)).unwrap();
+}
+
+#[test]
+fn a_journal_rewritten_without_seals_is_found_out() {
+    let disk = killed();
+    strip_seals(&disk);
+    let problems = offline::verify_on(&disk, DIR).unwrap().problems;
+    let segments = frames(&disk).last().unwrap().0;
+    let unsealed: Vec<u64> = problems.iter().map(|problem| problem.segment).collect();
+    assert!(problems.iter().all(|p| p.what == Alteration::Unsealed), "{problems:?}");
+    assert_eq!(unsealed, Vec::from_iter(1..segments));
+}
+
+/// A later seal vouches for a segment that has none, because the chain leads there.
+#[test]
+fn a_segment_whose_disk_failed_is_vouched_for_by_the_next_seal() {
+    let disk = Faulty::default();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let mut log = open::open(shared, options(), 1).unwrap().log;
+    write(&mut log, 0);
+    disk.fail_sync(&file_name(1));
+    write(&mut log, 1);
+    write(&mut log, 2);
+    let found = |log: &Log| {
+        let disk = &*log.shared.disk;
+        offline::verify_on(disk, DIR).unwrap()
+    };
+    let before = found(&log);
+    assert_eq!(before.problems.len(), 1, "{:?}", before.problems);
+    assert_eq!(before.problems[0].what, Alteration::Unsealed);
+    log.close(3);
+    let after = found(&log);
+    assert!(after.is_intact(), "{:?}", after.problems);
+    assert_eq!(after.segments[0].seal, None);
+}
+
+/// A record that covers the end of a removed front says nothing of its beginning, and one of
+/// another journal's nothing at all.
+#[test]
+fn a_removed_front_needs_a_record_of_all_of_it_and_of_this_journal() {
+    let problems = |first_seq, journal_id: Option<[u8; 16]>| {
+        let disk = killed();
+        let (mut log, _) = opened(&disk);
+        let last_seq = lock(&log.shared.catalog).segments[&3].first_seq - 1;
+        let gap = Gap {
+            first_seq,
+            last_seq,
+            reason: GapReason::Delivered,
+        };
+        let id = journal_id.unwrap_or(log.shared.journal_id);
+        let loss = Loss::new(gap, 5, id, &log.shared.signer);
+        lock(&log.shared.state).set(&loss.key(), &loss.encode());
+        write(&mut log, FRAMES);
+        log.close(6);
+        disk.remove(&segment_path(1)).unwrap();
+        disk.remove(&segment_path(2)).unwrap();
+        let report = offline::verify_on(&disk, DIR).unwrap();
+        report.problems.iter().map(|p| p.what).collect::<Vec<_>>()
+    };
+    assert_eq!(problems(1, None), []);
+    assert_eq!(problems(5, None), [Alteration::RemovedWithoutRecord]);
+    assert_eq!(problems(1, Some([7; 16])), [Alteration::LossForged]);
 }
 
 /// A header that is lost costs nothing: frames carry all it says.
