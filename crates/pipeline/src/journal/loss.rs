@@ -34,7 +34,7 @@ pub enum GapReason {
 }
 
 impl GapReason {
-    fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             GapReason::Damaged => 1,
             GapReason::Dropped => 2,
@@ -255,7 +255,7 @@ impl Gap {
             && other.last_seq <= self.last_seq
     }
 
-    fn touches(&self, other: &Gap) -> bool {
+    pub(super) fn touches(&self, other: &Gap) -> bool {
         self.first_seq <= other.last_seq.saturating_add(1)
             && other.first_seq <= self.last_seq.saturating_add(1)
     }

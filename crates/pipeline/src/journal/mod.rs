@@ -37,6 +37,7 @@ mod state;
 pub mod storage;
 #[cfg(test)]
 mod tests;
+mod told;
 mod verify;
 mod writer;
 
@@ -64,6 +65,7 @@ pub use self::recover::{Damage, Recovery};
 pub use self::segment::{Seal, SealedBy};
 use self::shared::Shared;
 use self::storage::{Disk, LockGuard, Os};
+pub use self::told::ToldLosses;
 use self::writer::{Message, Request};
 
 /// Number of an event; the first is 1.
