@@ -50,5 +50,3 @@ pub const BALLAST_BYTES: u64 = 1 << 20;
 pub const MIN_SEGMENT_BYTES: u64 = 4 << 10;
 /// Smallest quota.
 pub const MIN_QUOTA_BYTES: u64 = 64 << 10;
-/// Most segments of one journal folder; a listing above it is refused.
-pub const MAX_SEGMENTS: usize = 1 << 20;

@@ -489,28 +489,6 @@ impl Journal {
         self.inner.shared.metrics.clone()
     }
 
-    /// The frames of the newest segments, oldest first, about two segments' worth: what a
-    /// source needs to recognise after a restart what it sent before. Reads from disk.
-    pub fn recent(&self) -> offline::Frames {
-        let shared = &self.inner.shared;
-        let mut bytes = 0;
-        let after = {
-            let catalog = lock(&shared.catalog);
-            let newest = catalog.segments.values().rev().take_while(|s| {
-                let wanted = bytes < 2 * shared.options.segment_bytes;
-                bytes += s.end;
-                wanted
-            });
-            newest.last().map_or(0, |s| s.first_seq.saturating_sub(1))
-        };
-        offline::Frames::new(
-            Arc::clone(&shared.disk),
-            shared.dir().clone(),
-            Arc::clone(&shared.catalog),
-            after,
-        )
-    }
-
     /// Commits what was appended before, seals the open segment, syncs the cursors and stops.
     /// Never waits for a sink. Later appends, also of other clones, end with [`AppendError::Closed`].
     pub async fn close(self) {

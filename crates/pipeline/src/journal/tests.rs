@@ -472,20 +472,6 @@ async fn a_sink_that_gives_up_waiting_misses_nothing() {
 }
 
 #[tokio::test]
-async fn recent_frames_are_there_after_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
-    let (journal, _) = Journal::open(options(&dir)).unwrap();
-    for _ in 0..100 {
-        journal.append(noise(4_000)).await.unwrap();
-    }
-    journal.close().await;
-    let (journal, _) = Journal::open(options(&dir)).unwrap();
-    let recent: Vec<Seq> = journal.recent().map(|f| f.unwrap().first_seq).collect();
-    assert!((17..100).contains(&recent.len()), "{}", recent.len());
-    assert_eq!(recent.last(), Some(&100));
-}
-
-#[tokio::test]
 async fn a_root_can_leave_before_its_segment_is_full() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(options(&dir)).unwrap();
