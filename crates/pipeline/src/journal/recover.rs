@@ -559,7 +559,9 @@ pub struct Recovery {
     pub oldest_seq: Seq,
     /// The sequence of the next event.
     pub next_seq: Seq,
-    /// Bytes of an unfinished write that were cut off: nothing in them was acknowledged.
+    /// Bytes behind the last whole frame that were cut off: an unfinished write. A frame that was
+    /// acknowledged in the last 100 ms before a power cut and then damaged looks the same, because
+    /// the durable mark is synced that often.
     pub torn_bytes: u64,
     /// Damage found.
     pub damage: Vec<Damage>,
