@@ -27,6 +27,7 @@ mod accept;
 mod body;
 mod caps;
 mod deliver;
+mod forget;
 mod metrics;
 mod options;
 mod process;
@@ -141,6 +142,13 @@ impl Collector {
 
     /// Accepts connections until `shutdown`; then answers what is under way and closes.
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
+        let configured: Vec<_> = (self.shared.options().subscriptions.iter())
+            .map(|subscription| subscription.id)
+            .collect();
+        let journal = &self.shared.journal;
+        if let Err(error) = forget::forget_unused(journal, &configured, Timestamp::now()).await {
+            tracing::warn!(%error, "bookmarks that nobody asked for could not be forgotten");
+        }
         accept::run(&self.shared, listener, shutdown).await;
     }
 
