@@ -177,7 +177,7 @@ pub enum Pressure {
     Normal,
     /// From 80 %: tell the administrator.
     Warn,
-    /// From 95 %: answer sources late.
+    /// From 95 %: sources are answered late.
     Slow,
     /// Appends are refused. It lasts until one of a source succeeds or segments are removed.
     Full,

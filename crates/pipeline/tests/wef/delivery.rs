@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use windrow_formats::batch::{Flags, Kind};
 use windrow_formats::wsman::client;
 use windrow_formats::wsman::{Action, Charset, encode};
-use windrow_pipeline::journal::Start;
+use windrow_pipeline::journal::{Entry, Pressure, Start};
 
 use crate::harness::*;
 
@@ -311,6 +311,43 @@ async fn a_full_journal_asks_for_patience_and_goes_on() {
         assert!(patience < 500, "it never resumed");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn near_the_quota_an_answer_waits_for_a_sink_to_move() {
+    let mut bench = Bench::new();
+    bench.journal_quota_bytes = 1 << 20;
+    // Longer than a request may take: only a sink's progress ends it in time.
+    bench.limits.late_answer = Duration::from_secs(600);
+    bench.limits.request_timeout = Duration::from_secs(300);
+    let running = bench.start().await;
+    let journal = &running.journal;
+    let mut cursor = journal.cursor("slow", Start::Oldest).unwrap();
+    let mut source = bench.source(&running, SOURCE).await;
+    let mut pressure = journal.pressure();
+    while *pressure.borrow_and_update() < Pressure::Slow {
+        let body = (0..4_000).map(|_| rand::random()).collect();
+        let entry = Entry {
+            body,
+            events: 1,
+            state: None,
+        };
+        journal.append(entry).await.unwrap();
+    }
+    let mut durable = journal.durable();
+    let before = *durable.borrow_and_update();
+    let answer = tokio::spawn(async move {
+        let answer = source.deliver("base", 1, strs(&events(1..2))).await;
+        answer.is_ack()
+    });
+    durable.wait_for(|seq| *seq > before).await.unwrap();
+    assert!(!answer.is_finished());
+    while cursor.position() < before {
+        let frame = cursor.next().await.unwrap().unwrap();
+        cursor.advance(frame.end_seq - 1);
+    }
+    assert!(answer.await.unwrap());
     running.stop().await;
 }
 

@@ -97,6 +97,8 @@ pub struct WefLimits {
     pub deliveries_in_flight_bytes: usize,
     /// How long a source is asked to wait when there is no room.
     pub retry_after: Duration,
+    /// How much later a delivery is acknowledged when the journal is at 95 % of its quota.
+    pub late_answer: Duration,
     /// How long requests under way are waited for at the end.
     pub shutdown_timeout: Duration,
 }
@@ -118,6 +120,7 @@ impl Default for WefLimits {
             bodies_in_flight_bytes: 64 * 1024 * 1024,
             deliveries_in_flight_bytes: 128 * 1024 * 1024,
             retry_after: Duration::from_secs(30),
+            late_answer: Duration::from_secs(2),
             shutdown_timeout: Duration::from_secs(20),
         }
     }
