@@ -54,9 +54,7 @@ use self::catalog::lock;
 pub use self::cursor::{Cursor, CursorError, Start};
 pub use self::frame::{Hash, Origin, StateChange};
 pub use self::keys::{KeyError, ParsePublicKeyError, PublicKey, Signature};
-use self::limits::{
-    MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES,
-};
+use self::limits::{MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES};
 pub use self::loss::{Gap, GapReason, Loss};
 pub use self::metrics::{CursorLabel, JournalMetrics};
 pub use self::open::OpenError;
@@ -160,7 +158,9 @@ pub enum AppendError {
     ReservedKey,
     /// All keys and values together would exceed their limit. Smaller values and changes of known
     /// keys that do not grow are still taken.
-    #[error("the journal keeps no more than {limit_bytes} bytes of states; forget some, or raise its quota")]
+    #[error(
+        "the journal keeps no more than {limit_bytes} bytes of states; forget some, or raise its quota"
+    )]
     StatesFull {
         /// What they may be together.
         limit_bytes: usize,

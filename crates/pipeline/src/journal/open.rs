@@ -191,7 +191,10 @@ fn open_aside(shared: &Shared) -> (Option<Slots>, Vec<Loss>) {
             && loss.journal_id == shared.journal_id
             && !known.iter().any(|gap| gap.holds(&loss.gap))
     });
-    for Loss { gap, last_at_us, .. } in &aside {
+    for Loss {
+        gap, last_at_us, ..
+    } in &aside
+    {
         let (id, signer) = (shared.journal_id, &shared.signer);
         let changes = loss::record(&state, *gap, *last_at_us, id, signer);
         changes.iter().for_each(|change| state.apply(change));

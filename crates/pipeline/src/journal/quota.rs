@@ -145,7 +145,9 @@ impl Log {
                 .collect();
             // The newest segment holds the states.
             let is_newest = closed.len() == catalog.segments.len();
-            let most = closed.len().saturating_sub(keep.max(usize::from(is_newest)));
+            let most = closed
+                .len()
+                .saturating_sub(keep.max(usize::from(is_newest)));
             closed
                 .into_iter()
                 .take(most)
@@ -209,7 +211,11 @@ impl Log {
         if dropped > 0 {
             self.shared.metrics.dropped_events.inc_by(dropped);
             let last = first_lost + dropped - 1;
-            tracing::warn!(first = first_lost, last, "journal full: oldest events dropped");
+            tracing::warn!(
+                first = first_lost,
+                last,
+                "journal full: oldest events dropped"
+            );
         }
         Ok(true)
     }
@@ -239,7 +245,10 @@ impl Log {
 
     /// Puts a gap on signed record before anything is removed, unless it is.
     fn record(&mut self, gap: Gap, at_us: i64) -> Result<(), CommitError> {
-        let known = lock(&self.shared.catalog).gaps.iter().any(|g| g.holds(&gap));
+        let known = lock(&self.shared.catalog)
+            .gaps
+            .iter()
+            .any(|g| g.holds(&gap));
         if known {
             return Ok(());
         }
@@ -270,11 +279,7 @@ impl Log {
         Ok(())
     }
 
-    fn commit_changes(
-        &mut self,
-        changes: &[StateChange],
-        at_us: i64,
-    ) -> Result<(), CommitError> {
+    fn commit_changes(&mut self, changes: &[StateChange], at_us: i64) -> Result<(), CommitError> {
         let mut raw = Vec::new();
         for change in changes {
             frame::encode_entry(&mut raw, &[], 0, Origin::Own, Some(change));

@@ -410,7 +410,11 @@ async fn full_states_refuse_what_grows_and_take_what_does_not() {
     let (journal, _) = Journal::open(options(&dir)).unwrap();
     let put = |key: usize, bytes: usize| {
         let (journal, value) = (journal.clone(), "v".repeat(bytes));
-        async move { journal.append(bookmark("", &format!("wef/{key}"), &value)).await }
+        async move {
+            journal
+                .append(bookmark("", &format!("wef/{key}"), &value))
+                .await
+        }
     };
     let mut keys = 0;
     while put(keys, 1 << 20).await.is_ok() {

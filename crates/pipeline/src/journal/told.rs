@@ -9,11 +9,7 @@ use super::limits::{MAX_LOSSES, MAX_NUMBER};
 use super::loss::{Gap, GapReason, Loss};
 
 const RANGE_BYTES: usize = 17;
-const REASONS: [GapReason; 3] = [
-    GapReason::Damaged,
-    GapReason::Dropped,
-    GapReason::Missing,
-];
+const REASONS: [GapReason; 3] = [GapReason::Damaged, GapReason::Dropped, GapReason::Missing];
 
 /// The losses told of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +45,10 @@ impl ToldLosses {
     /// What was not told of these losses, by reason and sequence.
     pub fn news(&self, losses: &[Loss]) -> Vec<Gap> {
         let mut news = Vec::new();
-        for loss in losses.iter().filter(|loss| REASONS.contains(&loss.gap.reason)) {
+        for loss in losses
+            .iter()
+            .filter(|loss| REASONS.contains(&loss.gap.reason))
+        {
             let Gap {
                 first_seq,
                 last_seq,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use windrow_formats::batch::{Encoder, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
 use windrow_formats::own::{OwnEvent, OwnEventId, OwnLevel};
-use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal};
+use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal, StateChange};
 
 /// The authenticated source of our own records.
 const SOURCE: &str = "windrow";
@@ -33,6 +33,18 @@ impl Recorder {
         message: &str,
         data: &[(&str, &str)],
     ) {
+        self.record_with(id, level, message, data, None).await;
+    }
+
+    /// The same, with a change of state in the same frame; whether it is durable.
+    pub(crate) async fn record_with(
+        &self,
+        id: OwnEventId,
+        level: OwnLevel,
+        message: &str,
+        data: &[(&str, &str)],
+        state: Option<StateChange>,
+    ) -> bool {
         let time = Timestamp::now();
         let event = OwnEvent {
             id,
@@ -58,11 +70,13 @@ impl Recorder {
         let entry = Entry {
             events: batch.events(),
             body: batch.finish(),
-            state: None,
+            state,
         };
-        if let Err(error) = self.journal.append_own(entry).await {
+        let kept = self.journal.append_own(entry).await;
+        if let Err(error) = &kept {
             tracing::error!(%error, record = message, "a record of our own could not be kept");
         }
+        kept.is_ok()
     }
 
     /// A sealed segment's root, so that it also lies where an attacker on this machine cannot change it.
@@ -91,8 +105,8 @@ impl Recorder {
         .await;
     }
 
-    /// The journal's pressure changed.
-    pub(crate) async fn pressure(&self, pressure: Pressure) {
+    /// The journal's pressure changed; whether the record of it is durable.
+    pub(crate) async fn pressure(&self, pressure: Pressure) -> bool {
         let (level, message) = match pressure {
             Pressure::Normal => (OwnLevel::Information, "the journal has room again"),
             Pressure::Warn => (
@@ -105,7 +119,7 @@ impl Recorder {
             ),
             Pressure::Full => (
                 OwnLevel::Error,
-                "the journal is full: sources are refused, or the oldest events are dropped",
+                "the journal is full: sources are refused and keep their events",
             ),
         };
         match pressure {
@@ -113,13 +127,9 @@ impl Recorder {
             Pressure::Warn | Pressure::Slow => tracing::warn!("{message}"),
             Pressure::Full => tracing::error!("{message}"),
         }
-        self.record(
-            OwnEventId::JournalPressure,
-            level,
-            message,
-            &[("Pressure", &format!("{pressure:?}"))],
-        )
-        .await;
+        let data = [("Pressure", &*format!("{pressure:?}"))];
+        self.record_with(OwnEventId::JournalPressure, level, message, &data, None)
+            .await
     }
 }
 

@@ -74,7 +74,6 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     rest.tracker.spawn(watch::run(
         journal.clone(),
         recorder.clone(),
-        started_at,
         rest.token.clone(),
     ));
     let service = Service {

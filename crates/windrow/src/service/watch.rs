@@ -1,38 +1,28 @@
 //! Turns what the journal reports about itself into records of our own.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_pipeline::journal::{GapReason, Journal, Loss};
+use windrow_pipeline::journal::{Gap, GapReason, Journal, Pressure, StateChange, ToldLosses};
 
 use super::own::Recorder;
 
-/// How often the list of losses is looked at.
-const LOSSES_EVERY: Duration = Duration::from_secs(2);
+/// How often losses are looked for, and what could not be recorded is tried again.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A journal that comes and goes at a line says so once in this time for each of its pressures.
+const PRESSURE_EVERY: Duration = Duration::from_secs(60);
+/// State of the journal: the losses that have a record of ours.
+const TOLD_LOSSES: &str = "own/told-losses";
 
 /// Watches until `shutdown`.
-///
-/// `started` tells losses of this run from those whose records left with an earlier one.
-pub(crate) async fn run(
-    journal: Journal,
-    recorder: Recorder,
-    started: Timestamp,
-    shutdown: CancellationToken,
-) {
+pub(crate) async fn run(journal: Journal, recorder: Recorder, shutdown: CancellationToken) {
     let mut roots = journal.roots();
     roots.mark_unchanged();
     let mut pressure = journal.pressure();
-    let mut look = tokio::time::interval(LOSSES_EVERY);
-    let earlier = |loss: &Loss| loss.last_at_us < started.as_microsecond();
-    let mut known: BTreeSet<(u64, u64)> = journal
-        .losses()
-        .iter()
-        .filter(|loss| earlier(loss))
-        .map(range)
-        .collect();
+    let mut pressures = Pressures::new(Instant::now());
+    let mut look = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -44,25 +34,74 @@ pub(crate) async fn run(
             changed = pressure.changed() => {
                 if changed.is_err() { break }
                 let now = *pressure.borrow_and_update();
-                recorder.pressure(now).await;
+                pressures.tell(now, &recorder).await;
             }
             _ = look.tick() => {
-                for loss in journal.losses() {
-                    if known.insert(range(&loss)) {
-                        record_loss(&recorder, &loss).await;
-                    }
-                }
+                let now = *pressure.borrow();
+                pressures.tell(now, &recorder).await;
+                tell_losses(&journal, &recorder).await;
             }
         }
     }
 }
 
-fn range(loss: &Loss) -> (u64, u64) {
-    (loss.gap.first_seq, loss.gap.last_seq)
+/// Which pressures were told of, and when: our own records fill the journal too, and must not
+/// bring about the next one.
+struct Pressures {
+    told: Pressure,
+    tried: [Option<Instant>; 4],
 }
 
-async fn record_loss(recorder: &Recorder, loss: &Loss) {
-    let (id, what) = match loss.gap.reason {
+impl Pressures {
+    /// Nothing is said of a journal that has room, as it has at most starts.
+    fn new(now: Instant) -> Pressures {
+        let mut pressures = Pressures {
+            told: Pressure::Normal,
+            tried: [None; 4],
+        };
+        pressures.tried[Pressure::Normal as usize] = Some(now);
+        pressures
+    }
+
+    /// Whether it is new and was not tried too lately; then it counts as tried.
+    fn is_due(&mut self, pressure: Pressure, now: Instant) -> bool {
+        let tried = &mut self.tried[pressure as usize];
+        let rests = tried.is_some_and(|tried| now.duration_since(tried) < PRESSURE_EVERY);
+        if pressure == self.told || rests {
+            return false;
+        }
+        *tried = Some(now);
+        true
+    }
+
+    async fn tell(&mut self, pressure: Pressure, recorder: &Recorder) {
+        if self.is_due(pressure, Instant::now()) && recorder.pressure(pressure).await {
+            self.told = pressure;
+        }
+    }
+}
+
+/// Records what was not told of the journal's losses, also of those that an earlier run met. What
+/// cannot be recorded now is found again the next time.
+async fn tell_losses(journal: &Journal, recorder: &Recorder) {
+    let losses = journal.losses();
+    if losses.is_empty() {
+        return;
+    }
+    let mut told = journal
+        .state(TOLD_LOSSES)
+        .map(|value| ToldLosses::decode(&value))
+        .unwrap_or_default();
+    for gap in told.news(&losses) {
+        told.add(gap);
+        if !record_loss(recorder, gap, &told).await {
+            return;
+        }
+    }
+}
+
+async fn record_loss(recorder: &Recorder, gap: Gap, told: &ToldLosses) -> bool {
+    let (id, what) = match gap.reason {
         GapReason::Dropped => (
             OwnEventId::EventsDropped,
             "were dropped because the journal was full",
@@ -72,19 +111,48 @@ async fn record_loss(recorder: &Recorder, loss: &Loss) {
             "could not be read from the journal: their bytes are damaged",
         ),
         GapReason::Missing => (OwnEventId::JournalDamaged, "are missing from the journal"),
-        GapReason::Delivered => return,
+        GapReason::Delivered => return true,
     };
-    let [first, last] = [loss.gap.first_seq, loss.gap.last_seq].map(|n| n.to_string());
+    let [first, last] = [gap.first_seq, gap.last_seq].map(|n| n.to_string());
     let message = format!("events {first} to {last} {what}");
     let data = [
         ("FirstSequence", &*first),
         ("LastSequence", &*last),
-        ("Reason", &format!("{:?}", loss.gap.reason)),
+        ("Reason", &format!("{:?}", gap.reason)),
     ];
     tracing::error!(
-        first_seq = loss.gap.first_seq,
-        last_seq = loss.gap.last_seq,
+        first_seq = gap.first_seq,
+        last_seq = gap.last_seq,
         "{message}"
     );
-    recorder.record(id, OwnLevel::Error, &message, &data).await;
+    let told = StateChange {
+        key: TOLD_LOSSES.to_owned(),
+        value: Some(told.encode()),
+    };
+    recorder
+        .record_with(id, OwnLevel::Error, &message, &data, Some(told))
+        .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pressure_is_told_once_a_minute() {
+        let start = Instant::now();
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let mut pressures = Pressures::new(start);
+        assert!(!pressures.is_due(Pressure::Normal, start));
+        assert!(pressures.is_due(Pressure::Full, after(1)));
+        pressures.told = Pressure::Full;
+        // It swings to and fro: once each, then not for a while.
+        assert!(pressures.is_due(Pressure::Slow, after(2)));
+        pressures.told = Pressure::Slow;
+        for second in 3..60 {
+            assert!(!pressures.is_due(Pressure::Full, after(second)));
+            assert!(!pressures.is_due(Pressure::Slow, after(second)));
+        }
+        assert!(pressures.is_due(Pressure::Full, after(61)));
+    }
 }

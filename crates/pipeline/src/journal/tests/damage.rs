@@ -375,7 +375,9 @@ fn strip_seals(disk: &Memory) {
         let mut header = SegmentHeader::decode(&block).unwrap();
         header.previous = previous;
         let mut new = header.encode().to_vec();
-        let kept = all.iter().filter(|(n, _, _, h)| *n == number && h.kind != Kind::Seal);
+        let kept = all
+            .iter()
+            .filter(|(n, _, _, h)| *n == number && h.kind != Kind::Seal);
         for (_, from, to, frame) in kept {
             let body = &old[*from as usize + frame::HEADER_BYTES..*to as usize];
             let relinked = Header {
@@ -405,7 +407,10 @@ fn a_journal_rewritten_without_seals_is_found_out() {
     let problems = offline::verify_on(&disk, DIR).unwrap().problems;
     let segments = frames(&disk).last().unwrap().0;
     let unsealed: Vec<u64> = problems.iter().map(|problem| problem.segment).collect();
-    assert!(problems.iter().all(|p| p.what == Alteration::Unsealed), "{problems:?}");
+    assert!(
+        problems.iter().all(|p| p.what == Alteration::Unsealed),
+        "{problems:?}"
+    );
     assert_eq!(unsealed, Vec::from_iter(1..segments));
 }
 

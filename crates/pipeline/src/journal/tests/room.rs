@@ -104,7 +104,11 @@ fn a_loss_that_finds_no_room_waits_and_is_counted_once() {
     log.record_noticed(3);
     assert!(lock(&shared.noticed).is_empty());
     assert_eq!(shared.metrics.damaged_events.get(), 4);
-    let on_record: Vec<Seq> = lock(&shared.catalog).gaps.iter().map(|g| g.first_seq).collect();
+    let on_record: Vec<Seq> = lock(&shared.catalog)
+        .gaps
+        .iter()
+        .map(|g| g.first_seq)
+        .collect();
     assert_eq!(on_record, [2, 4, 7]);
 }
 
@@ -150,7 +154,10 @@ fn full(disk: &Faulty) -> (Log, Arc<CursorFile>) {
     let mut append = |log: &mut Log, origin| {
         at += 1;
         let change = bookmark("", &format!("wef/{}", at % 7), &format!("{at}"));
-        let entry = Entry { state: change.state, ..noise(700) };
+        let entry = Entry {
+            state: change.state,
+            ..noise(700)
+        };
         log.commit(&[(&entry, origin)], at)
     };
     for _ in 0..3 {
@@ -199,7 +206,11 @@ fn segments_hold_more_than_their_snapshots() {
     for _ in 0..100 {
         log.commit(&[(&noise(500), Origin::Source)], 1).unwrap();
     }
-    assert!(log.next_number - before < 5, "{before}..{}", log.next_number);
+    assert!(
+        log.next_number - before < 5,
+        "{before}..{}",
+        log.next_number
+    );
 }
 
 #[test]
@@ -207,7 +218,11 @@ fn a_segment_and_its_snapshot_fit_under_the_quota_or_are_refused() {
     let disk = Faulty::default();
     let mut log = log_on(&disk, tiny());
     for i in 0..20 {
-        let value: String = noise(1500).body.iter().map(|b| format!("{b:02x}")).collect();
+        let value: String = noise(1500)
+            .body
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         let entry = bookmark("x", &format!("wef/{i}"), &value);
         log.commit(&[(&entry, Origin::Source)], 1).unwrap();
     }
