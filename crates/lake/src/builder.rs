@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames,
-    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
+    Array, ArrayBuilder, ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, MapBuilder,
+    MapFieldNames, RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -268,12 +268,12 @@ impl RowBuilder {
             .iter()
             .map(|column| {
                 Some(match column.kind {
-                    Kind::Text => Arc::new(texts.next()?.finish()) as ArrayRef,
-                    Kind::Int => Arc::new(ints.next()?.finish()),
-                    Kind::Long => Arc::new(longs.next()?.finish()),
-                    Kind::Time => Arc::new(times.next()?.finish()),
-                    Kind::Bytes => Arc::new(self.keys.finish()),
-                    Kind::Map => Arc::new(self.data.finish()),
+                    Kind::Text => fitted(texts.next()?.finish()),
+                    Kind::Int => fitted(ints.next()?.finish()),
+                    Kind::Long => fitted(longs.next()?.finish()),
+                    Kind::Time => fitted(times.next()?.finish()),
+                    Kind::Bytes => fitted(self.keys.finish()),
+                    Kind::Map => fitted(self.data.finish()),
                 })
             })
             .collect();
@@ -281,6 +281,13 @@ impl RowBuilder {
         // Depends on this file alone, not on any event: `push` appends once to every column.
         self.done.push(batch.expect("every column has every row"));
     }
+}
+
+/// A column without the room that its builder had left: rows may wait in memory for minutes, and
+/// few at a time they would take twice their size.
+fn fitted(mut column: impl Array + 'static) -> ArrayRef {
+    column.shrink_to_fit();
+    Arc::new(column)
 }
 
 /// Place among the text columns of each promotion; of a number's promotion it is not used.

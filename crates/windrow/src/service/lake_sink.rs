@@ -33,7 +33,7 @@ const SEEN_WITHIN: Duration = Duration::from_secs(2);
 /// Rows in one piece of the tail.
 const CHUNK_ROWS_MAX: usize = 8_192;
 /// Memory of the tail, in bytes: beyond it the tail is committed before more is read.
-const TAIL_BYTES_MAX: usize = 96 << 20;
+const TAIL_BYTES_MAX: usize = 32 << 20;
 /// First and longest pause after a commit that failed.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 

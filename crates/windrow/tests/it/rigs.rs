@@ -1,17 +1,18 @@
-//! Power cuts and full disks. Needs root: `./test rigs`.
+//! Power cuts, full disks and the memory of a long run. Needs root: `./test rigs`.
+
+mod memory;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
+use rand::RngExt;
 
 use crate::support::disk::{Disk, Mount};
 use crate::support::ledger::{Ledger, repeated};
 use crate::support::program::run;
 use crate::support::service::Service;
-use crate::support::{Scratch, wait_until};
+use crate::support::{Scratch, chance, wait_until};
 
 const CUTS: usize = 10;
 
@@ -103,7 +104,7 @@ fn without_fdatasync_the_rig_sees_the_loss() {
     let mut service = Service::new(&scratch);
     service.configure(SMALL_SEGMENTS);
     service.keep_data_at(disk.mounted.join("windrow"));
-    service.preload(NO_SYNC);
+    service.environment("LD_PRELOAD", NO_SYNC);
     let (cuts, written) = cut_the_power(&mut service, &disk);
     service.kill();
     let (mut acknowledged, mut committed) = (0, 0);
@@ -167,9 +168,7 @@ fn a_full_disk_is_waited_out() {
 /// Takes an image of the disk at random moments under load. Answers with the cuts, and with all
 /// the rows that the lake got from the whole run.
 fn cut_the_power(service: &mut Service<'_>, disk: &Disk) -> (Vec<Cut>, Rows) {
-    let seed = rand::random();
-    eprintln!("seed {seed}");
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = chance();
     service.start();
     let mut fleet = service.fleet(
         "fleet",

@@ -46,21 +46,21 @@ impl Program {
         name: &str,
         arguments: &[A],
     ) -> Program {
-        Program::start_with(scratch, name, arguments, None)
+        Program::start_with(scratch, name, arguments, &[])
     }
 
-    /// The same with a variable in its environment.
+    /// The same with variables in its environment.
     pub(crate) fn start_with<A: AsRef<OsStr>>(
         scratch: &Scratch,
         name: &str,
         arguments: &[A],
-        environment: Option<(&str, &str)>,
+        environment: &[(String, String)],
     ) -> Program {
         let stdout = Output::at(scratch.join(&format!("{name}.out")));
         let stderr = Output::at(scratch.join(&format!("{name}.err")));
         let child = command(scratch)
             .args(arguments)
-            .envs(environment)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(stdout.append())
             .stderr(stderr.append())
@@ -80,6 +80,11 @@ impl Program {
 
     pub(crate) fn stderr(&self) -> String {
         self.stderr.text()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

@@ -30,7 +30,7 @@ pub(crate) struct Service<'a> {
     scratch: &'a Scratch,
     config: PathBuf,
     data_dir: PathBuf,
-    preload: Option<&'static str>,
+    environment: Vec<(String, String)>,
     program: Option<Program>,
     /// The authority of the machines and of the collector.
     authority: Authority,
@@ -59,7 +59,7 @@ impl<'a> Service<'a> {
             scratch,
             config: scratch.write("windrow.toml", &text),
             data_dir: scratch.join("data"),
-            preload: None,
+            environment: Vec::new(),
             program: None,
             authority_key: authority.key.clone(),
             authority,
@@ -109,9 +109,12 @@ impl<'a> Service<'a> {
     /// Starts it, again if need be, and waits until it says that it is well.
     pub(crate) fn start(&mut self) {
         assert!(self.program.is_none(), "the service runs already");
-        let environment = self.preload.map(|library| ("LD_PRELOAD", library));
-        let mut program =
-            Program::start_with(self.scratch, "service", &self.arguments("run"), environment);
+        let mut program = Program::start_with(
+            self.scratch,
+            "service",
+            &self.arguments("run"),
+            &self.environment,
+        );
         wait_until("the service to be well", || {
             assert!(
                 program.is_running(),
@@ -237,9 +240,9 @@ impl<'a> Service<'a> {
         self.data_dir = folder;
     }
 
-    /// Starts it with a library loaded before all others.
-    pub(crate) fn preload(&mut self, library: &'static str) {
-        self.preload = Some(library);
+    /// Starts it with a variable in its environment.
+    pub(crate) fn environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// A command with this service's configuration and data folder.
