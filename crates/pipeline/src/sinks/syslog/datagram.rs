@@ -14,7 +14,7 @@ use tokio::net::UdpSocket;
 use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use windrow_formats::batch::{Batch, Header, Record};
+use windrow_formats::batch::{Header, Record};
 use windrow_formats::limits::SYSLOG_MESSAGE_MIN;
 use windrow_formats::syslog::{Encoder, Settings};
 
@@ -23,6 +23,7 @@ use super::error::LinkError;
 use super::limits::{CONFIRM_INTERVAL, DATAGRAM_SETTLE};
 use super::outbox::Outbox;
 use super::sender::{Ended, Sender, format};
+use super::walk::{Item, Walk};
 use super::window::Window;
 use crate::journal::{Frame, Seq};
 
@@ -168,33 +169,25 @@ async fn forward(
     frame: &Frame,
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
-    let done = sender.cursor.position();
-    for entry in &frame.entries {
-        let batch = match Batch::decode(&entry.body) {
-            Ok(batch) => batch,
-            Err(error) => {
-                let events = u64::from(entry.events);
-                sender.skip(entry.first_seq, events, &error, &mut link.outbox);
+    let mut walk = Walk::new(frame, sender.cursor.position());
+    while let Some(item) = walk.next() {
+        match item {
+            Item::Event {
+                seq,
+                header,
+                record,
+            } => send(sender, link, seq, header, &record).await?,
+            Item::Unreadable {
+                seq,
+                events,
+                reason,
+            } => {
+                sender.skip(seq, events, reason, &mut link.outbox);
                 account(sender, link);
-                continue;
             }
-        };
-        for (seq, record) in (entry.first_seq..).zip(batch.records()) {
-            let record = match record {
-                Ok(record) => record,
-                Err(error) => {
-                    let left = entry.first_seq + u64::from(entry.events) - seq;
-                    sender.skip(seq, left, &error, &mut link.outbox);
-                    account(sender, link);
-                    break;
-                }
-            };
-            if seq > done {
-                send(sender, link, seq, &batch.header, &record).await?;
-            }
-            if shutdown.is_cancelled() {
-                return Err(Ended::Stopped);
-            }
+        }
+        if shutdown.is_cancelled() {
+            return Err(Ended::Stopped);
         }
     }
     confirm(sender, link);

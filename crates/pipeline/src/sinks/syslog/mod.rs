@@ -20,6 +20,7 @@ mod outq;
 mod sender;
 mod status;
 mod stream;
+mod walk;
 mod window;
 
 use rand::SeedableRng as _;

@@ -59,11 +59,9 @@ impl Sender {
     }
 
     /// Passes over `events` events from `seq` on that do not decode.
-    pub(super) fn skip(&self, seq: Seq, events: u64, reason: &impl ToString, outbox: &mut Outbox) {
-        if events > 0 {
-            outbox.seq = Some(seq + events - 1);
-            self.reporter.skipped(seq, events, reason.to_string());
-        }
+    pub(super) fn skip(&self, seq: Seq, events: u64, reason: String, outbox: &mut Outbox) {
+        outbox.seq = Some(seq + events - 1);
+        self.reporter.skipped(seq, events, reason);
     }
 }
 

@@ -10,7 +10,6 @@ use futures::future::poll_immediate;
 use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
-use windrow_formats::batch::Batch;
 
 use super::connection::{Connection, Finish};
 use super::destination::Confirmation;
@@ -21,6 +20,7 @@ use super::limits::{
 use super::outbox::{Outbox, Packer};
 use super::sender::{Ended, Sender, confirmation};
 use super::status::Reporter;
+use super::walk::{Item, Walk};
 use super::window::Window;
 use crate::journal::Frame;
 
@@ -172,34 +172,25 @@ async fn forward(
     frame: &Frame,
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
-    let done = sender.cursor.position();
-    for entry in &frame.entries {
-        let batch = match Batch::decode(&entry.body) {
-            Ok(batch) => batch,
-            Err(error) => {
-                let events = u64::from(entry.events);
-                sender.skip(entry.first_seq, events, &error, &mut link.outbox);
-                continue;
-            }
-        };
-        for (seq, record) in (entry.first_seq..).zip(batch.records()) {
-            let record = match record {
-                Ok(record) => record,
-                Err(error) => {
-                    let left = entry.first_seq + u64::from(entry.events) - seq;
-                    sender.skip(seq, left, &error, &mut link.outbox);
-                    break;
-                }
-            };
-            if seq > done {
-                let outbox = &mut link.outbox;
-                sender
-                    .packer
-                    .pack(seq, &batch.header, &record, outbox, &sender.reporter);
-            }
-            if link.outbox.bytes.len() >= sender.destination.limits.batch_bytes {
-                flush(sender, trust, link, shutdown).await?;
-            }
+    let mut walk = Walk::new(frame, sender.cursor.position());
+    while let Some(item) = walk.next() {
+        let outbox = &mut link.outbox;
+        match item {
+            Item::Event {
+                seq,
+                header,
+                record,
+            } => sender
+                .packer
+                .pack(seq, header, &record, outbox, &sender.reporter),
+            Item::Unreadable {
+                seq,
+                events,
+                reason,
+            } => sender.skip(seq, events, reason, outbox),
+        }
+        if link.outbox.bytes.len() >= sender.destination.limits.batch_bytes {
+            flush(sender, trust, link, shutdown).await?;
         }
     }
     Ok(())

@@ -1,0 +1,110 @@
+//! The events of a journal frame, one after the other, and what in it cannot be read.
+
+use std::slice;
+
+use windrow_formats::batch::{Batch, Header, Record, Records};
+
+use crate::journal::{Frame, FrameEntry, Seq};
+
+/// What comes next in a frame.
+#[derive(Debug)]
+pub(super) enum Item<'w> {
+    /// An event.
+    Event {
+        seq: Seq,
+        header: &'w Header,
+        record: Record<'w>,
+    },
+    /// So many events from there on cannot be read.
+    Unreadable {
+        seq: Seq,
+        events: u64,
+        reason: String,
+    },
+}
+
+/// A walk over what a frame has after an event that was the last one done.
+pub(super) struct Walk<'f> {
+    entries: slice::Iter<'f, FrameEntry>,
+    done: Seq,
+    batch: Option<Open<'f>>,
+}
+
+/// The batch it is in.
+struct Open<'f> {
+    header: Header,
+    records: Records<'f>,
+    /// Of the next record.
+    seq: Seq,
+    /// After the last.
+    end: Seq,
+}
+
+impl<'f> Walk<'f> {
+    pub(super) fn new(frame: &'f Frame, done: Seq) -> Walk<'f> {
+        Walk {
+            entries: frame.entries.iter(),
+            done,
+            batch: None,
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Item<'_>> {
+        let (seq, record) = loop {
+            let Some(batch) = &mut self.batch else {
+                let entry = self.entries.next()?;
+                let (seq, end) = (entry.first_seq, entry.first_seq + u64::from(entry.events));
+                match Batch::decode(&entry.body) {
+                    Ok(batch) => {
+                        self.batch = Some(Open {
+                            records: batch.records(),
+                            header: batch.header,
+                            seq,
+                            end,
+                        });
+                    }
+                    Err(error) => {
+                        if let Some(item) = unreadable(self.done, seq, end, &error) {
+                            return Some(item);
+                        }
+                    }
+                }
+                continue;
+            };
+            let (seq, end) = (batch.seq, batch.end);
+            batch.seq += 1;
+            match batch.records.next() {
+                Some(Ok(record)) if seq > self.done => break (seq, record),
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    self.batch = None;
+                    if let Some(item) = unreadable(self.done, seq, end, &error) {
+                        return Some(item);
+                    }
+                }
+                None => self.batch = None,
+            }
+        };
+        let header = &self.batch.as_ref()?.header;
+        Some(Item::Event {
+            seq,
+            header,
+            record,
+        })
+    }
+}
+
+/// What of `seq..end` is not done yet.
+fn unreadable(
+    done: Seq,
+    seq: Seq,
+    end: Seq,
+    error: &impl std::error::Error,
+) -> Option<Item<'static>> {
+    let seq = seq.max(done + 1);
+    (seq < end).then(|| Item::Unreadable {
+        seq,
+        events: end - seq,
+        reason: error.to_string(),
+    })
+}
