@@ -14,7 +14,9 @@ use support::rsyslog::{Driver, Rsyslog};
 use support::{PATIENCE, Sink, Store, assert_all, destination, entry};
 use windrow_formats::syslog::{Framing, Prefix};
 use windrow_pipeline::journal::Entry;
-use windrow_pipeline::sinks::syslog::{Confirmation, Destination, State, Status, Transport};
+use windrow_pipeline::sinks::syslog::{
+    Confirmation, Destination, State, Status, Transport, Warning,
+};
 
 #[tokio::test]
 async fn events_arrive_in_order_and_are_confirmed() {
@@ -85,7 +87,7 @@ async fn a_killed_receiver_gets_everything_it_has_not_read_once_it_is_back() {
     let manner = Manner {
         bytes: 16 * 1024,
         pause: Duration::from_millis(2),
-        end: End::Close,
+        ..Manner::PLAIN
     };
     let (store, received) = (Store::new(), Received::default());
     store.append(1..=20_000).await;
@@ -137,7 +139,7 @@ async fn an_orderly_stop_leaves_nothing_on_the_way() {
         let slow = Manner {
             bytes: 64 * 1024,
             pause: Duration::from_millis(5),
-            end: End::Close,
+            ..Manner::PLAIN
         };
         let receiver = Receiver::start(0, Some(pki.server(&TLS13)), slow, received.clone()).await;
         store.append(1..=20_000).await;
@@ -159,7 +161,7 @@ async fn a_slow_reader_gets_everything_and_no_more_than_once() {
     let manner = Manner {
         bytes: 8 * 1024,
         pause: Duration::from_millis(2),
-        end: End::Close,
+        ..Manner::PLAIN
     };
     let receiver = Receiver::start(0, None, manner, received.clone()).await;
     store.append(1..=5_000).await;
@@ -283,8 +285,19 @@ async fn a_peer_that_vanishes_is_given_up_and_found_again() {
     assert_all(&received.ids(), 1..=20_000);
 }
 
+/// Waits that let a receiver be found out within a test.
+fn impatient(port: u16) -> Destination {
+    let mut destination = destination(port, Transport::Tcp);
+    destination.limits.proof_timeout = Duration::from_millis(200);
+    destination.limits.close_timeout = Duration::from_millis(200);
+    destination.limits.stall_timeout = Duration::from_millis(500);
+    destination.limits.receive_buffer_bytes = 1 << 20;
+    destination.limits.window_time = Duration::from_secs(1);
+    destination
+}
+
 #[tokio::test]
-async fn a_receiver_that_never_proves_anything_is_believed_by_its_tcp() {
+async fn a_receiver_that_reads_and_never_proves_it_gets_on_by_flow_control() {
     for end in [End::Stay, End::Reset] {
         let (store, received) = (Store::new(), Received::default());
         let manner = Manner {
@@ -292,18 +305,90 @@ async fn a_receiver_that_never_proves_anything_is_believed_by_its_tcp() {
             ..Manner::PLAIN
         };
         let receiver = Receiver::start(0, None, manner, received.clone()).await;
-        store.append(1..=5_000).await;
-        let mut destination = destination(receiver.port(), Transport::Tcp);
-        destination.limits.proof_timeout = Duration::from_millis(200);
-        destination.limits.close_timeout = Duration::from_millis(200);
+        store.append(1..=10_000).await;
+        let mut destination = impatient(receiver.port());
+        // It is not asked again within the test.
+        destination.limits.window_time = Duration::from_secs(3_600);
         let mut sink = Sink::start(&store, destination);
-        let status = sink.confirmed(5_000).await;
-        assert_eq!(status.confirmation, Confirmation::TcpAcked);
-        sink.stop().await;
-        assert_all(&received.ids(), 1..=5_000);
+        // An event is some 700 bytes here, so the last mebibyte is some 1,500.
+        let status = sink.confirmed(8_000).await;
+        assert_eq!(status.confirmation, Confirmation::ReadConfirmed);
+        assert!(status.warnings.contains(&Warning::NeverProves));
+        sink.until(|status| status.sent_seq == 10_000).await;
+        let status = sink.stop().await;
+        assert!(status.confirmed_seq < 9_000, "{}", status.confirmed_seq);
+        assert_all(&received.ids(), 1..=10_000);
         // The first, smallest window a few times, and then no more.
-        assert!(received.count() < 7_000, "{} messages", received.count());
+        assert!(received.count() < 10_500, "{} messages", received.count());
+        receiver.kill().await;
+
+        // The next life sends again what was not confirmed, and a receiver that proves what it
+        // reads is found out, too.
+        let again = Received::default();
+        let receiver = Receiver::start(0, None, Manner::PLAIN, again.clone()).await;
+        let mut sink = Sink::start(&store, impatient(receiver.port()));
+        let status = sink.confirmed(10_000).await;
+        assert!(!status.warnings.contains(&Warning::NeverProves));
+        sink.stop().await;
+        assert!(again.count() < 2_000, "{} messages", again.count());
     }
+}
+
+#[tokio::test]
+async fn what_a_receiver_has_not_read_is_not_confirmed_however_often_it_is_sent() {
+    // One that never reads at all, and one that hangs after it was found to prove nothing.
+    for (hangs_after, end) in [(0, End::Stay), (3 << 20, End::Stay), (3 << 20, End::Reset)] {
+        let (store, received) = (Store::new(), Received::default());
+        let manner = Manner {
+            hangs_after,
+            end,
+            ..Manner::PLAIN
+        };
+        let receiver = Receiver::start(0, None, manner, received.clone()).await;
+        let port = receiver.port();
+        store.append(1..=15_000).await;
+        let mut sink = Sink::start(&store, impatient(port));
+        let failed = |status: &Status| matches!(status.state, State::Waiting { attempts: 6.., .. });
+        let status = sink.until(failed).await;
+        let read = received.ids().iter().copied().max().unwrap_or(0);
+        assert!(
+            status.confirmed_seq <= read,
+            "{} confirmed, {read} read",
+            status.confirmed_seq
+        );
+        assert_eq!(status.confirmed_seq > 0, hangs_after > 0);
+        // It dies with everything that its system had taken for it.
+        receiver.kill().await;
+        let _receiver = Receiver::start(port, None, Manner::PLAIN, received.clone()).await;
+        sink.confirmed(15_000).await;
+        sink.stop().await;
+        assert_all(&received.ids(), 1..=15_000);
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_has_proven_what_it_read_and_hangs_later_is_not_believed() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = Receiver::start(0, None, Manner::PLAIN, received.clone()).await;
+    let proxy = Proxy::start(receiver.address, Fault::None).await;
+    store.append(1..=2_000).await;
+    let mut destination = impatient(proxy.port);
+    // The proxy has read, so its receive buffer has grown as far as the system lets it.
+    destination.limits.receive_buffer_bytes = 64 << 20;
+    let mut sink = Sink::start(&store, destination);
+    sink.confirmed(2_000).await;
+    proxy.set(Fault::Hang);
+    store.append(2_001..=2_100).await;
+    // Small enough that TCP takes all of it, every time.
+    let failed = |status: &Status| matches!(status.state, State::Waiting { attempts: 5.., .. });
+    let status = sink
+        .until(|status| failed(status) || status.warnings.contains(&Warning::NeverProves))
+        .await;
+    assert_eq!(status.confirmed_seq, 2_000);
+    drop(proxy);
+    let status = sink.stop().await;
+    assert_eq!(status.confirmed_seq, 2_000);
+    assert_eq!(received.ids().iter().max(), Some(&2_000));
 }
 
 #[tokio::test]

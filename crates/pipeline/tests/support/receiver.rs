@@ -1,6 +1,7 @@
 //! A syslog receiver that remembers the record id of each whole message, and can be killed.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ pub struct Manner {
     pub pause: Duration,
     /// What it does at the end of the stream.
     pub end: End,
+    /// After so many bytes, of all its connections together, it goes on accepting and reads no
+    /// more. Its system holds less than a mebibyte for it then.
+    pub hangs_after: usize,
 }
 
 /// What a receiver does when the sender has closed its side.
@@ -37,6 +41,7 @@ impl Manner {
         bytes: 64 * 1024,
         pause: Duration::ZERO,
         end: End::Close,
+        hangs_after: usize::MAX,
     };
 }
 
@@ -103,13 +108,25 @@ impl Receiver {
             .await
             .unwrap();
         let address = listener.local_addr().unwrap();
+        if manner.hangs_after < usize::MAX {
+            // Connections inherit it, and it no longer grows by itself.
+            let socket = socket2::SockRef::from(&listener);
+            socket.set_recv_buffer_size(128 * 1024).unwrap();
+        }
+        let read = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn(async move {
             // Dropped with the task: connections die with their receiver.
             let mut connections = JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
                 *received.connections.lock().unwrap() += 1;
-                connections.spawn(serve(tcp, tls.clone(), manner, received.clone()));
+                connections.spawn(serve(
+                    tcp,
+                    tls.clone(),
+                    manner,
+                    received.clone(),
+                    Arc::clone(&read),
+                ));
             }
         });
         Receiver { address, task }
@@ -127,18 +144,24 @@ impl Receiver {
     }
 }
 
-async fn serve(tcp: TcpStream, tls: Option<Arc<ServerConfig>>, manner: Manner, received: Received) {
+async fn serve(
+    tcp: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    manner: Manner,
+    received: Received,
+    read: Arc<AtomicUsize>,
+) {
     match tls {
         None => {
             let mut tcp = tcp;
-            read_lines(&mut tcp, manner, &received).await;
+            read_lines(&mut tcp, manner, &received, &read).await;
             end(tcp, manner.end).await;
         }
         Some(config) => {
             let Ok(mut stream) = TlsAcceptor::from(config).accept(tcp).await else {
                 return;
             };
-            read_lines(&mut stream, manner, &received).await;
+            read_lines(&mut stream, manner, &received, &read).await;
             end(stream.into_inner().0, manner.end).await;
         }
     }
@@ -155,10 +178,22 @@ async fn end(tcp: TcpStream, end: End) {
     }
 }
 
-async fn read_lines(stream: &mut (impl AsyncRead + Unpin), manner: Manner, received: &Received) {
+async fn read_lines(
+    stream: &mut (impl AsyncRead + Unpin),
+    manner: Manner,
+    received: &Received,
+    read: &AtomicUsize,
+) {
     let mut buffer = vec![0; manner.bytes];
     let mut waiting = Vec::new();
-    while let Ok(some @ 1..) = stream.read(&mut buffer).await {
+    loop {
+        if read.load(Ordering::Relaxed) >= manner.hangs_after {
+            std::future::pending::<()>().await;
+        }
+        let Ok(some @ 1..) = stream.read(&mut buffer).await else {
+            return;
+        };
+        read.fetch_add(some, Ordering::Relaxed);
         waiting.extend_from_slice(&buffer[..some]);
         let mut start = 0;
         while let Some(len) = waiting[start..].iter().position(|byte| *byte == b'\n') {

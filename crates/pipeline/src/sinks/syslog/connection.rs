@@ -130,6 +130,11 @@ impl Connection {
                 .min(written)
     }
 
+    /// Whether the peer's TCP has acknowledged all that was handed to TCP.
+    pub(super) fn all_arrived(&self) -> bool {
+        self.acknowledged() >= self.written()
+    }
+
     /// When the peer can no longer be about to refuse our certificate: at once without TLS,
     /// and under TLS once it has said anything after the handshake (TLS 1.3 servers send
     /// session tickets) or has stayed silent for long enough.

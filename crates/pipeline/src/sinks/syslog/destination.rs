@@ -145,6 +145,9 @@ pub enum Warning {
     Unframed,
     /// No syslog header.
     NoPrefix,
+    /// The receiver does not close its side of a connection when ours is closed, or closes it
+    /// with a reset. Found out while sending.
+    NeverProves,
 }
 
 impl fmt::Display for Warning {
@@ -167,6 +170,12 @@ impl fmt::Display for Warning {
             Warning::NoPrefix => {
                 "messages carry no syslog header, so the receiver takes its own time and the \
                  sender's address"
+            }
+            Warning::NeverProves => {
+                "the receiver takes events and never confirms that it has read them: it should \
+                 close its side of the connection when ours is closed; the last 64 MiB stay \
+                 unconfirmed and are sent again after a break; if that is its way, set \
+                 confirmation = \"tcp-acked\" for this sink"
             }
         })
     }

@@ -101,7 +101,10 @@ pub enum LinkError {
     #[error("connection broke")]
     Broken(#[source] io::Error),
     /// Everything was sent, and whether it was read remains unknown.
-    #[error("receiver did not confirm that it has read what it was sent")]
+    #[error(
+        "receiver did not close its side in order to confirm what it has read; if it never does, \
+         set confirmation = \"tcp-acked\" for this sink"
+    )]
     Unproven,
     /// The journal cannot be read.
     #[error("journal cannot be read")]

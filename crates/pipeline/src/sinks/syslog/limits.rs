@@ -12,12 +12,12 @@ pub(super) const DATAGRAM_SETTLE: Duration = Duration::from_millis(250);
 /// Longest that the end of a connection is awaited after the TLS end of it was seen.
 pub(super) const FIN_WAIT: Duration = Duration::from_secs(2);
 
-/// Windows that a receiver may leave without proof, one after the other and though its TCP
-/// has taken every byte, before its TCP's word is taken instead.
+/// Connections that a receiver may leave without proof, one after the other and though its TCP
+/// has taken every byte, before a connection is left open instead of being turned over.
 pub(super) const UNPROVEN_MAX: u32 = 3;
 
-/// How long its TCP's word is taken before it is asked for proof again.
-pub(super) const UNPROVEN_RETRY: Duration = Duration::from_secs(3_600);
+/// Longest that a connection is left open before the receiver is asked for proof again.
+pub(super) const ASK_WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 
 /// The window of a connection grows and shrinks by this factor.
 pub(super) const WINDOW_FACTOR: u64 = 4;
@@ -56,8 +56,12 @@ pub struct Limits {
     /// Most bytes written and not yet confirmed before the connection is turned over
     /// ([`super::Confirmation::ReadConfirmed`]).
     pub window_bytes: u64,
+    /// Most bytes that the receiver's system holds for a program that does not read. What its
+    /// TCP has acknowledged beyond them its program has read. It has to be an upper bound:
+    /// Linux gives a socket up to 32 MiB by itself (`tcp_rmem`, since 6.16; 6 MiB before).
+    pub receive_buffer_bytes: u64,
     /// Longest that a written event waits for its confirmation before the connection is
-    /// turned over.
+    /// turned over. A connection that is left open is so for this long at first.
     pub window_time: Duration,
     /// Most datagrams a second: UDP has no other way to wait for a slow receiver.
     pub datagrams_per_second: u32,
@@ -78,6 +82,7 @@ impl Default for Limits {
             backoff_max: Duration::from_secs(60),
             batch_bytes: 64 * 1024,
             window_bytes: 32 * 1024 * 1024,
+            receive_buffer_bytes: 64 * 1024 * 1024,
             window_time: Duration::from_secs(60),
             datagrams_per_second: 10_000,
         }

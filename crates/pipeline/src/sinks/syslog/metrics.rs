@@ -30,6 +30,7 @@ pub struct SyslogMetrics {
     failures: Family<Failure, Counter>,
     unconfirmed_events: Family<Sink, Gauge>,
     connected: Family<Sink, Gauge>,
+    never_proves: Family<Sink, Gauge>,
 }
 
 impl SyslogMetrics {
@@ -90,6 +91,11 @@ impl SyslogMetrics {
             "1 while there is a connection",
             self.connected.clone(),
         );
+        registry.register(
+            "windrow_syslog_receiver_never_proves",
+            "1 while the receiver takes events and does not confirm that it reads them",
+            self.never_proves.clone(),
+        );
     }
 
     /// The counters of one destination.
@@ -108,6 +114,7 @@ impl SyslogMetrics {
             connections: counter(&self.connections),
             unconfirmed_events: self.unconfirmed_events.get_or_create(&sink).clone(),
             connected: self.connected.get_or_create(&sink).clone(),
+            never_proves: self.never_proves.get_or_create(&sink).clone(),
             failures: self.failures.clone(),
             sink: name.to_owned(),
         }
@@ -126,6 +133,7 @@ pub(super) struct Counters {
     pub(super) connections: Counter,
     pub(super) unconfirmed_events: Gauge,
     pub(super) connected: Gauge,
+    pub(super) never_proves: Gauge,
     failures: Family<Failure, Counter>,
     sink: String,
 }
@@ -166,6 +174,7 @@ mod tests {
         windrow_syslog_failures_total{sink="siem",kind="connect"} 1
         windrow_syslog_unconfirmed_events{sink="siem"} 0
         windrow_syslog_connected{sink="siem"} 0
+        windrow_syslog_receiver_never_proves{sink="siem"} 0
         "#);
     }
 }

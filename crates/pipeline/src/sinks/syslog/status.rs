@@ -26,8 +26,7 @@ pub struct Status {
     pub transport: String,
     /// What it is doing.
     pub state: State,
-    /// The confirmation in force: weaker than the configured one while the receiver does not
-    /// give that.
+    /// When an event counts as delivered.
     pub confirmation: Confirmation,
     /// The last thing that went wrong.
     pub last_error: Option<Failure>,
@@ -47,7 +46,7 @@ pub struct Status {
     pub sent_seq: Seq,
     /// The last event confirmed: the destination's lag is the journal's last minus this.
     pub confirmed_seq: Seq,
-    /// Weak settings.
+    /// Weak settings, and a receiver that does not do what they need.
     pub warnings: Vec<Warning>,
 }
 
@@ -253,11 +252,33 @@ impl Reporter {
         );
     }
 
-    /// The confirmation in force has changed.
-    pub(super) fn confirmation(&self, confirmation: Confirmation) {
-        tracing::warn!(sink = self.name, %confirmation, "confirmation in force has changed");
-        self.status
-            .send_modify(|status| status.confirmation = confirmation);
+    /// The receiver has proven what it has read.
+    pub(super) fn proven(&self) {
+        self.counters.never_proves.set(0);
+        let warned = |status: &Status| status.warnings.contains(&Warning::NeverProves);
+        if warned(&self.status.borrow()) {
+            tracing::info!(sink = self.name, "receiver confirms what it reads again");
+            self.status.send_modify(|status| {
+                status
+                    .warnings
+                    .retain(|warning| *warning != Warning::NeverProves);
+            });
+        }
+    }
+
+    /// The receiver takes everything and never proves that it reads it.
+    pub(super) fn never_proves(&self) {
+        self.counters.never_proves.set(1);
+        self.warn(Warning::NeverProves);
+    }
+
+    /// Something that was found out about the receiver.
+    pub(super) fn warn(&self, warning: Warning) {
+        if !self.status.borrow().warnings.contains(&warning) {
+            tracing::warn!(sink = self.name, "{warning}");
+            self.status
+                .send_modify(|status| status.warnings.push(warning));
+        }
     }
 
     pub(super) fn stopped(&self) {

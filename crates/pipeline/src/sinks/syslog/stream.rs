@@ -1,8 +1,9 @@
 //! Sending over TCP or TLS: one connection after the other, each with its window of events
 //! that were written and are not confirmed.
 //!
-//! Invariant: the cursor moves only over events that are confirmed at the level in force;
+//! Invariant: the cursor moves only over events that are confirmed at the level configured;
 //! what a broken connection leaves unconfirmed is read from the journal and written again.
+//! A receiver that does not prove what it reads is not believed for it: see [`Proof`].
 
 use std::pin::pin;
 
@@ -15,7 +16,7 @@ use super::connection::{Connection, Finish};
 use super::destination::Confirmation;
 use super::error::LinkError;
 use super::limits::{
-    CONFIRM_INTERVAL, FIN_WAIT, Limits, UNPROVEN_MAX, UNPROVEN_RETRY, WINDOW_FACTOR,
+    ASK_WAIT_MAX, CONFIRM_INTERVAL, FIN_WAIT, Limits, UNPROVEN_MAX, WINDOW_FACTOR,
 };
 use super::outbox::{Outbox, Packer};
 use super::sender::{Ended, Sender, confirmation};
@@ -31,6 +32,18 @@ struct Link {
     window: Window,
     outbox: Outbox,
     confirmation: Confirmation,
+    proof: Proof,
+}
+
+/// How it is found out what the receiver's program has read.
+#[derive(Clone, Copy, Debug)]
+enum Proof {
+    /// After so many bytes, or some time, our side of the connection is closed, and the
+    /// receiver closes its own when it has read everything.
+    Close { window_bytes: u64 },
+    /// The receiver does not do that. The connection stays open until then, and what TCP has
+    /// delivered beyond the largest receive buffer has been read: it was room for the rest.
+    Flow { ask_at: Instant },
 }
 
 /// What is known about the receiver from earlier connections.
@@ -41,8 +54,11 @@ pub(super) struct Trust {
     window_bytes: u64,
     /// Connections in a row whose bytes were all acknowledged and never proven to be read.
     unproven: u32,
-    /// Until when the receiver's TCP is believed instead.
-    believe_tcp_until: Option<Instant>,
+    /// Set while connections are left open: when the receiver is asked for proof again.
+    ask_at: Option<Instant>,
+    /// How often connections were left open since it has proven anything. Each time for twice
+    /// as long, since what is not proven at the end is written again.
+    left_open: u32,
 }
 
 impl Trust {
@@ -50,7 +66,51 @@ impl Trust {
         Trust {
             window_bytes: 0,
             unproven: 0,
-            believe_tcp_until: None,
+            ask_at: None,
+            left_open: 0,
+        }
+    }
+
+    /// What the next connection is to go by.
+    fn proof(&mut self, limits: &Limits) -> Proof {
+        let least = limits.batch_bytes as u64;
+        self.window_bytes = self
+            .window_bytes
+            .clamp(least, limits.window_bytes.max(least));
+        match self.ask_at {
+            Some(ask_at) => Proof::Flow { ask_at },
+            None => Proof::Close {
+                window_bytes: self.window_bytes,
+            },
+        }
+    }
+
+    /// The receiver has proven what it has read.
+    fn proven(&mut self) {
+        *self = Trust {
+            window_bytes: self.window_bytes.saturating_mul(WINDOW_FACTOR),
+            ..Trust::new()
+        };
+    }
+
+    /// A connection has ended without proof. The next one asks for it with a small window,
+    /// since another program may be listening by then.
+    fn broken(&mut self) {
+        self.window_bytes /= WINDOW_FACTOR;
+        if self.ask_at.take().is_some() {
+            self.unproven = UNPROVEN_MAX - 1;
+        }
+    }
+
+    /// The same, after the receiver's TCP had taken everything.
+    fn unproven(&mut self, now: Instant, limits: &Limits) {
+        self.broken();
+        self.unproven += 1;
+        if self.unproven >= UNPROVEN_MAX {
+            let factor = 2_u32.saturating_pow(self.left_open);
+            let wait = limits.window_time.saturating_mul(factor);
+            self.ask_at = Some(now + wait.min(ASK_WAIT_MAX));
+            self.left_open = self.left_open.saturating_add(1);
         }
     }
 }
@@ -77,41 +137,18 @@ pub(super) async fn run(
         connection,
         window: Window::default(),
         outbox: Outbox::default(),
-        confirmation: in_force(sender, trust),
+        confirmation: confirmation(&sender.destination),
+        proof: trust.proof(&sender.destination.limits),
     };
-    let limits = &sender.destination.limits;
-    let least = limits.batch_bytes as u64;
-    trust.window_bytes = trust
-        .window_bytes
-        .clamp(least, limits.window_bytes.max(least));
     sender.cursor.rewind();
-    let ended = pump(sender, trust, &mut link, shutdown).await;
+    let ended = pump(sender, &mut link, shutdown).await;
     finish(sender, trust, link, ended).await
 }
 
-/// The confirmation to work with on the next connection.
-fn in_force(sender: &Sender, trust: &mut Trust) -> Confirmation {
-    match trust.believe_tcp_until {
-        Some(until) if Instant::now() < until => Confirmation::TcpAcked,
-        Some(_) => {
-            trust.believe_tcp_until = None;
-            let wanted = confirmation(&sender.destination);
-            sender.reporter.confirmation(wanted);
-            wanted
-        }
-        None => confirmation(&sender.destination),
-    }
-}
-
-async fn pump(
-    sender: &mut Sender,
-    trust: &Trust,
-    link: &mut Link,
-    shutdown: &CancellationToken,
-) -> Ended {
+async fn pump(sender: &mut Sender, link: &mut Link, shutdown: &CancellationToken) -> Ended {
     loop {
-        let outcome = match next_frame(sender, trust, link, shutdown).await {
-            Ok(frame) => forward(sender, trust, link, &frame, shutdown).await,
+        let outcome = match next_frame(sender, link, shutdown).await {
+            Ok(frame) => forward(sender, link, &frame, shutdown).await,
             Err(ended) => Err(ended),
         };
         if let Err(ended) = outcome {
@@ -124,7 +161,6 @@ async fn pump(
 /// first, and while waiting the peer is listened to and confirmations are taken.
 async fn next_frame(
     sender: &mut Sender,
-    trust: &Trust,
     link: &mut Link,
     shutdown: &CancellationToken,
 ) -> Result<Frame, Ended> {
@@ -137,7 +173,7 @@ async fn next_frame(
             if ready.is_none() && link.outbox.seq.is_some() {
                 write(link, limits, shutdown).await?;
                 account(&mut sender.packer, &sender.reporter, link);
-                check(trust, link, shutdown)?;
+                check(link, &sender.destination.limits, shutdown)?;
             }
             let wake = wake_at(limits, link);
             match ready {
@@ -154,11 +190,14 @@ async fn next_frame(
         match frame {
             Some(Ok(Some(frame))) => return Ok(frame),
             Some(Ok(None)) => {
-                flush(sender, trust, link, shutdown).await?;
+                flush(sender, link, shutdown).await?;
                 return Err(Ended::Stopped);
             }
             Some(Err(error)) => return Err(Ended::Failed(LinkError::Journal(error))),
-            None => settle(sender, link)?,
+            None => {
+                confirm(sender, link);
+                check(link, &sender.destination.limits, shutdown)?;
+            }
         }
     }
 }
@@ -167,7 +206,6 @@ async fn next_frame(
 /// together.
 async fn forward(
     sender: &mut Sender,
-    trust: &Trust,
     link: &mut Link,
     frame: &Frame,
     shutdown: &CancellationToken,
@@ -190,7 +228,7 @@ async fn forward(
             } => sender.skip(seq, events, reason, outbox),
         }
         if link.outbox.bytes.len() >= sender.destination.limits.batch_bytes {
-            flush(sender, trust, link, shutdown).await?;
+            flush(sender, link, shutdown).await?;
         }
     }
     Ok(())
@@ -199,7 +237,6 @@ async fn forward(
 /// Writes the outbox and takes the confirmations that have come in.
 async fn flush(
     sender: &mut Sender,
-    trust: &Trust,
     link: &mut Link,
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
@@ -209,7 +246,7 @@ async fn flush(
     write(link, &sender.destination.limits, shutdown).await?;
     account(&mut sender.packer, &sender.reporter, link);
     confirm(sender, link);
-    check(trust, link, shutdown)
+    check(link, &sender.destination.limits, shutdown)
 }
 
 /// Writes the outbox. A sink that is told to stop still ends the message it is in, so that
@@ -255,31 +292,48 @@ fn confirm(sender: &mut Sender, link: &mut Link) {
         Confirmation::TcpAcked => {
             sender.confirm_to(link.connection.acknowledged(), &mut link.window);
         }
-        Confirmation::ReadConfirmed => {}
+        Confirmation::ReadConfirmed => {
+            if let Proof::Flow { .. } = link.proof {
+                // Where the system does not tell what is acknowledged, this is what it has
+                // taken for sending; its own buffer is small beside the bound.
+                let acknowledged = link.connection.acknowledged();
+                let held = sender.destination.limits.receive_buffer_bytes;
+                sender.confirm_to(acknowledged.saturating_sub(held), &mut link.window);
+            }
+        }
     }
 }
 
-/// Whether to go on after a write.
-fn check(trust: &Trust, link: &Link, shutdown: &CancellationToken) -> Result<(), Ended> {
+/// Whether to go on.
+fn check(link: &Link, limits: &Limits, shutdown: &CancellationToken) -> Result<(), Ended> {
     if shutdown.is_cancelled() {
         return Err(Ended::Stopped);
     }
-    if link.confirmation == Confirmation::ReadConfirmed
-        && link.connection.written() >= trust.window_bytes
-    {
-        return Err(Ended::TurnedOver);
+    if link.confirmation < Confirmation::ReadConfirmed {
+        return Ok(());
     }
-    Ok(())
+    let now = Instant::now();
+    let ask = match link.proof {
+        Proof::Close { window_bytes } => {
+            let since = link.window.since();
+            link.connection.written() >= window_bytes
+                || since.is_some_and(|since| now >= since + limits.window_time)
+        }
+        Proof::Flow { ask_at } => now >= ask_at,
+    };
+    if ask { Err(Ended::TurnedOver) } else { Ok(()) }
 }
 
 /// When to look at the window again, if nothing else happens.
 fn wake_at(limits: &Limits, link: &Link) -> Option<Instant> {
     let since = link.window.since()?;
-    Some(match link.confirmation {
-        Confirmation::ReadConfirmed => since + limits.window_time,
-        Confirmation::Sent | Confirmation::TcpAcked => {
-            (Instant::now() + CONFIRM_INTERVAL).max(link.connection.accepted_at())
-        }
+    let soon = (Instant::now() + CONFIRM_INTERVAL).max(link.connection.accepted_at());
+    Some(match (link.confirmation, link.proof) {
+        (Confirmation::Sent | Confirmation::TcpAcked, _) => soon,
+        (_, Proof::Close { .. }) => since + limits.window_time,
+        // While the receiver is idle nothing changes.
+        (_, Proof::Flow { ask_at }) if link.connection.all_arrived() => ask_at,
+        (_, Proof::Flow { ask_at }) => soon.min(ask_at),
     })
 }
 
@@ -290,15 +344,6 @@ async fn sleep_until_some(at: Option<Instant>) {
     }
 }
 
-/// The window has waited for long enough.
-fn settle(sender: &mut Sender, link: &mut Link) -> Result<(), Ended> {
-    if link.confirmation == Confirmation::ReadConfirmed {
-        return Err(Ended::TurnedOver);
-    }
-    confirm(sender, link);
-    Ok(())
-}
-
 /// Ends the connection in order, if it still has one, and takes what that proves.
 async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: Ended) -> Ended {
     let limits = &sender.destination.limits;
@@ -307,7 +352,7 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
         Ended::TurnedOver => limits.proof_timeout,
         Ended::Failed(LinkError::ClosedByPeer) => FIN_WAIT,
         Ended::Failed(_) => {
-            trust.window_bytes /= WINDOW_FACTOR;
+            trust.broken();
             return ended;
         }
     };
@@ -316,8 +361,8 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
     match link.connection.finish(Instant::now() + patience).await {
         Finish::Read => {
             sender.confirm_to(u64::MAX, &mut link.window);
-            trust.unproven = 0;
-            trust.window_bytes = trust.window_bytes.saturating_mul(WINDOW_FACTOR);
+            trust.proven();
+            sender.reporter.proven();
             ended
         }
         Finish::Unproven {
@@ -328,32 +373,21 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
                 sender.confirm_to(u64::MAX, &mut link.window);
                 return ended;
             }
-            distrust(
-                sender,
-                trust,
-                &mut link.window,
-                acknowledged && was_accepted,
-            );
+            if link.window.since().is_none() {
+                // There was nothing to prove.
+            } else if acknowledged && was_accepted {
+                trust.unproven(Instant::now(), &sender.destination.limits);
+            } else {
+                trust.broken();
+            }
             match ended {
+                Ended::TurnedOver if trust.ask_at.is_some() => {
+                    sender.reporter.never_proves();
+                    Ended::Failed(LinkError::Unproven)
+                }
                 Ended::TurnedOver => Ended::Failed(error),
                 ended => ended,
             }
         }
-    }
-}
-
-/// A connection has not proven what the receiver has read. If its TCP had taken everything
-/// time and again, it is a receiver that never proves anything, and its TCP is believed.
-fn distrust(sender: &mut Sender, trust: &mut Trust, window: &mut Window, acknowledged: bool) {
-    trust.window_bytes /= WINDOW_FACTOR;
-    if !acknowledged {
-        return;
-    }
-    trust.unproven += 1;
-    if trust.unproven >= UNPROVEN_MAX {
-        trust.unproven = 0;
-        trust.believe_tcp_until = Some(Instant::now() + UNPROVEN_RETRY);
-        sender.confirm_to(u64::MAX, window);
-        sender.reporter.confirmation(Confirmation::TcpAcked);
     }
 }
