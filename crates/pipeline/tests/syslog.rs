@@ -335,6 +335,46 @@ async fn a_receiver_that_reads_and_never_proves_it_gets_on_by_flow_control() {
 }
 
 #[tokio::test]
+async fn an_end_of_tcp_is_no_proof_from_a_receiver_that_ends_tls() {
+    let pki = Pki::new();
+    let cut = Manner {
+        end: End::Cut,
+        ..Manner::PLAIN
+    };
+    for version in [&TLS12, &TLS13] {
+        let (store, received) = (Store::new(), Received::default());
+        let tls = || Some(pki.server(version));
+        let receiver = Receiver::start(0, tls(), Manner::PLAIN, received.clone()).await;
+        let port = receiver.port();
+        let destination = Destination {
+            transport: pki.transport(None),
+            ..impatient(port)
+        };
+        store.append(1..=100).await;
+        let mut sink = Sink::start(&store, destination.clone());
+        let status = sink.confirmed(100).await;
+        assert!(!status.warnings.contains(&Warning::NoCloseNotify));
+        receiver.kill().await;
+        let receiver = Receiver::start(port, tls(), cut, received.clone()).await;
+        store.append(101..=200).await;
+        let refused = |status: &Status| {
+            let error = status.last_error.as_ref();
+            error.is_some_and(|error| error.kind == "no_close_notify")
+        };
+        let status = sink.until(refused).await;
+        assert_eq!(status.confirmed_seq, 100);
+        assert_eq!(sink.stop().await.confirmed_seq, 100);
+
+        // One that never ends TLS is believed, and this is shown.
+        let mut sink = Sink::start(&store, destination);
+        let status = sink.confirmed(200).await;
+        assert!(status.warnings.contains(&Warning::NoCloseNotify));
+        sink.stop().await;
+        receiver.kill().await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_receiver_has_not_read_is_not_confirmed_however_often_it_is_sent() {
     // One that never reads at all, and one that hangs after it was found to prove nothing.
     for (hangs_after, end) in [(0, End::Stay), (3 << 20, End::Stay), (3 << 20, End::Reset)] {

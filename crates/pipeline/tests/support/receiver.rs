@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
@@ -34,6 +34,8 @@ pub enum End {
     Stay,
     /// Closes with a reset although it has read everything.
     Reset,
+    /// Closes TCP and says nothing before, also under TLS.
+    Cut,
 }
 
 impl Manner {
@@ -162,6 +164,10 @@ async fn serve(
                 return;
             };
             read_lines(&mut stream, manner, &received, &read).await;
+            if manner.end == End::Close {
+                // Its close_notify.
+                let _ = stream.shutdown().await;
+            }
             end(stream.into_inner().0, manner.end).await;
         }
     }
@@ -169,7 +175,7 @@ async fn serve(
 
 async fn end(tcp: TcpStream, end: End) {
     match end {
-        End::Close => {}
+        End::Close | End::Cut => {}
         End::Stay => std::future::pending().await,
         End::Reset => {
             let socket = socket2::SockRef::from(&tcp);

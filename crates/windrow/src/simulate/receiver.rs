@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
@@ -300,7 +300,7 @@ impl Connection {
         }
     }
 
-    async fn read(&mut self, mut stream: impl AsyncRead + Unpin) {
+    async fn read(&mut self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut buffer = vec![0; READ_BYTES];
         let mut framing = Framing::default();
         let shared = Arc::clone(&self.handle.shared);
@@ -319,6 +319,8 @@ impl Connection {
         if !framing.is_between_messages() {
             shared.lock().broken += 1;
         }
+        // Under TLS its close_notify: the sender asks for it.
+        let _ = stream.shutdown().await;
     }
 
     /// Waits until the behaviour lets it read, and says how many bytes.

@@ -51,6 +51,9 @@ pub(super) struct Connection {
 pub(super) enum Finish {
     /// The receiver has read everything and closed in order.
     Read,
+    /// The same, but it has ended TCP only and not TLS, which anybody on the way can do in its
+    /// name (RFC 8446 6.1).
+    ReadUnsigned,
     /// It refused, broke off or stayed silent; `acknowledged` if its TCP has taken every byte.
     Unproven {
         acknowledged: bool,
@@ -171,9 +174,9 @@ impl Connection {
     /// Ends our side and waits until `deadline` for the receiver to end its own.
     pub(super) async fn finish(mut self, deadline: Instant) -> Finish {
         let error = match timeout_at(deadline, self.drain(deadline)).await {
-            Ok(Ok(())) if self.all_acknowledged(deadline).await => return Finish::Read,
+            Ok(Ok(finish)) if self.all_acknowledged(deadline).await => return finish,
             Ok(Err(error)) => LinkError::broken(error),
-            Ok(Ok(())) | Err(_) => LinkError::Unproven,
+            Ok(Ok(_)) | Err(_) => LinkError::Unproven,
         };
         Finish::Unproven {
             acknowledged: outq::unacknowledged(self.stream.tcp()) == Some(0),
@@ -182,18 +185,19 @@ impl Connection {
     }
 
     /// Closes for writing and reads to the end of the stream; the error is a reset.
-    async fn drain(&mut self, deadline: Instant) -> io::Result<()> {
+    async fn drain(&mut self, deadline: Instant) -> io::Result<Finish> {
         let mut scrap = [0; READ_BYTES];
         self.stream.shutdown().await?;
-        loop {
+        let finish = loop {
             match self.stream.read(&mut scrap).await {
-                Ok(0) => break,
+                Ok(0) => break Finish::Read,
                 Ok(_) => {}
-                // The end of TCP without one of TLS: it has read everything all the same.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    break Finish::ReadUnsigned;
+                }
                 Err(error) => return Err(error),
             }
-        }
+        };
         // The end of TLS says that the receiver has seen ours, which comes after everything,
         // unless it was closing anyway: then a reset follows if it left something unread.
         let tcp = self.stream.tcp_mut();
@@ -202,8 +206,8 @@ impl Connection {
             io::Result::Ok(())
         };
         match timeout_at(deadline.min(Instant::now() + FIN_WAIT), fin).await {
-            Ok(ended) => ended,
-            Err(_) => Ok(()),
+            Ok(ended) => ended.map(|()| finish),
+            Err(_) => Ok(finish),
         }
     }
 

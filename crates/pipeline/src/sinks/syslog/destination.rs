@@ -64,8 +64,8 @@ pub enum Confirmation {
     /// it.
     TcpAcked,
     /// The receiver's program has read it: our side of the connection was closed after it,
-    /// and the receiver closed its own in order. A TCP that is closed with unread bytes says
-    /// so by a reset.
+    /// and the receiver closed its own in order, under TLS with a close_notify if it ever
+    /// sends one. A TCP that is closed with unread bytes says so by a reset.
     ReadConfirmed,
 }
 
@@ -148,6 +148,8 @@ pub enum Warning {
     /// The receiver does not close its side of a connection when ours is closed, or closes it
     /// with a reset. Found out while sending.
     NeverProves,
+    /// The receiver ends TCP and not TLS. Found out while sending.
+    NoCloseNotify,
 }
 
 impl fmt::Display for Warning {
@@ -176,6 +178,10 @@ impl fmt::Display for Warning {
                  close its side of the connection when ours is closed; the last 64 MiB stay \
                  unconfirmed and are sent again after a break; if that is its way, set \
                  confirmation = \"tcp-acked\" for this sink"
+            }
+            Warning::NoCloseNotify => {
+                "the receiver ends TCP without ending TLS (close_notify), so somebody on the way \
+                 who swallows events can confirm them in its name"
             }
         })
     }

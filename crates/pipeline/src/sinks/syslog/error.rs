@@ -106,6 +106,12 @@ pub enum LinkError {
          set confirmation = \"tcp-acked\" for this sink"
     )]
     Unproven,
+    /// The receiver has ended TCP and not TLS, and did better before.
+    #[error(
+        "connection was closed without the end of TLS (close_notify) that this receiver used to \
+         send: either it has changed, or somebody on the way has closed it"
+    )]
+    NoCloseNotify,
     /// The journal cannot be read.
     #[error("journal cannot be read")]
     Journal(#[source] ReadError),
@@ -128,6 +134,7 @@ impl LinkError {
             LinkError::Stalled { .. } => "stalled",
             LinkError::Broken(_) => "broken",
             LinkError::Unproven => "unproven",
+            LinkError::NoCloseNotify => "no_close_notify",
             LinkError::Journal(_) => "journal",
         }
     }

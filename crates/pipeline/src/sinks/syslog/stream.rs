@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::connection::{Connection, Finish};
-use super::destination::Confirmation;
+use super::destination::{Confirmation, Warning};
 use super::error::LinkError;
 use super::limits::{
     ASK_WAIT_MAX, CONFIRM_INTERVAL, FIN_WAIT, Limits, UNPROVEN_MAX, WINDOW_FACTOR,
@@ -56,6 +56,8 @@ pub(super) struct Trust {
     unproven: u32,
     /// Set while connections are left open: when the receiver is asked for proof again.
     ask_at: Option<Instant>,
+    /// Whether it has ever ended TLS and not only TCP.
+    ends_tls: bool,
     /// How often connections were left open since it has proven anything. Each time for twice
     /// as long, since what is not proven at the end is written again.
     left_open: u32,
@@ -67,6 +69,7 @@ impl Trust {
             window_bytes: 0,
             unproven: 0,
             ask_at: None,
+            ends_tls: false,
             left_open: 0,
         }
     }
@@ -89,8 +92,25 @@ impl Trust {
     fn proven(&mut self) {
         *self = Trust {
             window_bytes: self.window_bytes.saturating_mul(WINDOW_FACTOR),
+            ends_tls: self.ends_tls,
             ..Trust::new()
         };
+    }
+
+    /// An end of TCP alone proves something only of a receiver that has never done better: some
+    /// never end TLS (rsyslog's gtls driver), and from any other somebody on the way did it.
+    fn judge(&mut self, finish: Finish) -> Finish {
+        match finish {
+            Finish::Read => self.ends_tls = true,
+            Finish::ReadUnsigned if self.ends_tls => {
+                return Finish::Unproven {
+                    acknowledged: true,
+                    error: LinkError::NoCloseNotify,
+                };
+            }
+            Finish::ReadUnsigned | Finish::Unproven { .. } => {}
+        }
+        finish
     }
 
     /// A connection has ended without proof. The next one asks for it with a small window,
@@ -358,8 +378,11 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
     };
     confirm(sender, &mut link);
     let was_accepted = Instant::now() >= link.connection.accepted_at();
-    match link.connection.finish(Instant::now() + patience).await {
-        Finish::Read => {
+    match trust.judge(link.connection.finish(Instant::now() + patience).await) {
+        finish @ (Finish::Read | Finish::ReadUnsigned) => {
+            if matches!(finish, Finish::ReadUnsigned) {
+                sender.reporter.warn(Warning::NoCloseNotify);
+            }
             sender.confirm_to(u64::MAX, &mut link.window);
             trust.proven();
             sender.reporter.proven();
@@ -383,7 +406,10 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
             match ended {
                 Ended::TurnedOver if trust.ask_at.is_some() => {
                     sender.reporter.never_proves();
-                    Ended::Failed(LinkError::Unproven)
+                    Ended::Failed(match error {
+                        LinkError::NoCloseNotify => error,
+                        _ => LinkError::Unproven,
+                    })
                 }
                 Ended::TurnedOver => Ended::Failed(error),
                 ended => ended,
