@@ -461,6 +461,39 @@ async fn poison_is_left_out_and_recorded_and_stops_nothing() {
 }
 
 #[tokio::test]
+async fn poison_counts_once_however_often_it_is_passed() {
+    let (store, received) = (Store::new(), Received::default());
+    let manner = Manner {
+        end: End::Stay,
+        ..Manner::PLAIN
+    };
+    let receiver = Receiver::start(0, None, manner, received.clone()).await;
+    store.append(1..=10).await;
+    let poison = || Entry {
+        body: b"no batch at all".to_vec(),
+        events: 3,
+        state: None,
+    };
+    store.journal.append(poison()).await.unwrap();
+    store.append(14..=20).await;
+    let mut sink = Sink::start(&store, impatient(receiver.port()));
+    // Everything was sent three times by then.
+    sink.until(|status| status.warnings.contains(&Warning::NeverProves))
+        .await;
+    store.journal.append(poison()).await.unwrap();
+    let status = sink.until(|status| status.skipped > 3).await;
+    sink.stop().await;
+    assert!(received.count() > 17);
+    assert_eq!(status.skipped, 6);
+    let skipped: Vec<_> = status
+        .skipped_last
+        .iter()
+        .map(|s| (s.seq, s.events))
+        .collect();
+    assert_eq!(skipped, [(11, 3), (21, 3)]);
+}
+
+#[tokio::test]
 async fn datagrams_arrive_and_wait_for_a_receiver_that_is_down() {
     let (store, received) = (Store::new(), Received::default());
     let receiver = UdpReceiver::start(0, received.clone()).await;

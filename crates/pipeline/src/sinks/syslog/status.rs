@@ -40,6 +40,8 @@ pub struct Status {
     pub truncated: u64,
     /// Events that could not be encoded.
     pub skipped: u64,
+    /// The last of these; each counts once, however often it is passed.
+    pub skipped_seq: Seq,
     /// The last of these, oldest first.
     pub skipped_last: VecDeque<Skipped>,
     /// The last event written.
@@ -113,6 +115,7 @@ impl Status {
             resent: 0,
             truncated: 0,
             skipped: 0,
+            skipped_seq: 0,
             skipped_last: VecDeque::new(),
             sent_seq: 0,
             confirmed_seq: 0,
@@ -226,12 +229,20 @@ impl Reporter {
         });
     }
 
-    /// `events` events from `seq` on cannot be encoded and are left out.
+    /// `events` events from `seq` on cannot be encoded and are left out. What is read again after
+    /// a broken connection was counted before.
     pub(super) fn skipped(&self, seq: Seq, events: u64, reason: String) {
+        let end = seq.saturating_add(events);
+        let seq = seq.max(self.status.borrow().skipped_seq.saturating_add(1));
+        let events = end.saturating_sub(seq);
+        if events == 0 {
+            return;
+        }
         self.counters.skipped_events.inc_by(events);
         tracing::error!(sink = self.name, seq, events, reason, "events left out");
         self.status.send_modify(|status| {
             status.skipped += events;
+            status.skipped_seq = end - 1;
             if status.skipped_last.len() >= SKIPPED_REMEMBERED {
                 status.skipped_last.pop_front();
             }
