@@ -519,22 +519,49 @@ async fn a_datagram_that_is_too_large_for_the_way_is_cut() {
     let receiver = UdpReceiver::start(0, received.clone()).await;
     let mut destination = destination(receiver.port, Transport::Udp);
     destination.format.message_bytes_max = 1 << 20;
-    let mut index = windrow_formats::event::Index::default();
-    let text = support::event(1).replace("j.doe", &"x".repeat(100_000));
-    windrow_formats::event::parse(&text, &mut index).unwrap();
-    let mut encoder = windrow_formats::batch::Encoder::new(&support::header());
-    encoder.push(&text, windrow_formats::batch::Flags::NONE, &index);
-    let large = Entry {
-        events: 1,
-        body: encoder.finish(),
-        state: None,
-    };
-    store.journal.append(large).await.unwrap();
+    store.journal.append(large(1, 100_000)).await.unwrap();
     let mut sink = Sink::start(&store, destination);
     let status = sink.confirmed(1).await;
     sink.stop().await;
     assert_eq!(status.truncated, 1);
     assert_eq!(received.ids(), [1]);
+}
+
+/// An event with a name of so many bytes.
+fn large(id: u64, bytes: usize) -> Entry {
+    let mut index = windrow_formats::event::Index::default();
+    let text = support::event(id).replace("j.doe", &"x".repeat(bytes));
+    windrow_formats::event::parse(&text, &mut index).unwrap();
+    let mut encoder = windrow_formats::batch::Encoder::new(&support::header());
+    encoder.push(&text, windrow_formats::batch::Flags::NONE, &index);
+    Entry {
+        events: 1,
+        body: encoder.finish(),
+        state: None,
+    }
+}
+
+#[tokio::test]
+async fn what_was_too_large_for_one_way_may_fit_the_next() {
+    let (store, received) = (Store::new(), Received::default());
+    let receiver = UdpReceiver::start(0, received.clone()).await;
+    let port = receiver.port;
+    let mut destination = destination(port, Transport::Udp);
+    destination.format.message_bytes_max = 1 << 20;
+    store.journal.append(large(1, 100_000)).await.unwrap();
+    let mut sink = Sink::start(&store, destination);
+    sink.confirmed(1).await;
+    receiver.kill().await;
+    store.append(2..=2).await;
+    sink.until(|status| status.last_error.is_some()).await;
+    let receiver = UdpReceiver::start(port, received.clone()).await;
+    // Below the largest datagram, and above what was found to fit by trying.
+    store.journal.append(large(3, 64_000)).await.unwrap();
+    sink.confirmed(3).await;
+    let status = sink.stop().await;
+    assert_eq!(status.truncated, 1);
+    assert_all(&received.ids(), 1..=3);
+    receiver.kill().await;
 }
 
 /// The transports of one rsyslog by the name of their input.

@@ -54,6 +54,11 @@ pub(super) async fn run(sender: &mut Sender, failures: u32, shutdown: &Cancellat
             Err(error) => return Ended::Failed(error),
         },
     };
+    // Another way, perhaps, and what was too large for the last one may fit.
+    let whole = format(&sender.destination);
+    if sender.packer.message_bytes_max() < whole.message_bytes_max {
+        sender.packer.replace_encoder(Encoder::new(whole));
+    }
     sender.cursor.rewind();
     let ended = loop {
         let outcome = match next_frame(sender, &mut link, shutdown).await {
