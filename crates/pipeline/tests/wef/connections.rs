@@ -97,6 +97,47 @@ async fn one_address_cannot_take_every_place() {
     running.stop().await;
 }
 
+/// A connection from another address of this machine.
+async fn from_elsewhere(address: std::net::SocketAddr) -> tokio::net::TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_begins_a_handshake_and_is_silent_holds_nobody_up() {
+    let mut bench = Bench::new();
+    // Far beyond the test: only a turn can let the newcomer in.
+    bench.limits.handshake_timeout = Duration::from_secs(3_600);
+    let running = bench.start().await;
+    let identity = bench.pki.issue(SOURCE);
+    // More than there are turns: some say nothing, some a hello and nothing more.
+    let mut silent = Vec::new();
+    for number in 0..bench.limits.handshakes + 16 {
+        let mut stream = from_elsewhere(running.address).await;
+        if number % 2 == 0 {
+            let config = bench.pki.client(Some(&identity));
+            let name = windrow_pipeline::tls::server_name("localhost").unwrap();
+            let mut session = rustls::ClientConnection::new(config, name).unwrap();
+            let mut hello = Vec::new();
+            session.write_tls(&mut hello).unwrap();
+            stream.write_all(&hello).await.unwrap();
+        }
+        silent.push(stream);
+    }
+    let places = i64::try_from(silent.len()).unwrap();
+    until(|| running.metrics.open_connections.get() == places).await;
+    let newcomer = async {
+        let mut source = bench.source(&running, SOURCE).await;
+        source.heartbeat("base").await.is_ack()
+    };
+    let patience = Duration::from_secs(60);
+    assert!(tokio::time::timeout(patience, newcomer).await.unwrap());
+    drop(silent);
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everything_acknowledged_before_the_end_is_stored() {
     let bench = Bench::new();

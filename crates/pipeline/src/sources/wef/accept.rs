@@ -1,6 +1,7 @@
 //! Connections: taken in, authenticated, served, and ended in order.
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,9 +10,10 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::server::Acceptor;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::caps::Refusal;
 use super::options::{Authentication, WefOptions};
 use super::process::{Peer, handle};
+use super::shares::network;
 use super::{Shared, WefLimits};
 use crate::tls;
 
@@ -129,18 +132,11 @@ async fn connection(
 ) {
     set_options(&stream, &options.limits);
     let Authentication::Certificate(server) = &options.authentication;
-    let handshake = async {
-        let turn = shared.handshakes.acquire().await;
-        let stream = TlsAcceptor::from(Arc::clone(&server.config))
-            .accept(stream)
-            .await;
-        drop(turn);
-        stream
-    };
+    let limit = options.limits.handshake_timeout;
     let stream = tokio::select! {
         biased;
         () = ends.gracefully.cancelled() => return,
-        result = timeout(options.limits.handshake_timeout, handshake) => result,
+        result = timeout(limit, shake_hands(&shared, server, stream, address, limit)) => result,
     };
     let stream = match stream {
         Err(_) => {
@@ -160,6 +156,31 @@ async fn connection(
     shared.metrics.connection("accepted");
     tracing::debug!(%address, source = ?peer.name, "connected");
     serve(shared, &options.limits, stream, peer, &ends).await;
+}
+
+/// Nobody takes a turn before it has said hello, nobody keeps one for long, and nobody has more
+/// than a few: whoever is silent costs a connection and holds nobody up.
+async fn shake_hands(
+    shared: &Shared,
+    server: &tls::Server,
+    stream: TcpStream,
+    address: IpAddr,
+    limit: Duration,
+) -> io::Result<TlsStream<TcpStream>> {
+    let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+    let _share = shared
+        .handshakes_by_network
+        .take(&network(address), 1)
+        .await;
+    let _turn = shared.handshakes.acquire().await;
+    let handshake = hello.into_stream(Arc::clone(&server.config));
+    match timeout(limit / 2, handshake).await {
+        Ok(result) => result,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the peer said hello and no more",
+        )),
+    }
 }
 
 /// Who is at the other end, by the certificate that the handshake has checked.

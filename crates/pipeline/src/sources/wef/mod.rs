@@ -33,6 +33,7 @@ mod options;
 mod process;
 mod recent;
 mod reply;
+mod shares;
 mod status;
 
 use std::collections::VecDeque;
@@ -54,6 +55,7 @@ pub use self::options::{
     Subscription, WefLimits, WefOptions,
 };
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
+use self::shares::Shares;
 use self::status::Sources;
 pub use self::status::{Counts, SourceStatus};
 use crate::journal::Journal;
@@ -94,6 +96,7 @@ struct Shared {
     /// For deliveries no longer compressed, until they are on disk.
     deliveries: Room,
     handshakes: Arc<Semaphore>,
+    handshakes_by_network: Arc<Shares<IpAddr>>,
     scratch: Mutex<Vec<Scratch>>,
     /// Requests under way. They are carried through even when their connection breaks.
     requests: TaskTracker,
@@ -127,6 +130,7 @@ impl Collector {
             bodies: Room::new(limits.bodies_in_flight_bytes),
             deliveries: Room::new(limits.deliveries_in_flight_bytes),
             handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
+            handshakes_by_network: Shares::new(limits.handshakes_per_network),
             options: RwLock::new(Arc::new(options)),
             journal,
             metrics,

@@ -75,7 +75,9 @@ pub struct WefLimits {
     pub connections_per_address: usize,
     /// TLS handshakes at once, so that a thousand machines that come back together take turns.
     pub handshakes: usize,
-    /// How long a handshake may take, waiting for its turn included.
+    /// Of these from one IPv4 address, or one IPv6 network of 64 bits.
+    pub handshakes_per_network: u32,
+    /// How long a handshake may take, waiting for its turn included; half of it from its turn on.
     pub handshake_timeout: Duration,
     /// How long a new connection may stay without its first request.
     pub first_request_timeout: Duration,
@@ -109,6 +111,7 @@ impl Default for WefLimits {
             connections: 10_000,
             connections_per_address: 512,
             handshakes: 64,
+            handshakes_per_network: 8,
             handshake_timeout: Duration::from_secs(10),
             first_request_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(180),
