@@ -379,6 +379,47 @@ async fn raw(bench: &Bench, running: &Running, request: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_source_that_announces_much_and_sends_little_starves_nobody_but_itself() {
+    let mut bench = Bench::new();
+    // Far beyond the test: only room can let the others in.
+    bench.limits.body_pause_timeout = Duration::from_secs(3_600);
+    bench.limits.request_timeout = Duration::from_secs(3_600);
+    bench.limits.shutdown_timeout = Duration::from_millis(100);
+    let running = bench.start().await;
+    let identity = bench.pki.issue("hog.corp.example");
+    let body_bytes = bench.limits.body_bytes;
+    let enough = bench.limits.bodies_in_flight_bytes / body_bytes + 8;
+    let mut trickles = Vec::new();
+    for _ in 0..enough {
+        let config = bench.pki.client(Some(&identity));
+        let mut stream = tls(running.address, config).await.unwrap();
+        let path = path_of("base");
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {body_bytes}\r\n\r\nx");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
+        trickles.push(stream);
+    }
+    until(|| running.metrics.open_connections.get() >= i64::try_from(enough).unwrap()).await;
+    let bystander = async {
+        let mut source = bench.source(&running, SOURCE).await;
+        let mut acknowledged = true;
+        for number in 0..20 {
+            let event = event(number);
+            acknowledged &= source
+                .deliver("base", number, [event.as_str()])
+                .await
+                .is_ack();
+        }
+        acknowledged
+    };
+    let patience = Duration::from_secs(60);
+    assert!(tokio::time::timeout(patience, bystander).await.unwrap());
+    drop(trickles);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_under_way_at_the_end_is_put_off() {
     let bench = Bench::new();
     let running = bench.start().await;

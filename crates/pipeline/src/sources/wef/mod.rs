@@ -14,7 +14,7 @@
 //! 1. Nobody without a certificate of the configured authorities gets as far as HTTP.
 //! 2. An acknowledgement leaves after [`Journal::append`] returned, never before.
 //! 3. One bad event does not cost its batch, one bad request not its connection, one bad source
-//!    not the others.
+//!    not the others: of what all of them need, a source and an address have a share.
 //! 4. Whatever is waited for, held or counted has a limit in [`WefLimits`] or
 //!    [`crate::limits`].
 //!
@@ -55,7 +55,7 @@ pub use self::options::{
     Subscription, WefLimits, WefOptions,
 };
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
-use self::shares::Shares;
+use self::shares::{Share, Shares};
 use self::status::Sources;
 pub use self::status::{Counts, SourceStatus};
 use crate::journal::Journal;
@@ -127,8 +127,14 @@ impl Collector {
         let shared = Shared {
             sources: Sources::from_journal(&journal),
             caps: Caps::new(metrics.open_connections.clone()),
-            bodies: Room::new(limits.bodies_in_flight_bytes),
-            deliveries: Room::new(limits.deliveries_in_flight_bytes),
+            bodies: Room::new(
+                limits.bodies_in_flight_bytes,
+                limits.bodies_per_source_bytes,
+            ),
+            deliveries: Room::new(
+                limits.deliveries_in_flight_bytes,
+                limits.deliveries_per_source_bytes,
+            ),
             handshakes: Arc::new(Semaphore::new(limits.handshakes.max(1))),
             handshakes_by_network: Shares::new(limits.handshakes_per_network),
             options: RwLock::new(Arc::new(options)),
@@ -203,28 +209,45 @@ impl Shared {
     }
 }
 
-/// Memory that requests share, in kibibytes.
+/// Memory that requests share, in kibibytes. No source has more than its part, so that one which
+/// begins many requests and does not end them leaves room for the others.
 #[derive(Debug)]
 struct Room {
     free: Arc<Semaphore>,
     kibibytes: u32,
+    by_source: Arc<Shares<String>>,
+}
+
+/// Room that a request holds.
+#[derive(Debug)]
+struct Held {
+    _share: Share<String>,
+    _room: OwnedSemaphorePermit,
 }
 
 impl Room {
-    fn new(bytes: usize) -> Room {
+    fn new(bytes: usize, bytes_per_source: usize) -> Room {
         let kibibytes = kibibytes(bytes).min(Semaphore::MAX_PERMITS.try_into().unwrap_or(u32::MAX));
         Room {
             free: Arc::new(Semaphore::new(kibibytes as usize)),
             kibibytes,
+            by_source: Shares::new(self::kibibytes(bytes_per_source).min(kibibytes)),
         }
     }
 
     /// Waits for room for so many bytes. What is larger than all of it waits for all of it, so that
     /// it comes through, alone.
-    async fn take(&self, bytes: usize, deadline: Instant) -> Option<OwnedSemaphorePermit> {
-        let share = kibibytes(bytes).min(self.kibibytes);
-        let room = Arc::clone(&self.free).acquire_many_owned(share);
-        timeout_at(deadline, room).await.ok()?.ok()
+    async fn take(&self, source: &String, bytes: usize, deadline: Instant) -> Option<Held> {
+        let kibibytes = kibibytes(bytes);
+        let held = async {
+            let share = self.by_source.take(source, kibibytes).await?;
+            let room = Arc::clone(&self.free).acquire_many_owned(kibibytes.min(self.kibibytes));
+            Some(Held {
+                _share: share,
+                _room: room.await.ok()?,
+            })
+        };
+        timeout_at(deadline, held).await.ok()?
     }
 }
 

@@ -95,8 +95,12 @@ pub struct WefLimits {
     pub request_timeout: Duration,
     /// Bytes of all bodies together, while they are read.
     pub bodies_in_flight_bytes: usize,
+    /// Of these of one source; a larger body comes alone.
+    pub bodies_per_source_bytes: usize,
     /// Bytes of all deliveries together, no longer compressed, until they are on disk.
     pub deliveries_in_flight_bytes: usize,
+    /// Of these of one source; a larger delivery comes alone.
+    pub deliveries_per_source_bytes: usize,
     /// How long a source is asked to wait when there is no room.
     pub retry_after: Duration,
     /// How much later a delivery is acknowledged when the journal is at 95 % of its quota.
@@ -121,7 +125,9 @@ impl Default for WefLimits {
             body_pause_timeout: Duration::from_secs(20),
             request_timeout: Duration::from_secs(60),
             bodies_in_flight_bytes: 64 * 1024 * 1024,
+            bodies_per_source_bytes: 4 * 1024 * 1024,
             deliveries_in_flight_bytes: 128 * 1024 * 1024,
+            deliveries_per_source_bytes: 16 * 1024 * 1024,
             retry_after: Duration::from_secs(30),
             late_answer: Duration::from_secs(2),
             shutdown_timeout: Duration::from_secs(20),

@@ -9,20 +9,19 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use windrow_formats::wsman::reply::{FaultCode, enumerate_response};
 use windrow_formats::wsman::{Action, Charset, Header, Message};
 
-use super::Shared;
 use super::body::{self, BodyError, BodyLimits};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
 use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
 use super::recent::{Stored, state_key};
 use super::reply::Reply;
+use super::{Held, Shared};
 use crate::quarantine::Finding;
 
 /// Who is at the other end of a connection.
@@ -59,7 +58,7 @@ pub(super) struct Arrived {
     pub(super) received_at: Timestamp,
     pub(super) deadline: Instant,
     /// The body's share of what may be in memory.
-    _room: OwnedSemaphorePermit,
+    _room: Held,
 }
 
 /// How a body is compressed.
@@ -125,7 +124,7 @@ async fn arrive(
     let body_bytes = options.body_bytes();
     let expected = declared.and_then(|bytes| usize::try_from(bytes).ok());
     let held = expected.map_or(body_bytes, |bytes| bytes.min(body_bytes));
-    let Some(room) = shared.bodies.take(held, deadline).await else {
+    let Some(room) = shared.bodies.take(&peer.name, held, deadline).await else {
         return Err(no_room(options, "too much is being received at once").closing());
     };
     let body_limits = BodyLimits {
@@ -232,7 +231,8 @@ async fn process(shared: Arc<Shared>, arrived: Arrived) -> (&'static str, Reply)
         let charset = arrived.charset.unwrap_or(Charset::Utf16Le);
         return ("other", too_large(&Header::default(), charset, limit));
     }
-    let Some(_room) = shared.deliveries.take(clear_bytes, arrived.deadline).await else {
+    let (source, deadline) = (&arrived.peer.name, arrived.deadline);
+    let Some(_room) = shared.deliveries.take(source, clear_bytes, deadline).await else {
         return (
             "other",
             no_room(&arrived.options, "too much waits for the disk"),
