@@ -29,6 +29,12 @@ pub enum ParseError {
     /// More elements inside each other than [`SOAP_DEPTH_MAX`].
     #[error("SOAP envelope nests elements deeper than {SOAP_DEPTH_MAX}")]
     TooDeep,
+    /// Two of what an envelope has one of, so that nobody can tell which one counts.
+    #[error("SOAP envelope has more than one {element}")]
+    Repeated {
+        /// Which.
+        element: &'static str,
+    },
     /// More events than [`SOAP_EVENTS_MAX`].
     #[error("SOAP envelope holds more than {SOAP_EVENTS_MAX} events")]
     TooManyEvents,
@@ -186,18 +192,26 @@ pub struct Message<'a> {
 pub fn parse(text: &Text) -> Result<Message<'_>, ParseError> {
     let mut cursor = Cursor::new(text.as_str());
     enter_envelope(&mut cursor)?;
-    let mut message = Message {
-        header: Header::default(),
-        body: Body::Empty,
-    };
+    let (mut header, mut body) = (None, None);
     while let Some((ns, start)) = cursor.child()? {
         match (ns, start.local_name().into_inner()) {
-            (Ns::Soap, "Header") => read_header(&mut cursor, &mut message.header)?,
-            (Ns::Soap, "Body") => message.body = read_body(&mut cursor, text)?,
+            (Ns::Soap, "Header") => once(&mut header, "s:Header", read_header(&mut cursor)?)?,
+            (Ns::Soap, "Body") => once(&mut body, "s:Body", read_body(&mut cursor, text)?)?,
             _ => cursor.skip()?,
         }
     }
-    Ok(message)
+    Ok(Message {
+        header: header.unwrap_or_default(),
+        body: body.unwrap_or(Body::Empty),
+    })
+}
+
+/// Fills a place that may be filled once.
+fn once<T>(place: &mut Option<T>, element: &'static str, value: T) -> Result<(), ParseError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ParseError::Repeated { element }),
+    }
 }
 
 /// Goes into the outermost element, which has to be an envelope.
@@ -214,7 +228,8 @@ pub(super) fn enter_envelope(cursor: &mut Cursor<'_>) -> Result<(), ParseError> 
 }
 
 /// Reads the children of s:Header, which is open.
-fn read_header<'a>(cursor: &mut Cursor<'a>, header: &mut Header<'a>) -> Result<(), ParseError> {
+fn read_header<'a>(cursor: &mut Cursor<'a>) -> Result<Header<'a>, ParseError> {
+    let mut header = Header::default();
     while let Some((ns, start)) = cursor.child()? {
         let field = match (ns, start.local_name().into_inner()) {
             (Ns::Addressing, "Action") => &mut header.action,
@@ -256,7 +271,7 @@ fn read_header<'a>(cursor: &mut Cursor<'a>, header: &mut Header<'a>) -> Result<(
         };
         *field = Some(cursor.value()?);
     }
-    Ok(())
+    Ok(header)
 }
 
 /// The wsa:Address inside an endpoint reference, which is open.
@@ -272,9 +287,9 @@ fn read_address<'a>(cursor: &mut Cursor<'a>) -> Result<Option<Cow<'a, str>>, Par
 }
 
 fn read_body<'a>(cursor: &mut Cursor<'a>, text: &Text) -> Result<Body<'a>, ParseError> {
-    let mut body = Body::Empty;
+    let mut body = None;
     while let Some((ns, start)) = cursor.child()? {
-        body = match (ns, start.local_name().into_inner()) {
+        let child = match (ns, start.local_name().into_inner()) {
             (Ns::Enumeration, "Enumerate") => {
                 cursor.skip()?;
                 Body::Enumerate
@@ -287,8 +302,9 @@ fn read_body<'a>(cursor: &mut Cursor<'a>, text: &Text) -> Result<Body<'a>, Parse
                 continue;
             }
         };
+        once(&mut body, "child of s:Body", child)?;
     }
-    Ok(body)
+    Ok(body.unwrap_or(Body::Empty))
 }
 
 fn read_events<'a>(cursor: &mut Cursor<'a>, text: &Text) -> Result<Body<'a>, ParseError> {

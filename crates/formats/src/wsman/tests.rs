@@ -114,6 +114,32 @@ fn an_enumerate_is_read() {
 }
 
 #[test]
+fn what_comes_twice_is_refused() {
+    let once = delivery(&["a"]);
+    let twice = |open: &str, close: &str| {
+        let (start, end) = (
+            once.find(open).unwrap(),
+            once.find(close).unwrap() + close.len(),
+        );
+        let element = once[start..end].to_owned();
+        error_of(&once.replace(&element, &format!("{element}{element}")))
+    };
+    insta::assert_snapshot!(
+        [
+            twice("<s:Header/>", "<s:Header/>"),
+            twice("<s:Body>", "</s:Body>"),
+            twice("<w:Events>", "</w:Events>"),
+        ]
+        .join("\n"),
+        @r"
+    SOAP envelope has more than one s:Header
+    SOAP envelope has more than one s:Body
+    SOAP envelope has more than one child of s:Body
+    "
+    );
+}
+
+#[test]
 fn a_delivery_is_read() {
     let echo = "<e:Identifier>219C5353-5F3D-4CD7-A644-F6B69E57C1C1</e:Identifier>\
                 <q:Version xmlns:q='urn:q'>v1</q:Version>";

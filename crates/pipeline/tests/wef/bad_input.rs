@@ -163,6 +163,44 @@ async fn each_bad_body_gets_its_fault_and_the_connection_lives() {
             "400 w:InvalidBookmark",
             1,
         ),
+        (
+            "two bodies",
+            &base,
+            good.replace(
+                "</s:Body>",
+                "</s:Body><s:Body><w:Events></w:Events></s:Body>",
+            )
+            .into_bytes(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "events twice",
+            &base,
+            good.replace("</w:Events>", "</w:Events><w:Events></w:Events>")
+                .into_bytes(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "a delivery with a bookmark and no events",
+            &base,
+            good.replace("w:Events>", "w:Evenst>").into_bytes(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
+        (
+            "a sign of life with events",
+            &base,
+            good.replace("wsman/Events</a:Action>", "wsman/Heartbeat</a:Action>")
+                .into_bytes(),
+            false,
+            "400 w:SchemaValidationError",
+            1,
+        ),
         ("nothing", &base, Vec::new(), true, "200", 0),
     ];
     let mut kept = 0;
@@ -176,7 +214,7 @@ async fn each_bad_body_gets_its_fault_and_the_connection_lives() {
     }
     assert_eq!(running.metrics.quarantined.get(), kept as u64);
     let known = &running.collector.sources()[0];
-    assert_eq!(known.refusals, 15);
+    assert_eq!(known.refusals, 19);
     assert!(known.last_refusal.is_some());
     running.stop().await;
     assert!(bench.stored().is_empty());

@@ -125,10 +125,24 @@ pub(super) async fn answer(
         ..Header::default()
     };
     let action = action_name(&message.header);
+    let brings = match &message.body {
+        Body::Events { events, .. } => Some(events.len()),
+        _ => None,
+    };
     let reply = match message.header.action() {
         Action::Events | Action::Heartbeat if header.message_id.is_none() => {
             let code = FaultCode::MessageInformationHeaderRequired;
             Reply::fault(&header, charset, code, "the envelope has no MessageID")
+        }
+        // To acknowledge it would be to store its bookmark and to lose what it should have brought.
+        Action::Events if brings.is_none() => {
+            let reason = "the delivery has no w:Events";
+            return Err(unreadable(&header, charset, reason));
+        }
+        // A sign of life brings none.
+        Action::Heartbeat if brings.is_some_and(|events| events > 0) => {
+            let reason = "the heartbeat has events";
+            return Err(unreadable(&header, charset, reason));
         }
         Action::Events => {
             let read = (&message, charset);
