@@ -13,8 +13,9 @@ pub const QUARANTINE_ENTRY_BYTES_MAX: usize = 1024 * 1024;
 /// Lines of the quarantine's index before it is begun anew beside the previous one.
 pub const QUARANTINE_INDEX_LINES_MAX: usize = 10_000;
 
-/// Longest QueryList of a subscription. Windows itself takes a few hundred kilobytes at most.
-pub const QUERY_BYTES_MAX: usize = 256 * 1024;
+/// Longest QueryList of a subscription. Windows takes answers of 512,000 bytes and is answered in
+/// UTF-16, which doubles the query and the largest bookmark beside it.
+pub const QUERY_BYTES_MAX: usize = 160 * 1024;
 
 /// Deliveries whose events are remembered for each source and subscription. A source has one
 /// delivery under way, so only the last one can come again; the others are for sources that go

@@ -65,6 +65,17 @@ impl Charset {
     }
 }
 
+impl Charset {
+    /// How many bytes [`encode`] makes of `text`.
+    #[must_use]
+    pub fn encoded_bytes(self, text: &str) -> usize {
+        match self {
+            Charset::Utf8 => text.len(),
+            Charset::Utf16Le | Charset::Utf16Be => 2 + 2 * text.encode_utf16().count(),
+        }
+    }
+}
+
 /// Bytes of a body in `charset`, with a byte order mark where it is UTF-16.
 #[must_use]
 pub fn encode(text: &str, charset: Charset) -> Vec<u8> {

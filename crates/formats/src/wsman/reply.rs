@@ -110,6 +110,9 @@ pub enum FaultCode {
     UnsupportedEncoding,
     /// The body is over a limit (wsman:EncodingLimit).
     EncodingLimit,
+    /// The answer is over what the request's MaxEnvelopeSize allows (wsman:EncodingLimit,
+    /// DSP0226 6.2).
+    AnswerTooLarge,
     /// The action is none that a collector serves (wsa:ActionNotSupported).
     ActionNotSupported,
     /// A header that is needed is missing (wsa:MessageInformationHeaderRequired).
@@ -128,7 +131,9 @@ impl FaultCode {
     fn subcode(self) -> &'static str {
         match self {
             FaultCode::SchemaValidationError => "w:SchemaValidationError",
-            FaultCode::UnsupportedEncoding | FaultCode::EncodingLimit => "w:EncodingLimit",
+            FaultCode::UnsupportedEncoding
+            | FaultCode::EncodingLimit
+            | FaultCode::AnswerTooLarge => "w:EncodingLimit",
             FaultCode::ActionNotSupported => "a:ActionNotSupported",
             FaultCode::MessageInformationHeaderRequired => "a:MessageInformationHeaderRequired",
             FaultCode::DestinationUnreachable => "a:DestinationUnreachable",
@@ -141,7 +146,9 @@ impl FaultCode {
     /// Whose fault it is (SOAP 1.2 part 1, 5.4.6).
     fn code(self) -> &'static str {
         match self {
-            FaultCode::QuotaLimit | FaultCode::InternalError => "s:Receiver",
+            FaultCode::AnswerTooLarge | FaultCode::QuotaLimit | FaultCode::InternalError => {
+                "s:Receiver"
+            }
             _ => "s:Sender",
         }
     }
@@ -151,6 +158,7 @@ impl FaultCode {
         match self {
             FaultCode::UnsupportedEncoding => Some("CharacterSet"),
             FaultCode::EncodingLimit => Some("ServiceEnvelopeLimit"),
+            FaultCode::AnswerTooLarge => Some("MaxEnvelopeSizeExceeded"),
             FaultCode::DestinationUnreachable => Some("InvalidResourceURI"),
             _ => None,
         }
@@ -164,7 +172,7 @@ impl FaultCode {
             FaultCode::EncodingLimit => 413,
             FaultCode::DestinationUnreachable => 404,
             FaultCode::QuotaLimit => 503,
-            FaultCode::InternalError => 500,
+            FaultCode::AnswerTooLarge | FaultCode::InternalError => 500,
             _ => 400,
         }
     }

@@ -7,6 +7,7 @@ use windrow_formats::batch::{Flags, Kind};
 use windrow_formats::wsman::client;
 use windrow_formats::wsman::{Action, Charset, encode};
 use windrow_pipeline::journal::{Entry, Pressure, Start};
+use windrow_pipeline::sources::wef::{QueryList, Subscription};
 
 use crate::harness::*;
 
@@ -381,6 +382,28 @@ async fn a_reload_is_seen_by_sources() {
             .await
             .is_ack()
     );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_is_no_larger_than_the_source_takes() {
+    let mut bench = Bench::new();
+    // Sources take 512,000 bytes of UTF-16.
+    let query = format!("<QueryList><!-- {} --></QueryList>", "x".repeat(60_000));
+    bench.subscriptions = (0..5)
+        .map(|number| {
+            let query = QueryList::new(&query).unwrap();
+            Subscription::new(&format!("s{number}"), query)
+        })
+        .collect();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    assert_eq!(source.enumerate().await.fault(), "500 w:EncodingLimit");
+    let (_, reason) = running.collector.sources()[0].last_refusal.clone().unwrap();
+    assert!(reason.contains("the source takes 512000"), "{reason}");
+    bench.subscriptions.truncate(4);
+    running.collector.reload(bench.options(running.address));
+    assert_eq!(source.enumerate().await.status, StatusCode::OK);
     running.stop().await;
 }
 

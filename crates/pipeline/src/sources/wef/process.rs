@@ -331,7 +331,17 @@ fn offer_subscriptions(
         })
         .collect();
     let envelope = enumerate_response(&message.header, &message_id(), &offers);
-    Reply::soap(envelope, charset)
+    let bytes = charset.encoded_bytes(&envelope);
+    match message.header.max_envelope_size {
+        Some(most) if bytes > most as usize => {
+            let reason = format!(
+                "the subscriptions come to {bytes} bytes and the source takes {most}; shorten \
+                 their queries or have fewer of them"
+            );
+            Reply::fault(&message.header, charset, FaultCode::AnswerTooLarge, &reason)
+        }
+        _ => Reply::soap(envelope, charset),
+    }
 }
 
 /// The bookmark that is on disk.
