@@ -308,7 +308,7 @@ async fn store(
         shared.journal.append(entry).await.map(drop)
     };
     if let Err(error) = appended {
-        return refuse(arrived, header, charset, &error);
+        return refuse(shared, arrived, header, charset, &error);
     }
     recent.remember(delivery.marks, delivery.bookmark);
     drop(recent);
@@ -328,7 +328,13 @@ async fn slow_down(shared: &Shared, arrived: &Arrived) {
 }
 
 /// What a source is told when its delivery is not in the journal: it keeps it and tries again.
-fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &AppendError) -> Reply {
+fn refuse(
+    shared: &Shared,
+    arrived: &Arrived,
+    header: &Header<'_>,
+    charset: Charset,
+    error: &AppendError,
+) -> Reply {
     let limits = &arrived.options.limits;
     match error {
         AppendError::TooLarge { .. } => too_large(header, charset, arrived.options.clear_bytes()),
@@ -342,7 +348,9 @@ fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &Appe
                 .retry_after(limits.retry_after)
         }
         _ => {
-            tracing::error!(%error, "a delivery could not be stored");
+            if let Some(left_out) = shared.quiet.not_stored.due(Instant::now()) {
+                tracing::error!(%error, left_out, "a delivery could not be stored");
+            }
             Reply::fault(
                 header,
                 charset,
@@ -365,9 +373,12 @@ fn note_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscription
     let unexpected = new.unexpected_bookmark_events;
     metrics.unexpected_bookmark_events.inc_by(unexpected);
     let source = &arrived.peer.name;
-    if unexpected > 0 {
+    if unexpected > 0
+        && let Some(left_out) = shared.quiet.begun_anew.due(Instant::now())
+    {
         tracing::warn!(
             ?source,
+            left_out,
             subscription = ?subscription.name,
             "source begins anew although it was given a bookmark; events in between may be missing"
         );
@@ -400,7 +411,16 @@ fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, bod
         Body::SubscriptionEnd { reason, .. } => reason,
         _ => "",
     };
-    tracing::info!(?source, subscription = ?subscription.name, ?reason, "source ended a subscription");
+    if let Some(left_out) = shared.quiet.subscription_ended.due(Instant::now()) {
+        let subscription = &subscription.name;
+        tracing::info!(
+            ?source,
+            ?subscription,
+            ?reason,
+            left_out,
+            "source ended a subscription"
+        );
+    }
     shared.sources.count(source, &subscription.name, |counts| {
         counts.ended = Some(arrived.received_at);
     });

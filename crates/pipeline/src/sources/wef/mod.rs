@@ -31,6 +31,7 @@ mod forget;
 mod metrics;
 mod options;
 mod process;
+mod quiet;
 mod recent;
 mod reply;
 mod shares;
@@ -54,6 +55,7 @@ pub use self::options::{
     Authentication, ContentFormat, ENUMERATE_PATH, QueryError, QueryList, SUBSCRIPTION_PATH,
     Subscription, WefLimits, WefOptions,
 };
+use self::quiet::Quiet;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
 use self::shares::{Share, Shares};
 use self::status::Sources;
@@ -90,6 +92,7 @@ struct Shared {
     quarantine: Option<Quarantine>,
     sources: Sources,
     refused: Mutex<VecDeque<RefusedConnection>>,
+    quiet: Quiet,
     caps: Caps,
     /// For bodies, until they are answered.
     bodies: Room,
@@ -142,6 +145,7 @@ impl Collector {
             metrics,
             quarantine,
             refused: Mutex::default(),
+            quiet: Quiet::default(),
             scratch: Mutex::default(),
             requests: TaskTracker::new(),
         };

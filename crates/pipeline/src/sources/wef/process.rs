@@ -338,6 +338,16 @@ fn offer_subscriptions(
                 "the subscriptions come to {bytes} bytes and the source takes {most}; shorten \
                  their queries or have fewer of them"
             );
+            if let Some(left_out) = shared.quiet.offer_too_large.due(Instant::now()) {
+                let source = &peer.name;
+                tracing::warn!(
+                    ?source,
+                    bytes,
+                    most,
+                    left_out,
+                    "subscriptions are too large to offer"
+                );
+            }
             Reply::fault(&message.header, charset, FaultCode::AnswerTooLarge, &reason)
         }
         _ => Reply::soap(envelope, charset),
@@ -367,14 +377,22 @@ async fn put_aside(shared: &Arc<Shared>, arrived: Arrived, unreadable: Unreadabl
         };
         quarantine.keep(&finding, &arrived.body)
     });
-    match kept.await {
+    let kept = kept.await;
+    let failed: &dyn std::fmt::Display = match &kept {
         Ok(Ok(Some(file))) => {
             shared.metrics.quarantined.inc();
-            tracing::warn!(%file, "put a body that cannot be read into the quarantine");
+            if let Some(left_out) = shared.quiet.quarantined.due(Instant::now()) {
+                let what = "put a body that cannot be read into the quarantine";
+                tracing::warn!(%file, left_out, "{what}");
+            }
+            return *reply;
         }
-        Ok(Ok(None)) => {}
-        Ok(Err(error)) => tracing::warn!(%error, "cannot write to the quarantine"),
-        Err(error) => tracing::warn!(%error, "cannot write to the quarantine"),
+        Ok(Ok(None)) => return *reply,
+        Ok(Err(error)) => error,
+        Err(error) => error,
+    };
+    if let Some(left_out) = shared.quiet.quarantine_failed.due(Instant::now()) {
+        tracing::warn!(error = %failed, left_out, "cannot write to the quarantine");
     }
     *reply
 }
