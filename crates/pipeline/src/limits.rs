@@ -32,7 +32,7 @@ pub const SOURCES_MAX: usize = 100_000;
 /// Buffers kept for reuse by deliveries to come, and what each may hold.
 pub const SCRATCH_BUFFERS_MAX: usize = 8;
 /// Bytes of one of them, above which it is given back.
-pub const SCRATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Refused connections of which the reason is kept for `status`.
 pub const REFUSED_CONNECTIONS_MAX: usize = 64;

@@ -40,12 +40,17 @@ pub(super) struct Unreadable {
 }
 
 impl Shared {
-    pub(super) fn take_scratch(&self) -> Scratch {
+    /// Reads a request with buffers that the next one uses again.
+    pub(super) fn with_scratch<T>(&self, read: impl FnOnce(&mut Scratch) -> T) -> T {
         let mut buffers = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.pop().unwrap_or_default()
+        let mut scratch = buffers.pop().unwrap_or_default();
+        drop(buffers);
+        let result = read(&mut scratch);
+        self.give_scratch(scratch);
+        result
     }
 
-    pub(super) fn give_scratch(&self, mut scratch: Scratch) {
+    fn give_scratch(&self, mut scratch: Scratch) {
         scratch.decoder.shrink(SCRATCH_BYTES_MAX);
         scratch.text.shrink(SCRATCH_BYTES_MAX);
         let mut buffers = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,6 +58,13 @@ impl Shared {
             buffers.push(scratch);
         }
     }
+}
+
+/// What a body of so many bytes in the clear may take while it is read: itself, its text, which
+/// of UTF-16 is at most half longer, and twice as much again: the events as they are put together
+/// where they came in pieces, and the batch.
+pub(super) fn memory_bytes(clear_bytes: usize) -> usize {
+    clear_bytes.saturating_mul(6)
 }
 
 /// Bytes of the body when it is no longer compressed, as far as can be told before.
@@ -99,13 +111,23 @@ fn with_source(error: &dyn std::error::Error) -> String {
     }
 }
 
+/// What a request at a subscription's address comes to when it is read.
+enum Read {
+    /// Nothing is stored for it.
+    Answer(Reply),
+    /// It is to be stored.
+    Delivery(Box<(Delivery, Header<'static>)>, Charset),
+}
+
 /// Answers a request at a subscription's address. Requests of one source for one subscription take
 /// turns here, so that of a delivery that comes twice at once only the first is stored.
+///
+/// When it waits for the disk nothing is left of the request but the batch made of it: what was
+/// needed to read it serves the next one.
 pub(super) async fn answer(
     shared: &Shared,
-    arrived: &Arrived,
+    arrived: &mut Arrived,
     subscription: &Subscription,
-    scratch: &mut Scratch,
 ) -> Result<(&'static str, Reply), Unreadable> {
     let track = shared
         .sources
@@ -116,8 +138,28 @@ pub(super) async fn answer(
         let reply = Reply::refused(StatusCode::SERVICE_UNAVAILABLE, reason);
         return Ok(("other", reply.retry_after(limits.retry_after)));
     };
-    let Scratch { index, .. } = scratch;
-    let mut index = std::mem::take(index);
+    let (action, read) =
+        shared.with_scratch(|scratch| read(shared, arrived, subscription, &recent, scratch))?;
+    let reply = match read {
+        Read::Answer(reply) => reply,
+        Read::Delivery(read, charset) => {
+            let (delivery, header) = *read;
+            arrived.forget_body();
+            let request = (&header, charset);
+            store(shared, arrived, subscription, delivery, recent, request).await
+        }
+    };
+    Ok((action, reply))
+}
+
+fn read(
+    shared: &Shared,
+    arrived: &Arrived,
+    subscription: &Subscription,
+    recent: &Recent,
+    scratch: &mut Scratch,
+) -> Result<(&'static str, Read), Unreadable> {
+    let mut index = std::mem::take(&mut scratch.index);
     let (message, charset) = scratch.read(arrived)?;
     let header = Header {
         message_id: owned(message.header.message_id.as_ref()),
@@ -129,10 +171,11 @@ pub(super) async fn answer(
         Body::Events { events, .. } => Some(events.len()),
         _ => None,
     };
-    let reply = match message.header.action() {
+    let read = match message.header.action() {
         Action::Events | Action::Heartbeat if header.message_id.is_none() => {
             let code = FaultCode::MessageInformationHeaderRequired;
-            Reply::fault(&header, charset, code, "the envelope has no MessageID")
+            let reason = "the envelope has no MessageID";
+            Read::Answer(Reply::fault(&header, charset, code, reason))
         }
         // To acknowledge it would be to store its bookmark and to lose what it should have brought.
         Action::Events if brings.is_none() => {
@@ -145,33 +188,24 @@ pub(super) async fn answer(
             return Err(unreadable(&header, charset, reason));
         }
         Action::Events => {
-            let read = (&message, charset);
-            let delivery = Delivery::new(arrived, subscription, read, &recent, &mut index)
+            let request = (&message, charset);
+            let delivery = Delivery::new(arrived, subscription, request, recent, &mut index)
                 .map_err(|error| bad_bookmark(&header, charset, &error))?;
-            store(
-                shared,
-                arrived,
-                subscription,
-                delivery,
-                recent,
-                &header,
-                charset,
-            )
-            .await
+            Read::Delivery(Box::new((delivery, header)), charset)
         }
         Action::Heartbeat => {
             note_heartbeat(shared, arrived, &message);
-            Reply::soap(ack(&header, &message_id()), charset)
+            Read::Answer(Reply::soap(ack(&header, &message_id()), charset))
         }
         Action::SubscriptionEnd => {
             note_end(shared, arrived, subscription, &message.body);
-            Reply::bare(StatusCode::OK)
+            Read::Answer(Reply::bare(StatusCode::OK))
         }
-        Action::End => Reply::bare(StatusCode::NO_CONTENT),
-        _ => not_supported(&message.header, charset),
+        Action::End => Read::Answer(Reply::bare(StatusCode::NO_CONTENT)),
+        _ => Read::Answer(not_supported(&message.header, charset)),
     };
     scratch.index = index;
-    Ok((action, reply))
+    Ok((action, read))
 }
 
 fn owned(value: Option<&Cow<'_, str>>) -> Option<Cow<'static, str>> {
@@ -284,8 +318,7 @@ async fn store(
     subscription: &Subscription,
     delivery: Delivery,
     mut recent: OwnedMutexGuard<Recent>,
-    header: &Header<'_>,
-    charset: Charset,
+    (header, charset): (&Header<'_>, Charset),
 ) -> Reply {
     let appended = if delivery.is_stored(&recent) {
         Ok(())
@@ -424,4 +457,39 @@ fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, bod
     shared.sources.count(source, &subscription.name, |counts| {
         counts.ended = Some(arrived.received_at);
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_takes_no_more_than_is_reckoned_for_it() {
+        let pieces = "]]]]><![CDATA[>";
+        for content in ["plain", "\u{e9}", "\u{20ac}", "\u{1f600}", pieces] {
+            let event = format!("<![CDATA[{}]]>", content.repeat(20_000));
+            let xml = format!(
+                "<s:Envelope xmlns:s='{}' xmlns:w='{}'><s:Body><w:Events><w:Event>{event}\
+                 </w:Event></w:Events></s:Body></s:Envelope>",
+                wsman::uri::SOAP,
+                wsman::uri::WSMAN
+            );
+            for charset in [Charset::Utf8, Charset::Utf16Le] {
+                let clear = wsman::encode(&xml, charset);
+                let mut text = Text::new();
+                text.decode(&clear, None);
+                let message = wsman::parse(&text).unwrap();
+                let Body::Events { events, .. } = message.body else {
+                    panic!("no delivery");
+                };
+                let event = &events[0].text;
+                let put_together = match event {
+                    Cow::Owned(event) => event.len(),
+                    Cow::Borrowed(_) => 0,
+                };
+                let taken = clear.len() + text.as_str().len() + put_together + event.len();
+                assert!(taken <= memory_bytes(clear.len()), "{content} {charset:?}");
+            }
+        }
+    }
 }

@@ -97,7 +97,8 @@ pub struct WefLimits {
     pub bodies_in_flight_bytes: usize,
     /// Of these of one source; a larger body comes alone.
     pub bodies_per_source_bytes: usize,
-    /// Bytes of all deliveries together, no longer compressed, until they are on disk.
+    /// Bytes of all deliveries together, until they are on disk, each reckoned as six times what
+    /// it is in the clear: with its text and the batch made of it.
     pub deliveries_in_flight_bytes: usize,
     /// Of these of one source; a larger delivery comes alone.
     pub deliveries_per_source_bytes: usize,
@@ -124,9 +125,9 @@ impl Default for WefLimits {
             clear_bytes: 8 * 1024 * 1024,
             body_pause_timeout: Duration::from_secs(20),
             request_timeout: Duration::from_secs(60),
-            bodies_in_flight_bytes: 64 * 1024 * 1024,
+            bodies_in_flight_bytes: 32 * 1024 * 1024,
             bodies_per_source_bytes: 4 * 1024 * 1024,
-            deliveries_in_flight_bytes: 128 * 1024 * 1024,
+            deliveries_in_flight_bytes: 96 * 1024 * 1024,
             deliveries_per_source_bytes: 16 * 1024 * 1024,
             retry_after: Duration::from_secs(30),
             late_answer: Duration::from_secs(2),

@@ -58,7 +58,15 @@ pub(super) struct Arrived {
     pub(super) received_at: Timestamp,
     pub(super) deadline: Instant,
     /// The body's share of what may be in memory.
-    _room: Held,
+    room: Option<Held>,
+}
+
+impl Arrived {
+    /// The body was read and is not needed any more.
+    pub(super) fn forget_body(&mut self) {
+        self.body = Vec::new();
+        self.room = None;
+    }
 }
 
 /// How a body is compressed.
@@ -154,7 +162,7 @@ async fn arrive(
         body,
         received_at: Timestamp::now(),
         deadline,
-        _room: room,
+        room: Some(room),
     })
 }
 
@@ -220,7 +228,7 @@ fn route(options: &WefOptions, path: &str) -> Route {
 }
 
 /// Reads the envelope and does what it asks for; also names the action for the metrics.
-async fn process(shared: Arc<Shared>, arrived: Arrived) -> (&'static str, Reply) {
+async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Reply) {
     if arrived.body.is_empty() {
         // WinRM may begin a connection with an empty POST, to authenticate.
         return ("other", Reply::bare(StatusCode::OK));
@@ -232,22 +240,24 @@ async fn process(shared: Arc<Shared>, arrived: Arrived) -> (&'static str, Reply)
         return ("other", too_large(&Header::default(), charset, limit));
     }
     let (source, deadline) = (&arrived.peer.name, arrived.deadline);
-    let Some(_room) = shared.deliveries.take(source, clear_bytes, deadline).await else {
+    let needed = deliver::memory_bytes(clear_bytes);
+    let Some(_room) = shared.deliveries.take(source, needed, deadline).await else {
         return (
             "other",
             no_room(&arrived.options, "too much waits for the disk"),
         );
     };
-    let mut scratch = shared.take_scratch();
     let answer = match arrived.route {
         Route::Subscription(place) => {
-            let subscription = &arrived.options.subscriptions[place];
-            deliver::answer(&shared, &arrived, subscription, &mut scratch).await
+            let options = Arc::clone(&arrived.options);
+            let subscription = &options.subscriptions[place];
+            deliver::answer(&shared, &mut arrived, subscription).await
         }
-        Route::Enumerate => answer_enumerate(&shared, &arrived, &mut scratch),
-        Route::Unknown => answer_unknown(&arrived, &mut scratch),
+        Route::Enumerate => {
+            shared.with_scratch(|scratch| answer_enumerate(&shared, &arrived, scratch))
+        }
+        Route::Unknown => shared.with_scratch(|scratch| answer_unknown(&arrived, scratch)),
     };
-    shared.give_scratch(scratch);
     match answer {
         Ok(answer) => answer,
         Err(unreadable) => ("other", put_aside(&shared, arrived, unreadable).await),
