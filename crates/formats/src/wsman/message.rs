@@ -94,22 +94,14 @@ pub struct Header<'a> {
     pub machine_id: Option<Cow<'a, str>>,
     /// The operation this message belongs to (MS-WSMV).
     pub operation_id: Option<Cow<'a, str>>,
-    /// The session (MS-WSMV).
-    pub session_id: Option<Cow<'a, str>>,
-    /// The message's number in its operation (MS-WSMV).
-    pub sequence_id: Option<u64>,
     /// The largest answer in bytes that the sender takes (DSP0226 6.2).
     pub max_envelope_size: Option<u32>,
-    /// wsman:OperationTimeout, an XML Schema duration.
-    pub operation_timeout: Option<Cow<'a, str>>,
     /// wse:Identifier, echoed from what NotifyTo named.
     pub identifier: Option<Cow<'a, str>>,
     /// A Version echoed from what NotifyTo named.
     pub version: Option<Cow<'a, str>>,
     /// The bookmark as it stands in the envelope: opaque XML to be stored and given back.
     pub bookmark: Option<&'a str>,
-    /// Whether wsman:AckRequested is there.
-    pub ack_requested: bool,
 }
 
 impl Header<'_> {
@@ -241,23 +233,12 @@ fn read_header<'a>(cursor: &mut Cursor<'a>) -> Result<Header<'a>, ParseError> {
                 continue;
             }
             (Ns::Wsman, "ResourceURI") => &mut header.resource_uri,
-            (Ns::Wsman, "OperationTimeout") => &mut header.operation_timeout,
             (Ns::MachineId, "MachineID") => &mut header.machine_id,
             (Ns::Microsoft, "OperationID") => &mut header.operation_id,
-            (Ns::Microsoft, "SessionId") => &mut header.session_id,
             (Ns::Eventing, "Identifier") => &mut header.identifier,
             (_, "Version") => &mut header.version,
-            (Ns::Microsoft, "SequenceId") => {
-                header.sequence_id = cursor.value()?.parse().ok();
-                continue;
-            }
             (Ns::Wsman, "MaxEnvelopeSize") => {
                 header.max_envelope_size = cursor.value()?.parse().ok();
-                continue;
-            }
-            (Ns::Wsman, "AckRequested") => {
-                header.ack_requested = true;
-                cursor.skip()?;
                 continue;
             }
             (Ns::Wsman, "Bookmark") => {
