@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use crate::wsman::escape;
+
 /// The provider of our own events, in `System/Provider/@Name`.
 pub const PROVIDER: &str = "Windrow";
 /// The channel of our own events.
@@ -82,39 +84,23 @@ impl OwnEvent<'_> {
              <TimeCreated SystemTime='{:.9}'/><Channel>{CHANNEL}</Channel><Computer>",
             self.id as u32, self.level as u32, self.time,
         );
-        push_escaped(&mut xml, self.computer);
+        escape(self.computer, &mut xml);
         xml.push_str("</Computer><Security/></System><EventData>");
         for (name, value) in self.data {
             xml.push_str("<Data Name='");
-            push_escaped(&mut xml, name);
+            escape(name, &mut xml);
             xml.push_str("'>");
-            push_escaped(&mut xml, value);
+            escape(value, &mut xml);
             xml.push_str("</Data>");
         }
         xml.push_str("</EventData><RenderingInfo Culture='en-US'><Message>");
-        push_escaped(&mut xml, self.message);
+        escape(self.message, &mut xml);
         let _ = write!(
             xml,
             "</Message><Level>{:?}</Level><Provider>{PROVIDER}</Provider></RenderingInfo></Event>",
             self.level
         );
         xml
-    }
-}
-
-/// XML 1.0 escaping for text and attributes; characters that XML forbids become U+FFFD.
-fn push_escaped(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '\'' => out.push_str("&apos;"),
-            '"' => out.push_str("&quot;"),
-            '\t' | '\n' | '\r' => out.push(character),
-            c if c < ' ' || c == '\u{fffe}' || c == '\u{ffff}' => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
     }
 }
 
@@ -129,9 +115,10 @@ mod tests {
             level: OwnLevel::Error,
             time: "2026-11-21T10:00:00.5Z".parse().unwrap(),
             computer: "wec<1>",
-            message: "3 events dropped & recorded",
+            message: "3 events dropped & recorded\r\n",
             data: &[("FirstSeq", "1"), ("Reason", "quota\u{1}'\"")],
         };
-        insta::assert_snapshot!(event.to_xml(), @r#"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Windrow'/><EventID>12</EventID><Version>0</Version><Level>2</Level><Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords><TimeCreated SystemTime='2026-11-21T10:00:00.500000000Z'/><Channel>Windrow/Operational</Channel><Computer>wec&lt;1&gt;</Computer><Security/></System><EventData><Data Name='FirstSeq'>1</Data><Data Name='Reason'>quota�&apos;&quot;</Data></EventData><RenderingInfo Culture='en-US'><Message>3 events dropped &amp; recorded</Message><Level>Error</Level><Provider>Windrow</Provider></RenderingInfo></Event>"#);
+        insta::assert_snapshot!(event.to_xml(), @r#"<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='Windrow'/><EventID>12</EventID><Version>0</Version><Level>2</Level><Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords><TimeCreated SystemTime='2026-11-21T10:00:00.500000000Z'/><Channel>Windrow/Operational</Channel><Computer>wec&lt;1&gt;</Computer><Security/></System><EventData><Data Name='FirstSeq'>1</Data><Data Name='Reason'>quota�&apos;&quot;</Data></EventData><RenderingInfo Culture='en-US'><Message>3 events dropped &amp; recorded&#xD;
+</Message><Level>Error</Level><Provider>Windrow</Provider></RenderingInfo></Event>"#);
     }
 }
