@@ -41,6 +41,7 @@ fn main() {
     let mut best = Best::default();
     for round in 0..ROUNDS {
         let dir = root.join(format!("bench-journal-{round}"));
+        std::fs::create_dir_all(&dir).unwrap();
         runtime.block_on(measure(&dir, &batches, &mut best));
         std::fs::remove_dir_all(&dir).unwrap();
     }
