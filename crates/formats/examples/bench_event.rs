@@ -1,4 +1,5 @@
-//! CPU seconds per million Events for parsing, and for encoding and decoding the Index.
+//! CPU seconds per million Events for parsing, for encoding and decoding the Index, and for
+//! turning what it says into CEF.
 //!
 //! ```sh
 //! cargo run --release -p windrow-formats --example bench_event [DIR-WITH-EVENT-XML]
@@ -14,6 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 use windrow_formats::batch::{Batch, Encoder, Flags, Header, Kind};
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::identity::identity;
+use windrow_formats::syslog;
 
 const EVENTS: usize = 1_000_000;
 
@@ -80,6 +82,14 @@ fn measure_set(name: &str, texts: &[String]) {
         event.data().for_each(|item| drop(black_box(item)));
         event.user_data().for_each(|leaf| drop(black_box(leaf)));
     });
+    let (mut syslog, header) = (syslog::Encoder::new(syslog::Settings::default()), header());
+    report("index to cef", |place| {
+        let place = place % texts.len();
+        decoded.decode(&encoded[place], &texts[place]).unwrap();
+        out.clear();
+        let event = Event::new(&texts[place], &decoded);
+        let _ = black_box(syslog.encode(event, &header, &mut out));
+    });
     report("identity", |place| {
         let place = place % texts.len();
         decoded.decode(&encoded[place], &texts[place]).unwrap();
@@ -88,14 +98,18 @@ fn measure_set(name: &str, texts: &[String]) {
     measure_batches(texts, &decoded);
 }
 
-fn measure_batches(texts: &[String], index: &Index) {
-    let header = Header {
+fn header() -> Header {
+    Header {
         kind: Kind::Wef,
         source: "host.example".into(),
         address: None,
         subscription: Some("main".into()),
         received_at: jiff::Timestamp::UNIX_EPOCH,
-    };
+    }
+}
+
+fn measure_batches(texts: &[String], index: &Index) {
+    let header = header();
     let mut encoder = Encoder::new(&header);
     report("batch of 50: encode", |place| {
         let text = &texts[place % texts.len()];

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use super::message::{Message, Name};
+use super::message::{Key, Message, Name, key};
 use super::severity;
 use crate::batch::Header;
 use crate::event::{Event, Payload};
@@ -29,44 +29,53 @@ pub(super) fn write(event: Event<'_>, _header: &Header, message: &mut Message<'_
     message.signature(provider, event.event_id());
     message.name_and_severity(name(task.as_deref(), event.task()), severity(event.level()));
 
-    message.text("MasChannel", event.channel().as_deref());
-    message.text("MasComputer", event.computer().as_deref());
-    message.guid("MasCorrelationActivityID", event.activity_id().as_deref());
+    message.text(key!("MasChannel"), event.channel().as_deref());
+    message.text(key!("MasComputer"), event.computer().as_deref());
     message.guid(
-        "MasCorrelationRelatedActivityID",
+        key!("MasCorrelationActivityID"),
+        event.activity_id().as_deref(),
+    );
+    message.guid(
+        key!("MasCorrelationRelatedActivityID"),
         event.related_activity_id().as_deref(),
     );
-    message.values("MasEventData", event.data().map(|item| item.value), "");
+    message.values(key!("MasEventData"), event.data_values(), "");
     let description = rendering.as_ref().and_then(|rendering| rendering.message());
-    message.text("MasEventDescription", description.as_deref());
-    message.number("MasEventID", event.event_id().map(u64::from));
-    message.number("MasEventRecordID", event.record_id());
-    message.number("MasExecutionProcessID", event.process_id().map(u64::from));
-    message.number("MasExecutionThreadID", event.thread_id().map(u64::from));
-    message.mask("MasKeywords", event.keywords());
+    message.text(key!("MasEventDescription"), description.as_deref());
+    message.number(key!("MasEventID"), event.event_id().map(u64::from));
+    message.number(key!("MasEventRecordID"), event.record_id());
+    message.number(
+        key!("MasExecutionProcessID"),
+        event.process_id().map(u64::from),
+    );
+    message.number(
+        key!("MasExecutionThreadID"),
+        event.thread_id().map(u64::from),
+    );
+    message.mask(key!("MasKeywords"), event.keywords());
     keyword_names(event, message);
-    message.number("MasLevel", event.level().map(u64::from));
-    message.number("MasOpcode", event.opcode().map(u64::from));
+    message.number(key!("MasLevel"), event.level().map(u64::from));
+    message.number(key!("MasOpcode"), event.opcode().map(u64::from));
     let opcode = rendering
         .as_ref()
         .and_then(|rendering| filled(rendering.opcode()))
         .or_else(|| opcode_name(event.opcode()));
-    message.text("MasOpcodeName", opcode.as_deref());
+    message.text(key!("MasOpcodeName"), opcode.as_deref());
     message.text(
-        "MasProviderEventSourceName",
+        key!("MasProviderEventSourceName"),
         event.event_source_name().as_deref(),
     );
-    message.guid("MasProviderGuid", event.provider_guid().as_deref());
-    message.text("MasProviderName", Some(provider));
-    message.text("MasSecurityUserId", event.user_sid().as_deref());
-    message.number("MasTask", event.task().map(u64::from));
-    message.text("MasTaskCategory", task.as_deref());
+    message.guid(key!("MasProviderGuid"), event.provider_guid().as_deref());
+    message.text(key!("MasProviderName"), Some(provider));
+    message.text(key!("MasSecurityUserId"), event.user_sid().as_deref());
+    message.number(key!("MasTask"), event.task().map(u64::from));
+    message.text(key!("MasTaskCategory"), task.as_deref());
     message.values(
-        "MasUserData",
+        key!("MasUserData"),
         event.user_data().map(|leaf| leaf.value),
         user_data_path(event.payload()),
     );
-    message.number("MasVersion", event.version().map(u64::from));
+    message.number(key!("MasVersion"), event.version().map(u64::from));
 }
 
 /// A rendered name that is there but empty says nothing.
@@ -91,7 +100,7 @@ fn name(name: Option<&str>, task: Option<u32>) -> Name<'_> {
 }
 
 fn keyword_names(event: Event<'_>, message: &mut Message<'_>) {
-    const KEY: &str = "MasKeywordName";
+    const KEY: Key = key!("MasKeywordName");
     let rendering = event.rendering();
     let mut rendered = rendering
         .iter()

@@ -13,6 +13,18 @@ const NAME_MAX: usize = 512;
 /// Between the values of one event that share a key (Azure Stack's custom extension table).
 const SEPARATOR: &[u8] = b"!!";
 
+/// An extension's key as it stands in a message: ` key=`, one copy for the three.
+#[derive(Clone, Copy)]
+pub(super) struct Key(pub(super) &'static str);
+
+/// The [`Key`] of a name.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::cef::message::Key(concat!(" ", $name, "="))
+    };
+}
+pub(super) use key;
+
 pub(super) struct Message<'a> {
     settings: Settings,
     out: &'a mut Vec<u8>,
@@ -51,7 +63,7 @@ impl<'a> Message<'a> {
         let start = self.out.len();
         // Room for the colon and ten digits of the id, which must not be lost.
         escape::header(shorten(provider, SIGNATURE_MAX - 11), self.out);
-        self.slots.push(Slot::new(start, self.out.len()));
+        self.slot(start);
         self.out.push(b':');
         if let Some(event_id) = event_id {
             number::decimal(u64::from(event_id), self.out);
@@ -70,19 +82,24 @@ impl<'a> Message<'a> {
                 self.out.push(b')');
             }
         }
-        self.slots.push(Slot::new(start, self.out.len()));
+        self.slot(start);
         self.out.push(b'|');
         number::decimal(u64::from(severity), self.out);
         self.out.push(b'|');
     }
 
     /// A key with text, or with nothing.
-    pub(super) fn text(&mut self, key: &'static str, value: Option<&str>) {
-        self.values(key, value, "");
+    pub(super) fn text(&mut self, key: Key, value: Option<&str>) {
+        self.key(key);
+        if let Some(value) = value {
+            let start = self.out.len();
+            escape::value(value, self.settings.tabs, self.out);
+            self.slot(start);
+        }
     }
 
     /// A key with a GUID, without the braces Windows puts around it.
-    pub(super) fn guid(&mut self, key: &'static str, value: Option<&str>) {
+    pub(super) fn guid(&mut self, key: Key, value: Option<&str>) {
         let bare = value.map(|guid| {
             guid.strip_prefix('{')
                 .and_then(|rest| rest.strip_suffix('}'))
@@ -92,7 +109,7 @@ impl<'a> Message<'a> {
     }
 
     /// A key with a decimal number, which is never cut.
-    pub(super) fn number(&mut self, key: &'static str, value: Option<u64>) {
+    pub(super) fn number(&mut self, key: Key, value: Option<u64>) {
         self.key(key);
         if let Some(value) = value {
             number::decimal(value, self.out);
@@ -100,7 +117,7 @@ impl<'a> Message<'a> {
     }
 
     /// A key with a 64-bit mask, which is never cut.
-    pub(super) fn mask(&mut self, key: &'static str, value: Option<u64>) {
+    pub(super) fn mask(&mut self, key: Key, value: Option<u64>) {
         self.key(key);
         if let Some(value) = value {
             number::hex64(value, self.out);
@@ -111,7 +128,7 @@ impl<'a> Message<'a> {
     /// there was any.
     pub(super) fn values<S: AsRef<str>>(
         &mut self,
-        key: &'static str,
+        key: Key,
         values: impl IntoIterator<Item = S>,
         suffix: &'static str,
     ) {
@@ -119,17 +136,13 @@ impl<'a> Message<'a> {
     }
 
     /// A key with a list of names, as Event Viewer shows it.
-    pub(super) fn list<S: AsRef<str>>(
-        &mut self,
-        key: &'static str,
-        values: impl IntoIterator<Item = S>,
-    ) {
+    pub(super) fn list<S: AsRef<str>>(&mut self, key: Key, values: impl IntoIterator<Item = S>) {
         self.joined(key, values, b",", "");
     }
 
     fn joined<S: AsRef<str>>(
         &mut self,
-        key: &'static str,
+        key: Key,
         values: impl IntoIterator<Item = S>,
         separator: &[u8],
         suffix: &'static str,
@@ -144,19 +157,24 @@ impl<'a> Message<'a> {
             any = true;
             escape::value(value.as_ref(), self.settings.tabs, self.out);
         }
-        self.slots.push(Slot::new(start, self.out.len()));
+        self.slot(start);
         if any {
             self.out.extend_from_slice(suffix.as_bytes());
         }
     }
 
-    fn key(&mut self, key: &'static str) {
-        if !self.first_key {
-            self.out.push(b' ');
-        }
+    #[inline]
+    fn key(&mut self, key: Key) {
+        let text = if self.first_key { &key.0[1..] } else { key.0 };
         self.first_key = false;
-        self.out.extend_from_slice(key.as_bytes());
-        self.out.push(b'=');
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn slot(&mut self, start: usize) {
+        // Nothing can be cut from an empty value.
+        if self.out.len() > start {
+            self.slots.push(Slot::new(start, self.out.len()));
+        }
     }
 }
 

@@ -126,6 +126,15 @@ impl<'a> Event<'a> {
         })
     }
 
+    /// The values alone of [`Event::data`].
+    pub fn data_values(&self) -> impl ExactSizeIterator<Item = Cow<'a, str>> + Clone + use<'a> {
+        let text = self.text;
+        self.index
+            .data
+            .iter()
+            .map(move |entry| entry.value.value(text))
+    }
+
     /// The value of the first item with this name.
     pub fn data_value(&self, name: &str) -> Option<Cow<'a, str>> {
         let is_named = |entry: &&super::index::DataEntry| {

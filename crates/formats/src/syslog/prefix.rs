@@ -18,6 +18,8 @@ use crate::event::Event;
 const FACILITY: u8 = 10;
 /// RFC 5424 6: HOSTNAME is at most 255 characters, as is a DNS name.
 const HOST_MAX: usize = 255;
+/// 0000-01-01T00:00:00Z.
+const YEAR_0: Timestamp = Timestamp::constant(-62_167_219_200, 0);
 const APP_NAME: &[u8] = b"windrow";
 const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -69,7 +71,7 @@ pub(super) fn write(
 fn time(event: Event<'_>, header: &Header) -> Timestamp {
     event
         .time_created()
-        .filter(|time| Offset::UTC.to_datetime(*time).year() >= 0)
+        .filter(|time| *time >= YEAR_0)
         .unwrap_or(header.received_at)
 }
 
@@ -142,19 +144,27 @@ fn two(value: u8, out: &mut Vec<u8>) {
 /// so an IPv6 address is written as Windows writes it in names (`fe80--1.ipv6-literal.net`);
 /// any other odd character becomes a dash.
 fn host(name: &str, out: &mut Vec<u8>) {
+    // As nearly all are.
+    if (1..=HOST_MAX).contains(&name.len()) && name.bytes().all(is_of_host) {
+        return out.extend_from_slice(name.as_bytes());
+    }
     if let Some(address) = ipv6(name) {
         return ipv6_literal(address, out);
     }
     let start = out.len();
     for character in name.chars().take(HOST_MAX) {
-        out.push(match character {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' => character as u8,
+        out.push(match u8::try_from(character) {
+            Ok(byte) if is_of_host(byte) => byte,
             _ => b'-',
         });
     }
     if out.len() == start {
         out.extend_from_slice(b"unknown");
     }
+}
+
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')
 }
 
 fn ipv6(name: &str) -> Option<Ipv6Addr> {
