@@ -224,20 +224,6 @@ pub(super) enum BodyError {
     Malformed,
 }
 
-/// Decodes a stored body.
-pub(super) fn decompress(header: &Header, stored: &[u8]) -> Result<Vec<u8>, BodyError> {
-    let raw_bytes = header.raw_bytes as usize;
-    let raw = match header.encoding {
-        Encoding::Plain => stored.to_vec(),
-        Encoding::Zstd => zstd::bulk::decompress(stored, raw_bytes).map_err(BodyError::Zstd)?,
-    };
-    if raw.len() == raw_bytes {
-        Ok(raw)
-    } else {
-        Err(BodyError::Malformed)
-    }
-}
-
 /// A keyed value that changes together with an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateChange {

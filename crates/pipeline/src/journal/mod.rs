@@ -38,6 +38,7 @@ pub mod storage;
 #[cfg(test)]
 mod tests;
 mod told;
+mod unpack;
 mod verify;
 mod writer;
 

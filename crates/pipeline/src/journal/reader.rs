@@ -4,7 +4,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use thiserror::Error;
 
 use super::catalog::{Catalog, Phase, lock};
@@ -13,6 +12,7 @@ use super::loss::{Gap, GapReason};
 use super::scan::{Bad, Found, OnReadError, Scan};
 use super::segment::{SEGMENT_HEADER_BYTES, file_name};
 use super::storage::{Disk, Open};
+use super::unpack::Unpacker;
 use super::{Frame, FrameEntry, Seq};
 
 /// Why a frame could not be read. The next attempt may succeed; the place is kept.
@@ -47,6 +47,7 @@ pub(super) struct Reader {
     /// The next sequence to return.
     wanted: Seq,
     place: Option<Place>,
+    unpacker: Unpacker,
     /// Bad ranges met since the last frame.
     bad: Vec<BadRange>,
     on_error: OnReadError,
@@ -74,6 +75,7 @@ impl Reader {
             catalog,
             wanted: after + 1,
             place: None,
+            unpacker: Unpacker::default(),
             bad: Vec::new(),
             on_error: OnReadError::Fail,
         }
@@ -100,9 +102,11 @@ impl Reader {
                 return Ok(None);
             };
             let number = place.number;
-            let step = step(&mut place, self.wanted).map_err(|source| ReadError::Io {
-                segment: number,
-                source,
+            let step = step(&mut place, &mut self.unpacker, self.wanted).map_err(|source| {
+                ReadError::Io {
+                    segment: number,
+                    source,
+                }
             })?;
             match step {
                 Step::Skipped => {}
@@ -264,7 +268,7 @@ enum Step {
     End,
 }
 
-fn step(place: &mut Place, wanted: Seq) -> io::Result<Step> {
+fn step(place: &mut Place, unpacker: &mut Unpacker, wanted: Seq) -> io::Result<Step> {
     if place.scan.offset() >= place.end {
         return Ok(Step::End);
     }
@@ -281,7 +285,7 @@ fn step(place: &mut Place, wanted: Seq) -> io::Result<Step> {
         Found::Frame(header) if header.kind != Kind::Entries || header.end_seq() <= wanted => {
             Ok(Step::Skipped)
         }
-        Found::Frame(header) => Ok(match decode(&header, place.scan.body()) {
+        Found::Frame(header) => Ok(match decode(unpacker, &header, place.scan.body()) {
             Some(entries) => Step::Frame(header, entries),
             None => Step::Bad(Bad {
                 from,
@@ -293,7 +297,7 @@ fn step(place: &mut Place, wanted: Seq) -> io::Result<Step> {
     }
 }
 
-fn decode(header: &Header, stored: &[u8]) -> Option<Vec<RawEntry>> {
-    let raw = frame::decompress(header, stored).ok()?;
-    frame::decode_entries(header, Bytes::from(raw)).ok()
+fn decode(unpacker: &mut Unpacker, header: &Header, stored: &[u8]) -> Option<Vec<RawEntry>> {
+    let raw = unpacker.unpack(header, stored).ok()?;
+    frame::decode_entries(header, raw).ok()
 }

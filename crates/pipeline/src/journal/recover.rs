@@ -23,6 +23,7 @@ use super::segment::{
 };
 use super::state::State;
 use super::storage::{Disk, DiskFile, Open};
+use super::unpack::Unpacker;
 
 /// What one segment turned out to hold.
 #[derive(Debug)]
@@ -103,6 +104,7 @@ pub(super) fn survey(
         entry_frames: 0,
     };
     let mut snapshot = Some(State::default());
+    let mut unpacker = Unpacker::default();
     let limit = limit.unwrap_or(len).min(len);
     loop {
         match scan.next(limit)? {
@@ -116,7 +118,8 @@ pub(super) fn survey(
                 survey.damage.push((bad, None));
             }
             Found::Frame(header) => {
-                survey.take(&header, &scan, &mut snapshot);
+                let raw = unpacker.unpack(&header, scan.body()).ok();
+                survey.take(&header, scan.hash(), raw, &mut snapshot);
                 survey.end = scan.offset();
             }
         }
@@ -126,7 +129,14 @@ pub(super) fn survey(
 }
 
 impl Survey {
-    fn take(&mut self, header: &Header, scan: &Scan, snapshot: &mut Option<State>) {
+    /// Takes a frame; `raw` is its body unless that cannot be decoded.
+    fn take(
+        &mut self,
+        header: &Header,
+        hash: Hash,
+        raw: Option<Bytes>,
+        snapshot: &mut Option<State>,
+    ) {
         let expected = self.end_seq.unwrap_or(header.first_seq);
         if header.first_seq > expected
             && let Some((_, gap)) = self.damage.last_mut()
@@ -137,7 +147,6 @@ impl Survey {
                 reason: GapReason::Damaged,
             });
         }
-        let hash = scan.hash();
         if self.tree.leaves() == 0 {
             self.first_at_us = header.committed_at_us;
         }
@@ -150,14 +159,14 @@ impl Survey {
             self.tree.push(&hash);
             self.last_at_us = header.committed_at_us;
         }
-        let Ok(raw) = frame::decompress(header, scan.body()) else {
+        let Some(raw) = raw else {
             return;
         };
         match header.kind {
             Kind::Seal => self.seal = Seal::decode(&raw),
             Kind::Entries => {
                 self.entry_frames += 1;
-                if let Ok(entries) = frame::decode_entries(header, Bytes::from(raw)) {
+                if let Ok(entries) = frame::decode_entries(header, raw) {
                     let changes = entries.into_iter().filter_map(|e| e.state);
                     self.changes.extend(changes.map(|c| (c.key, c.value)));
                 }
