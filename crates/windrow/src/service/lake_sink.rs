@@ -9,33 +9,43 @@
 //! An answer is the lake at position P and the tail after P. The tail is taken before the
 //! lake's snapshot, and rows leave the tail only after their commit, so that a row is in one of
 //! the two or in both (the lake drops the doubles by sequence), never in neither.
+//!
+//! A commit runs beside the reading, one at a time: while it takes its time, or fails and is tried
+//! again, the tail goes on filling up to its bound and queries go on seeing what arrives. Whatever
+//! fails is tried again, and [`Condition`] says so meanwhile.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+mod commit;
+mod condition;
+mod tail;
+
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use tokio::sync::{Notify, watch};
+use anyhow::Context as _;
+use futures::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::{Batch, Kind};
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::identity::identity;
-use windrow_lake::{Lake, RowBuilder, Rows};
-use windrow_pipeline::journal::{Cursor, Frame, Seq};
+use windrow_lake::{RowBuilder, Rows};
+use windrow_pipeline::journal::{Cursor, Frame, ReadError};
 
 use super::Chain;
 use super::metrics::LakeMetrics;
+use commit::{Committer, Flight, Landed, RETRY_PAUSE, Store};
+pub(crate) use condition::Condition;
+use condition::Work;
+use tail::CHUNK_ROWS_MAX;
+pub(crate) use tail::Tail;
 
 /// Events that wait in a row builder at most before they can be seen by queries.
 const VISIBLE_AFTER: Duration = Duration::from_millis(250);
-/// How long a query waits to see what was acknowledged before it.
-const SEEN_WITHIN: Duration = Duration::from_secs(2);
-/// Rows in one piece of the tail.
-const CHUNK_ROWS_MAX: usize = 8_192;
-/// Memory of the tail, in bytes: beyond it the tail is committed before more is read.
-const TAIL_BYTES_MAX: usize = 32 << 20;
-/// First and longest pause after a commit that failed.
-const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Memory of the tail, in bytes: beyond it, nothing more is read before a part is committed.
+const TAIL_BYTES_MAX: usize = 48 << 20;
+/// Memory of rows that begins a commit: half the tail, so that the other half fills while they are written.
+const COMMIT_BYTES: usize = TAIL_BYTES_MAX / 2;
 
 /// When the tail is committed to the lake.
 #[derive(Clone, Copy, Debug)]
@@ -46,65 +56,10 @@ pub(crate) struct Flush {
     pub(crate) rows: usize,
 }
 
-/// Events that are acknowledged and not yet in the lake, as rows. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Tail {
-    chunks: Arc<Mutex<VecDeque<Rows>>>,
-    /// The last sequence that a query sees.
-    shown: Arc<watch::Sender<Seq>>,
-    /// Somebody waits to see what has arrived.
-    wanted: Arc<Notify>,
-}
-
-impl Tail {
-    /// An empty one.
-    pub(crate) fn new() -> Tail {
-        Tail {
-            chunks: Arc::default(),
-            shown: Arc::new(watch::Sender::new(0)),
-            wanted: Arc::default(),
-        }
-    }
-
-    /// Waits until queries see everything up to `seq`, at most [`SEEN_WITHIN`].
-    pub(crate) async fn wait_for(&self, seq: Seq) {
-        let mut shown = self.shown.subscribe();
-        if *shown.borrow() >= seq {
-            return;
-        }
-        self.wanted.notify_one();
-        let seen = shown.wait_for(|shown| *shown >= seq);
-        let _ = tokio::time::timeout(SEEN_WITHIN, seen).await;
-    }
-
-    /// What is in the tail now.
-    pub(crate) fn rows(&self) -> Vec<Rows> {
-        self.lock().iter().cloned().collect()
-    }
-
-    /// Events in the tail now.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().iter().map(Rows::len).sum()
-    }
-
-    fn push(&self, rows: Rows) {
-        self.lock().push_back(rows);
-    }
-
-    fn remove_first(&self, chunks: usize) {
-        self.lock().drain(..chunks);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, VecDeque<Rows>> {
-        // Nothing panics while the lock is held, and a poisoned queue is still a queue.
-        self.chunks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Carries events from the journal into the lake until `shutdown`.
-pub(crate) struct LakeSink {
+pub(crate) struct LakeSink<S> {
     /// Where the rows go.
-    pub(crate) lake: Lake,
+    pub(crate) store: S,
     /// The journal's name in the lake's transactions.
     pub(crate) app_id: String,
     /// What queries see before it is committed.
@@ -113,66 +68,134 @@ pub(crate) struct LakeSink {
     pub(crate) flush: Flush,
     /// What is counted.
     pub(crate) metrics: LakeMetrics,
+    /// Whether all is at work.
+    pub(crate) condition: Condition,
+    /// Where commits run.
+    pub(crate) runtime: Handle,
 }
 
-/// What the loop has in hand between two commits.
+/// What the loop has in hand.
 struct InHand {
     builder: RowBuilder,
-    /// Rows in the tail, not counting the builder's.
+    /// Rows that no commit has taken up, not counting the builder's.
     rows: usize,
+    /// Their memory.
     bytes: usize,
     /// The last sequence read, whether its event became a row or was lost to damage.
-    read_to: Seq,
+    read_to: u64,
+    /// Reading was refused and rests until then.
+    read_at: Option<Instant>,
+    read_pause: Duration,
     visible_at: Option<Instant>,
     commit_at: Option<Instant>,
 }
 
-impl LakeSink {
+impl<S: Store> LakeSink<S> {
     /// Runs until `shutdown` or until the journal is closed; commits what it has before it ends.
-    pub(crate) async fn run(
-        self,
-        mut cursor: Cursor,
-        shutdown: CancellationToken,
-    ) -> anyhow::Result<()> {
-        if let Some(position) = self.lake.position(&self.app_id).await? {
-            cursor.advance(u64::try_from(position).unwrap_or(0));
-            cursor.rewind();
-        }
-        let mut index = Index::default();
-        let mut hand = InHand {
-            builder: RowBuilder::new(),
-            rows: 0,
-            bytes: 0,
-            read_to: cursor.position(),
-            visible_at: None,
-            commit_at: None,
-        };
+    pub(crate) async fn run(self, mut cursor: Cursor, shutdown: CancellationToken) {
+        let mut flight = Flight::default();
+        let mut pause = RETRY_PAUSE.0;
         loop {
-            let item = tokio::select! {
+            let commits = self.metrics.commits.get();
+            let carried = self.carry(&mut cursor, &mut flight, &shutdown);
+            let reason = match AssertUnwindSafe(carried).catch_unwind().await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => format!("{error:#}"),
+                Err(_) => "a panic, which the log has".to_owned(),
+            };
+            tracing::error!(error = reason, retry_in = ?pause, "the lake takes no events; the journal keeps them");
+            self.condition.failed(Work::Beginning, &reason);
+            // What is on its way decides where to go on.
+            flight.settle().await;
+            if self.metrics.commits.get() > commits {
+                pause = RETRY_PAUSE.0;
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            pause = (pause * 2).min(RETRY_PAUSE.1);
+        }
+    }
+
+    /// Goes on after what the lake has.
+    async fn carry(
+        &self,
+        cursor: &mut Cursor,
+        flight: &mut Flight,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let position = self.store.position(&self.app_id).await;
+        if let Some(position) = position.context("cannot ask the lake what it has")? {
+            cursor.advance(u64::try_from(position).unwrap_or(0));
+        }
+        cursor.rewind();
+        self.condition.works(Work::Beginning);
+        let mut hand = InHand::new(cursor.position());
+        self.tail.begin(hand.read_to);
+        let mut index = Index::default();
+        loop {
+            let room = self.tail.bytes() + hand.builder.bytes() < TAIL_BYTES_MAX;
+            let due = hand.rows + hand.builder.len() >= self.flush.rows
+                || hand.bytes + hand.builder.bytes() >= COMMIT_BYTES;
+            if due && flight.is_idle() {
+                self.begin(&mut hand, cursor, flight, shutdown);
+            }
+            tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                () = self.tail.wanted.notified() => {
-                    self.show(&mut hand);
-                    continue;
+                () = self.tail.wanted() => self.show(&mut hand, flight),
+                () = at(hand.visible_at) => self.show(&mut hand, flight),
+                landed = flight.landed() => self.landed(landed?, cursor),
+                () = at(hand.commit_at), if flight.is_idle() => {
+                    self.begin(&mut hand, cursor, flight, shutdown);
                 }
-                () = at(hand.visible_at) => { self.show(&mut hand); continue; }
-                () = at(hand.commit_at) => { self.commit(&mut hand, &cursor, &shutdown).await?; continue; }
-                item = cursor.next() => item?,
-            };
-            let Some(frame) = item else { break };
-            self.take(&frame, &mut hand, &mut index);
-            hand.visible_at
-                .get_or_insert_with(|| Instant::now() + VISIBLE_AFTER);
-            hand.commit_at
-                .get_or_insert_with(|| Instant::now() + self.flush.interval);
-            if hand.builder.len() >= CHUNK_ROWS_MAX {
-                self.show(&mut hand);
-            }
-            if hand.rows + hand.builder.len() >= self.flush.rows || hand.bytes >= TAIL_BYTES_MAX {
-                self.commit(&mut hand, &cursor, &shutdown).await?;
+                item = read(cursor, hand.read_at), if room => match item {
+                    Ok(None) => break,
+                    Ok(Some(frame)) => self.arrived(&frame, &mut hand, &mut index, flight),
+                    Err(error) => self.refused(&error, &mut hand),
+                },
             }
         }
-        self.commit(&mut hand, &cursor, &shutdown).await
+        if self.last(cursor, flight).await? {
+            self.begin(&mut hand, cursor, flight, shutdown);
+            self.last(cursor, flight).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the commit on its way, if there is one; `false` when it was given up.
+    async fn last(&self, cursor: &Cursor, flight: &mut Flight) -> anyhow::Result<bool> {
+        if flight.is_idle() {
+            return Ok(true);
+        }
+        let landed = flight.landed().await?;
+        let is_in = landed.is_some();
+        self.landed(landed, cursor);
+        Ok(is_in)
+    }
+
+    fn arrived(&self, frame: &Frame, hand: &mut InHand, index: &mut Index, flight: &Flight) {
+        if hand.read_at.take().is_some() {
+            hand.read_pause = RETRY_PAUSE.0;
+            self.condition.works(Work::Reading);
+        }
+        self.take(frame, hand, index);
+        hand.visible_at
+            .get_or_insert_with(|| Instant::now() + VISIBLE_AFTER);
+        hand.commit_at
+            .get_or_insert_with(|| Instant::now() + self.flush.interval);
+        if hand.builder.len() >= CHUNK_ROWS_MAX {
+            self.show(hand, flight);
+        }
+    }
+
+    fn refused(&self, error: &ReadError, hand: &mut InHand) {
+        let (reason, pause) = (Chain(error).to_string(), hand.read_pause);
+        tracing::error!(error = reason, retry_in = ?pause, "the lake cannot read the journal");
+        self.condition.failed(Work::Reading, &reason);
+        hand.read_at = Some(Instant::now() + pause);
+        hand.read_pause = (pause * 2).min(RETRY_PAUSE.1);
     }
 
     /// Events of a frame into the row builder.
@@ -217,58 +240,74 @@ impl LakeSink {
     }
 
     /// Makes the builder's rows visible to queries.
-    fn show(&self, hand: &mut InHand) {
+    fn show(&self, hand: &mut InHand, flight: &Flight) {
         hand.visible_at = None;
-        if !hand.builder.is_empty() {
-            let rows = hand.builder.finish();
-            hand.rows += rows.len();
-            hand.bytes += rows.bytes();
-            self.tail.push(rows);
-        }
-        self.tail.shown.send_replace(hand.read_to);
+        let rows = hand.builder.finish();
+        hand.rows += rows.len();
+        hand.bytes += rows.bytes();
+        self.tail.push(rows, hand.read_to, flight.chunks());
     }
 
-    /// Puts the tail into the lake as one commit; tries until it is in, or until shutdown.
-    async fn commit(
+    /// Sends the tail into the lake as one commit.
+    fn begin(
         &self,
         hand: &mut InHand,
         cursor: &Cursor,
+        flight: &mut Flight,
         shutdown: &CancellationToken,
-    ) -> anyhow::Result<()> {
-        self.show(hand);
+    ) {
+        self.show(hand, flight);
         hand.commit_at = None;
         if hand.read_to <= cursor.position() {
-            return Ok(());
+            return;
         }
-        let chunks = self.tail.rows();
-        let rows = Rows::merge(chunks.iter().cloned());
-        let version = i64::try_from(hand.read_to)?;
-        let mut pause = RETRY_PAUSE.0;
-        loop {
-            match self
-                .lake
-                .append(rows.clone(), Some((&self.app_id, version)))
-                .await
-            {
-                Ok(_) => break,
-                Err(error) => {
-                    self.metrics.failures.inc();
-                    tracing::error!(error = %Chain(&error), retry_in = ?pause, "cannot write to the lake; the journal keeps the events");
-                }
-            }
-            tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
-                () = tokio::time::sleep(pause) => {}
-            }
-            pause = (pause * 2).min(RETRY_PAUSE.1);
-        }
-        self.metrics.commits.inc();
-        self.metrics.rows.inc_by(rows.len() as u64);
-        self.tail.remove_first(chunks.len());
+        let chunks = self.tail.seen().rows;
+        let batch = commit::Batch {
+            chunks: chunks.len(),
+            rows: Rows::merge(chunks),
+            to: hand.read_to,
+        };
         (hand.rows, hand.bytes) = (0, 0);
-        cursor.advance(hand.read_to);
-        Ok(())
+        let committer = Committer {
+            store: self.store.clone(),
+            app_id: self.app_id.clone(),
+            metrics: self.metrics.clone(),
+            condition: self.condition.clone(),
+            runtime: self.runtime.clone(),
+        };
+        flight.begin(&committer, batch, shutdown.clone());
     }
+
+    /// What was committed leaves the tail.
+    fn landed(&self, landed: Option<Landed>, cursor: &Cursor) {
+        if let Some(Landed { chunks, to }) = landed {
+            self.tail.remove_first(chunks);
+            cursor.advance(to);
+        }
+    }
+}
+
+impl InHand {
+    fn new(read_to: u64) -> InHand {
+        InHand {
+            builder: RowBuilder::new(),
+            rows: 0,
+            bytes: 0,
+            read_to,
+            read_at: None,
+            read_pause: RETRY_PAUSE.0,
+            visible_at: None,
+            commit_at: None,
+        }
+    }
+}
+
+/// The next frame, not before then.
+async fn read(cursor: &mut Cursor, then: Option<Instant>) -> Result<Option<Frame>, ReadError> {
+    if let Some(then) = then {
+        tokio::time::sleep_until(then).await;
+    }
+    cursor.next().await
 }
 
 /// Sleeps until then; for ever when there is no such time.
@@ -278,3 +317,6 @@ async fn at(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! What the program itself counts; each room of the pipeline counts its own.
 
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 /// The lake as a sink.
@@ -14,6 +15,8 @@ pub(crate) struct LakeMetrics {
     pub(crate) failures: Counter,
     /// Events whose journal entry could not be read.
     pub(crate) unreadable: Counter,
+    /// 1 while events cannot go into the lake or cannot be read for it.
+    pub(crate) degraded: Gauge,
 }
 
 impl LakeMetrics {
@@ -38,6 +41,11 @@ impl LakeMetrics {
             "windrow_lake_unreadable_events",
             "Events whose journal entry could not be read",
             self.unreadable.clone(),
+        );
+        registry.register(
+            "windrow_lake_degraded",
+            "1 while events cannot go into the lake, and are tried again; /healthz and the status say why",
+            self.degraded.clone(),
         );
     }
 }

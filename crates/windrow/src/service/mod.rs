@@ -35,7 +35,7 @@ use crate::datadir::{DataDir, Purpose};
 use crate::exit;
 use crate::status;
 
-use lake_sink::Tail;
+use lake_sink::{Condition, Tail};
 use own::Recorder;
 
 pub(crate) use start::app_id as lake_app_id;
@@ -96,6 +96,7 @@ struct LakeRoom {
     lake: Lake,
     app_id: String,
     tail: Tail,
+    condition: Condition,
     metrics: metrics::LakeMetrics,
     tasks: Tasks,
 }
@@ -196,7 +197,7 @@ impl Service {
         room.tail.wait_for(self.durable_seq()).await;
         let tail = windrow_lake::Tail {
             app_id: room.app_id.clone(),
-            rows: room.tail.rows(),
+            rows: room.tail.seen().rows,
         };
         room.lake.query(sql, tail, limits).await
     }

@@ -8,12 +8,13 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::Lake;
 use windrow_pipeline::journal::{Journal, JournalOptions, Start, WhenFull};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
-use super::lake_sink::{Flush, LakeSink, Tail};
+use super::lake_sink::{Condition, Flush, LakeSink, Tail};
 use super::metrics::LakeMetrics;
 use super::own::Recorder;
 use super::sinks::Sinks;
@@ -151,14 +152,17 @@ async fn start_lake(
         lake: lake.clone(),
         app_id: app_id(journal.id()),
         tail: Tail::new(),
+        condition: Condition::new(metrics.degraded.clone()),
         metrics: metrics.clone(),
         tasks: Tasks::default(),
     };
     let cursor = journal.cursor(LAKE_CURSOR, Start::Oldest)?;
     let sink = LakeSink {
-        lake,
+        store: lake,
         app_id: room.app_id.clone(),
         tail: room.tail.clone(),
+        condition: room.condition.clone(),
+        runtime: Handle::current(),
         flush: Flush {
             interval: config.flush_interval.0,
             rows: usize::try_from(config.flush_rows).unwrap_or(usize::MAX),
@@ -166,11 +170,7 @@ async fn start_lake(
         metrics,
     };
     let token = room.tasks.token.clone();
-    room.tasks.tracker.spawn(async move {
-        if let Err(error) = sink.run(cursor, token).await {
-            tracing::error!("the lake takes no more events until the next start; the journal keeps them: {error:#}");
-        }
-    });
+    room.tasks.tracker.spawn(sink.run(cursor, token));
     Ok(room)
 }
 
