@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use windrow_lake::{Format, Layout, QueryError, QueryLimits, QueryOutput};
@@ -10,6 +11,7 @@ use crate::client::{Client, Refused};
 use crate::datadir;
 use crate::exit::UsageError;
 use crate::folder::{self, Folder};
+use crate::service::{ACKNOWLEDGED_TO, COMPLETE_TO};
 
 /// Who answers.
 pub(crate) enum Asker {
@@ -33,7 +35,8 @@ impl Asker {
         Ok(Asker::Folder(Box::new(folder)))
     }
 
-    /// Asks. Of the limits, memory and threads are the service's own when it answers.
+    /// Asks, and warns when the answer is not about everything. Of the limits, memory and threads are the service's
+    /// own when it answers.
     pub(crate) async fn query(
         &mut self,
         sql: &str,
@@ -41,10 +44,13 @@ impl Asker {
     ) -> anyhow::Result<QueryOutput> {
         let answer = match self {
             Asker::Service(service) => {
-                let frames = service
+                let (head, frames) = service
                     .post(&path(limits), sql.to_owned())
                     .await
                     .map_err(explain)?;
+                if let Some(said) = incomplete(&head) {
+                    tracing::warn!("{said}");
+                }
                 QueryOutput::from_ipc(frames).await
             }
             Asker::Folder(folder) => folder.lake.query(sql, folder.tail.clone(), limits).await,
@@ -63,6 +69,18 @@ impl Asker {
         let rows = serde_json::Deserializer::from_slice(&lines).into_iter::<Row>();
         Ok(rows.collect::<Result<_, _>>()?)
     }
+}
+
+/// What to say of a service's answer that is not about everything.
+fn incomplete(head: &HeaderMap) -> Option<String> {
+    let number = |name: &str| head.get(name)?.to_str().ok()?.parse::<u64>().ok();
+    let (complete_to, acknowledged_to) = (number(COMPLETE_TO)?, number(ACKNOWLEDGED_TO)?);
+    let missing = acknowledged_to.checked_sub(complete_to)?;
+    (missing > 0).then(|| {
+        format!(
+            "the answer is complete up to event {complete_to}: {missing} later ones, acknowledged and safe in the journal, are not in it; `windrow status` says what holds them up"
+        )
+    })
 }
 
 /// The service's path, with everything that is not the question itself.
@@ -102,6 +120,24 @@ pub(crate) fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_lacks_events_says_so() {
+        let head = |complete_to: u64, acknowledged_to: u64| {
+            let mut head = HeaderMap::new();
+            head.insert(COMPLETE_TO, complete_to.into());
+            head.insert(ACKNOWLEDGED_TO, acknowledged_to.into());
+            head
+        };
+        assert_eq!(incomplete(&head(7, 7)), None);
+        assert_eq!(
+            incomplete(&head(8, 7)),
+            None,
+            "what came after the question may be in it"
+        );
+        let said = incomplete(&head(4, 7)).unwrap();
+        assert!(said.contains("up to event 4: 3 later ones"), "{said}");
+    }
 
     #[test]
     fn text_stays_text_in_sql() {

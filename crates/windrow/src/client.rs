@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use http::{Method, Request, StatusCode};
+use http::response::Parts;
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -59,17 +60,17 @@ impl Client {
 
     /// The whole answer to a GET.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Bytes> {
-        let body = self.send(Method::GET, path, Bytes::new()).await?;
+        let (_, body) = self.send(Method::GET, path, Bytes::new()).await?;
         whole(body).await
     }
 
-    /// The answer to a POST, as it comes.
+    /// The answer to a POST, as it comes, and its head.
     pub(crate) async fn post(
         &mut self,
         path: &str,
         body: String,
-    ) -> anyhow::Result<BoxStream<'static, io::Result<Bytes>>> {
-        let body = self.send(Method::POST, path, body.into()).await?;
+    ) -> anyhow::Result<(HeaderMap, BoxStream<'static, io::Result<Bytes>>)> {
+        let (head, body) = self.send(Method::POST, path, body.into()).await?;
         let frames = stream::unfold(body, |mut body| async move {
             loop {
                 match body.frame().await? {
@@ -81,16 +82,21 @@ impl Client {
                 }
             }
         });
-        Ok(frames.boxed())
+        Ok((head.headers, frames.boxed()))
     }
 
     /// The whole answer to a POST.
     pub(crate) async fn post_whole(&mut self, path: &str, body: Vec<u8>) -> anyhow::Result<Bytes> {
-        let body = self.send(Method::POST, path, body.into()).await?;
+        let (_, body) = self.send(Method::POST, path, body.into()).await?;
         whole(body).await
     }
 
-    async fn send(&mut self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Incoming> {
+    async fn send(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<(Parts, Incoming)> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -102,10 +108,10 @@ impl Client {
             .send_request(request)
             .await
             .context("the service does not answer")?;
-        let status = response.status();
-        let body = response.into_body();
+        let (head, body) = response.into_parts();
+        let status = head.status;
         if status == StatusCode::OK {
-            return Ok(body);
+            return Ok((head, body));
         }
         let reason = whole(body).await?;
         let reason = String::from_utf8_lossy(&reason).trim_end().to_owned();

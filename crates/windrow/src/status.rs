@@ -125,6 +125,10 @@ pub struct Lake {
     pub position: u64,
     /// Events that queries see and the lake does not have yet.
     pub tail_events: u64,
+    /// The last sequence that queries see.
+    pub visible_seq: u64,
+    /// What is held up and why; it is tried again.
+    pub degraded: Option<String>,
     /// Events committed since the start.
     pub events: u64,
     /// Commits since the start.

@@ -17,7 +17,7 @@ use crate::folder::{self, Folder};
 use crate::output::{
     Paint, SummaryFormat, SummaryOutput, about, escape, escape_json, thousands, time,
 };
-use crate::status::{Machine, Sink, Source, Status};
+use crate::status::{Lake, Machine, Sink, Source, Status};
 
 /// A machine that was not heard of for so long is named.
 const SILENT_AFTER_S: i64 = 3_600;
@@ -177,13 +177,7 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
         writeln!(out, "          {}", paint.red(&lost))?;
     }
     match &status.lake {
-        Some(lake) => writeln!(
-            out,
-            "lake      {} events in {} commits since the start, {} wait for the next",
-            thousands(lake.events),
-            thousands(lake.commits),
-            thousands(lake.tail_events)
-        )?,
+        Some(lake) => write_lake(lake, journal.durable_seq, paint, out)?,
         None => writeln!(out, "lake      off")?,
     }
     for (name, source) in &status.sources {
@@ -193,6 +187,28 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
         write_sink(name, sink, status.now, paint, out)?;
     }
     Ok(())
+}
+
+fn write_lake(lake: &Lake, durable_seq: u64, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "lake      {} events in {} commits since the start, {} wait for the next",
+        thousands(lake.events),
+        thousands(lake.commits),
+        thousands(lake.tail_events)
+    )?;
+    let Some(reason) = &lake.degraded else {
+        return Ok(());
+    };
+    let (seen, unseen) = (
+        thousands(lake.visible_seq),
+        thousands(durable_seq.saturating_sub(lake.visible_seq)),
+    );
+    writeln!(out, "          {}", paint.red(&escape(reason)))?;
+    writeln!(
+        out,
+        "          it is tried again; queries see events up to {seen}, {unseen} later ones wait in the journal"
+    )
 }
 
 fn write_configuration(status: &Status, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
@@ -386,7 +402,8 @@ mod tests {
             "sinks": {"syslog.siem": {"state": "waiting", "destination": "tls://siem:6514", "connected_since": null,
                 "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_100, "resent": 100, "truncated": 7,
                 "last_error": "connection refused"}},
-            "lake": {"position": 1_234_000, "tail_events": 567, "events": 1_234_000, "commits": 42}
+            "lake": {"position": 1_234_000, "tail_events": 567, "visible_seq": 1_234_500, "events": 1_234_000, "commits": 42,
+                "degraded": "events cannot be written to the lake: no space"}
         }))
         .unwrap();
         let mut out = Vec::new();
@@ -397,6 +414,8 @@ mod tests {
         journal   1 234 567 events, 1.2 GB of 10 GB, slow
                   1 frames damaged, 0 events dropped by the quota
         lake      1 234 000 events in 42 commits since the start, 567 wait for the next
+                  events cannot be written to the lake: no space
+                  it is tried again; queries see events up to 1 234 500, 67 later ones wait in the journal
 
         source wef.main  0.0.0.0:5986
           2 machines, 1 connections, 1 234 000 events in 24 680 batches

@@ -85,9 +85,10 @@ async fn lake_records(service: &Service) -> anyhow::Result<(BTreeMap<LogName, Ra
 /// # Errors
 /// The query, or an answer that is not JSON.
 pub(super) async fn rows(service: &Service, sql: &str) -> anyhow::Result<Vec<Value>> {
-    let output = service.query(sql, QueryLimits::default()).await?;
+    let answer = service.query(sql, QueryLimits::default()).await?;
     let mut text = Vec::new();
-    output
+    answer
+        .output
         .write(Format::Ndjson, &Layout::default(), &mut text)
         .await?;
     let lines = text

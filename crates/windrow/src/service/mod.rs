@@ -38,6 +38,7 @@ use crate::status;
 use lake_sink::{Condition, Tail};
 use own::Recorder;
 
+pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
 pub(crate) use start::app_id as lake_app_id;
 pub use start::start;
 
@@ -82,6 +83,16 @@ pub enum ForwardError {
     /// The journal does not take it.
     #[error(transparent)]
     Append(#[from] AppendError),
+}
+
+/// The answer to a query, and how far it reaches.
+pub struct Answer {
+    /// Columns and rows.
+    pub output: QueryOutput,
+    /// Every event up to this sequence was looked at.
+    pub complete_to: Seq,
+    /// The last sequence that was acknowledged when the query came.
+    pub acknowledged_to: Seq,
 }
 
 /// Which configuration is in force.
@@ -146,6 +157,8 @@ impl Service {
                     .find(|(name, _)| name == start::LAKE_CURSOR)
                     .map_or(0, |(_, seq)| seq),
                 tail_events: room.tail.len() as u64,
+                visible_seq: room.tail.shown_to(),
+                degraded: room.condition.reason(),
                 events: room.metrics.rows.get(),
                 commits: room.metrics.commits.get(),
             }),
@@ -185,21 +198,27 @@ impl Service {
         self.shared.sources.address(name)
     }
 
-    /// Answers one SQL statement over everything acknowledged up to now.
+    /// Answers one SQL statement over everything acknowledged up to now, or up to where the answer says.
     ///
     /// # Errors
     /// The statement, or the lake; see [`QueryError`].
-    pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryOutput, QueryError> {
+    pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<Answer, QueryError> {
         let Some(room) = &self.shared.lake else {
             let message = "the lake is switched off ([lake] enabled = false)".to_owned();
             return Err(QueryError::Refused { message });
         };
-        room.tail.wait_for(self.durable_seq()).await;
+        let asked_at = self.durable_seq();
+        room.tail.wait_for(asked_at).await;
+        let seen = room.tail.seen();
         let tail = windrow_lake::Tail {
             app_id: room.app_id.clone(),
-            rows: room.tail.seen().rows,
+            rows: seen.rows,
         };
-        room.lake.query(sql, tail, limits).await
+        Ok(Answer {
+            output: room.lake.query(sql, tail, limits).await?,
+            complete_to: seen.to,
+            acknowledged_to: asked_at,
+        })
     }
 
     /// Events that the sink furthest behind does not have for sure; also after the service has stopped.
@@ -238,15 +257,16 @@ impl Service {
 
     /// Whether events are accepted now.
     fn health(&self) -> web::Health {
-        let journal = &self.shared.journal;
-        if *journal.pressure().borrow() < Pressure::Full {
-            return web::Health::Accepting;
-        }
-        match self.config().journal.when_full {
-            checked::WhenFull::DropOldest => web::Health::Accepting,
-            checked::WhenFull::Block => web::Health::Refusing(
+        let is_full = *self.shared.journal.pressure().borrow() == Pressure::Full;
+        if is_full && self.config().journal.when_full == checked::WhenFull::Block {
+            return web::Health::Refusing(
                 "the journal is full: sources are refused until a sink catches up".into(),
-            ),
+            );
+        }
+        let lake = self.shared.lake.as_ref();
+        match lake.and_then(|room| room.condition.reason()) {
+            Some(reason) => web::Health::Degraded(format!("the lake is behind: {reason}")),
+            None => web::Health::Accepting,
         }
     }
 

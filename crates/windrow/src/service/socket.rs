@@ -3,7 +3,8 @@
 //! HTTP/1.1 over `<data-dir>/run/windrow.sock`, a folder that only its owner may enter.
 //! `GET /v1/status` answers the status as JSON. `POST /v1/query` takes one SQL statement as its
 //! body, with `max_rows`, `timeout_ms`, `from_us` and `to_us` (the events' time, microseconds since
-//! 1970) as parameters, and answers an Arrow IPC stream; a query that is refused or fails is a 4xx
+//! 1970) as parameters, and answers an Arrow IPC stream, with the last sequence it looked at and the last one that
+//! was acknowledged in the headers [`COMPLETE_TO`] and [`ACKNOWLEDGED_TO`]; a query that is refused or fails is a 4xx
 //! or 5xx with the reason as text. `POST /v1/forward` takes a batch of imported events for the
 //! sinks, and answers when it is durable; 503 asks to try again, the journal being full.
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::StreamExt as _;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
@@ -30,6 +31,10 @@ const QUERY_BYTES_MAX: usize = 1 << 20;
 const QUERY_TIMEOUT: Duration = Duration::from_secs(300);
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
+/// Every event up to this sequence was looked at.
+pub(crate) const COMPLETE_TO: &str = "windrow-complete-to";
+/// The last sequence that was acknowledged when the query came.
+pub(crate) const ACKNOWLEDGED_TO: &str = "windrow-acknowledged-to";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -92,13 +97,17 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
         return answer(StatusCode::BAD_REQUEST, TEXT, "the query is not UTF-8\n");
     };
     match service.query(sql, limits).await {
-        Ok(output) => {
-            let frames = output.into_ipc().map(|bytes| Ok(Frame::data(bytes)));
+        Ok(answered) => {
+            let frames = answered.output.into_ipc();
+            let frames = frames.map(|bytes| Ok(Frame::data(bytes)));
             let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
-            response.headers_mut().insert(
+            let headers = response.headers_mut();
+            headers.insert(
                 http::header::CONTENT_TYPE,
-                http::HeaderValue::from_static(ARROW_STREAM),
+                HeaderValue::from_static(ARROW_STREAM),
             );
+            headers.insert(COMPLETE_TO, answered.complete_to.into());
+            headers.insert(ACKNOWLEDGED_TO, answered.acknowledged_to.into());
             response
         }
         Err(error) => {

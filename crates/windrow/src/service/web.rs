@@ -1,7 +1,7 @@
 //! Health and metrics, on a loopback port: for systemd, load balancers and Prometheus.
 //!
-//! `GET /healthz` answers 200 while events are accepted and 503 with the reason while they are
-//! not; `GET /metrics` answers in OpenMetrics text. Nothing else is here, and nothing here says
+//! `GET /healthz` answers 200 while events are accepted, with `ok` or with what is held up behind
+//! them, and 503 with the reason while they are not; `GET /metrics` answers in OpenMetrics text. Nothing else is here, and nothing here says
 //! what an event contains.
 
 use http::{Method, Request, Response, StatusCode};
@@ -18,6 +18,8 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) enum Health {
     /// They are.
     Accepting,
+    /// They are, and something behind them is held up.
+    Degraded(String),
     /// They are not, for this reason.
     Refusing(String),
 }
@@ -38,6 +40,9 @@ pub(crate) fn respond(
     match request.uri().path() {
         "/healthz" => match health {
             Health::Accepting => answer(StatusCode::OK, TEXT, "ok\n"),
+            Health::Degraded(reason) => {
+                answer(StatusCode::OK, TEXT, format!("degraded: {reason}\n"))
+            }
             Health::Refusing(reason) => {
                 answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n"))
             }

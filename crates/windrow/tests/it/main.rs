@@ -10,6 +10,7 @@ mod delivery;
 mod docs;
 mod durability;
 mod import;
+mod lake;
 mod peers;
 mod reload;
 mod rigs;

@@ -22,10 +22,8 @@ pub(super) const RETRY_PAUSE: (Duration, Duration) =
 /// Where rows are committed, each transaction once.
 pub(crate) trait Store: Clone + Send + Sync + 'static {
     /// The version that the newest commit brought the application to.
-    fn position(
-        &self,
-        app_id: &str,
-    ) -> impl Future<Output = Result<Option<i64>, LakeError>> + Send;
+    fn position(&self, app_id: &str)
+    -> impl Future<Output = Result<Option<i64>, LakeError>> + Send;
 
     /// Adds these rows as one commit, with the application's new version.
     fn append(
