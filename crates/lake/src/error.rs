@@ -90,6 +90,12 @@ pub enum QueryError {
         /// The limit.
         limit_s: u64,
     },
+    /// Too many queries run already.
+    #[error("{running} queries run already; try again when one has ended")]
+    Busy {
+        /// As many as may.
+        running: usize,
+    },
     /// The service answered with this error.
     #[error("{0}")]
     Remote(String),

@@ -31,6 +31,7 @@ use crate::schema;
 mod depth;
 mod refusal;
 mod view;
+mod yields;
 
 /// Bounds of one query.
 #[derive(Clone, Copy, Debug)]
@@ -197,6 +198,7 @@ fn new_context(limits: QueryLimits) -> Result<SessionContext, DataFusionError> {
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
+        .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins))
         .build();
     Ok(SessionContext::new_with_state(state))
 }

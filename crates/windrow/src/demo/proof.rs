@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
+use futures::StreamExt as _;
 use serde_json::Value;
-use windrow_lake::{Format, Layout, QueryLimits};
+use windrow_lake::{Format, Layout, QueryLimits, QueryOutput};
 
 use crate::service::Service;
 use crate::simulate::ledger::{Ledger, LogName};
@@ -87,8 +88,9 @@ async fn lake_records(service: &Service) -> anyhow::Result<(BTreeMap<LogName, Ra
 pub(super) async fn rows(service: &Service, sql: &str) -> anyhow::Result<Vec<Value>> {
     let answer = service.query(sql, QueryLimits::default()).await?;
     let mut text = Vec::new();
-    answer
-        .output
+    let pieces = answer.pieces.map(Ok);
+    QueryOutput::from_ipc(pieces)
+        .await?
         .write(Format::Ndjson, &Layout::default(), &mut text)
         .await?;
     let lines = text

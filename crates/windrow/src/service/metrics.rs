@@ -17,6 +17,8 @@ pub(crate) struct LakeMetrics {
     pub(crate) unreadable: Counter,
     /// 1 while events cannot go into the lake or cannot be read for it.
     pub(crate) degraded: Gauge,
+    /// Queries that run now.
+    pub(crate) queries: Gauge,
 }
 
 impl LakeMetrics {
@@ -46,6 +48,11 @@ impl LakeMetrics {
             "windrow_lake_degraded",
             "1 while events cannot go into the lake, and are tried again; /healthz and the status say why",
             self.degraded.clone(),
+        );
+        registry.register(
+            "windrow_lake_queries_running",
+            "Queries that run now",
+            self.queries.clone(),
         );
     }
 }

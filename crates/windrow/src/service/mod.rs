@@ -7,6 +7,7 @@
 
 mod http;
 mod lake_sink;
+mod limits;
 mod metrics;
 mod own;
 mod sinks;
@@ -15,6 +16,7 @@ mod sources;
 mod start;
 mod watch;
 mod web;
+mod workers;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -27,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windrow_formats::batch::{Batch, DecodeError, Kind};
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_lake::{Lake, QueryError, QueryLimits, QueryOutput};
+use windrow_lake::{Lake, QueryError, QueryLimits};
 use windrow_pipeline::journal::{AppendError, Entry, Journal, Pressure, Seq};
 
 use crate::config::{Loader, Need, checked};
@@ -41,6 +43,8 @@ use own::Recorder;
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
 pub(crate) use start::app_id as lake_app_id;
 pub use start::start;
+pub use workers::Pieces;
+use workers::Workers;
 
 /// Time the sinks have to deliver what is left when the service stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -87,8 +91,8 @@ pub enum ForwardError {
 
 /// The answer to a query, and how far it reaches.
 pub struct Answer {
-    /// Columns and rows.
-    pub output: QueryOutput,
+    /// Columns and rows, for [`windrow_lake::QueryOutput::from_ipc`].
+    pub pieces: Pieces,
     /// Every event up to this sequence was looked at.
     pub complete_to: Seq,
     /// The last sequence that was acknowledged when the query came.
@@ -108,6 +112,7 @@ struct LakeRoom {
     app_id: String,
     tail: Tail,
     condition: Condition,
+    workers: Workers,
     metrics: metrics::LakeMetrics,
     tasks: Tasks,
 }
@@ -215,7 +220,10 @@ impl Service {
             rows: seen.rows,
         };
         Ok(Answer {
-            output: room.lake.query(sql, tail, limits).await?,
+            pieces: room
+                .workers
+                .ask(room.lake.clone(), sql.to_owned(), tail, limits)
+                .await?,
             complete_to: seen.to,
             acknowledged_to: asked_at,
         })

@@ -23,12 +23,9 @@ use windrow_pipeline::journal::AppendError;
 use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, answer};
+use super::limits::QUERY_BYTES_MAX;
 use super::{Chain, ForwardError, Service};
 
-/// Bytes of a query's text.
-const QUERY_BYTES_MAX: usize = 1 << 20;
-/// Time a query may take when it does not say.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(300);
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 /// Every event up to this sequence was looked at.
@@ -98,8 +95,7 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
     };
     match service.query(sql, limits).await {
         Ok(answered) => {
-            let frames = answered.output.into_ipc();
-            let frames = frames.map(|bytes| Ok(Frame::data(bytes)));
+            let frames = answered.pieces.map(|bytes| Ok(Frame::data(bytes)));
             let mut response = Response::new(StreamBody::new(frames).boxed_unsync());
             let headers = response.headers_mut();
             headers.insert(
@@ -113,6 +109,7 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
         Err(error) => {
             let status = match error {
                 QueryError::Refused { .. } => StatusCode::BAD_REQUEST,
+                QueryError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             answer(status, TEXT, Chain(&error).to_string())
@@ -143,10 +140,7 @@ async fn forward(request: Request<Incoming>, service: &Service) -> Response<Body
 
 /// The parameters of a query; what is absent or not a number keeps its default.
 fn limits(parameters: &str) -> QueryLimits {
-    let mut limits = QueryLimits {
-        time: Some(QUERY_TIMEOUT),
-        ..QueryLimits::default()
-    };
+    let mut limits = QueryLimits::default();
     for (name, value) in parameters
         .split('&')
         .filter_map(|pair| pair.split_once('='))
@@ -155,10 +149,7 @@ fn limits(parameters: &str) -> QueryLimits {
         let time = || Timestamp::from_microsecond(value.parse().ok()?).ok();
         match name {
             "max_rows" => limits.rows = number(),
-            "timeout_ms" => {
-                let asked = number().map(Duration::from_millis);
-                limits.time = Some(asked.unwrap_or(QUERY_TIMEOUT).min(QUERY_TIMEOUT));
-            }
+            "timeout_ms" => limits.time = number().map(Duration::from_millis),
             "from_us" => limits.period.from = time(),
             "to_us" => limits.period.to = time(),
             _ => {}

@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::Lake;
 use windrow_pipeline::journal::{Journal, JournalOptions, Start, WhenFull};
@@ -19,6 +18,7 @@ use super::metrics::LakeMetrics;
 use super::own::Recorder;
 use super::sinks::Sinks;
 use super::sources::Sources;
+use super::workers::Workers;
 use super::{
     DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, socket, watch,
     web,
@@ -148,11 +148,14 @@ async fn start_lake(
     let lake = Lake::open(&data_dir.lake()).await.context("lake")?;
     let metrics = LakeMetrics::default();
     metrics.register(registry);
+    let workers =
+        Workers::start(metrics.queries.clone()).context("cannot start the threads for queries")?;
     let room = LakeRoom {
         lake: lake.clone(),
         app_id: app_id(journal.id()),
         tail: Tail::new(),
         condition: Condition::new(metrics.degraded.clone()),
+        workers,
         metrics: metrics.clone(),
         tasks: Tasks::default(),
     };
@@ -162,7 +165,7 @@ async fn start_lake(
         app_id: room.app_id.clone(),
         tail: room.tail.clone(),
         condition: room.condition.clone(),
-        runtime: Handle::current(),
+        runtime: room.workers.handle().clone(),
         flush: Flush {
             interval: config.flush_interval.0,
             rows: usize::try_from(config.flush_rows).unwrap_or(usize::MAX),

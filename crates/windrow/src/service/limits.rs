@@ -1,0 +1,22 @@
+//! What the service allows those who ask.
+
+use std::time::Duration;
+
+/// Bytes of a query's text.
+pub(super) const QUERY_BYTES_MAX: usize = 1 << 20;
+/// Queries that run at the same time; others wait.
+pub(super) const QUERIES_AT_ONCE: usize = 4;
+/// How long a query waits for its turn.
+pub(super) const QUERY_WAIT: Duration = Duration::from_secs(30);
+/// Memory of one query, in bytes, for sorting, grouping and joining. All of them together have to fit beside the
+/// collector: the unit for systemd allows 1 GiB for everything.
+pub(super) const QUERY_MEMORY_BYTES: usize = 128 << 20;
+/// Time a query may take, its reader's included.
+pub(super) const QUERY_TIME: Duration = Duration::from_secs(300);
+/// Pieces of an answer that wait for a slow reader.
+pub(super) const PIECES_AHEAD: usize = 2;
+/// Threads that queries and commits to the lake share; as many as there are cores, and two at least, so that a query
+/// and a commit do not wait for each other.
+pub(super) const LAKE_THREADS: std::ops::RangeInclusive<usize> = 2..=4;
+/// Threads of theirs that may wait for the disk.
+pub(super) const LAKE_BLOCKING_THREADS: usize = 16;
