@@ -50,3 +50,6 @@ pub const BALLAST_BYTES: u64 = 1 << 20;
 pub const MIN_SEGMENT_BYTES: u64 = 4 << 10;
 /// Smallest quota.
 pub const MIN_QUOTA_BYTES: u64 = 64 << 10;
+
+/// Seals read from disk at a time.
+pub const MAX_SEALS_READ: usize = 1_024;

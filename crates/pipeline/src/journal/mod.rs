@@ -454,6 +454,33 @@ impl Journal {
         self.inner.shared.sealed.subscribe()
     }
 
+    /// The seals of all segments still there with a greater number than `segment`, oldest first, at most
+    /// [`limits::MAX_SEALS_READ`]. Reads from disk, so call it where blocking is allowed.
+    pub fn seals_after(&self, segment: u64) -> Vec<Seal> {
+        let shared = &self.inner.shared;
+        let closed: Vec<_> = {
+            let catalog = lock(&shared.catalog);
+            let after = catalog.segments.range(segment.saturating_add(1)..);
+            after
+                .map(|(_, segment)| segment)
+                .filter(|segment| segment.phase != catalog::Phase::Open)
+                .take(limits::MAX_SEALS_READ)
+                .cloned()
+                .collect()
+        };
+        closed
+            .iter()
+            .filter_map(|segment| recover::read_seal(&*shared.disk, shared.dir(), segment))
+            .collect()
+    }
+
+    /// Whether the writer answers: it does unless its thread or the disk is stuck.
+    pub async fn answers(&self) -> bool {
+        let (pong, answer) = oneshot::channel();
+        let asked = self.inner.messages.send(Message::Ping(pong)).await;
+        asked.is_ok() && answer.await.is_ok()
+    }
+
     /// Seals the segment being written, if there is one, so that its root can leave through the
     /// sinks although it is not full; the newest seal. Every seal begins a file.
     pub async fn seal(&self) -> Option<Seal> {

@@ -43,6 +43,8 @@ pub(super) enum Message {
     Tidy,
     /// Close the segment with its signed root, so that the root can leave.
     Seal(oneshot::Sender<()>),
+    /// Say that the thread is alive and done with what came before.
+    Ping(oneshot::Sender<()>),
     /// Finish what came before and stop.
     Close,
 }
@@ -117,6 +119,10 @@ impl Writer {
                         tracing::warn!("journal segment could not be sealed yet");
                     }
                     drop(done);
+                }
+                Some(Message::Ping(pong)) => {
+                    // Whoever asked may have stopped waiting.
+                    let _ = pong.send(());
                 }
                 Some(Message::Close) | None => break,
             }

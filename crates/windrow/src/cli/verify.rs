@@ -12,6 +12,7 @@ use crate::config::Need;
 use crate::exit::{Code, Hint as _};
 use crate::folder;
 use crate::output::{SummaryFormat, SummaryOutput, Terminal, thousands};
+use crate::service::hex;
 
 /// Prove that the journal is whole, or name what was altered
 ///
@@ -149,6 +150,8 @@ struct SegmentJson {
     end_seq: u64,
     frames: u64,
     sealed: bool,
+    /// As event 10 has it.
+    root: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -177,6 +180,7 @@ impl Json {
             end_seq: segment.end_seq,
             frames: segment.frames,
             sealed: segment.seal.is_some(),
+            root: segment.seal.as_ref().map(|seal| hex(&seal.root)),
         });
         let problems = report.problems.iter().map(|problem| ProblemJson {
             segment: problem.segment,

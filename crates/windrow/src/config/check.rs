@@ -443,10 +443,13 @@ fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, Co
             .with_hint("raise `quota` or lower `segment_size`"));
     }
     let when_full = raw.when_full.unwrap_or(checked::WhenFull::Block);
+    let hour = Duration::from_secs(3_600);
+    let range = Duration::from_secs(1)..=24 * hour;
     Ok(checked::Journal {
         quota,
         segment_size,
         when_full,
+        seal_interval: span(source, raw.seal_interval, hour, range)?,
     })
 }
 

@@ -235,6 +235,8 @@ pub struct Journal {
     pub segment_size: ByteSize,
     /// What happens when the quota is used up and a sink still needs the oldest events.
     pub when_full: WhenFull,
+    /// A file is sealed after this time although it is not full, and its signed root leaves through the sinks.
+    pub seal_interval: Span,
 }
 
 /// What happens when the journal is full.

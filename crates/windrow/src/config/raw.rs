@@ -124,6 +124,7 @@ pub(super) struct Journal {
     pub(super) quota: Option<Spanned<ByteSize>>,
     pub(super) segment_size: Option<Spanned<ByteSize>>,
     pub(super) when_full: Option<WhenFull>,
+    pub(super) seal_interval: Option<Spanned<Span>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

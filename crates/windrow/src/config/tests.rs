@@ -40,6 +40,7 @@ fn nothing_at_all_is_a_configuration() {
     quota = "10 GB"
     segment_size = "128 MiB"
     when_full = "block"
+    seal_interval = "1h"
 
     [lake]
     enabled = true
@@ -173,7 +174,7 @@ fn a_wrong_key() {
       |
     4 | qouta = "10 GB"
       | ^^^^^
-      = expected one of quota, segment_size, when_full
+      = expected one of quota, segment_size, when_full, seal_interval
     hint: did you mean `quota`?
     "#);
     insta::assert_snapshot!(refused("[web]\ncolour = 1\n"), @r"

@@ -39,6 +39,7 @@ use crate::status;
 
 use lake_sink::{Condition, Tail};
 use own::Recorder;
+pub(crate) use own::hex;
 
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
 pub(crate) use start::app_id as lake_app_id;
@@ -320,6 +321,9 @@ impl Service {
                 &data,
             )
             .await;
+        // The root of what there is leaves before the service does: nobody watches the journal meanwhile.
+        shared.journal.seal().await;
+        shared.recorder.roots().await;
         shared.sinks.drain(self.durable_seq(), DRAIN_TIMEOUT).await;
         shared.sinks.stop(DRAIN_TIMEOUT).await;
         if let Some(room) = &shared.lake

@@ -3,7 +3,10 @@
 //! They go through the journal, where room is reserved for them, and leave through every sink:
 //! a loss that only the log of the machine knows is no record.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
+use tokio::sync::Mutex;
 use windrow_formats::batch::{Encoder, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
 use windrow_formats::own::{OwnEvent, OwnEventId, OwnLevel};
@@ -11,18 +14,26 @@ use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal, StateChange};
 
 /// The authenticated source of our own records.
 const SOURCE: &str = "windrow";
+/// State of the journal: the number of the last segment whose root is on record.
+const LAST_ROOT: &str = "own/last-root";
 
 /// Writes own records into the journal.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorder {
     journal: Journal,
     computer: String,
+    /// Held while roots are recorded, each of them once.
+    recording_roots: Arc<Mutex<()>>,
 }
 
 impl Recorder {
     /// Records of the machine `computer` into this journal.
     pub(crate) fn new(journal: Journal, computer: String) -> Recorder {
-        Recorder { journal, computer }
+        Recorder {
+            journal,
+            computer,
+            recording_roots: Arc::default(),
+        }
     }
 
     /// Makes one record durable. A journal that cannot take it is logged: there is nowhere else to go.
@@ -79,8 +90,26 @@ impl Recorder {
         kept.is_ok()
     }
 
+    /// Records the roots of all segments sealed since the last one on record, also of earlier runs.
+    pub(crate) async fn roots(&self) {
+        let _turn = self.recording_roots.lock().await;
+        let last = self.journal.state(LAST_ROOT).and_then(|number| {
+            let number = <[u8; 8]>::try_from(number).ok()?;
+            Some(u64::from_le_bytes(number))
+        });
+        let journal = self.journal.clone();
+        let seals =
+            tokio::task::spawn_blocking(move || journal.seals_after(last.unwrap_or(0))).await;
+        for seal in seals.unwrap_or_default() {
+            if !self.sealed(&seal).await {
+                // In order, or the ones in between would be forgotten.
+                return;
+            }
+        }
+    }
+
     /// A sealed segment's root, so that it also lies where an attacker on this machine cannot change it.
-    pub(crate) async fn sealed(&self, seal: &Seal) {
+    async fn sealed(&self, seal: &Seal) -> bool {
         let [segment, first, last] =
             [seal.segment, seal.first_seq, seal.end_seq.saturating_sub(1)].map(|n| n.to_string());
         let root = hex(&seal.root);
@@ -96,13 +125,18 @@ impl Recorder {
             ("PublicKey", &hex(&seal.public_key.0)),
             ("Signature", &hex(&seal.signature.0)),
         ];
-        self.record(
+        let on_record = StateChange {
+            key: LAST_ROOT.to_owned(),
+            value: Some(seal.segment.to_le_bytes().to_vec()),
+        };
+        self.record_with(
             OwnEventId::SegmentSealed,
             OwnLevel::Information,
             &message,
             &data,
+            Some(on_record),
         )
-        .await;
+        .await
     }
 
     /// The journal's pressure changed; whether the record of it is durable.
@@ -133,7 +167,8 @@ impl Recorder {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes
         .iter()

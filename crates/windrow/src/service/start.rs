@@ -75,6 +75,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     rest.tracker.spawn(watch::run(
         journal.clone(),
         recorder.clone(),
+        config.journal.seal_interval.0,
         rest.token.clone(),
     ));
     let service = Service {

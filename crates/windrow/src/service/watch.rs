@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::{Gap, GapReason, Journal, Pressure, StateChange, ToldLosses};
@@ -17,19 +17,41 @@ const PRESSURE_EVERY: Duration = Duration::from_secs(60);
 const TOLD_LOSSES: &str = "own/told-losses";
 
 /// Watches until `shutdown`.
-pub(crate) async fn run(journal: Journal, recorder: Recorder, shutdown: CancellationToken) {
+///
+/// A segment is sealed after `seal_interval` although it is not full, so that what an attacker could rewrite unnoticed
+/// is at most that old.
+pub(crate) async fn run(
+    journal: Journal,
+    recorder: Recorder,
+    seal_interval: Duration,
+    shutdown: CancellationToken,
+) {
     let mut roots = journal.roots();
-    roots.mark_unchanged();
+    // What an earlier run sealed last has not left yet.
+    roots.mark_changed();
     let mut pressure = journal.pressure();
     let mut pressures = Pressures::new(Instant::now());
     let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut seal = tokio::time::interval(seal_interval);
+    seal.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    seal.reset();
+    let mut sealed_to = 0;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
             changed = roots.changed() => {
                 if changed.is_err() { break }
-                let seal = roots.borrow_and_update().clone();
-                if let Some(seal) = seal { recorder.sealed(&seal).await; }
+                roots.mark_unchanged();
+                recorder.roots().await;
+            }
+            _ = seal.tick() => {
+                // The record of the last root is no reason for another one.
+                if *journal.durable().borrow() > sealed_to {
+                    journal.seal().await;
+                    roots.mark_unchanged();
+                    recorder.roots().await;
+                    sealed_to = *journal.durable().borrow();
+                }
             }
             changed = pressure.changed() => {
                 if changed.is_err() { break }
