@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The variables windrow looks at, read once at the start.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +28,9 @@ pub struct Environment {
     pub state_home: Option<PathBuf>,
     /// `XDG_CONFIG_HOME`, or `$HOME/.config`.
     pub config_home: Option<PathBuf>,
+    /// `WATCHDOG_USEC`: how long the service manager waits for a sign of life (`sd_watchdog_enabled(3)`); none when
+    /// it is not meant for this process.
+    pub watchdog: Option<Duration>,
 }
 
 impl Environment {
@@ -62,6 +66,7 @@ impl Environment {
             superuser,
             state_home: absolute("XDG_STATE_HOME").or_else(|| under_home(".local/state")),
             config_home: absolute("XDG_CONFIG_HOME").or_else(|| under_home(".config")),
+            watchdog: watchdog(set),
         }
     }
 
@@ -84,6 +89,14 @@ impl Environment {
             .as_ref()
             .map(|home| home.join("windrow/windrow.toml"))
     }
+}
+
+fn watchdog(set: impl Fn(&str) -> Option<OsString>) -> Option<Duration> {
+    let number = |name: &str| set(name)?.to_str()?.parse::<u64>().ok();
+    let for_another =
+        set("WATCHDOG_PID").is_some() && number("WATCHDOG_PID") != Some(std::process::id().into());
+    let time_us = number("WATCHDOG_USEC").filter(|time_us| *time_us > 0 && !for_another)?;
+    Some(Duration::from_micros(time_us))
 }
 
 fn utf8_locale(set: impl Fn(&str) -> Option<OsString>) -> bool {
@@ -134,6 +147,19 @@ mod tests {
             Some("/home/ada/.local/state/windrow".into())
         );
         assert_eq!(with(&[]).default_data_dir(), None);
+    }
+
+    #[test]
+    fn a_watchdog_of_another_process_is_not_ours() {
+        assert_eq!(with(&[]).watchdog, None);
+        assert_eq!(with(&[("WATCHDOG_USEC", "0")]).watchdog, None);
+        assert_eq!(with(&[("WATCHDOG_USEC", "soon")]).watchdog, None);
+        let time = Some(Duration::from_secs(120));
+        assert_eq!(with(&[("WATCHDOG_USEC", "120000000")]).watchdog, time);
+        let own = std::process::id().to_string();
+        let of = |pid: &str| with(&[("WATCHDOG_USEC", "120000000"), ("WATCHDOG_PID", pid)]);
+        assert_eq!(of(&own).watchdog, time);
+        assert_eq!(of("1").watchdog, None);
     }
 
     #[test]

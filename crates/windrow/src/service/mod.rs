@@ -8,6 +8,7 @@
 mod http;
 mod lake_sink;
 mod limits;
+mod manager;
 mod metrics;
 mod own;
 mod sinks;
@@ -279,6 +280,21 @@ impl Service {
         }
     }
 
+    /// Whether everything lives without which no event is accepted.
+    ///
+    /// # Errors
+    /// Says what does not.
+    async fn check_alive(&self) -> Result<(), String> {
+        let shared = &self.shared;
+        if let Some(name) = shared.sources.dead() {
+            return Err(format!("source.wef.{name} no longer listens"));
+        }
+        if !shared.journal.answers().await {
+            return Err("the journal's writer has ended".to_owned());
+        }
+        Ok(())
+    }
+
     /// Takes up a new configuration: sources, subscriptions and sinks that changed are started
     /// anew, the others go on. What cannot change while the service runs is refused as a whole.
     ///
@@ -343,21 +359,32 @@ impl Service {
 /// # Errors
 /// What keeps it from starting.
 pub async fn run(config: checked::Config, loader: Loader) -> anyhow::Result<exit::Code> {
+    let watchdog = loader.environment().watchdog;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let data_dir = DataDir::open(&config.data_dir, Purpose::Serve)?;
     let service = start(config, data_dir).await?;
-    notify(&[sd_notify::NotifyState::Ready]);
+    manager::ready();
+    let signs = Tasks::default();
+    if let Some(time) = watchdog {
+        let living = manager::keep_alive(service.clone(), time, signs.token.clone());
+        signs.tracker.spawn(living);
+    }
     tracing::info!(web = %service.web_address(), "windrow runs");
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => reload(&service, &loader).await,
+            _ = hangup.recv() => {
+                manager::reloading();
+                reload(&service, &loader).await;
+                manager::ready();
+            }
         }
     }
-    notify(&[sd_notify::NotifyState::Stopping]);
+    manager::stopping();
+    signs.stop(DRAIN_TIMEOUT).await;
     tracing::info!("windrow stops; a second signal ends it at once");
     tokio::select! {
         () = service.stop() => Ok(exit::Code::Ok),
@@ -406,11 +433,6 @@ async fn reload(service: &Service, loader: &Loader) {
                 .await;
         }
     }
-}
-
-fn notify(states: &[sd_notify::NotifyState<'_>]) {
-    // Without systemd there is nobody to tell.
-    let _ = sd_notify::notify(states);
 }
 
 fn changed_since(config: &checked::Config, loaded_at: Timestamp) -> bool {

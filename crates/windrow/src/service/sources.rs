@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::Journal;
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
@@ -41,6 +42,7 @@ struct Running {
     config: WefSource,
     address: SocketAddr,
     collector: Collector,
+    listener: AbortHandle,
     tasks: Tasks,
 }
 
@@ -70,9 +72,10 @@ impl Fresh {
         } = self;
         let tasks = Tasks::default();
         let (listening, token) = (collector.clone(), tasks.token.clone());
-        tasks
+        let listener = tasks
             .tracker
-            .spawn(async move { listening.run(listener, token).await });
+            .spawn(async move { listening.run(listener, token).await })
+            .abort_handle();
         tasks.tracker.spawn(watch_bookmarks(
             collector.clone(),
             recorder.clone(),
@@ -83,6 +86,7 @@ impl Fresh {
             config,
             address,
             collector,
+            listener,
             tasks,
         }
     }
@@ -217,6 +221,15 @@ impl Sources {
             .iter()
             .map(|(name, running)| (format!("wef.{name}"), self.describe(running)))
             .collect()
+    }
+
+    /// A source whose listener has ended although nobody told it to.
+    pub(crate) fn dead(&self) -> Option<String> {
+        let running = lock(&self.running);
+        let dead = running
+            .iter()
+            .find(|(_, running)| running.listener.is_finished());
+        dead.map(|(name, _)| name.clone())
     }
 
     /// Where the source `name` listens.
