@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
+use windrow_formats::limits::SYSLOG_MESSAGE_MIN;
 
 use super::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use super::units::{ByteSize, Span};
@@ -346,6 +347,8 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
             Confirmation::ReadConfirmed,
         ),
     };
+    // What the encoder needs when every text is cut.
+    const LEAST: u32 = SYSLOG_MESSAGE_MIN as u32;
     let most = if transport == Transport::Udp {
         65_507
     } else {
@@ -363,7 +366,7 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
         prefix: raw.prefix.unwrap_or(checked::Prefix::Rfc3164),
         profile: raw.profile.unwrap_or(checked::Profile::AzureStack),
         cef_version: raw.cef_version.unwrap_or(checked::CefVersion::V0),
-        max_message_bytes: number_or(source, raw.max_message_bytes, max_bytes, 480..=most)?,
+        max_message_bytes: number_or(source, raw.max_message_bytes, max_bytes, LEAST..=most)?,
         confirmation: raw.confirmation.map_or(confirmation, Spanned::into_inner),
     })
 }

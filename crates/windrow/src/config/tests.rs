@@ -543,3 +543,19 @@ fn control_characters_in_the_file_do_not_reach_the_terminal() {
     let error = refused("[web]\n\u{202e}listen = 1\n");
     assert!(!error.contains('\u{202e}'), "{error}");
 }
+
+#[test]
+fn a_message_has_room_for_what_cannot_be_cut() {
+    let sink = |bytes: u32| {
+        format!("[sink.syslog.siem]\nserver_name = \"siem\"\nmax_message_bytes = {bytes}\n")
+    };
+    assert!(check(&sink(1_024)).is_ok());
+    insta::assert_snapshot!(refused(&sink(1_023)), @r"
+    1023 is out of range
+     --> /etc/windrow/windrow.toml:3:21
+      |
+    3 | max_message_bytes = 1023
+      |                     ^^^^
+      = expected from 1024 to 1048576
+    ");
+}
