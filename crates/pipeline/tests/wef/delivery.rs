@@ -174,6 +174,7 @@ async fn every_encoding_is_understood_and_answered_in_kind() {
     let bench = Bench::new();
     let running = bench.start().await;
     let mut source = bench.source(&running, SOURCE).await;
+    let mut clear_bytes = 0;
     let text = format!("{}é☃😀", event(1));
     for (id, charset) in [Charset::Utf8, Charset::Utf16Le, Charset::Utf16Be]
         .into_iter()
@@ -182,13 +183,17 @@ async fn every_encoding_is_understood_and_answered_in_kind() {
         let text = text.replace("user1", &format!("user{id}"));
         let text = text.replace("ID>1<", &format!("ID>{id}<"));
         let xml = client::events(&source.request(), "", None, [text.as_str()]);
-        let answer = source
-            .post(&path_of("base"), encode(&xml, charset), false)
-            .await
-            .unwrap();
+        let body = encode(&xml, charset);
+        clear_bytes += body.len() as u64;
+        let answer = source.post(&path_of("base"), body, false).await.unwrap();
         assert!(answer.is_ack());
         assert_eq!(answer.headers["content-type"], charset.content_type());
+        // The same again, compressed.
+        clear_bytes += encode(&xml, Charset::Utf16Le).len() as u64;
+        assert!(source.envelope(&path_of("base"), &xml).await.is_ack());
     }
+    assert_eq!(running.metrics.clear_bytes.get(), clear_bytes);
+    assert!(running.metrics.received_bytes.get() < clear_bytes);
     running.stop().await;
     let stored = bench.stored();
     assert_eq!(stored.len(), 3);

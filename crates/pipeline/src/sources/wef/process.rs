@@ -259,7 +259,11 @@ async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Re
         Route::Unknown => shared.with_scratch(|scratch| answer_unknown(&arrived, scratch)),
     };
     match answer {
-        Ok(answer) => answer,
+        Ok(answer) => {
+            // What was read has the size that it declared.
+            shared.metrics.clear_bytes.inc_by(clear_bytes as u64);
+            answer
+        }
         Err(unreadable) => ("other", put_aside(&shared, arrived, unreadable).await),
     }
 }
