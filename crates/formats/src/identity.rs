@@ -3,6 +3,7 @@
 //! Record ids alone restart when a machine is rebuilt or a log is cleared, and a machine
 //! may call itself anything, so the authenticated source and the time belong to it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use sha2::{Digest, Sha256};
@@ -25,11 +26,21 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// The one spelling of a source's name: Windows and DNS tell names apart without regard to the
+/// case of ASCII letters, and a renewed certificate may write the same name in another.
+pub fn canonical_source(source: &str) -> Cow<'_, str> {
+    match source.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(source.to_ascii_lowercase()),
+        false => Cow::Borrowed(source),
+    }
+}
+
 /// Of (source, computer, channel, record id, TimeCreated); without a record id, of
 /// (source, text). Every part carries its length, so that no two lists of parts give the
-/// same bytes. `source` is the authenticated sender, or a constant for imported files, so
-/// that overlapping exports of one log are recognised.
+/// same bytes. `source` is the authenticated sender, in any case, or a constant for imported
+/// files, so that overlapping exports of one log are recognised.
 pub fn identity(source: &str, event: Event<'_>) -> Identity {
+    let source = &*canonical_source(source);
     let mut hasher = Sha256::new();
     match event.record_id() {
         Some(record_id) => {

@@ -58,3 +58,11 @@ fn how_it_is_written_does_not_count() {
         + "\n";
     assert_eq!(of("a", &one), of("a", &other));
 }
+
+#[test]
+fn the_case_of_a_sources_name_makes_no_difference() {
+    let text = event("dc01", "Security", "7", "2024-03-14T13:54:25.1166916Z");
+    assert_eq!(of("WS01.Corp", &text), of("ws01.corp", &text));
+    assert_eq!(of("WS01.Corp", "<Event/>"), of("ws01.corp", "<Event/>"));
+    assert_ne!(of("ws01.corp", &text), of("ws02.corp", &text));
+}

@@ -19,7 +19,7 @@ use super::body::{self, BodyError, BodyLimits};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
 use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
-use super::recent::{Stored, state_key};
+use super::recent::stored;
 use super::reply::Reply;
 use super::{Held, Shared};
 use crate::quarantine::Finding;
@@ -370,8 +370,7 @@ fn offer_subscriptions(
 
 /// The bookmark that is on disk.
 fn bookmark(shared: &Shared, subscription: Uuid, source: &str) -> Option<String> {
-    let value = shared.journal.state(&state_key(subscription, source))?;
-    let stored = Stored::decode(&value)?;
+    let stored = stored(&shared.journal, subscription, source)?;
     (!stored.bookmark.is_empty()).then_some(stored.bookmark)
 }
 

@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 
 use uuid::Uuid;
-use windrow_formats::identity::Identity;
+use windrow_formats::identity::{Identity, canonical_source};
 
+use crate::journal::Journal;
 use crate::limits::{RECENT_BATCHES_MAX, RECENT_EVENTS_MAX};
 
 /// Keys of the state begin with this; then come the subscription's id and the source's name.
@@ -17,10 +18,23 @@ pub(super) const KEY_PREFIX: &str = "wef/bookmark/";
 
 const VERSION: u8 = 1;
 
-/// The state's key for a source's bookmark in a subscription.
+/// The state's key for a source's bookmark in a subscription, whatever the case its name is written in.
 #[must_use]
 pub fn state_key(subscription: Uuid, source: &str) -> String {
+    key_as_spelled(subscription, &canonical_source(source))
+}
+
+fn key_as_spelled(subscription: Uuid, source: &str) -> String {
     format!("{KEY_PREFIX}{subscription}/{source}")
+}
+
+/// What the journal holds for a source in a subscription. A journal of an earlier version may have it under the name
+/// as the certificate spells it.
+pub(super) fn stored(journal: &Journal, subscription: Uuid, source: &str) -> Option<Stored> {
+    let value = journal
+        .state(&state_key(subscription, source))
+        .or_else(|| journal.state(&key_as_spelled(subscription, source)))?;
+    Stored::decode(&value)
 }
 
 /// The subscription and the source of a key, or `None` for another room's key.
@@ -157,6 +171,10 @@ mod tests {
         for source in ["ws1.corp.example", "a/b", ""] {
             assert_eq!(parse_state_key(&state_key(id, source)), Some((id, source)));
         }
+        assert_eq!(
+            state_key(Uuid::nil(), "WS1.Corp"),
+            state_key(Uuid::nil(), "ws1.corp")
+        );
         assert_eq!(parse_state_key("wef/bookmark/x/ws1"), None);
         assert_eq!(parse_state_key("other"), None);
     }

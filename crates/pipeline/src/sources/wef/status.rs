@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use uuid::Uuid;
+use windrow_formats::identity::canonical_source;
 
-use super::recent::{Recent, Stored, parse_state_key, state_key};
+use super::recent::{Recent, Stored, parse_state_key, stored};
 use crate::journal::Journal;
 use crate::limits::SOURCES_MAX;
 
@@ -172,19 +173,20 @@ impl Sources {
     pub(super) fn track(&self, source: &str, subscription: Uuid, journal: &Journal) -> Track {
         self.with(source, |known| {
             let track = known.tracks.entry(subscription).or_insert_with(|| {
-                let value = journal.state(&state_key(subscription, source));
-                let stored = value.and_then(|value| Stored::decode(&value));
+                let stored = stored(journal, subscription, source);
                 Arc::new(tokio::sync::Mutex::new(Recent::from_stored(stored)))
             });
             Arc::clone(track)
         })
     }
 
+    /// A source is known by its name in any case, and listed as it was first spelled.
     fn with<T>(&self, source: &str, change: impl FnOnce(&mut Known) -> T) -> T {
+        let name = canonical_source(source);
         let mut inner = self.lock();
         inner.turn += 1;
         let turn = inner.turn;
-        if let Some(known) = inner.known.get_mut(source) {
+        if let Some(known) = inner.known.get_mut(&*name) {
             known.turn = turn;
             return change(known);
         }
@@ -197,7 +199,7 @@ impl Sources {
             turn,
         };
         let result = change(&mut known);
-        inner.known.insert(source.to_owned(), known);
+        inner.known.insert(name.into_owned(), known);
         result
     }
 
