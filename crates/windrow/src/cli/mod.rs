@@ -32,10 +32,10 @@ const ABOUT: &str = "Takes security logs from Windows machines to the people who
 
 const AFTER_HELP: &str = "\
 Examples:
-  windrow demo                                   everything at work, with simulated machines, no configuration
-  windrow import Security.evtx                   what is in an event log file
+  windrow demo                                     everything at work, with simulated machines, no configuration
+  windrow import Security.evtx                     what is in an event log file
   windrow query \"select event_id, count(*) from events group by 1 order by 2 desc\"
-  windrow run --config /etc/windrow/windrow.toml the service
+  windrow run --config /etc/windrow/windrow.toml   the service
 
 `windrow help COMMAND` says more, with examples.";
 

@@ -41,6 +41,24 @@ fn a_wrong_configuration_is_shown_where_it_is_wrong() {
 }
 
 #[test]
+fn examples_stand_apart_from_what_they_do() {
+    let scratch = Scratch::new();
+    let help = run(&scratch, &["--help"]).expect(0).stdout;
+    let mut columns: Vec<_> = help
+        .lines()
+        .filter(|line| line.starts_with("  windrow ") && !line.contains('"'))
+        .map(|line| {
+            let end = line[2..].find("  ").map(|at| at + 2);
+            end.map(|end| end + line[end..].find(|c| c != ' ').unwrap())
+        })
+        .collect();
+    assert!(columns.len() >= 3, "{help}");
+    columns.dedup();
+    assert_eq!(columns.len(), 1, "{help}");
+    assert!(columns[0].is_some(), "{help}");
+}
+
+#[test]
 fn wrong_usage_names_the_right_word() {
     let scratch = Scratch::new();
     insta::assert_snapshot!(seen(&scratch, &["improt", "a.evtx"]), @r"
