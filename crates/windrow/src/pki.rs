@@ -17,6 +17,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
 };
+use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject as _;
 
 /// How long an authority is good for, in days.
 pub const AUTHORITY_DAYS: i64 = 3650;
@@ -95,7 +97,7 @@ pub enum PkiError {
 pub struct Issued {
     /// The certificate alone, without its authority.
     pub certificate_pem: String,
-    /// The private key, PKCS #8.
+    /// The private key; PKCS #8 when it was made here.
     pub key_pem: String,
 }
 
@@ -143,9 +145,12 @@ impl Authority {
         })
     }
 
-    /// The authority whose certificate and key these are.
+    /// The authority whose certificate and key these are. The key may be PKCS #8, SEC 1 or PKCS #1, and other blocks,
+    /// such as the curve's parameters that OpenSSL writes, may stand before it.
     pub fn from_pem(own: Issued) -> Result<Authority, rcgen::Error> {
-        let key = KeyPair::from_pem(&own.key_pem)?;
+        let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes())
+            .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+        let key = KeyPair::try_from(&key)?;
         let issuer = Issuer::from_ca_cert_pem(&own.certificate_pem, key)?;
         Ok(Authority { own, issuer })
     }

@@ -14,4 +14,5 @@ mod lake;
 mod peers;
 mod reload;
 mod rigs;
+mod service;
 mod support;

@@ -142,6 +142,11 @@ impl<'a> Service<'a> {
         self.program.take().unwrap().terminate()
     }
 
+    /// Waits for it to end; somebody has told it to.
+    pub(crate) fn finish(&mut self) -> Finished {
+        self.program.take().unwrap().finish()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.program.as_mut().is_some_and(Program::is_running)
     }
@@ -192,10 +197,7 @@ impl<'a> Service<'a> {
     /// Starts a fleet that sends to it and keeps a ledger of what was acknowledged.
     pub(crate) fn fleet(&self, name: &str, extra: &[&str]) -> Fleet {
         let ledger = self.scratch.join(&format!("{name}.ledger"));
-        let url = format!(
-            "https://localhost:{}/wsman/SubscriptionManager/WEC",
-            self.collector_port
-        );
+        let url = self.url();
         let ca = self.authority.certificate.to_string_lossy().into_owned();
         let key = self.authority_key.to_string_lossy().into_owned();
         let ledger_path = ledger.to_string_lossy().into_owned();
@@ -243,6 +245,24 @@ impl<'a> Service<'a> {
     /// Starts it with a variable in its environment.
     pub(crate) fn environment(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Where machines ask for subscriptions.
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "https://localhost:{}/wsman/SubscriptionManager/WEC",
+            self.collector_port
+        )
+    }
+
+    /// Has fleets sign with this file of the authority's key.
+    pub(crate) fn sign_with(&mut self, key: PathBuf) {
+        self.authority_key = key;
+    }
+
+    /// The authority's key as windrow is given it.
+    pub(crate) fn authority_key(&self) -> &Path {
+        &self.authority_key
     }
 
     /// A command with this service's configuration and data folder.
