@@ -97,10 +97,13 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
         }),
     };
     serve_doors(&service, &rest, web_listener, socket_listener, registry);
+    record_start(&service.shared.recorder).await;
+    Ok(service)
+}
+
+async fn record_start(recorder: &Recorder) {
     let data = [("Version", env!("CARGO_PKG_VERSION"))];
-    service
-        .shared
-        .recorder
+    recorder
         .record(
             OwnEventId::ServiceStarted,
             OwnLevel::Information,
@@ -108,7 +111,6 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             &data,
         )
         .await;
-    Ok(service)
 }
 
 fn open_journal(config: &checked::Config, data_dir: &DataDir) -> anyhow::Result<Journal> {
