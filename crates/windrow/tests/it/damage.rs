@@ -109,7 +109,8 @@ fn first_segment(journal: &Path) -> PathBuf {
 fn flip_a_byte(segment: &Path) -> Frame {
     let mut bytes = std::fs::read(segment).unwrap();
     let frames = frames(&bytes);
-    assert!(frames.len() > 10, "{} frames", frames.len());
+    // How many batches share a frame is up to the machine; some must lie around the hit one.
+    assert!(frames.len() > 2, "{} frames", frames.len());
     let victim = *frames.iter().max_by_key(|frame| frame.bytes).unwrap();
     bytes[victim.at + FRAME_HEADER_BYTES + (victim.bytes - FRAME_HEADER_BYTES) / 2] ^= 0x10;
     std::fs::write(segment, bytes).unwrap();
