@@ -14,5 +14,6 @@ pub mod names;
 pub mod own;
 pub mod sldc;
 pub mod syslog;
+pub mod text;
 mod varint;
 pub mod wsman;

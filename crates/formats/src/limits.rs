@@ -48,3 +48,6 @@ pub const BOOKMARK_BYTES_MAX: usize = 64 * 1024;
 
 /// Replaced characters that are located one by one in a text; all that follows counts as lossy.
 pub const REPLACEMENTS_LOCATED_MAX: usize = 4_096;
+
+/// Seconds since 1970 of 1990 and of 2100: a clock that shows a time outside was wrong.
+pub const SANE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
