@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 use windrow_formats::event::Event;
+use windrow_formats::limits::SANE_SECONDS;
 use windrow_formats::names::level_name;
 
 use super::forward::Delivery;
@@ -16,41 +17,57 @@ use crate::titles::title;
 
 /// Different names counted of one kind; what comes beyond is counted together.
 const NAMES_MAX: usize = 10_000;
+/// Bytes of a name; a longer one is cut.
+const NAME_BYTES_MAX: usize = 512;
 /// Lines shown of one kind to people.
 const LINES_SHOWN: usize = 12;
 /// Damaged files shown to people, and damages of each; damages told in JSON.
 const DAMAGED_FILES_SHOWN: usize = 100;
 const DAMAGES_SHOWN: usize = 6;
 const DAMAGES_MAX: usize = 10_000;
-/// A clock that shows less or more was wrong: 1990 to 2100.
-const SANE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
 
-/// Counts by name, bounded.
+/// Counts by name, or by number and name, bounded.
 #[derive(Debug, Default)]
 struct Tally {
-    counts: HashMap<String, u64>,
+    counts: HashMap<u32, HashMap<String, u64>>,
+    kinds: usize,
     beyond: u64,
 }
 
 impl Tally {
     fn add(&mut self, name: &str) {
-        if let Some(count) = self.counts.get_mut(name) {
+        self.add_pair(0, name);
+    }
+
+    fn add_pair(&mut self, number: u32, name: &str) {
+        let name = &name[..name.floor_char_boundary(NAME_BYTES_MAX)];
+        let counted = self.counts.get_mut(&number);
+        if let Some(count) = counted.and_then(|names| names.get_mut(name)) {
             *count += 1;
-        } else if self.counts.len() < NAMES_MAX {
-            self.counts.insert(name.to_owned(), 1);
+        } else if self.kinds < NAMES_MAX {
+            self.kinds += 1;
+            let names = self.counts.entry(number).or_default();
+            names.insert(name.to_owned(), 1);
         } else {
             self.beyond += 1;
         }
     }
 
+    fn iter(&self) -> impl Iterator<Item = (u32, &str, u64)> {
+        self.counts.iter().flat_map(|(number, names)| {
+            names
+                .iter()
+                .map(|(name, events)| (*number, name.as_str(), *events))
+        })
+    }
+
     /// Most first, ties by name.
     fn sorted(&self) -> Vec<Named> {
         let mut named: Vec<Named> = self
-            .counts
             .iter()
-            .map(|(name, events)| Named {
-                name: name.clone(),
-                events: *events,
+            .map(|(_, name, events)| Named {
+                name: name.to_owned(),
+                events,
             })
             .collect();
         named.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
@@ -99,7 +116,7 @@ pub(super) struct Summary {
     providers: Tally,
     computers: Tally,
     levels: BTreeMap<u32, u64>,
-    ids: HashMap<u32, Tally>,
+    ids: Tally,
     damages: Vec<Damage>,
     damage_count: u64,
     lost: bool,
@@ -119,11 +136,7 @@ impl Summary {
             .levels
             .entry(event.level().unwrap_or(0).min(255))
             .or_default() += 1;
-        // An id is a number of 16 bits: there cannot be too many.
-        self.ids
-            .entry(event.event_id().unwrap_or(0) & 0xffff)
-            .or_default()
-            .add(provider);
+        self.ids.add_pair(event.event_id().unwrap_or(0), provider);
         let time = event
             .time_created()
             .filter(|time| SANE_SECONDS.contains(&time.as_second()));
@@ -159,13 +172,11 @@ impl Summary {
     }
 
     fn by_id(&self) -> Vec<ById> {
-        let pairs = self.ids.iter().flat_map(|(id, providers)| {
-            providers.counts.iter().map(|(provider, events)| ById {
-                id: *id,
-                provider: provider.clone(),
-                title: title(provider, *id),
-                events: *events,
-            })
+        let pairs = self.ids.iter().map(|(id, provider, events)| ById {
+            id,
+            provider: provider.to_owned(),
+            title: title(provider, id),
+            events,
         });
         let mut ids: Vec<ById> = pairs.collect();
         ids.sort_by(|a, b| {
@@ -669,6 +680,15 @@ mod tests {
         for name in 0..NAMES_MAX + 5 {
             tally.add(&name.to_string());
         }
-        assert_eq!((tally.counts.len(), tally.beyond), (NAMES_MAX, 5));
+        assert_eq!((tally.iter().count(), tally.beyond), (NAMES_MAX, 5));
+        let mut tally = Tally::default();
+        for id in 0..1_000 {
+            for provider in 0..11 {
+                tally.add_pair(id, &provider.to_string().repeat(NAME_BYTES_MAX));
+            }
+        }
+        assert_eq!((tally.iter().count(), tally.beyond), (NAMES_MAX, 1_000));
+        let longest = tally.iter().map(|(_, name, _)| name.len()).max();
+        assert_eq!(longest, Some(NAME_BYTES_MAX));
     }
 }
