@@ -4,8 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use windrow_formats::text::Chain;
+
 use crate::config::ConfigError;
-use crate::output::Paint;
+use crate::output::{Paint, escape};
 
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,17 +102,23 @@ pub fn code(error: &anyhow::Error) -> Code {
 /// An error and everything that led to it, in one line.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    causes.join(": ")
+    Chain(error).to_string()
 }
 
 /// Prints an error with everything that led to it in one line, and the hint when there is one.
 ///
+/// An error may quote an event (a cast names the value that it failed on), so what is hidden in it is made visible. An
+/// error of the configuration is several lines, and makes its own text visible.
+///
 /// # Errors
 /// What `out` says.
 pub fn print(error: &anyhow::Error, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{} {error:#}", paint.red("error:"))?;
+    let text = format!("{error:#}");
+    let text = match find::<ConfigError>(error) {
+        Some(_) => text.as_str().into(),
+        None => escape(&text),
+    };
+    writeln!(out, "{} {text}", paint.red("error:"))?;
     if let Some(hint) = hint(error) {
         writeln!(out, "{} {hint}", paint.bold("hint:"))?;
     }
@@ -149,6 +157,15 @@ mod tests {
         error: status: cannot ask the service: connection refused
         hint: start it with `windrow run`
         ");
+    }
+
+    #[test]
+    fn an_error_cannot_steer_the_terminal() {
+        let mut out = Vec::new();
+        let error =
+            anyhow::anyhow!("cannot cast 'x\u{1b}[2J\u{9b}31m\nroot' to Int32").context("query");
+        print(&error, Paint::PLAIN, &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"error: query: cannot cast 'x\u{1b}[2J\u{9b}31m\nroot' to Int32");
     }
 
     #[test]
