@@ -52,7 +52,6 @@ pub(crate) fn rows_from(header: &Header, events: &[String], first_seq: Option<u6
     for (place, text) in (0..).zip(events) {
         let _ = parse(text, &mut index);
         let event = Event::new(text, &index);
-        // Imports name the computer as source, as the collector does.
         let key = identity("WKS", event);
         builder.push(
             first_seq.map(|first| first + place),
