@@ -10,12 +10,16 @@ use arrow::array::{
 };
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use windrow_formats::batch::{Flags, Header, Kind as Source};
-use windrow_formats::event::{Event, ParseStatus};
-use windrow_formats::identity::Identity;
+use windrow_formats::batch::{Batch, DecodeError, Flags, Header, Kind as Source};
+use windrow_formats::event::{self, Event, Index, ParseStatus};
+use windrow_formats::identity::{Identity, identity};
+use windrow_formats::limits::SANE_SECONDS;
 use windrow_formats::names;
 
-use crate::limits::{BATCH_ROWS, BATCH_TEXT_BYTES, COPIES_COUNTED, KEY_BYTES, KEYS_COMPARED};
+use crate::limits::{
+    BATCH_BYTES, BATCH_ROWS, COPIES_COUNTED, EVENT_KEYS_BYTES, EVENT_KEYS_OF_TEXT, KEY_BYTES,
+    KEYS_COMPARED,
+};
 use crate::promote::{PROMOTIONS, Promoted, plain_address};
 use crate::rows::Rows;
 use crate::schema::{self, COLUMNS, Kind};
@@ -25,14 +29,49 @@ const AUDIT_FAILURE: u64 = 1 << 52;
 /// Keywords bit "Audit Success" of winmeta.h.
 const AUDIT_SUCCESS: u64 = 1 << 53;
 
-/// 1990-01-01 and 2100-01-01 in seconds. A clock outside is wrong, and must not make partitions.
-pub(crate) const SANE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
+/// In the column `flags`, beside the [`Flags`] of eight bits: the map has not every value of the event.
+const DATA_CUT: i32 = 1 << 8;
+
+/// Memory of a row that has nothing but its event's text: an offset or a number in each column.
+const ROW_BYTES: usize = 320;
+
+/// Memory of an entry of the map beside its key and its value: two offsets.
+const ENTRY_BYTES: usize = 8;
 
 /// Place of a column among those of its type, known when this is compiled.
 macro_rules! slot {
     ($kind:ident, $name:literal) => {
         const { schema::slot($name, Kind::$kind) }
     };
+}
+
+/// An entry of the journal: a batch of events.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalEntry<'a> {
+    /// Sequence of its first event.
+    pub first_seq: u64,
+    /// Events in it, as the journal counts them.
+    pub events: u32,
+    /// The encoded batch.
+    pub body: &'a [u8],
+}
+
+/// Events of the journal that cannot become rows.
+#[derive(Debug, thiserror::Error)]
+#[error("events {first} to {last} of the journal cannot be read")]
+pub struct Unreadable {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    source: DecodeError,
+}
+
+impl Unreadable {
+    /// Number of events.
+    pub fn events(&self) -> u64 {
+        (self.last + 1).saturating_sub(self.first)
+    }
 }
 
 /// Collects events as rows.
@@ -49,7 +88,8 @@ pub struct RowBuilder {
     names: DataNames,
     day: Day,
     rows: usize,
-    text_bytes: usize,
+    /// Memory of these rows.
+    bytes: usize,
     done: Vec<RecordBatch>,
 }
 
@@ -84,7 +124,7 @@ impl RowBuilder {
             names: DataNames::default(),
             day: Day::default(),
             rows: 0,
-            text_bytes: 0,
+            bytes: 0,
             done: Vec::new(),
         }
     }
@@ -101,13 +141,8 @@ impl RowBuilder {
 
     /// Memory held by the rows so far, in bytes, near enough to decide when to finish.
     pub fn bytes(&self) -> usize {
-        // The text is there once as XML and about once more in the columns.
-        2 * self.text_bytes
-            + self
-                .done
-                .iter()
-                .map(RecordBatch::get_array_memory_size)
-                .sum::<usize>()
+        let done = self.done.iter().map(RecordBatch::get_array_memory_size);
+        self.bytes + done.sum::<usize>()
     }
 
     /// Adds an event. `seq` is its sequence in the journal, none for a direct import.
@@ -119,17 +154,58 @@ impl RowBuilder {
         event: Event<'_>,
         identity: Identity,
     ) {
-        if self.rows >= BATCH_ROWS || self.text_bytes >= BATCH_TEXT_BYTES {
+        if self.rows >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
             self.seal();
         }
         self.rows += 1;
-        self.text_bytes += event.text().len();
+        // The text is there once as XML and about once more as values.
+        self.bytes += ROW_BYTES + 2 * event.text().len();
         self.keys.append_value(identity.0);
-        self.push_arrival(seq, header, flags);
+        self.push_arrival(seq, header);
         self.push_time(event.time_created(), header.received_at);
         self.push_system(event);
-        self.push_payload(event);
+        let missing = self.push_payload(event);
+        self.ints[slot!(Int, "flags")].append_value(i32::from(flags.0) | missing);
         self.push_text(event);
+    }
+
+    /// Adds the events of an entry of the journal that come after this sequence. Imported ones are left out: who
+    /// imports a file puts it into the lake itself.
+    ///
+    /// # Errors
+    /// The entry, or its end, cannot be read; the events before that are rows.
+    pub fn push_entry(
+        &mut self,
+        entry: &JournalEntry<'_>,
+        after: u64,
+        index: &mut Index,
+    ) -> Result<(), Unreadable> {
+        let end = entry.first_seq + u64::from(entry.events);
+        let unreadable = |first: u64| {
+            move |source| Unreadable {
+                first: first.max(after + 1),
+                last: end - 1,
+                source,
+            }
+        };
+        let batch = Batch::decode(entry.body).map_err(unreadable(entry.first_seq))?;
+        if batch.header.kind == Source::Evtx {
+            return Ok(());
+        }
+        for (record, seq) in batch.records().zip(entry.first_seq..) {
+            let record = record.map_err(unreadable(seq))?;
+            if seq <= after {
+                continue;
+            }
+            if record.read_index(index).is_err() {
+                // The text is what counts: an index that does not fit it is made anew, as far as it goes.
+                let _ = event::parse(record.text, index);
+            }
+            let event = Event::new(record.text, index);
+            let key = identity(&batch.header.source, event);
+            self.push(Some(seq), &batch.header, record.flags, event, key);
+        }
+        Ok(())
     }
 
     /// All rows, and a builder without rows.
@@ -138,7 +214,8 @@ impl RowBuilder {
         Rows::from_batches(std::mem::take(&mut self.done))
     }
 
-    fn push_arrival(&mut self, seq: Option<u64>, header: &Header, flags: Flags) {
+    fn push_arrival(&mut self, seq: Option<u64>, header: &Header) {
+        self.bytes += header.source.len() + header.subscription.as_ref().map_or(0, String::len);
         let origin = match header.kind {
             Source::Wef => "wef",
             Source::Evtx => "evtx",
@@ -156,7 +233,6 @@ impl RowBuilder {
         }
         self.texts[slot!(Text, "subscription")].append_option(header.subscription.as_deref());
         self.longs[slot!(Long, "seq")].append_option(seq.and_then(|seq| i64::try_from(seq).ok()));
-        self.ints[slot!(Int, "flags")].append_value(flags.0.into());
     }
 
     fn push_time(&mut self, time: Option<Timestamp>, received_at: Timestamp) {
@@ -198,30 +274,44 @@ impl RowBuilder {
         self.longs[slot!(Long, "thread_id")].append_option(event.thread_id().map(i64::from));
     }
 
-    /// EventData or UserData: all of it into the map, some of it into columns.
-    fn push_payload(&mut self, event: Event<'_>) {
+    /// EventData or UserData: all of it into the map, some of it into columns. Returns [`DATA_CUT`] where the map
+    /// has not all of it: paths in a hostile tree are many times its text.
+    fn push_payload(&mut self, event: Event<'_>) -> i32 {
         let mut promoted = Promoted::default();
+        let keys_max = EVENT_KEYS_BYTES + EVENT_KEYS_OF_TEXT * event.text().len();
         self.names.begin(self.data.keys());
+        let mut flags = 0;
         for (ordinal, item) in (1..).zip(event.data()) {
-            self.data.values().append_value(&item.value);
             let keys = self.data.keys();
+            let room = self.names.bytes(keys) < keys_max;
             match item.name.as_deref() {
-                Some(name) if !name.is_empty() => {
-                    self.names.append(keys, name);
-                    promoted.offer(name, item.value);
-                }
+                _ if !room => flags = DATA_CUT,
+                Some(name) if !name.is_empty() => self.names.append(keys, name),
                 _ => self.names.append_long(keys, format_args!("param{ordinal}")),
+            }
+            if room {
+                self.data.values().append_value(&item.value);
+            }
+            if let Some(name) = item.name {
+                promoted.offer(&name, item.value);
             }
         }
         for leaf in event.user_data() {
-            self.names
-                .append_long(self.data.keys(), format_args!("{}", leaf.path));
-            self.data.values().append_value(&leaf.value);
+            let keys = self.data.keys();
+            if self.names.bytes(keys) < keys_max {
+                self.names.append_long(keys, format_args!("{}", leaf.path));
+                self.data.values().append_value(&leaf.value);
+            } else {
+                flags = DATA_CUT;
+            }
             promoted.offer(leaf.path.name(), leaf.value);
         }
+        let keys = self.data.keys();
+        self.bytes += self.names.bytes(keys) + ENTRY_BYTES * self.names.count(keys);
         // Keys and values were appended in pairs, which is all that this can complain of.
         let _ = self.data.append(true);
         self.push_promoted(&promoted);
+        flags
     }
 
     fn push_promoted(&mut self, promoted: &Promoted<'_>) {
@@ -261,7 +351,7 @@ impl RowBuilder {
             return;
         }
         self.rows = 0;
-        self.text_bytes = 0;
+        self.bytes = 0;
         let (mut texts, mut ints) = (self.texts.iter_mut(), self.ints.iter_mut());
         let (mut longs, mut times) = (self.longs.iter_mut(), self.times.iter_mut());
         let columns: Option<Vec<ArrayRef>> = COLUMNS
@@ -336,6 +426,8 @@ impl Day {
 struct DataNames {
     /// The event's first key among all keys.
     first: usize,
+    /// Where that key's text begins.
+    first_byte: usize,
     /// The event's keys, once there are so many that comparing one by one takes too long.
     many: HashSet<String>,
     candidate: String,
@@ -345,14 +437,22 @@ impl DataNames {
     /// Begins an event, whose keys follow those there are.
     fn begin(&mut self, keys: &StringBuilder) {
         self.first = keys.len();
+        self.first_byte = keys.values_slice().len();
         self.many.clear();
     }
 
+    /// The event's keys so far.
+    fn count(&self, keys: &StringBuilder) -> usize {
+        keys.len() - self.first
+    }
+
+    /// Bytes of them.
+    fn bytes(&self, keys: &StringBuilder) -> usize {
+        keys.values_slice().len() - self.first_byte
+    }
+
     fn append(&mut self, keys: &mut StringBuilder, name: &str) {
-        if keys.len() - self.first < KEYS_COMPARED
-            && name.len() <= KEY_BYTES
-            && !self.has(keys, name)
-        {
+        if self.count(keys) < KEYS_COMPARED && name.len() <= KEY_BYTES && !self.has(keys, name) {
             keys.append_value(name);
             return;
         }
@@ -365,7 +465,7 @@ impl DataNames {
         // Too long a name is cut; so is the path of a deep tree, which could be longer than the event.
         let _ = Short(&mut self.candidate).write_fmt(name);
         let plain = self.candidate.len();
-        let count = keys.len() - self.first;
+        let count = self.count(keys);
         if count >= KEYS_COMPARED && self.many.is_empty() {
             self.many
                 .extend(own(keys, self.first).map(|key| String::from_utf8_lossy(key).into_owned()));

@@ -2,20 +2,16 @@
 
 use std::time::Duration;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
-use datafusion::dataframe::DataFrame;
-use datafusion::error::DataFusionError;
-use datafusion::functions_aggregate::expr_fn::{count, max, min};
-use datafusion::logical_expr::{Expr, cast, ident, lit};
-use datafusion::prelude::SessionContext;
 use jiff::Timestamp;
+use windrow_formats::limits::SANE_SECONDS;
 
-use crate::builder::SANE_SECONDS;
 use crate::error::QueryError;
-use crate::lake::Lake;
 use crate::limits::DISTRIBUTION_ROWS;
-use crate::query::{Period, QueryLimits, Tail, explain_run, run, within};
+use crate::output::QueryOutput;
+use crate::query::{Period, QueryLimits};
 use crate::schema;
 
 /// What events are told apart by.
@@ -62,33 +58,50 @@ pub struct Buckets {
     pub truncated: bool,
 }
 
-impl Lake {
-    /// Counts events over the lake and the tail.
-    pub async fn distribution(
-        &self,
-        question: Distribution,
-        tail: Tail,
-        limits: QueryLimits,
-    ) -> Result<Buckets, QueryError> {
-        let limits = QueryLimits {
-            rows: Some(DISTRIBUTION_ROWS),
-            ..limits
+impl Distribution {
+    /// The question in SQL.
+    pub fn sql(&self) -> String {
+        let key = match self.by {
+            By::Channel => "channel",
+            By::EventId => "event_id",
+            By::Computer => "computer",
         };
-        let context = self.session(tail, limits).await?;
-        let frame = counts(&context, question)
-            .await
-            .map_err(|error| explain_run(error, limits))?;
-        let mut output = run(frame, limits).await?;
-        let width_us = bucket_us(question);
+        let (from_us, bucket_us) = (self.from.as_microsecond(), self.bucket_us());
+        // Whole numbers of microseconds: the arithmetic of intervals would bring the calendar in.
+        format!(
+            "select (cast(time as bigint) - ({from_us})) / {bucket_us} as bucket, \
+             coalesce(cast({key} as varchar), '') as key, count(*) as events \
+             from {} group by 1, 2 order by 1, 2",
+            schema::EVENTS
+        )
+    }
+
+    /// The bounds under which it is to be asked.
+    pub fn limits(&self) -> QueryLimits {
+        QueryLimits {
+            rows: Some(DISTRIBUTION_ROWS),
+            period: Period {
+                from: Some(self.from),
+                to: Some(self.to),
+            },
+            ..QueryLimits::default()
+        }
+    }
+
+    /// The counts, from the answer to [`Distribution::sql`].
+    pub async fn read(&self, mut answer: QueryOutput) -> Result<Buckets, QueryError> {
         let mut buckets = Vec::new();
-        while let Some(batch) = output.next().await? {
-            let starts = batch.column(0).as_primitive::<Int64Type>();
-            let keys = batch.column(1).as_string::<i32>();
-            let counts = batch.column(2).as_primitive::<Int64Type>();
+        while let Some(batch) = answer.next().await? {
+            let starts = typed(batch.columns().first(), &DataType::Int64)?;
+            let keys = typed(batch.columns().get(1), &DataType::Utf8)?;
+            let counts = typed(batch.columns().get(2), &DataType::Int64)?;
+            let starts = starts.as_primitive::<Int64Type>();
+            let (keys, counts) = (keys.as_string::<i32>(), counts.as_primitive::<Int64Type>());
             for row in 0..batch.num_rows() {
-                let start_us = question.from.as_microsecond() + starts.value(row) * width_us;
+                let start_us = starts.value(row).saturating_mul(self.bucket_us());
+                let start_us = self.from.as_microsecond().saturating_add(start_us);
                 buckets.push(Bucket {
-                    start: Timestamp::from_microsecond(start_us).unwrap_or(question.from),
+                    start: Timestamp::from_microsecond(start_us).unwrap_or(self.from),
                     key: keys.value(row).to_owned(),
                     count: u64::try_from(counts.value(row)).unwrap_or(0),
                 });
@@ -96,86 +109,73 @@ impl Lake {
         }
         Ok(Buckets {
             buckets,
-            truncated: output.is_truncated(),
+            truncated: answer.is_truncated(),
         })
     }
 
-    /// The first and the last time of an event, over the lake and the tail; none where there is none.
-    ///
-    /// Events whose clock was wrong (before 1990 or after 2100) do not count.
-    pub async fn time_span(
-        &self,
-        tail: Tail,
-        limits: QueryLimits,
-    ) -> Result<Option<(Timestamp, Timestamp)>, QueryError> {
-        let context = self.session(tail, limits).await?;
-        let frame = span(&context)
-            .await
-            .map_err(|error| explain_run(error, limits))?;
-        let mut output = run(frame, limits).await?;
-        let Some(batch) = output.next().await? else {
-            return Ok(None);
-        };
-        let bound = |column: usize| {
-            let times = batch
-                .column(column)
-                .as_primitive::<TimestampMicrosecondType>();
-            let time = times.iter().next().flatten()?;
-            Timestamp::from_microsecond(time).ok()
-        };
-        Ok(bound(0).zip(bound(1)))
+    fn bucket_us(&self) -> i64 {
+        i64::try_from(self.bucket.as_micros())
+            .unwrap_or(i64::MAX)
+            .max(1)
     }
 }
 
-fn bucket_us(question: Distribution) -> i64 {
-    i64::try_from(question.bucket.as_micros())
-        .unwrap_or(i64::MAX)
-        .max(1)
+/// The question for the first and the last time of an event.
+///
+/// Events whose clock was wrong (before 1990 or after 2100) do not count.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeSpan {
+    /// The events that are meant.
+    pub period: Period,
 }
 
-async fn counts(
-    context: &SessionContext,
-    question: Distribution,
-) -> Result<DataFrame, DataFusionError> {
-    let from_us = question.from.as_microsecond();
-    let key = match question.by {
-        By::Channel => "channel",
-        By::EventId => "event_id",
-        By::Computer => "computer",
-    };
-    // Whole numbers of microseconds: the arithmetic of intervals would bring the calendar in.
-    let bucket = (cast(ident("time"), DataType::Int64) - lit(from_us)) / lit(bucket_us(question));
-    let key =
-        datafusion::functions::expr_fn::coalesce(vec![cast(ident(key), DataType::Utf8), lit("")]);
-    context
-        .table(schema::EVENTS)
-        .await?
-        .filter(between(question.from, question.to))?
-        .aggregate(
-            vec![bucket.alias("bucket"), key.alias("key")],
-            vec![count(lit(1)).alias("count")],
-        )?
-        .sort(vec![
-            ident("bucket").sort(true, false),
-            ident("key").sort(true, false),
-        ])
+impl TimeSpan {
+    /// The question in SQL.
+    pub fn sql(&self) -> String {
+        format!(
+            "select min(time) as first, max(time) as last from {}",
+            schema::EVENTS
+        )
+    }
+
+    /// The bounds under which it is to be asked.
+    pub fn limits(&self) -> QueryLimits {
+        let sane = |second: i64| Timestamp::from_second(second).ok();
+        let (least, greatest) = (sane(SANE_SECONDS.start), sane(SANE_SECONDS.end));
+        QueryLimits {
+            period: Period {
+                from: self.period.from.max(least),
+                to: self.period.to.or(greatest).min(greatest),
+            },
+            ..QueryLimits::default()
+        }
+    }
+
+    /// The span, from the answer to [`TimeSpan::sql`]; none where there is no event.
+    pub async fn read(
+        &self,
+        mut answer: QueryOutput,
+    ) -> Result<Option<(Timestamp, Timestamp)>, QueryError> {
+        let Some(batch) = answer.next().await? else {
+            return Ok(None);
+        };
+        let zoned =
+            DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
+        let bound = |column: usize| -> Result<Option<Timestamp>, QueryError> {
+            let times = typed(batch.columns().get(column), &zoned)?;
+            let times = times.as_primitive::<TimestampMicrosecondType>();
+            let time = times.iter().next().flatten();
+            Ok(time.and_then(|time| Timestamp::from_microsecond(time).ok()))
+        };
+        Ok(bound(0)?.zip(bound(1)?))
+    }
 }
 
-async fn span(context: &SessionContext) -> Result<DataFrame, DataFusionError> {
-    let sane = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::UNIX_EPOCH);
-    context
-        .table(schema::EVENTS)
-        .await?
-        .filter(between(sane(SANE_SECONDS.start), sane(SANE_SECONDS.end)))?
-        .aggregate(Vec::new(), vec![min(ident("time")), max(ident("time"))])
-}
-
-fn between(from: Timestamp, to: Timestamp) -> Expr {
-    let period = Period {
-        from: Some(from),
-        to: Some(to),
-    };
-    within(period).unwrap_or_else(|| lit(true))
+/// A column of an answer, which another program may have sent.
+fn typed(column: Option<&ArrayRef>, wanted: &DataType) -> Result<ArrayRef, QueryError> {
+    let wrong = || QueryError::Answer("has other columns than were asked for".to_owned());
+    let column = column.ok_or_else(wrong)?;
+    cast(column.as_ref() as &dyn Array, wanted).map_err(|_| wrong())
 }
 
 #[cfg(test)]

@@ -96,6 +96,12 @@ pub enum QueryError {
         /// As many as may.
         running: usize,
     },
+    /// A value of some row cannot be what the query asks of it: a cast, a division by zero.
+    #[error("{message}")]
+    Value {
+        /// What is wrong.
+        message: String,
+    },
     /// The service answered with this error.
     #[error("{0}")]
     Remote(String),

@@ -16,10 +16,10 @@ use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::DataFrame;
 use futures::StreamExt;
+use windrow_formats::limits::SANE_SECONDS;
 
-use crate::builder::SANE_SECONDS;
 use crate::error::{LakeError, QueryError};
-use crate::lake::{Appended, Commit, Lake, Txn, back_off};
+use crate::lake::{Appended, Commit, Lake, Txn, back_off, paths};
 use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
 use crate::query::{QueryLimits, Tail};
 use crate::rows::{Rows, column};
@@ -73,19 +73,19 @@ impl Lake {
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))
             .sum();
-        let paths: Vec<String> = adds.iter().map(|add| add.path.clone()).collect();
-        match self.commit_upon(adds, txn, version).await? {
-            Some(Commit::Version(version)) => Ok(Some(Appended::Committed {
+        let paths = paths(&adds);
+        let committed = self.commit_upon(adds, txn, version).await;
+        if !matches!(committed, Ok(Some(Commit::Version(_)))) {
+            self.remove_unless_named(&paths).await;
+        }
+        Ok(committed?.map(|commit| match commit {
+            Commit::Version(version) => Appended::Committed {
                 version,
                 rows: rows.len() as u64,
                 bytes,
-            })),
-            Some(Commit::Already(position)) => Ok(Some(Appended::Already { position })),
-            None => {
-                self.remove_files(&paths).await;
-                Ok(None)
-            }
-        }
+            },
+            Commit::Already(position) => Appended::Already { position },
+        }))
     }
 
     /// The identities among these rows that the newest version has.

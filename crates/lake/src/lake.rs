@@ -5,11 +5,10 @@
 //!   commit is on the disk before `append` returns (`store.rs`).
 //! - An append with a transaction happens once: the version stored for its application is read again
 //!   before every attempt, so a commit that in truth succeeded is never repeated. The version only rises.
-//! - A crash between data file and commit leaves a file that no version names; `vacuum` finds it.
-//!
-//! Compaction (`optimize`), retention (delete by partition, then vacuum) and time travel stand on the
-//! same table and have their place beside [`Lake::optimize`].
+//! - An append that failed takes its data files back; a crash between data file and commit leaves files
+//!   that no version names, which [`Lake::keep_up`] finds.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,21 +19,24 @@ use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use jiff::Timestamp;
-use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_blocking;
 use url::Url;
 
 use crate::datafile::{self, DataFile};
 use crate::error::LakeError;
-use crate::limits::{CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, LOG_RETENTION_DAYS};
+use crate::limits::{CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, LOG_RETENTION_DAYS, REPLACED_DAYS};
 use crate::rows::Rows;
 use crate::schema;
 use crate::store::{self, DurableFiles};
 
 mod state;
+mod upkeep;
 
 use state::State;
+pub use upkeep::Upkeep;
 
 /// The table of events. Cheap to clone; clones share the table.
 #[derive(Clone)]
@@ -87,29 +89,47 @@ pub struct Extent {
 pub(crate) type Txn<'a> = (&'a str, i64);
 
 impl Lake {
-    /// Opens the lake in this folder, and makes it where there is none.
+    /// Opens the lake in this folder to write, and makes it where there is none.
     pub async fn open(dir: &Path) -> Result<Lake, LakeError> {
         let folder = table_folder(dir)?;
-        let url = Url::from_directory_path(&folder).map_err(|()| LakeError::Folder {
-            path: folder.clone(),
-            source: std::io::ErrorKind::InvalidFilename.into(),
-        })?;
-        let log = DeltaTableBuilder::from_url(url.clone())
-            .and_then(|builder| {
-                builder
-                    .with_storage_backend(Arc::new(DurableFiles::new()), url)
-                    .build_storage()
-            })
-            .map_err(LakeError::table("open"))?;
+        let log = log_of(&folder)?;
         let table = load_or_create(&log).await?;
         check_schema(&table, &folder)?;
         store::remove_stale(&folder.join(LOG));
         // A commit seen here may have been linked by a process that died before it synced the folder.
         sync_log(&folder)?;
+        Ok(Lake::new(folder, log, table))
+    }
+
+    /// Opens the lake in this folder to read, and changes nothing there. Where there is none, it is empty.
+    pub async fn open_to_read(dir: &Path) -> Result<Lake, LakeError> {
+        let folder = dir.join(schema::EVENTS);
+        match folder.canonicalize() {
+            Ok(folder) => {
+                let log = log_of(&folder)?;
+                if let Some(table) = load(&log).await? {
+                    check_schema(&table, &folder)?;
+                    return Ok(Lake::new(folder, log, table));
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(LakeError::Folder {
+                    path: folder,
+                    source,
+                });
+            }
+        }
+        let log = log_in(EMPTY, Arc::new(InMemory::new()))?;
+        let table = create(&log).await.map_err(LakeError::table("open"))?;
+        Ok(Lake::new(folder, log, table))
+    }
+
+    fn new(folder: PathBuf, log: LogStoreRef, table: DeltaTable) -> Lake {
         let state = Mutex::new(State::new(table));
-        Ok(Lake {
+        Lake {
             shared: Arc::new(Shared { folder, log, state }),
-        })
+        }
     }
 
     /// The folder of the table.
@@ -144,13 +164,21 @@ impl Lake {
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))
             .sum();
-        match self.commit(adds, txn).await? {
-            Commit::Version(version) => Ok(Appended::Committed {
+        let paths = paths(&adds);
+        match self.commit(adds, txn).await {
+            Ok(Commit::Version(version)) => Ok(Appended::Committed {
                 version,
                 rows: count,
                 bytes,
             }),
-            Commit::Already(position) => Ok(Appended::Already { position }),
+            Ok(Commit::Already(position)) => {
+                self.remove_unless_named(&paths).await;
+                Ok(Appended::Already { position })
+            }
+            Err(error) => {
+                self.remove_unless_named(&paths).await;
+                Err(error)
+            }
         }
     }
 
@@ -170,14 +198,6 @@ impl Lake {
             extent.rows += file.num_records().unwrap_or(0) as u64;
         }
         Ok(extent)
-    }
-
-    /// Merges the small files of each date into large ones. Readers see the same rows before and after.
-    pub async fn optimize(&self) -> Result<(), LakeError> {
-        let table = self.snapshot().await?;
-        let properties = datafile::writer_properties()?;
-        let merged = table.optimize().with_writer_properties(properties).await;
-        merged.map(|_| ()).map_err(LakeError::table("compact"))
     }
 
     /// The newest state of the table, for as long as nobody else may touch it.
@@ -203,12 +223,32 @@ impl Lake {
             let put = objects
                 .put(&file.path.as_str().into(), file.bytes.into())
                 .await;
-            put.map_err(|source| LakeError::table("write")(source.into()))?;
+            if let Err(source) = put {
+                self.remove_files(&paths(&adds)).await;
+                return Err(LakeError::table("write")(source.into()));
+            }
         }
         Ok(adds)
     }
 
-    /// Takes back files that no commit names. What remains is found by `vacuum`.
+    /// Takes back files of a commit that failed, once the newest version shows that it did not happen after all.
+    pub(crate) async fn remove_unless_named(&self, paths: &[String]) {
+        let named: HashSet<String> = {
+            let Ok(newest) = self.newest().await else {
+                return;
+            };
+            let Ok(snapshot) = newest.table().snapshot() else {
+                return;
+            };
+            let files = snapshot.log_data().into_iter();
+            files.map(|file| file.path().into_owned()).collect()
+        };
+        if !paths.iter().any(|path| named.contains(path)) {
+            self.remove_files(paths).await;
+        }
+    }
+
+    /// Takes back files that no commit names. What remains is found by [`Lake::keep_up`].
     pub(crate) async fn remove_files(&self, paths: &[String]) {
         let objects = self.shared.log.object_store(None);
         for path in paths {
@@ -272,6 +312,11 @@ impl Lake {
     }
 }
 
+/// Where the files of these actions are.
+pub(crate) fn paths(adds: &[Add]) -> Vec<String> {
+    adds.iter().map(|add| add.path.clone()).collect()
+}
+
 pub(crate) enum Commit {
     Version(u64),
     Already(i64),
@@ -296,22 +341,56 @@ fn table_folder(dir: &Path) -> Result<PathBuf, LakeError> {
         })
 }
 
-async fn load_or_create(log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
+/// Where a table is that has no folder.
+const EMPTY: &str = "memory:///";
+
+fn log_of(folder: &Path) -> Result<LogStoreRef, LakeError> {
+    let url = Url::from_directory_path(folder).map_err(|()| LakeError::Folder {
+        path: folder.to_owned(),
+        source: std::io::ErrorKind::InvalidFilename.into(),
+    })?;
+    log_in(url.as_str(), Arc::new(DurableFiles::new()))
+}
+
+fn log_in(url: &str, store: Arc<dyn ObjectStore>) -> Result<LogStoreRef, LakeError> {
+    let parsed = Url::parse(url).map_err(|error| DeltaTableError::Generic(error.to_string()));
+    parsed
+        .and_then(|url| {
+            DeltaTableBuilder::from_url(url.clone())?
+                .with_storage_backend(store, url)
+                .build_storage()
+        })
+        .map_err(LakeError::table("open"))
+}
+
+/// The table, where there is one.
+async fn load(log: &LogStoreRef) -> Result<Option<DeltaTable>, LakeError> {
     let mut table = DeltaTable::new(Arc::clone(log));
     let exists = table
         .verify_deltatable_existence()
         .await
         .map_err(LakeError::table("open"))?;
     if !exists {
-        match create(log).await {
-            Ok(table) => return Ok(table),
-            // Another process made it meanwhile.
-            Err(DeltaTableError::VersionAlreadyExists(_)) => {}
-            Err(error) => return Err(LakeError::table("create")(error)),
-        }
+        return Ok(None);
     }
     table.load().await.map_err(LakeError::table("open"))?;
-    Ok(table)
+    Ok(Some(table))
+}
+
+async fn load_or_create(log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
+    if let Some(table) = load(log).await? {
+        return Ok(table);
+    }
+    match create(log).await {
+        Ok(table) => Ok(table),
+        // Another process made it meanwhile.
+        Err(DeltaTableError::VersionAlreadyExists(_)) => {
+            let mut table = DeltaTable::new(Arc::clone(log));
+            table.load().await.map_err(LakeError::table("open"))?;
+            Ok(table)
+        }
+        Err(error) => Err(LakeError::table("create")(error)),
+    }
 }
 
 async fn create(log: &LogStoreRef) -> Result<DeltaTable, DeltaTableError> {
@@ -325,6 +404,10 @@ async fn create(log: &LogStoreRef) -> Result<DeltaTable, DeltaTableError> {
         (
             "delta.logRetentionDuration",
             format!("interval {LOG_RETENTION_DAYS} days"),
+        ),
+        (
+            "delta.deletedFileRetentionDuration",
+            format!("interval {REPLACED_DAYS} days"),
         ),
         (
             "delta.dataSkippingStatsColumns",

@@ -23,10 +23,10 @@ mod store;
 #[cfg(test)]
 mod testing;
 
-pub use builder::RowBuilder;
-pub use distribution::{Bucket, Buckets, By, Distribution};
+pub use builder::{JournalEntry, RowBuilder, Unreadable};
+pub use distribution::{Bucket, Buckets, By, Distribution, TimeSpan};
 pub use error::{LakeError, QueryError};
-pub use lake::{Appended, Extent, Lake};
+pub use lake::{Appended, Extent, Lake, Upkeep};
 pub use output::{Format, Layout, QueryOutput, Written};
 pub use query::{Period, QueryLimits, Tail};
 pub use rows::Rows;

@@ -1,5 +1,7 @@
 //! Every bound of the lake, named.
 
+use std::num::NonZeroU64;
+
 /// Bytes of decoded rows that one row group of a data file may hold: bounds what a query keeps of it.
 pub(crate) const ROW_GROUP_BYTES: usize = 64 << 20;
 
@@ -11,6 +13,21 @@ pub(crate) const COMMIT_ATTEMPTS: u32 = 32;
 
 /// A checkpoint of the table's log is written every so many commits.
 pub(crate) const CHECKPOINT_COMMITS: u64 = 100;
+
+/// Small files of a day that are merged; fewer are left as they are, so that late events do not rewrite a day each time.
+pub(crate) const COMPACT_FILES: usize = 8;
+
+/// Days whose files are merged at a time.
+pub(crate) const COMPACT_DAYS: usize = 8;
+
+/// Bytes of files that are merged at a time, a day at least.
+pub(crate) const COMPACT_BYTES: u64 = 1 << 30;
+
+/// Size that merged files are to have.
+pub(crate) const COMPACTED_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();
+
+/// Files that were merged, or that no commit named, are kept so long: a query may be reading them.
+pub(crate) const REPLACED_DAYS: u32 = 1;
 
 /// Log files older than this that a checkpoint covers are removed: every look at the table lists them all.
 pub(crate) const LOG_RETENTION_DAYS: u32 = 1;
@@ -39,11 +56,17 @@ pub(crate) const COLUMN_CHARS: usize = 6;
 /// Rows in one batch of a builder.
 pub(crate) const BATCH_ROWS: usize = 65_536;
 
-/// Bytes of event text in one batch of a builder: far below the 2 GiB that a column can address.
-pub(crate) const BATCH_TEXT_BYTES: usize = 64 << 20;
+/// Memory of the rows in one batch of a builder, in bytes: far below the 2 GiB that a column can address.
+pub(crate) const BATCH_BYTES: usize = 128 << 20;
 
 /// Bytes of a key of `event_data`; longer ones are cut.
 pub(crate) const KEY_BYTES: usize = 512;
+
+/// Bytes of keys that an event of any size may have in `event_data`.
+pub(crate) const EVENT_KEYS_BYTES: usize = 4 << 10;
+
+/// Bytes of keys that it may have beyond that for each byte of its text: a path repeats the names above it.
+pub(crate) const EVENT_KEYS_OF_TEXT: usize = 2;
 
 /// Keys of one event compared one by one; with more, a set is kept.
 pub(crate) const KEYS_COMPARED: usize = 48;
@@ -56,6 +79,12 @@ pub(crate) const DISTRIBUTION_ROWS: u64 = 100_000;
 
 /// Operators and opening brackets of a query.
 pub(crate) const SQL_OPERATORS: usize = 1_000;
+
+/// Bytes that a function may make of constants: each stands in every row of a batch.
+pub(crate) const CONSTANT_BYTES: usize = 64 << 10;
+
+/// Bytes that a function may make of one batch of rows.
+pub(crate) const FUNCTION_BYTES: usize = 128 << 20;
 
 /// Stack of the thread that plans a query. Reserved, not used: pages come as the stack grows.
 pub(crate) const PLAN_STACK_BYTES: usize = 64 << 20;

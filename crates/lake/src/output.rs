@@ -81,7 +81,12 @@ pub struct QueryOutput {
 }
 
 impl QueryOutput {
-    pub(crate) fn new(stream: SendableRecordBatchStream, limits: QueryLimits) -> QueryOutput {
+    /// The rows of a query that began then.
+    pub(crate) fn new(
+        stream: SendableRecordBatchStream,
+        limits: QueryLimits,
+        begun: Instant,
+    ) -> QueryOutput {
         let schema = stream.schema();
         let pieces = stream.map(move |batch| {
             batch
@@ -92,9 +97,7 @@ impl QueryOutput {
             schema,
             pieces: Box::pin(pieces),
             rows_left: limits.rows,
-            deadline: limits
-                .time
-                .map(|time| (Instant::now() + time, time.as_secs())),
+            deadline: limits.time.map(|time| (begun + time, time.as_secs())),
             truncated: false,
         }
     }
@@ -115,7 +118,7 @@ impl QueryOutput {
     /// Writes all rows.
     ///
     /// Text from events is escaped for where it goes: control and direction characters in a table,
-    /// strings in JSON, quotes in CSV.
+    /// strings in JSON, quotes in CSV, and there hidden characters too on a terminal.
     pub async fn write(
         mut self,
         format: Format,
@@ -188,7 +191,6 @@ fn unique_names(schema: &SchemaRef) -> Vec<String> {
     names
 }
 
-/// Writes one text and counts nothing: the common end of all writers.
 fn put(out: &mut (dyn Write + Send), text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())
 }

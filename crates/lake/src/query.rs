@@ -2,14 +2,14 @@
 //!
 //! Invariants: a query only reads, and reads nothing but the view; an event is seen once, because
 //! rows of the tail that the version already holds are left out by the journal's sequence; memory,
-//! threads and time are bounded by [`QueryLimits`].
+//! threads and time are bounded by [`QueryLimits`], planning included; what the engine does not count
+//! has bounds of its own (`growth`).
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use datafusion::common::ScalarValue;
-use datafusion::dataframe::DataFrame;
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -20,8 +20,9 @@ use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use tokio::time::{Instant, timeout_at};
+use windrow_formats::limits::SANE_SECONDS;
 
-use crate::builder::SANE_SECONDS;
 use crate::error::QueryError;
 use crate::lake::Lake;
 use crate::output::QueryOutput;
@@ -29,6 +30,7 @@ use crate::rows::Rows;
 use crate::schema;
 
 mod depth;
+mod growth;
 mod refusal;
 mod view;
 mod yields;
@@ -89,6 +91,7 @@ impl Lake {
         tail: Tail,
         limits: QueryLimits,
     ) -> Result<QueryOutput, QueryError> {
+        let begun = Instant::now();
         depth::check(sql).map_err(|message| QueryError::Refused { message })?;
         let context = self.session(tail, limits).await?;
         let text = sql.to_owned();
@@ -103,10 +106,18 @@ impl Lake {
                 .execute_stream()
                 .await
         });
-        let stream = stream
-            .await?
-            .map_err(|error| refusal::explain(error, sql, limits))?;
-        Ok(QueryOutput::new(stream, limits))
+        let stream = match limits.time {
+            None => stream.await?,
+            Some(time) => {
+                timeout_at(begun + time, stream)
+                    .await
+                    .map_err(|_| QueryError::Time {
+                        limit_s: time.as_secs(),
+                    })??
+            }
+        };
+        let stream = stream.map_err(|error| refusal::explain(error, sql, limits))?;
+        Ok(QueryOutput::new(stream, limits, begun))
     }
 
     /// A session that knows the view `events` and nothing else.
@@ -194,26 +205,21 @@ fn new_context(limits: QueryLimits) -> Result<SessionContext, DataFusionError> {
         .with_create_default_catalog_and_schema(true);
     // Measured on these columns: reading text a second time for the filter costs more than it saves.
     config.options_mut().execution.parquet.pushdown_filters = false;
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins))
-        .build();
-    Ok(SessionContext::new_with_state(state))
+        .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins));
+    growth::hold(&mut state);
+    Ok(SessionContext::new_with_state(state.build()))
 }
 
-pub(crate) async fn run(frame: DataFrame, limits: QueryLimits) -> Result<QueryOutput, QueryError> {
-    let stream = frame
-        .execute_stream()
-        .await
-        .map_err(|error| refusal::explain(error, "", limits))?;
-    Ok(QueryOutput::new(stream, limits))
-}
-
-/// What went wrong while rows were computed.
+/// What went wrong while rows were computed: the question was understood, so it is not refused any more.
 pub(crate) fn explain_run(error: DataFusionError, limits: QueryLimits) -> QueryError {
-    refusal::explain(error, "", limits)
+    match refusal::explain(error, "", limits) {
+        QueryError::Refused { message } => QueryError::Value { message },
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -62,13 +62,6 @@ impl Rows {
             .sum()
     }
 
-    /// Journal sequence of the first and the last event; none when they were imported directly.
-    pub fn sequence(&self) -> Option<(u64, u64)> {
-        let first = sequences(self.batches.first()?)?.first()?;
-        let last = sequences(self.batches.last()?)?.last()?;
-        Some((u64::try_from(*first).ok()?, u64::try_from(*last).ok()?))
-    }
-
     /// The rows whose journal sequence is greater than `position`. Sequences ascend, so nothing is copied.
     pub(crate) fn after(&self, position: i64) -> Rows {
         let keep = |batch: &RecordBatch| {

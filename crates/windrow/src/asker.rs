@@ -1,5 +1,6 @@
 //! Answers to SQL: from the service while it runs, from the data folder when it does not.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use http::HeaderMap;
@@ -9,7 +10,7 @@ use windrow_lake::{Format, Layout, QueryError, QueryLimits, QueryOutput};
 
 use crate::client::{Client, Refused};
 use crate::datadir;
-use crate::exit::UsageError;
+use crate::exit::{Code, UsageError};
 use crate::folder::{self, Folder};
 use crate::service::{ACKNOWLEDGED_TO, COMPLETE_TO};
 
@@ -19,6 +20,29 @@ pub(crate) enum Asker {
     Service(Client),
     /// The lake and the journal, read here.
     Folder(Box<Folder>),
+}
+
+/// An answer, and whether it is about everything.
+pub(crate) struct Answer<T> {
+    /// What was asked for.
+    pub(crate) rows: T,
+    /// What of all there is was not looked at.
+    pub(crate) incomplete: Option<String>,
+}
+
+impl<T> Answer<T> {
+    /// The answer, and the code that a command ends with: what is not about everything is said on stderr, whatever is
+    /// logged.
+    ///
+    /// # Errors
+    /// stderr takes nothing.
+    pub(crate) fn told(self) -> io::Result<(T, Code)> {
+        let Some(said) = self.incomplete else {
+            return Ok((self.rows, Code::Ok));
+        };
+        writeln!(io::stderr(), "{said}")?;
+        Ok((self.rows, Code::Partial))
+    }
 }
 
 /// One row of an answer, by column.
@@ -31,7 +55,6 @@ impl Asker {
             return Ok(Asker::Service(service));
         }
         let folder = Folder::open(&folder::open(data_dir)?).await?;
-        folder.warn_if_cut();
         Ok(Asker::Folder(Box::new(folder)))
     }
 
@@ -41,33 +64,38 @@ impl Asker {
         &mut self,
         sql: &str,
         limits: QueryLimits,
-    ) -> anyhow::Result<QueryOutput> {
-        let answer = match self {
+    ) -> anyhow::Result<Answer<QueryOutput>> {
+        let (rows, incomplete) = match self {
             Asker::Service(service) => {
                 let (head, frames) = service
                     .post(&path(limits), sql.to_owned())
                     .await
                     .map_err(explain)?;
-                if let Some(said) = incomplete(&head) {
-                    tracing::warn!("{said}");
-                }
-                QueryOutput::from_ipc(frames).await
+                (QueryOutput::from_ipc(frames).await, incomplete(&head))
             }
-            Asker::Folder(folder) => folder.lake.query(sql, folder.tail.clone(), limits).await,
+            Asker::Folder(folder) => {
+                let rows = folder.lake.query(sql, folder.tail.clone(), limits).await;
+                (rows, folder.missing.said())
+            }
         };
-        answer.map_err(|error| explain(error.into()))
+        let rows = rows.map_err(|error| explain(error.into()))?;
+        Ok(Answer { rows, incomplete })
     }
 
     /// Asks for few rows.
-    pub(crate) async fn rows(&mut self, sql: &str) -> anyhow::Result<Vec<Row>> {
+    pub(crate) async fn rows(&mut self, sql: &str) -> anyhow::Result<Answer<Vec<Row>>> {
         let answer = self.query(sql, QueryLimits::default()).await?;
         let mut lines = Vec::new();
         let written = answer
+            .rows
             .write(Format::Ndjson, &Layout::default(), &mut lines)
             .await;
         written.map_err(|error| explain(error.into()))?;
         let rows = serde_json::Deserializer::from_slice(&lines).into_iter::<Row>();
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(Answer {
+            rows: rows.collect::<Result<_, _>>()?,
+            incomplete: answer.incomplete,
+        })
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use windrow_formats::batch::{Batch, Kind};
-use windrow_formats::event::{self, Event, Index};
-use windrow_formats::identity::identity;
-use windrow_lake::{Lake, RowBuilder, Tail};
+use windrow_formats::event::Index;
+use windrow_lake::{JournalEntry, Lake, RowBuilder, Tail};
 use windrow_pipeline::journal::{Frame, OpenError, Seq, offline};
 
 use crate::datadir::{DataDir, DataDirError, Purpose};
 use crate::exit::Hint as _;
+use crate::output::thousands;
 use crate::service::lake_app_id;
 
 /// Bytes of rows that an answer takes from the journal at most. More waits there only when no service ran to carry it
@@ -31,21 +30,47 @@ pub(crate) struct Folder {
     pub(crate) lake: Lake,
     /// Events after the lake's.
     pub(crate) tail: Tail,
-    /// The last sequence that is in either, when the journal has more.
-    pub(crate) cut_after: Option<Seq>,
+    /// What of the journal is in neither.
+    pub(crate) missing: Missing,
+}
+
+/// Events that an answer from the folder is not about.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// The journal has more than could be read at once, after this one.
+    cut_after: Option<Seq>,
+    /// Events that are gone from the journal.
+    lost: u64,
+    /// Events that are there and cannot be read.
+    unreadable: u64,
+}
+
+impl Missing {
+    /// What to say of it; none when nothing is missing.
+    pub(crate) fn said(&self) -> Option<String> {
+        let cut = self.cut_after.map(|seq| {
+            format!("it ends at event {seq}: the journal has more than can be read at once; `windrow run` carries it into the lake")
+        });
+        let damaged = (self.lost + self.unreadable > 0).then(|| {
+            let (lost, unreadable) = (thousands(self.lost), thousands(self.unreadable));
+            format!("{lost} events are gone from the journal and {unreadable} cannot be read; `windrow verify` says where")
+        });
+        let parts: Vec<String> = cut.into_iter().chain(damaged).collect();
+        (!parts.is_empty()).then(|| format!("the answer is incomplete: {}", parts.join("; ")))
+    }
 }
 
 impl Folder {
     /// Opens both. The lake's position is read before the journal, so that nothing falls between them.
     pub(crate) async fn open(data_dir: &DataDir) -> anyhow::Result<Folder> {
-        let lake = Lake::open(&data_dir.lake()).await?;
+        let lake = Lake::open_to_read(&data_dir.lake()).await?;
         let journal = match offline::id(&data_dir.journal()) {
             Ok(journal) => journal,
             Err(OpenError::NotAJournal { .. }) => {
                 return Ok(Folder {
                     lake,
                     tail: Tail::default(),
-                    cut_after: None,
+                    missing: Missing::default(),
                 });
             }
             Err(error) => return Err(error.into()),
@@ -59,12 +84,12 @@ impl Folder {
         let frames = offline::read(data_dir.journal(), position)?;
         let mut rows = RowBuilder::new();
         let mut index = Index::default();
-        let mut cut_after = None;
+        let mut missing = Missing::default();
         for frame in frames {
             let frame = frame?;
-            push(&frame, position, &mut rows, &mut index);
+            push(&frame, position, &mut rows, &mut index, &mut missing);
             if rows.bytes() > TAIL_BYTES_MAX {
-                cut_after = Some(frame.end_seq.saturating_sub(1));
+                missing.cut_after = Some(frame.end_seq.saturating_sub(1));
                 break;
             }
         }
@@ -75,42 +100,47 @@ impl Folder {
         Ok(Folder {
             lake,
             tail,
-            cut_after,
+            missing,
         })
     }
+}
 
-    /// Says on stderr when an answer is not about everything.
-    pub(crate) fn warn_if_cut(&self) {
-        if let Some(seq) = self.cut_after {
-            tracing::warn!(
-                "the answer ends at event {seq}: the journal has more than can be read at once; `windrow run` carries it into the lake"
-            );
+/// Events of a frame after `position` as rows.
+fn push(
+    frame: &Frame,
+    position: Seq,
+    rows: &mut RowBuilder,
+    index: &mut Index,
+    missing: &mut Missing,
+) {
+    if let Some(gap) = &frame.gap {
+        let first = gap.first_seq.max(position + 1);
+        missing.lost += (gap.last_seq + 1).saturating_sub(first);
+    }
+    for entry in &frame.entries {
+        let entry = JournalEntry {
+            first_seq: entry.first_seq,
+            events: entry.events,
+            body: &entry.body,
+        };
+        if let Err(unreadable) = rows.push_entry(&entry, position, index) {
+            missing.unreadable += unreadable.events();
         }
     }
 }
 
-/// Events of a frame after `position` as rows. An entry that is not a batch is skipped: the service names it.
-fn push(frame: &Frame, position: Seq, rows: &mut RowBuilder, index: &mut Index) {
-    for entry in &frame.entries {
-        let Ok(batch) = Batch::decode(&entry.body) else {
-            continue;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_said() {
+        assert_eq!(Missing::default().said(), None);
+        let missing = Missing {
+            cut_after: Some(7),
+            lost: 1,
+            unreadable: 2,
         };
-        // Who imports a file puts it into the lake itself: these are for the other sinks.
-        if batch.header.kind == Kind::Evtx {
-            continue;
-        }
-        for (record, seq) in batch.records().zip(entry.first_seq..) {
-            let Ok(record) = record else { break };
-            if seq <= position {
-                continue;
-            }
-            if record.read_index(index).is_err() {
-                // The text is what counts: an index that does not fit it is made anew, as far as it goes.
-                let _ = event::parse(record.text, index);
-            }
-            let event = Event::new(record.text, index);
-            let identity = identity(&batch.header.source, event);
-            rows.push(Some(seq), &batch.header, record.flags, event, identity);
-        }
+        insta::assert_snapshot!(missing.said().unwrap(), @"the answer is incomplete: it ends at event 7: the journal has more than can be read at once; `windrow run` carries it into the lake; 1 events are gone from the journal and 2 cannot be read; `windrow verify` says where");
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use windrow_formats::event::{Index, parse};
 
 use super::*;
-use crate::testing::{ask_with, header, rows, rows_from};
+use crate::testing::{ask_with, header, logon, rows, rows_from};
 use crate::{Lake, Tail};
 
 /// All columns of these events, null ones left out, as JSON.
@@ -198,10 +198,7 @@ fn keys_of_one_event_differ() {
 fn a_full_batch_begins_another() {
     let text = "<Event/>".to_owned();
     let rows = rows(&vec![text; BATCH_ROWS + 1], Some(1));
-    assert_eq!(
-        (rows.len(), rows.batches().len(), rows.sequence()),
-        (BATCH_ROWS + 1, 2, Some((1, 65_537)))
-    );
+    assert_eq!((rows.len(), rows.batches().len()), (BATCH_ROWS + 1, 2));
     assert_eq!(rows.after(BATCH_ROWS as i64 - 1).len(), 2);
 }
 
@@ -282,4 +279,120 @@ async fn the_corpus_becomes_rows() {
     )
     .await;
     assert_eq!(answer.trim(), format!("{{\"n\":{whole}}}"));
+}
+
+/// A small event must not become large rows: paths repeat the names above them, and are what memory goes to.
+#[test]
+fn rows_are_not_many_times_their_text() {
+    let long = "n".repeat(KEY_BYTES);
+    let leaves = |count: usize| "<a/>".repeat(count);
+    let tree = |inside: &str| {
+        format!("<Event><UserData><T><{long}>{inside}</{long}></T></UserData></Event>")
+    };
+    let attributes: String = (0..10_000).map(|place| format!(" a{place}='1'")).collect();
+    let named: String = (0..4_000)
+        .map(|place| format!("<Data Name='n{place}'>v</Data>"))
+        .collect();
+    let shapes = [
+        "<Event/>".to_owned(),
+        tree(&leaves(8)),
+        tree(&leaves(120)),
+        tree(&leaves(16_000)),
+        tree(&format!("<a{attributes}/>")),
+        format!(
+            "<Event><EventData>{}</EventData></Event>",
+            "<Data/>".repeat(8_000)
+        ),
+        format!("<Event><EventData>{named}</EventData></Event>"),
+        logon(1, 1, 1),
+    ];
+    for shape in shapes {
+        let count = ((4 << 20) / shape.len()).clamp(1, 20_000);
+        let text = count * shape.len();
+        let mut builder = RowBuilder::new();
+        let mut index = Index::new();
+        for _ in 0..count {
+            let _ = parse(&shape, &mut index);
+            let event = Event::new(&shape, &index);
+            builder.push(
+                Some(1),
+                &header(Source::Wef),
+                Flags::NONE,
+                event,
+                Identity([0; 16]),
+            );
+        }
+        let said = builder.bytes();
+        let rows = builder.finish();
+        let what = &shape[..shape.len().min(60)];
+        // Columns grow by doubling.
+        assert!(
+            rows.bytes() <= 2 * said + (256 << 10),
+            "{what}: {} of {said}",
+            rows.bytes()
+        );
+        assert!(
+            rows.bytes() <= 12 * text + count * 4 * ROW_BYTES + EVENT_KEYS_BYTES * 2 * count,
+            "{what}: {} of {text}",
+            rows.bytes()
+        );
+    }
+}
+
+#[tokio::test]
+async fn values_left_out_are_flagged_and_still_promoted() {
+    let long = "n".repeat(KEY_BYTES);
+    let hostile = format!(
+        "<Event><UserData><T><{long}>{}</{long}><SubjectUserName>eve</SubjectUserName></T></UserData></Event>",
+        "<a>1</a>".repeat(2_000)
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    lake.append(rows(&[hostile], Some(1)), Some(("journal", 1)))
+        .await
+        .unwrap();
+    insta::assert_snapshot!(
+        ask_with(&lake, "select flags, subject_user, cardinality(event_data) as n from events", Tail::default()).await,
+        @r#"{"flags":256,"subject_user":"eve","n":75}"#
+    );
+}
+
+#[test]
+fn an_entry_that_ends_badly_says_what_is_lost() {
+    use windrow_formats::batch::Encoder;
+
+    let header = header(Source::Wef);
+    let mut writer = Encoder::new(&header);
+    let mut index = Index::new();
+    for record in 1..=3 {
+        let text = logon(1, record, 0);
+        let _ = parse(&text, &mut index);
+        writer.push(&text, Flags::NONE, &index);
+    }
+    let body = writer.finish();
+    let entry = |body, events| JournalEntry {
+        first_seq: 11,
+        events,
+        body,
+    };
+    let mut builder = RowBuilder::new();
+    builder
+        .push_entry(&entry(&body, 3), 11, &mut index)
+        .unwrap();
+    assert_eq!(
+        builder.finish().len(),
+        2,
+        "the first is in the lake already"
+    );
+
+    let cut = &body[..body.len() - 1];
+    let lost = builder
+        .push_entry(&entry(cut, 3), 0, &mut index)
+        .unwrap_err();
+    assert_eq!((lost.first, lost.last, lost.events()), (13, 13, 1));
+    assert_eq!(builder.finish().len(), 2);
+    let lost = builder
+        .push_entry(&entry(b"no batch", 3), 12, &mut index)
+        .unwrap_err();
+    assert_eq!((lost.first, lost.last, lost.events()), (13, 13, 1));
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::testing::{logon, rows};
+use crate::{Lake, Tail};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_762_300_800 + second).unwrap()
@@ -30,9 +31,10 @@ async fn buckets_begin_where_the_question_does() {
         to,
         by,
     };
-    let ask = async |question| {
-        let limits = QueryLimits::default();
-        let buckets = lake.distribution(question, tail.clone(), limits).await;
+    let ask = async |question: Distribution| {
+        let sql = question.sql();
+        let asked = lake.query(&sql, tail.clone(), question.limits()).await;
+        let buckets = question.read(asked.unwrap()).await;
         let mut told = String::new();
         for bucket in buckets.unwrap().buckets {
             told.push_str(&format!(
@@ -55,15 +57,17 @@ async fn buckets_begin_where_the_question_does() {
 #[tokio::test]
 async fn the_span_is_of_all_events() {
     let (_dir, lake, tail) = lake().await;
-    let limits = QueryLimits::default();
-    let span = lake.time_span(tail, limits).await.unwrap();
-    assert_eq!(span, Some((at(0), at(90_000))));
-    let span = lake.time_span(Tail::default(), limits).await.unwrap();
-    assert_eq!(span, Some((at(0), at(3_599))));
+    let question = TimeSpan {
+        period: Period::default(),
+    };
+    let ask = async |lake: &Lake, tail: Tail| {
+        let sql = question.sql();
+        let asked = lake.query(&sql, tail, question.limits()).await;
+        question.read(asked.unwrap()).await.unwrap()
+    };
+    assert_eq!(ask(&lake, tail).await, Some((at(0), at(90_000))));
+    assert_eq!(ask(&lake, Tail::default()).await, Some((at(0), at(3_599))));
     let dir = tempfile::tempdir().unwrap();
     let empty = Lake::open(dir.path()).await.unwrap();
-    assert_eq!(
-        empty.time_span(Tail::default(), limits).await.unwrap(),
-        None
-    );
+    assert_eq!(ask(&empty, Tail::default()).await, None);
 }

@@ -1,7 +1,7 @@
 use std::fs;
-use std::sync::Arc;
 
 use super::*;
+use crate::limits::COMPACT_FILES;
 use crate::testing::{ask, count, logon, rows};
 
 fn logons(count: u64) -> Vec<String> {
@@ -134,9 +134,6 @@ async fn a_checkpoint_keeps_positions_and_rows() {
     assert!(log.join("00000000000000000099.checkpoint.parquet").exists());
     let lake = Lake::open(dir.path()).await.unwrap();
     assert_eq!(lake.position("journal").await.unwrap(), Some(100));
-    lake.optimize().await.unwrap();
-    assert_eq!(lake.extent().await.unwrap().files, 1);
-    assert_eq!(lake.position("journal").await.unwrap(), Some(100));
     insta::assert_snapshot!(count(&lake).await, @r#"{"n":100,"d":100}"#);
 }
 
@@ -177,9 +174,123 @@ fn what_takes_time_can_move_between_threads() {
     fn check(lake: Lake) {
         is_send(lake.append(Rows::default(), None));
         is_send(lake.append_new(Rows::default(), None));
-        is_send(lake.optimize());
+        is_send(lake.keep_up(Timestamp::UNIX_EPOCH));
         is_send(lake.query("", crate::Tail::default(), crate::QueryLimits::default()));
     }
     let _ = check;
-    let _: fn() -> Option<Arc<()>> = || None;
+}
+
+fn data_files(lake: &Lake) -> usize {
+    let folders = fs::read_dir(lake.folder()).unwrap().flatten();
+    let days = folders.filter(|entry| {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        name.starts_with("date=") && entry.path().is_dir()
+    });
+    days.map(|day| fs::read_dir(day.path()).unwrap().count())
+        .sum()
+}
+
+#[tokio::test]
+async fn files_of_days_that_are_over_become_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let files = COMPACT_FILES as u64;
+    for seq in 1..=files {
+        let events = [logon(1, seq, 0), logon(1, 100 + seq, 86_400)];
+        let txn = Some(("journal", i64::try_from(2 * seq).unwrap()));
+        lake.append(rows(&events, Some(2 * seq - 1)), txn)
+            .await
+            .unwrap();
+    }
+    let at = |time: &str| time.parse::<Timestamp>().unwrap();
+    // The second day is not over, the first one is.
+    let done = lake.keep_up(at("2025-11-06T23:00:00Z")).await.unwrap();
+    assert_eq!((done.days, done.merged, done.removed), (1, files, 0));
+    assert_eq!(lake.extent().await.unwrap().files, files + 1);
+    let done = lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    assert_eq!((done.days, done.merged), (1, files));
+    let extent = lake.extent().await.unwrap();
+    assert_eq!((extent.files, extent.rows), (2, 2 * files));
+    let done = lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    assert_eq!(done, Upkeep::default());
+    assert_eq!(
+        data_files(&lake) as u64,
+        2 * files + 2,
+        "a query may still read them"
+    );
+
+    lake.write_files(rows(&logons(1), None)).await.unwrap();
+    let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
+    let done = lake.keep_up(later).await.unwrap();
+    assert_eq!(done.removed, 2 * files + 1);
+    assert_eq!(data_files(&lake), 2);
+    let lake = Lake::open(dir.path()).await.unwrap();
+    assert_eq!(
+        lake.position("journal").await.unwrap(),
+        Some(2 * files as i64)
+    );
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":16,"d":16}"#);
+    insta::assert_snapshot!(
+        ask(&lake, "select count(*) as n, max(record_id) as last from events where date = '2025-11-06' and computer = 'WKS001'").await,
+        @r#"{"n":8,"last":108}"#
+    );
+}
+
+#[tokio::test]
+async fn an_append_that_failed_leaves_no_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    fs::write(lake.folder().join("date=2025-11-06"), "in the way").unwrap();
+    let events = [logon(1, 1, 0), logon(1, 2, 86_400)];
+    let failed = lake.append(rows(&events, Some(1)), Some(("journal", 2)));
+    assert!(matches!(failed.await, Err(LakeError::Table { .. })));
+    assert_eq!(data_files(&lake), 0);
+
+    let (mine, other) = (lake, Lake::open(dir.path()).await.unwrap());
+    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
+    let named = paths(&adds);
+    other.commit(adds, Some(("journal", 2))).await.unwrap();
+    mine.remove_unless_named(&named).await;
+    assert_eq!(data_files(&mine), 1, "the commit happened after all");
+    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
+    mine.remove_unless_named(&paths(&adds)).await;
+    assert_eq!(data_files(&mine), 1);
+}
+
+/// Every file and folder, with its size and its last change.
+fn listing(folder: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let metadata = entry.metadata().unwrap();
+        if metadata.is_dir() {
+            found.extend(listing(&entry.path()));
+        }
+        found.push((entry.path(), metadata.len(), metadata.modified().unwrap()));
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn reading_changes_nothing_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open_to_read(&dir.path().join("lake")).await.unwrap();
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":0,"d":0}"#);
+    assert_eq!(lake.position("journal").await.unwrap(), None);
+    assert!(listing(dir.path()).is_empty());
+
+    let writer = Lake::open(dir.path()).await.unwrap();
+    let txn = Some(("journal", 3));
+    writer.append(rows(&logons(3), Some(1)), txn).await.unwrap();
+    let stale = dir.path().join("events/_delta_log/00.json.0.tmp");
+    let hours_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(7_200);
+    fs::File::create(&stale)
+        .unwrap()
+        .set_modified(hours_ago)
+        .unwrap();
+    let before = listing(dir.path());
+    let lake = Lake::open_to_read(dir.path()).await.unwrap();
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
+    assert_eq!(lake.position("journal").await.unwrap(), Some(3));
+    assert_eq!(listing(dir.path()), before);
 }

@@ -5,8 +5,8 @@ use std::io::Write;
 
 use arrow::array::{Array, RecordBatch};
 use jiff::tz::TimeZone;
+use windrow_formats::text::is_hidden;
 
-use super::table::is_hidden;
 use super::value::{Value, value};
 use super::{Layout, QueryOutput, put, unique_names};
 use crate::error::QueryError;

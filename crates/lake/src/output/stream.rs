@@ -14,6 +14,7 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{self, Stream, StreamExt};
+use windrow_formats::text::Chain;
 
 use super::{Piece, QueryOutput};
 use crate::error::QueryError;
@@ -78,7 +79,12 @@ enum Sending {
 async fn next_frame(mut state: Box<(QueryOutput, StreamWriter<Vec<u8>>)>) -> (Bytes, Sending) {
     let (output, writer) = &mut *state;
     let written = match output.next().await {
-        Err(error) => return (frame(ERROR, message(&error).as_bytes()), Sending::Done),
+        Err(error) => {
+            return (
+                frame(ERROR, Chain(&error).to_string().as_bytes()),
+                Sending::Done,
+            );
+        }
         Ok(Some(batch)) => writer.write(&batch),
         Ok(None) => {
             let mut last = arrow_frame(writer.finish().map(|()| std::mem::take(writer.get_mut())));
@@ -120,18 +126,6 @@ fn frame_mut(tag: u8, content: &[u8]) -> BytesMut {
     );
     frame.extend_from_slice(content);
     frame
-}
-
-/// The error and its causes on one line.
-fn message(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 struct Receiving<S> {

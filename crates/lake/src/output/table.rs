@@ -2,7 +2,7 @@
 //!
 //! Widths come from the first rows; a cell that is too wide is cut and ends in `…`. When the columns
 //! cannot be that narrow, each row is printed as a block, a line a column. Nothing that an event says
-//! reaches the terminal as a command: see [`push_visible`].
+//! reaches the terminal as a command.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -10,6 +10,7 @@ use std::io::Write;
 use arrow::array::RecordBatch;
 use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use windrow_formats::text::visible;
 
 use super::json::push_value;
 use super::value::{Value, is_number, value};
@@ -85,7 +86,7 @@ pub(super) async fn write(
 fn header(output: &QueryOutput) -> Vec<Column> {
     let fields = output.schema.fields().iter();
     let column = |(name, field): (String, &arrow::datatypes::FieldRef)| {
-        let name = visible(&name);
+        let name = visible(&name).into_owned();
         Column {
             width: name.width(),
             name,
@@ -212,12 +213,12 @@ fn cell(batch: &RecordBatch, at: usize, row: usize, zone: &TimeZone) -> String {
         Value::Null => String::new(),
         Value::Bool(value) => value.to_string(),
         Value::Number(digits) => digits,
-        Value::Text(text) => visible(text),
-        Value::Made(text) => text,
+        Value::Text(text) => visible(text).into_owned(),
+        Value::Made(text) => visible(&text).into_owned(),
         Value::Map(_) | Value::List(_) | Value::Struct(_) => {
             let mut text = String::new();
             push_value(&mut text, column, row, zone, NESTING);
-            visible(&text)
+            visible(&text).into_owned()
         }
     }
 }
@@ -238,33 +239,4 @@ fn cut(text: String, width: usize) -> String {
     }
     kept.push(CUT);
     kept
-}
-
-fn visible(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    push_visible(&mut out, text);
-    out
-}
-
-/// Text with everything escaped that moves the cursor, changes the terminal's state, turns the
-/// direction of writing or takes no room: what an event says must be seen, not obeyed.
-fn push_visible(out: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if is_hidden(character) => {
-                let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
-            }
-            _ => out.push(character),
-        }
-    }
-}
-
-pub(super) fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }

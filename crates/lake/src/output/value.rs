@@ -1,7 +1,5 @@
 //! One cell of an answer, whatever Arrow type it has.
 
-use std::fmt::Write as _;
-
 use arrow::array::{Array, ArrayRef, AsArray, MapArray, StructArray};
 use arrow::compute::cast;
 use arrow::datatypes::{
@@ -13,6 +11,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{Offset, TimeZone};
+use windrow_formats::text::hex;
 
 /// A cell.
 pub(super) enum Value<'a> {
@@ -110,15 +109,6 @@ fn float<'a>(value: f64) -> Value<'a> {
 fn formatted(array: &dyn Array, row: usize) -> Option<String> {
     let formatter = ArrayFormatter::try_new(array, &FormatOptions::default()).ok()?;
     formatter.value(row).try_to_string().ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 fn date<'a>(days: i32) -> Value<'a> {

@@ -75,12 +75,19 @@ where
     T: Send + 'static,
 {
     let runtime = Handle::current();
-    let (done, result) = oneshot::channel();
+    let (mut done, result) = oneshot::channel();
     thread::Builder::new()
         .name("plan".to_owned())
         .stack_size(PLAN_STACK_BYTES)
         .spawn(move || {
-            let _ = done.send(runtime.block_on(work));
+            runtime.block_on(async {
+                let answer = tokio::select! {
+                    answer = work => answer,
+                    // Whoever asked has waited long enough.
+                    () = done.closed() => return,
+                };
+                let _ = done.send(answer);
+            });
         })?;
     let died = |_| QueryError::Write(io::Error::other("the thread that plans the query died"));
     result.await.map_err(died)

@@ -60,13 +60,13 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     };
     super::runtime()?.block_on(async {
         let mut asker = Asker::open(&config.data_dir).await?;
-        let answer = asker.query(&args.sql, limits).await?;
+        let (answer, code) = asker.query(&args.sql, limits).await?.told()?;
         let written = answer.write(format.into(), &layout, out).await;
         let written = written.map_err(|error| explain(error.into()))?;
         if written.truncated {
             let rows = written.rows;
             writeln!(std::io::stderr(), "only the first {rows} rows (--max-rows)")?;
         }
-        Ok(Code::Ok)
+        Ok(code)
     })
 }

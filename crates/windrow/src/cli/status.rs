@@ -99,7 +99,9 @@ impl AtRest {
     async fn look(data_dir: &std::path::Path) -> anyhow::Result<AtRest> {
         let opened = folder::open(data_dir)?;
         let folder = Folder::open(&opened).await?;
-        folder.warn_if_cut();
+        if let Some(said) = folder.missing.said() {
+            tracing::warn!("{said}");
+        }
         let Extent {
             rows, files, bytes, ..
         } = folder.lake.extent().await?;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::time::zone;
@@ -11,20 +11,23 @@ use super::{Invocation, Out};
 use crate::asker::{Asker, Row, quote};
 use crate::config::Need;
 use crate::exit::{Code, UsageError};
-use crate::output::{Cell, Column, Format, Paint, RowsOutput, Table, escape, escape_json, time_ms};
+use crate::output::{
+    Cell, Column, Format, RowsOutput, Table, Terminal, escape, escape_json, time_ms,
+};
+use crate::status::Status;
 use crate::titles::title;
 
 /// How often new events are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Events shown at a look at most; what is beyond comes at the next.
 const EVENTS_A_LOOK_MAX: usize = 5_000;
-/// How far back events that fit a filter are looked for.
-const LOOK_BACK_EVENTS: u64 = 100_000;
+/// How far back the events that come first are looked for.
+const LOOK_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Show the newest events, and those that follow
 ///
 /// With a running service the events come as they are acknowledged, until Ctrl-C. Without one the newest events that
-/// came over the journal are shown. Imported files are not: ask for those with `windrow query`.
+/// came over the journal within the last week are shown. Imported files are not: ask for those with `windrow query`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -73,29 +76,36 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         let mut writer = RowWriter {
             format,
             zone: args.tz.clone(),
-            paint: invocation.terminal.paint(),
+            terminal: invocation.terminal,
             begun: false,
         };
-        let mut seq = newest(&mut asker).await?;
-        let first = asker.rows(&args.first(seq)).await?;
+        let status = status(&mut asker).await?;
+        let (first, code) = asker.rows(&args.first(Timestamp::now())).await?.told()?;
         writer.write(&first, out)?;
-        while !args.no_follow && matches!(asker, Asker::Service(_)) {
+        let Some(status) = status.filter(|_| !args.no_follow) else {
+            return Ok(code);
+        };
+        let mut seq = status.journal.durable_seq;
+        loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let rows = asker.rows(&args.following(seq)).await?;
-            seq = match rows.last() {
-                Some(last) if rows.len() >= EVENTS_A_LOOK_MAX => number(last, "seq").unwrap_or(seq),
-                _ => newest_of(&rows).unwrap_or(seq),
-            };
+            let following = args.following(seq, status.started_at);
+            let mut rows = asker.rows(&following).await?.rows;
+            seq = newest_of(&rows).unwrap_or(seq);
+            // What came between the status and the first look.
+            rows.retain(|row| !first.contains(row));
             writer.write(&rows, out)?;
         }
-        Ok(Code::Ok)
     })
 }
 
-/// The last sequence there is.
-async fn newest(asker: &mut Asker) -> anyhow::Result<u64> {
-    let rows = asker.rows("select max(seq) as seq from events").await?;
-    Ok(newest_of(&rows).unwrap_or(0))
+/// What the service says of itself, where one runs.
+async fn status(asker: &mut Asker) -> anyhow::Result<Option<Status>> {
+    match asker {
+        Asker::Service(service) => Ok(Some(serde_json::from_slice(
+            &service.get("/v1/status").await?,
+        )?)),
+        Asker::Folder(_) => Ok(None),
+    }
 }
 
 fn newest_of(rows: &[Row]) -> Option<u64> {
@@ -153,35 +163,28 @@ impl Args {
     fn sql(&self, mut conditions: Vec<String>, order: &str, limit: u64) -> String {
         conditions.extend(self.filters());
         let (columns, conditions) = (COLUMNS.join(", "), conditions.join(" and "));
-        format!(
-            "select {columns} from events where {conditions} order by seq {order} limit {limit}"
-        )
+        format!("select {columns} from events where {conditions} order by {order} limit {limit}")
     }
 
-    /// The newest events up to `seq`, oldest first.
-    fn first(&self, seq: u64) -> String {
-        let back = if self.filters().is_empty() {
-            self.lines
-        } else {
-            LOOK_BACK_EVENTS
-        };
+    /// The newest events, oldest first. By when they came: the lake may have events of journals before this one, whose
+    /// sequences say nothing here.
+    fn first(&self, now: Timestamp) -> String {
+        let since = now.saturating_sub(LOOK_BACK).unwrap_or(now);
         let bounds = vec![
-            format!("seq > {}", seq.saturating_sub(back)),
-            format!("seq <= {seq}"),
+            "seq is not null".to_owned(),
+            format!("received_at >= '{since}'"),
         ];
-        format!(
-            "select * from ({}) order by seq",
-            self.sql(bounds, "desc", self.lines)
-        )
+        let newest = self.sql(bounds, "received_at desc, seq desc", self.lines);
+        format!("select * from ({newest}) order by received_at, seq")
     }
 
-    /// The events after `seq`.
-    fn following(&self, seq: u64) -> String {
-        self.sql(
-            vec![format!("seq > {seq}")],
-            "asc",
-            EVENTS_A_LOOK_MAX as u64,
-        )
+    /// The events after `seq` of the journal that the service, started then, writes.
+    fn following(&self, seq: u64, started_at: Timestamp) -> String {
+        let bounds = vec![
+            format!("seq > {seq}"),
+            format!("received_at >= '{started_at}'"),
+        ];
+        self.sql(bounds, "seq", EVENTS_A_LOOK_MAX as u64)
     }
 }
 
@@ -189,7 +192,7 @@ impl Args {
 struct RowWriter {
     format: Format,
     zone: TimeZone,
-    paint: Paint,
+    terminal: Terminal,
     begun: bool,
 }
 
@@ -221,21 +224,23 @@ impl RowWriter {
         let at = at
             .parse::<Timestamp>()
             .map_or_else(|_| at.to_owned(), |at| time_ms(at, &self.zone));
-        let id = number(row, "event_id").unwrap_or(0);
+        let id = number(row, "event_id").and_then(|id| u32::try_from(id).ok());
         let provider = text(row, "provider").unwrap_or("");
-        let what = u32::try_from(id).ok().and_then(|id| title(provider, id));
+        let what = id.and_then(|id| title(provider, id));
+        let id = id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let what = what.or_else(|| text(row, "message").and_then(|message| message.lines().next()));
         let what = what.or_else(|| text(row, "task_name")).unwrap_or(provider);
         let (computer, channel) = (
             text(row, "computer").unwrap_or(""),
             text(row, "channel").unwrap_or(""),
         );
+        let paint = self.terminal.paint();
         let mut line = format!(
             "{}  {}  {}  {id}  {}",
-            self.paint.dim(&at),
+            paint.dim(&at),
             escape(computer),
             escape(channel),
-            self.paint.bold(&escape(what))
+            paint.bold(&escape(what))
         );
         for (name, column) in DETAILS {
             let value = row
@@ -260,7 +265,7 @@ impl RowWriter {
             table.push(cells);
         }
         let mut csv = Vec::new();
-        table.write(&mut csv, Format::Csv, Paint::PLAIN)?;
+        table.write(&mut csv, Format::Csv, &self.terminal)?;
         let header = if self.begun {
             csv.iter()
                 .position(|byte| *byte == b'\n')
@@ -319,9 +324,13 @@ mod tests {
 
     #[test]
     fn filters_become_sql() {
-        let sql = args().following(7);
+        let at = "2026-11-21T08:00:00Z".parse().unwrap();
+        let sql = args().following(7, at);
         let (_, conditions) = sql.split_once(" where ").unwrap();
-        insta::assert_snapshot!(conditions, @"seq > 7 and channel in ('Security', 'it''s') and event_id in (4625) order by seq asc limit 5000");
+        insta::assert_snapshot!(conditions, @"seq > 7 and received_at >= '2026-11-21T08:00:00Z' and channel in ('Security', 'it''s') and event_id in (4625) order by seq limit 5000");
+        let sql = args().first(at);
+        let (_, conditions) = sql.split_once(" where ").unwrap();
+        insta::assert_snapshot!(conditions, @"seq is not null and received_at >= '2026-11-14T08:00:00Z' and channel in ('Security', 'it''s') and event_id in (4625) order by received_at desc, seq desc limit 10) order by received_at, seq");
     }
 
     #[test]
@@ -335,9 +344,22 @@ mod tests {
         let writer = RowWriter {
             format: Format::Table,
             zone: TimeZone::UTC,
-            paint: Paint::PLAIN,
+            terminal: Terminal {
+                stdout_is_terminal: true,
+                stdout_can_redraw: true,
+                stderr_is_terminal: true,
+                color: false,
+                stderr_color: false,
+                unicode: true,
+                width: 80,
+            },
             begun: false,
         };
         insta::assert_snapshot!(writer.line(&row), @r"2026-11-21T08:00:00.000Z  DC01\u{1b}[2J  Security  4625  logon failed  user=ada\nroot  type=3");
+        let row: Row = serde_json::from_value(serde_json::json!({
+            "time": "2026-11-21T08:00:00Z", "computer": "DC01", "channel": "System", "event_id": null
+        }))
+        .unwrap();
+        insta::assert_snapshot!(writer.line(&row), @"2026-11-21T08:00:00.000Z  DC01  System  -");
     }
 }

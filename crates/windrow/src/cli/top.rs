@@ -86,7 +86,7 @@ async fn busiest(asker: &mut Asker, before: &Status, now: &Status) -> anyhow::Re
         "select channel, provider, event_id, count(*) as events from events where seq > {after} and seq <= {to} \
          group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit {EVENTS_SHOWN}"
     );
-    asker.rows(&sql).await
+    Ok(asker.rows(&sql).await?.rows)
 }
 
 /// One look, as text.

@@ -13,6 +13,8 @@ use std::fmt::Write as _;
 
 pub use table::{Cell, Column, Table};
 pub use terminal::{Color, Paint, Terminal};
+use windrow_formats::text::is_hidden;
+pub use windrow_formats::text::visible as escape;
 
 /// `--output`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -83,35 +85,11 @@ pub enum SummaryFormat {
     Json,
 }
 
-/// `text` with every character escaped that could move the cursor, hide text or turn its direction: control
-/// characters (C0, DEL, C1), line and paragraph separators, bidirectional and invisible format characters. They
-/// appear as `\n`, `\t`, `\u{202e}`; a backslash stays as it is, since Windows paths are full of them.
-#[must_use]
-pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
-        return Cow::Borrowed(text);
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            c if is_unsafe(c) => {
-                // Writing to a String does not fail.
-                let _ = write!(escaped, "\\u{{{:x}}}", u32::from(c));
-            }
-            c => escaped.push(c),
-        }
-    }
-    Cow::Owned(escaped)
-}
-
-/// The same for a JSON text, by the escapes of JSON: it means what it meant. (serde_json escapes the ASCII control
+/// The same as [`escape`] for a JSON text, by the escapes of JSON: it means what it meant. (serde_json escapes the ASCII control
 /// characters; terminals obey others too.)
 #[must_use]
 pub fn escape_json(json: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| c != '\n' && is_unsafe(c);
+    let is_unsafe = |c: char| c != '\n' && is_hidden(c);
     if !json.chars().any(is_unsafe) {
         return Cow::Borrowed(json);
     }
@@ -127,13 +105,6 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(escaped)
-}
-
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A size for people, in decimal units, with two digits at least: `6.6 MB`, `35 MB`.

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use super::{Format, Paint, escape, escape_json};
+use windrow_formats::text::{CSV_END, push_csv};
+
+use super::{Format, Paint, Terminal, escape, escape_json};
 
 /// One value.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,12 +72,14 @@ impl Cell {
         }
     }
 
-    fn csv(&self) -> Cow<'_, str> {
+    fn push_csv(&self, line: &mut String, terminal: &Terminal) {
         match self {
-            Cell::Text(text) => Cow::Borrowed(text),
-            Cell::Float(number) => Cow::Owned(number.to_string()),
-            Cell::Bool(is) => Cow::Borrowed(if *is { "true" } else { "false" }),
-            Cell::None | Cell::Number(_) => self.shown(),
+            Cell::None => {}
+            Cell::Text(text) if terminal.stdout_is_terminal => push_csv(line, &escape(text)),
+            Cell::Text(text) => push_csv(line, text),
+            Cell::Float(number) => line.push_str(&number.to_string()),
+            Cell::Bool(is) => line.push_str(if *is { "true" } else { "false" }),
+            Cell::Number(_) => line.push_str(&self.shown()),
         }
     }
 
@@ -140,12 +144,17 @@ impl Table {
     ///
     /// # Errors
     /// What `out` says.
-    pub fn write(&self, out: &mut dyn Write, format: Format, paint: Paint) -> io::Result<()> {
+    pub fn write(
+        &self,
+        out: &mut dyn Write,
+        format: Format,
+        terminal: &Terminal,
+    ) -> io::Result<()> {
         match format {
-            Format::Table => self.write_table(out, paint),
+            Format::Table => self.write_table(out, terminal.paint()),
             Format::Json => self.write_json(out),
             Format::Ndjson => self.write_ndjson(out),
-            Format::Csv => self.write_csv(out),
+            Format::Csv => self.write_csv(out, terminal),
         }
     }
 
@@ -212,32 +221,23 @@ impl Table {
         Ok(())
     }
 
-    fn write_csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let header: Vec<Cow<'_, str>> = self
-            .columns
-            .iter()
-            .map(|column| column.name().into())
-            .collect();
-        write_csv_line(out, &header)?;
+    /// RFC 4180, as `windrow query` writes it.
+    fn write_csv(&self, out: &mut dyn Write, terminal: &Terminal) -> io::Result<()> {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name()).collect();
+        let mut line = names.join(",");
+        line.push_str(CSV_END);
+        out.write_all(line.as_bytes())?;
         for row in &self.rows {
-            let values: Vec<Cow<'_, str>> = row.iter().map(Cell::csv).collect();
-            write_csv_line(out, &values)?;
+            line.clear();
+            for (at, cell) in row.iter().enumerate() {
+                if at > 0 {
+                    line.push(',');
+                }
+                cell.push_csv(&mut line, terminal);
+            }
+            line.push_str(CSV_END);
+            out.write_all(line.as_bytes())?;
         }
         Ok(())
     }
-}
-
-/// One record (RFC 4180 section 2): quoted where a value holds a comma, a quote or a line break; CRLF at the end.
-fn write_csv_line(out: &mut dyn Write, values: &[Cow<'_, str>]) -> io::Result<()> {
-    for (at, value) in values.iter().enumerate() {
-        if at > 0 {
-            out.write_all(b",")?;
-        }
-        if value.contains([',', '"', '\n', '\r']) {
-            write!(out, "\"{}\"", value.replace('"', "\"\""))?;
-        } else {
-            out.write_all(value.as_bytes())?;
-        }
-    }
-    out.write_all(b"\r\n")
 }

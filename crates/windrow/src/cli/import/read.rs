@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::{Flags, Header, Kind};
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::identity::identity;
+use windrow_formats::text::hex;
 use windrow_lake::{RowBuilder, Rows};
 use windrow_pipeline::sources::evtx::{Chunk, EncodedBatch, EvtxFile, OpenError, SOURCE, batches};
 
@@ -195,10 +196,7 @@ impl Reader {
             return Ok(());
         }
         let digest = std::mem::take(&mut self.contents).finalize();
-        let name: String = digest[..16]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let name = hex(&digest[..16]);
         let group = Group {
             rows: self.rows.finish(),
             app_id: format!("windrow-import-{name}"),

@@ -9,17 +9,17 @@ use std::time::Duration;
 use clap::{Subcommand, ValueEnum};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use windrow_lake::{Buckets, Distribution, Period, QueryLimits};
+use windrow_lake::{Buckets, Distribution, Period, TimeSpan};
 
 use self::chart::{Chart, Count};
 use super::time::{Range, TimeArgs};
 use super::{Invocation, Out};
+use crate::asker::{Answer, Asker};
 use crate::config::Need;
 #[cfg(test)]
 use crate::config::units::Span;
 use crate::exit::Code;
-use crate::folder::{self, Folder};
-use crate::output::{Cell, Column, Format, Paint, RowsOutput, Table, time};
+use crate::output::{Cell, Column, Format, RowsOutput, Table, time};
 
 /// Answers to the usual questions
 #[derive(Debug, clap::Args)]
@@ -98,39 +98,42 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let config = invocation.loader.load(Need::Defaults)?;
     invocation.start_log();
     let answer = super::runtime()?.block_on(count(&config.data_dir, args, range))?;
-    let Some((bucket, buckets)) = answer else {
+    let (counted, mut code) = answer.told()?;
+    let Some((bucket, buckets)) = counted else {
         writeln!(std::io::stderr(), "there are no events in this time")?;
         return Ok(Code::Negative);
     };
     if buckets.truncated {
-        tracing::warn!(
-            "there is more than can be shown: choose a longer --bucket or a shorter time"
-        );
+        let said = "the report is incomplete: there is more than can be shown, so choose a longer --bucket or a shorter time";
+        writeln!(std::io::stderr(), "{said}")?;
+        code = Code::Partial;
     }
     match args.output.format(&invocation.terminal) {
         Format::Table => chart(args, bucket, buckets).write(out, &invocation.terminal)?,
-        format => table(args, &buckets).write(out, format, Paint::PLAIN)?,
+        format => table(args, &buckets).write(out, format, &invocation.terminal)?,
     }
-    Ok(Code::Ok)
+    Ok(code)
 }
 
-/// Counts events of the lake and the journal; none where there are none.
+/// Counts events; none where there are none.
 async fn count(
     data_dir: &Path,
     args: &DistributionArgs,
     range: Range,
-) -> anyhow::Result<Option<(Duration, Buckets)>> {
-    let Folder { lake, tail, .. } = Folder::open(&folder::open(data_dir)?).await?;
-    let period = Period {
-        from: range.from,
-        to: range.to,
+) -> anyhow::Result<Answer<Option<(Duration, Buckets)>>> {
+    let mut asker = Asker::open(data_dir).await?;
+    let span = TimeSpan {
+        period: Period {
+            from: range.from,
+            to: range.to,
+        },
     };
-    let limits = QueryLimits {
-        period,
-        ..QueryLimits::default()
-    };
-    let Some((first, last)) = lake.time_span(tail.clone(), limits).await? else {
-        return Ok(None);
+    let answer = asker.query(&span.sql(), span.limits()).await?;
+    let Some((first, last)) = span.read(answer.rows).await? else {
+        return Ok(Answer {
+            rows: None,
+            incomplete: answer.incomplete,
+        });
     };
     let bucket = args.bucket.unwrap_or_else(|| usual_bucket(first, last));
     let question = Distribution {
@@ -139,10 +142,11 @@ async fn count(
         to: range.to.unwrap_or(last.saturating_add(SECOND)?),
         by: args.by.into(),
     };
-    Ok(Some((
-        bucket,
-        lake.distribution(question, tail, limits).await?,
-    )))
+    let answer = asker.query(&question.sql(), question.limits()).await?;
+    Ok(Answer {
+        rows: Some((bucket, question.read(answer.rows).await?)),
+        incomplete: answer.incomplete,
+    })
 }
 
 /// Just beyond the last event.
