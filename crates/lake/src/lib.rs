@@ -27,6 +27,7 @@ pub use builder::{JournalEntry, RowBuilder, Unreadable};
 pub use distribution::{Bucket, Buckets, By, Distribution, TimeSpan};
 pub use error::{LakeError, QueryError};
 pub use lake::{Appended, Extent, Lake, Upkeep};
+pub use limits::SQL_BYTES;
 pub use output::{Format, Layout, QueryOutput, Written};
 pub use query::{Period, QueryLimits, Tail};
 pub use rows::Rows;

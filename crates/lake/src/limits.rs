@@ -36,7 +36,7 @@ pub(crate) const LOG_RETENTION_DAYS: u32 = 1;
 pub(crate) const STATISTIC_CHARS: usize = 64;
 
 /// Bytes of a query's text.
-pub(crate) const SQL_BYTES: usize = 64 << 10;
+pub const SQL_BYTES: usize = 64 << 10;
 
 /// Bytes of one frame of a query's answer on the local socket.
 pub(crate) const FRAME_BYTES: usize = 256 << 20;

@@ -116,6 +116,8 @@ pub struct Sink {
     pub truncated: u64,
     /// The last thing that went wrong.
     pub last_error: Option<String>,
+    /// Weak settings, and what the receiver does not do that they need.
+    pub warnings: Vec<String>,
 }
 
 /// The lake.

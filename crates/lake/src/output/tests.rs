@@ -80,7 +80,7 @@ async fn a_table_is_as_wide_as_the_terminal() {
     let rows = table("select * from events where seq = 2", 60).await;
     insta::assert_snapshot!(rows, @r#"
         ── row 1 ──
-        event_key               b0876d44bd06a832839646dc420891cb
+        event_key               1b61610ebd4a71e756d98b35b11a18cd
         date                    2025-11-05
         time                    2025-11-05T01:00:01+01:00
         received_at             2025-11-05T13:00:00.25+01:00

@@ -341,6 +341,9 @@ fn write_sink(
     if let Some(error) = &sink.last_error {
         writeln!(out, "  last error: {}", escape(error))?;
     }
+    for warning in &sink.warnings {
+        writeln!(out, "  warning: {}", escape(warning))?;
+    }
     Ok(())
 }
 
@@ -403,7 +406,7 @@ mod tests {
                      "last_heartbeat": null, "last_event": "2026-11-21T11:11:00Z", "events": 1_234_000}]}},
             "sinks": {"syslog.siem": {"state": "waiting", "destination": "tls://siem:6514", "connected_since": null,
                 "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_100, "resent": 100, "truncated": 7,
-                "last_error": "connection refused"}},
+                "last_error": "connection refused", "warnings": ["nothing marks the end of a message in the stream"]}},
             "lake": {"position": 1_234_000, "tail_events": 567, "visible_seq": 1_234_500, "events": 1_234_000, "commits": 42,
                 "degraded": "events cannot be written to the lake: no space"}
         }))
@@ -427,6 +430,7 @@ mod tests {
         sink syslog.siem  tls://siem:6514  waiting
           1 200 100 sent, 100 of them again, 34 567 wait, 100 on the way, 7 cut to the size allowed
           last error: connection refused
+          warning: nothing marks the end of a message in the stream
         ");
     }
 }

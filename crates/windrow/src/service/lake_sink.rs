@@ -26,10 +26,8 @@ use futures::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use windrow_formats::batch::{Batch, Kind};
-use windrow_formats::event::{self, Event, Index};
-use windrow_formats::identity::identity;
-use windrow_lake::{RowBuilder, Rows};
+use windrow_formats::event::Index;
+use windrow_lake::{JournalEntry, RowBuilder, Rows};
 use windrow_pipeline::journal::{Cursor, Frame, ReadError};
 
 use super::Chain;
@@ -201,39 +199,21 @@ impl<S: Store> LakeSink<S> {
     /// Events of a frame into the row builder.
     fn take(&self, frame: &Frame, hand: &mut InHand, index: &mut Index) {
         for entry in &frame.entries {
-            let mut seq = entry.first_seq;
             let last = entry.first_seq + u64::from(entry.events) - 1;
-            match Batch::decode(&entry.body) {
-                // Who imports a file puts it into the lake itself: these are for the other sinks.
-                Ok(batch) if batch.header.kind == Kind::Evtx => {}
-                Ok(batch) => {
-                    for record in batch.records() {
-                        let Ok(record) = record else {
-                            self.metrics.unreadable.inc();
-                            break;
-                        };
-                        if record.read_index(index).is_err() {
-                            // The text is what counts; an index that does not fit it is made anew.
-                            let _ = event::parse(record.text, index);
-                        }
-                        if seq > hand.read_to {
-                            let event = Event::new(record.text, index);
-                            let identity = identity(&batch.header.source, event);
-                            hand.builder.push(
-                                Some(seq),
-                                &batch.header,
-                                record.flags,
-                                event,
-                                identity,
-                            );
-                        }
-                        seq += 1;
-                    }
-                }
-                Err(error) => {
-                    self.metrics.unreadable.inc_by(u64::from(entry.events));
-                    tracing::error!(first_seq = entry.first_seq, last_seq = last, %error, "journal entry is not a batch; skipped");
-                }
+            let entry = JournalEntry {
+                first_seq: entry.first_seq,
+                events: entry.events,
+                body: &entry.body,
+            };
+            if let Err(lost) = hand.builder.push_entry(&entry, hand.read_to, index) {
+                let events = (lost.last + 1).saturating_sub(lost.first);
+                self.metrics.unreadable.inc_by(events);
+                tracing::error!(
+                    first_seq = lost.first,
+                    last_seq = lost.last,
+                    error = %Chain(&lost),
+                    "events of the journal cannot be read and are not in the lake"
+                );
             }
             hand.read_to = hand.read_to.max(last);
         }

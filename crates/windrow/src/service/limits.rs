@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-/// Bytes of a query's text.
-pub(super) const QUERY_BYTES_MAX: usize = 1 << 20;
 /// Queries that run at the same time; others wait.
 pub(super) const QUERIES_AT_ONCE: usize = 4;
 /// How long a query waits for its turn.

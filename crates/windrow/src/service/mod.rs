@@ -15,6 +15,7 @@ mod sinks;
 mod socket;
 mod sources;
 mod start;
+mod upkeep;
 mod watch;
 mod web;
 mod workers;

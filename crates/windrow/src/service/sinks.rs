@@ -212,6 +212,7 @@ fn describe(status: &Status, durable: Seq) -> status::Sink {
             .last_error
             .as_ref()
             .map(|failure| failure.text.clone()),
+        warnings: status.warnings.iter().map(ToString::to_string).collect(),
     }
 }
 

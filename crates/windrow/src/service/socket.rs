@@ -18,12 +18,11 @@ use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
 use tokio::net::UnixListener;
-use windrow_lake::{QueryError, QueryLimits};
+use windrow_lake::{QueryError, QueryLimits, SQL_BYTES};
 use windrow_pipeline::journal::AppendError;
 use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, answer};
-use super::limits::QUERY_BYTES_MAX;
 use super::{Chain, ForwardError, Service};
 
 /// The media type of an Arrow IPC stream.
@@ -80,14 +79,12 @@ fn status(service: &Service) -> Response<Body> {
 
 async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> {
     let limits = limits(request.uri().query().unwrap_or(""));
-    let body = Limited::new(request.into_body(), QUERY_BYTES_MAX)
-        .collect()
-        .await;
+    let body = Limited::new(request.into_body(), SQL_BYTES).collect().await;
     let Ok(body) = body.map(http_body_util::Collected::to_bytes) else {
         return answer(
             StatusCode::PAYLOAD_TOO_LARGE,
             TEXT,
-            format!("a query has at most {QUERY_BYTES_MAX} bytes\n"),
+            format!("a query has at most {SQL_BYTES} bytes\n"),
         );
     };
     let Ok(sql) = str::from_utf8(&body) else {

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::Lake;
-use windrow_pipeline::journal::{Journal, JournalOptions, Start, WhenFull};
+use windrow_pipeline::journal::{Journal, JournalOptions, Seq, Start, WhenFull};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
 use super::lake_sink::{Condition, Flush, LakeSink, Tail};
@@ -20,8 +20,8 @@ use super::sinks::Sinks;
 use super::sources::Sources;
 use super::workers::Workers;
 use super::{
-    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, socket, watch,
-    web,
+    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, socket,
+    upkeep, watch, web,
 };
 use crate::config::checked;
 use crate::datadir::DataDir;
@@ -162,7 +162,10 @@ async fn start_lake(
         metrics: metrics.clone(),
         tasks: Tasks::default(),
     };
+    begins_after(&room, *journal.durable().borrow()).await?;
     let cursor = journal.cursor(LAKE_CURSOR, Start::Oldest)?;
+    let upkeep = upkeep::run(lake.clone(), room.tasks.token.clone());
+    room.tasks.tracker.spawn_on(upkeep, room.workers.handle());
     let sink = LakeSink {
         store: lake,
         app_id: room.app_id.clone(),
@@ -178,6 +181,19 @@ async fn start_lake(
     let token = room.tasks.token.clone();
     room.tasks.tracker.spawn(sink.run(cursor, token));
     Ok(room)
+}
+
+/// New events must get sequences that the lake has not seen: it would take them for events that it has.
+async fn begins_after(room: &LakeRoom, durable: Seq) -> anyhow::Result<()> {
+    let position = room.lake.position(&room.app_id).await.context("lake")?;
+    let position = position.and_then(|position| Seq::try_from(position).ok());
+    let position = position.unwrap_or(0);
+    anyhow::ensure!(
+        position <= durable,
+        "the lake has this journal's events up to {position}, and the journal ends at {durable}: it is older than the \
+         lake, as if put back from a copy. Put back both as they were at one time, or move journal/ away: a new one begins"
+    );
+    Ok(())
 }
 
 /// A lake that is switched off must not hold the journal back for ever: its place is given up, on record.

@@ -77,6 +77,42 @@ fn one_flipped_byte_costs_its_frame_alone() {
     assert_eq!(kept.count(), 1, "a copy of the damaged bytes");
 }
 
+#[test]
+fn a_journal_older_than_the_lake_is_refused() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    let journal = scratch.join("data/journal");
+    let copy = scratch.join("copy");
+    service.start();
+    fleet(&service, "before", "1").finish();
+    service.terminate().expect(0);
+    copy_folder(&journal, &copy);
+    service.start();
+    fleet(&service, "after", "2").finish();
+    service.terminate().expect(0);
+
+    std::fs::remove_dir_all(&journal).unwrap();
+    copy_folder(&copy, &journal);
+    let refused = run(&scratch, &service.arguments("run")).expect(1).stderr;
+    assert!(refused.contains("it is older than the lake"), "{refused}");
+    // The cure that is named.
+    std::fs::rename(&journal, scratch.join("away")).unwrap();
+    service.start();
+    let anew = fleet(&service, "anew", "3").finish();
+    wait_until("every record in the lake", || {
+        anew.missing(&service.lake()).is_empty()
+    });
+    service.terminate().expect(0);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .args([from, to])
+        .status();
+    assert!(copied.unwrap().success());
+}
+
 /// Five machines that differ with the seed, 60 events of each.
 fn fleet(service: &Service<'_>, name: &str, seed: &str) -> Fleet {
     service.fleet(

@@ -1,0 +1,44 @@
+//! Keeps the lake's files few while the service runs.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use windrow_lake::Lake;
+
+use super::Chain;
+
+/// From the start to the first time, so that a service that is restarted often gets to it too.
+const FIRST: Duration = Duration::from_secs(600);
+/// From one time to the next.
+const EVERY: Duration = Duration::from_secs(6 * 3_600);
+
+/// Runs until `shutdown`. What it was doing then is done again the next time.
+pub(super) async fn run(lake: Lake, shutdown: CancellationToken) {
+    let mut pause = FIRST;
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+        pause = EVERY;
+        let done = tokio::select! {
+            () = shutdown.cancelled() => return,
+            done = lake.keep_up(Timestamp::now()) => done,
+        };
+        match done {
+            Ok(done) if done.merged + done.removed > 0 => {
+                tracing::info!(
+                    days = done.days,
+                    merged = done.merged,
+                    removed = done.removed,
+                    "the lake's files were merged"
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "cannot merge the lake's files; it is tried again");
+            }
+        }
+    }
+}
