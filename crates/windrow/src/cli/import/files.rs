@@ -38,7 +38,7 @@ pub(super) struct Files {
 pub(super) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
     let mut files = Files::default();
     for path in paths {
-        let found = std::fs::metadata(path).map_err(|error| not_there(path, &error))?;
+        let found = fs_err::metadata(path).map_err(|error| not_there(path, &error))?;
         if found.is_dir() {
             files.walk(path);
         } else if found.is_file() {
@@ -61,10 +61,9 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
 }
 
 fn not_there(path: &Path, error: &std::io::Error) -> UsageError {
-    let path = path.display();
     UsageError(match error.kind() {
-        std::io::ErrorKind::NotFound => format!("there is no file or folder {path}"),
-        _ => format!("cannot look at {path}: {error}"),
+        std::io::ErrorKind::NotFound => format!("there is no file or folder {}", path.display()),
+        _ => error.to_string(),
     })
 }
 
