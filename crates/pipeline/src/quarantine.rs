@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fs_err as fs;
 use serde::Serialize;
 
+use crate::journal::Seq;
 use crate::limits::{QUARANTINE_ENTRY_BYTES_MAX, QUARANTINE_INDEX_LINES_MAX};
 
 const INDEX: &str = "index.ndjson";
@@ -46,7 +47,7 @@ impl Default for QuarantineLimits {
 /// What is known about something that is put aside.
 #[derive(Debug, Clone, Copy)]
 pub struct Finding<'a> {
-    /// What took it in: `wef`.
+    /// What could not deal with it: `wef`, `syslog`.
     pub room: &'a str,
     /// Why it was not understood.
     pub reason: &'a str,
@@ -56,6 +57,8 @@ pub struct Finding<'a> {
     pub address: Option<IpAddr>,
     /// When it came.
     pub received_at: jiff::Timestamp,
+    /// Its sequence in the journal, and how many events from there on.
+    pub events: Option<(Seq, u64)>,
 }
 
 /// A line of the index.
@@ -69,6 +72,10 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<IpAddr>,
     received_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seq: Option<Seq>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<u64>,
     /// Bytes that came; the file holds the first of them when it is shorter.
     bytes: usize,
     sha256: String,
@@ -194,6 +201,8 @@ impl Inner {
             source: finding.source,
             address: finding.address,
             received_at: finding.received_at.to_string(),
+            first_seq: finding.events.map(|(seq, _)| seq),
+            events: finding.events.map(|(_, events)| events),
             bytes: content.len(),
             sha256,
         })?;

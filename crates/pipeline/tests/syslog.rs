@@ -14,6 +14,7 @@ use support::rsyslog::{Driver, Rsyslog};
 use support::{PATIENCE, Sink, Store, assert_all, destination, entry};
 use windrow_formats::syslog::{Framing, Prefix};
 use windrow_pipeline::journal::Entry;
+use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sinks::syslog::{
     Confirmation, Destination, State, Status, Transport, Warning,
 };
@@ -446,9 +447,20 @@ async fn poison_is_left_out_and_recorded_and_stops_nothing() {
     cut.body.truncate(cut.body.len() - 100);
     store.journal.append(cut).await.unwrap();
     store.append(30..=39).await;
-    let mut sink = Sink::start(&store, destination(receiver.port(), Transport::Tcp));
+    let folder = tempfile::tempdir().unwrap();
+    let mut destination = destination(receiver.port(), Transport::Tcp);
+    let quarantine = Quarantine::open(folder.path(), QuarantineLimits::default()).unwrap();
+    destination.quarantine = Some(quarantine.clone());
+    let mut sink = Sink::start(&store, destination);
     let status = sink.confirmed(26).await;
     sink.stop().await;
+    assert_eq!(quarantine.files(), 2);
+    let index = std::fs::read_to_string(folder.path().join("index.ndjson")).unwrap();
+    assert!(
+        index.contains(r#""first_seq":11,"events":3"#)
+            && index.contains(r#""first_seq":16,"events":1"#),
+        "{index}"
+    );
     let wanted: Vec<u64> = (1..=10).chain(20..=21).chain(30..=39).collect();
     assert_eq!(received.ids(), wanted);
     assert_eq!(status.skipped, 4);

@@ -7,6 +7,7 @@ fn finding(reason: &str) -> Finding<'_> {
         source: Some("ws1\n\"quoted\""),
         address: Some([192, 0, 2, 1].into()),
         received_at: "2026-01-02T03:04:05Z".parse().unwrap(),
+        events: None,
     }
 }
 
@@ -108,4 +109,17 @@ fn only_the_owner_can_look() {
     for name in names(&inside) {
         assert_eq!(mode(&inside.join(name)), 0o600);
     }
+}
+
+#[test]
+fn an_event_is_named_by_its_sequence() {
+    let folder = tempfile::tempdir().unwrap();
+    let quarantine = Quarantine::open(folder.path(), QuarantineLimits::default()).unwrap();
+    let finding = Finding {
+        events: Some((41, 3)),
+        ..finding("too long")
+    };
+    quarantine.keep(&finding, b"<Event/>").unwrap();
+    let index = fs::read_to_string(folder.path().join(INDEX)).unwrap();
+    assert!(index.contains(r#""first_seq":41,"events":3"#), "{index}");
 }

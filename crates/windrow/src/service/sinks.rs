@@ -1,6 +1,7 @@
 //! The sinks that run, by name: started, watched, changed and stopped.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_formats::{cef, syslog as format};
 use windrow_pipeline::journal::{Journal, Seq, Start};
+use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sinks::syslog::{self, Destination, State, Status, SyslogMetrics, Transport};
 use windrow_pipeline::tls;
 
@@ -28,6 +30,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// All sinks but the lake.
 pub(crate) struct Sinks {
+    /// Where events are kept that a sink can never deliver.
+    quarantine: PathBuf,
     metrics: SyslogMetrics,
     running: Mutex<BTreeMap<String, Running>>,
 }
@@ -55,8 +59,9 @@ pub(crate) type Prepared = BTreeMap<String, Destination>;
 
 impl Sinks {
     /// None yet.
-    pub(crate) fn new(metrics: SyslogMetrics) -> Sinks {
+    pub(crate) fn new(metrics: SyslogMetrics, quarantine: PathBuf) -> Sinks {
         Sinks {
+            quarantine,
             metrics,
             running: Mutex::default(),
         }
@@ -87,8 +92,19 @@ impl Sinks {
         let wanted = config.sink.syslog.iter();
         wanted
             .filter(|(name, sink)| differs(name, sink))
-            .map(|(name, sink)| Ok((name.clone(), destination(name, sink)?)))
+            .map(|(name, sink)| Ok((name.clone(), self.destination(name, sink)?)))
             .collect()
+    }
+
+    fn destination(&self, name: &str, sink: &SyslogSink) -> anyhow::Result<Destination> {
+        let folder = self.quarantine.join(format!("syslog-{name}"));
+        let quarantine = Quarantine::open(&folder, QuarantineLimits::default())
+            .with_context(|| format!("cannot use {}", folder.display()))
+            .with_context(|| format!("sink.syslog.{name}"))?;
+        Ok(Destination {
+            quarantine: Some(quarantine),
+            ..destination(name, sink)?
+        })
     }
 
     /// Starts, stops and restarts what differs from what runs.

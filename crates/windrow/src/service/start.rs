@@ -56,7 +56,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     };
     let syslog_metrics = SyslogMetrics::default();
     syslog_metrics.register(&mut registry);
-    let sinks = Sinks::new(syslog_metrics);
+    let sinks = Sinks::new(syslog_metrics, data_dir.quarantine());
     let sources = Sources::new(&data_dir, &mut registry);
     let started = async {
         sinks.start(&config, &journal, &recorder).await?;

@@ -22,7 +22,7 @@ use super::connection::resolve;
 use super::error::LinkError;
 use super::limits::{CONFIRM_INTERVAL, DATAGRAM_SETTLE};
 use super::outbox::Outbox;
-use super::sender::{Ended, Sender, format};
+use super::sender::{Ended, Poison, Sender, format};
 use super::walk::{Item, Walk};
 use super::window::Window;
 use crate::journal::{Frame, Seq};
@@ -182,12 +182,8 @@ async fn forward(
                 header,
                 record,
             } => send(sender, link, seq, header, &record).await?,
-            Item::Unreadable {
-                seq,
-                events,
-                reason,
-            } => {
-                sender.skip(seq, events, reason, &mut link.outbox);
+            Item::Unreadable(poison) => {
+                sender.skip(poison, &mut link.outbox).await;
                 account(sender, link);
             }
         }
@@ -209,11 +205,10 @@ async fn send(
 ) -> Result<(), Ended> {
     link.pace().await;
     loop {
-        let outbox = &mut link.outbox;
-        sender
-            .packer
-            .pack(seq, header, record, outbox, &sender.reporter);
-        if link.outbox.bytes.is_empty() {
+        let packed = sender.packer.pack(seq, header, record, &mut link.outbox);
+        if let Err(error) = packed {
+            let poison = Poison::event(seq, &error, header, record);
+            sender.skip(poison, &mut link.outbox).await;
             break;
         }
         match link.socket.send(&link.outbox.bytes).await {
@@ -222,9 +217,9 @@ async fn send(
                 link.outbox.clear();
             }
             Err(error) if is_too_large(&error) => {
-                sender.reporter.skipped(seq, 1, error.to_string());
+                let poison = Poison::event(seq, &error, header, record);
                 link.outbox.clear();
-                link.outbox.seq = Some(seq);
+                sender.skip(poison, &mut link.outbox).await;
                 break;
             }
             Err(error) => return Err(Ended::Failed(LinkError::Broken(error))),

@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 use windrow_formats::syslog::{Framing, Prefix, Settings};
 
 use super::limits::Limits;
+use crate::quarantine::Quarantine;
 
 /// Default port of syslog over UDP (RFC 5426 3.3).
 pub const UDP_PORT: u16 = 514;
@@ -32,6 +33,8 @@ pub struct Destination {
     pub confirmation: Confirmation,
     /// How long and how much it may take.
     pub limits: Limits,
+    /// Where events are kept that it can never get.
+    pub quarantine: Option<Quarantine>,
 }
 
 /// How bytes get to the receiver.
@@ -99,6 +102,7 @@ impl Destination {
             format,
             confirmation,
             limits: Limits::default(),
+            quarantine: None,
         }
     }
 

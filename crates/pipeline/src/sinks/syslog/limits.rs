@@ -53,6 +53,10 @@ pub struct Limits {
     pub backoff_max: Duration,
     /// Bytes collected before a write, when more events are waiting.
     pub batch_bytes: usize,
+    /// The same on a connection that has taken four times as much: a larger write costs less, but an
+    /// event is confirmed with the whole of its write, and a connection that keeps breaking must
+    /// confirm something.
+    pub batch_bytes_max: usize,
     /// Most bytes written and not yet confirmed before the connection is turned over
     /// ([`super::Confirmation::ReadConfirmed`]).
     pub window_bytes: u64,
@@ -81,6 +85,7 @@ impl Default for Limits {
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(60),
             batch_bytes: 64 * 1024,
+            batch_bytes_max: 256 * 1024,
             window_bytes: 32 * 1024 * 1024,
             receive_buffer_bytes: 64 * 1024 * 1024,
             window_time: Duration::from_secs(60),

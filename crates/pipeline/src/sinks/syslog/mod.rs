@@ -4,8 +4,8 @@
 //! Syslog has no acknowledgement, so this sink makes the most of what the transport says: see
 //! [`Confirmation`]. Invariants: the cursor moves only over confirmed events, so a receiver
 //! that breaks off gets everything unconfirmed again (at least once); each event is one
-//! frame; an event that cannot be encoded is counted, recorded and left out, and stops
-//! nothing; whatever fails is tried again with growing waits until the sink is told to stop.
+//! frame; an event that cannot be encoded is counted, recorded, put into the quarantine and left
+//! out, and stops nothing; whatever fails is tried again with growing waits until the sink is told to stop.
 
 mod backoff;
 mod connection;

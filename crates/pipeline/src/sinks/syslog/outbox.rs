@@ -1,10 +1,10 @@
 //! Frames collected for the next write, and what is in them.
 
 use windrow_formats::batch::{Header, Record};
+use windrow_formats::cef;
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::syslog::{Encoder, Outcome};
 
-use super::status::Reporter;
 use crate::journal::Seq;
 
 /// Frames that are encoded and not written yet.
@@ -64,29 +64,25 @@ impl Packer {
         self.highest_sent = self.highest_sent.max(seq);
     }
 
-    /// Adds `record` to `outbox`. One that cannot be encoded is reported and left out: a
-    /// single poisonous event must not stop the stream.
+    /// Adds `record` to `outbox`. One that cannot be encoded is left out, for the caller to
+    /// put aside: a single poisonous event must not stop the stream.
     pub(super) fn pack(
         &mut self,
         seq: Seq,
         header: &Header,
         record: &Record<'_>,
         outbox: &mut Outbox,
-        reporter: &Reporter,
-    ) {
+    ) -> Result<(), cef::TooLong> {
         outbox.seq = Some(seq);
         if record.read_index(&mut self.index).is_err() {
             // The text is what counts; where its values lie can be found again.
             let _ = event::parse(record.text, &mut self.index);
         }
         let event = Event::new(record.text, &self.index);
-        match self.encoder.encode(event, header, &mut outbox.bytes) {
-            Ok(outcome) => {
-                outbox.events += 1;
-                outbox.resent += u64::from(seq <= self.highest_sent);
-                outbox.truncated += u64::from(outcome != Outcome::Whole);
-            }
-            Err(error) => reporter.skipped(seq, 1, error.to_string()),
-        }
+        let outcome = self.encoder.encode(event, header, &mut outbox.bytes)?;
+        outbox.events += 1;
+        outbox.resent += u64::from(seq <= self.highest_sent);
+        outbox.truncated += u64::from(outcome != Outcome::Whole);
+        Ok(())
     }
 }

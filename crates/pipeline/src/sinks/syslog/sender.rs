@@ -1,6 +1,8 @@
 //! What all transports have in common: the cursor, the packer, and what counts as confirmed.
 
+use jiff::Timestamp;
 use tokio::time::Instant;
+use windrow_formats::batch::{Header, Record};
 use windrow_formats::syslog::{Encoder, Framing, Settings};
 
 use super::destination::{Confirmation, Destination, Transport};
@@ -9,6 +11,8 @@ use super::outbox::{Outbox, Packer};
 use super::status::Reporter;
 use super::window::Window;
 use crate::journal::{Cursor, Seq};
+use crate::limits::QUARANTINE_ENTRY_BYTES_MAX;
+use crate::quarantine::Finding;
 
 /// Why a connection was ended.
 #[derive(Debug)]
@@ -37,6 +41,21 @@ pub(super) struct Sender {
     pub(super) confirmed: u64,
 }
 
+/// Events that a destination can never get.
+#[derive(Debug)]
+pub(super) struct Poison<'a> {
+    /// The first of them.
+    pub(super) seq: Seq,
+    /// How many.
+    pub(super) events: u64,
+    /// Why.
+    pub(super) reason: String,
+    /// What they came with, if that much can be read.
+    pub(super) header: Option<Header>,
+    /// The event's text, or the batch as it lies in the journal.
+    pub(super) content: &'a [u8],
+}
+
 impl Sender {
     pub(super) fn new(destination: Destination, cursor: Cursor, reporter: Reporter) -> Sender {
         let encoder = Encoder::new(format(&destination));
@@ -58,10 +77,53 @@ impl Sender {
         }
     }
 
-    /// Passes over `events` events from `seq` on that do not decode.
-    pub(super) fn skip(&self, seq: Seq, events: u64, reason: String, outbox: &mut Outbox) {
+    /// Passes over events that this destination can never get: they are counted, named and kept for a look, and
+    /// the cursor goes on. One that was passed over before, on a connection that broke, is not counted again.
+    pub(super) async fn skip(&mut self, poison: Poison<'_>, outbox: &mut Outbox) {
+        let (seq, events) = (poison.seq, poison.events);
         outbox.seq = Some(seq + events - 1);
-        self.reporter.skipped(seq, events, reason);
+        let is_new = self.reporter.skipped(seq, events, poison.reason.clone());
+        let Some(quarantine) = self.destination.quarantine.clone().filter(|_| is_new) else {
+            return;
+        };
+        let content =
+            poison.content[..poison.content.len().min(QUARANTINE_ENTRY_BYTES_MAX)].to_vec();
+        let (header, reason) = (poison.header, poison.reason);
+        let kept = tokio::task::spawn_blocking(move || {
+            let header = header.as_ref();
+            let finding = Finding {
+                room: "syslog",
+                reason: &reason,
+                source: header.map(|header| header.source.as_str()),
+                address: header.and_then(|header| header.address),
+                received_at: header.map_or_else(Timestamp::now, |header| header.received_at),
+                events: Some((seq, events)),
+            };
+            quarantine.keep(&finding, &content)
+        });
+        match kept.await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "cannot write to the quarantine"),
+            Err(error) => tracing::warn!(%error, "cannot write to the quarantine"),
+        }
+    }
+}
+
+impl<'a> Poison<'a> {
+    /// One event that cannot be sent.
+    pub(super) fn event(
+        seq: Seq,
+        error: &impl ToString,
+        header: &Header,
+        record: &Record<'a>,
+    ) -> Poison<'a> {
+        Poison {
+            seq,
+            events: 1,
+            reason: error.to_string(),
+            header: Some(header.clone()),
+            content: record.text.as_bytes(),
+        }
     }
 }
 

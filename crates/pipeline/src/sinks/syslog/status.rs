@@ -230,13 +230,13 @@ impl Reporter {
     }
 
     /// `events` events from `seq` on cannot be encoded and are left out. What is read again after
-    /// a broken connection was counted before.
-    pub(super) fn skipped(&self, seq: Seq, events: u64, reason: String) {
+    /// a broken connection was counted before: whether there is anything new among them.
+    pub(super) fn skipped(&self, seq: Seq, events: u64, reason: String) -> bool {
         let end = seq.saturating_add(events);
         let seq = seq.max(self.status.borrow().skipped_seq.saturating_add(1));
         let events = end.saturating_sub(seq);
         if events == 0 {
-            return;
+            return false;
         }
         self.counters.skipped_events.inc_by(events);
         tracing::error!(sink = self.name, seq, events, reason, "events left out");
@@ -252,6 +252,7 @@ impl Reporter {
                 reason,
             });
         });
+        true
     }
 
     /// The way to the receiver takes no larger messages than this.

@@ -19,7 +19,7 @@ use super::limits::{
     ASK_WAIT_MAX, CONFIRM_INTERVAL, FIN_WAIT, Limits, UNPROVEN_MAX, WINDOW_FACTOR,
 };
 use super::outbox::{Outbox, Packer};
-use super::sender::{Ended, Sender, confirmation};
+use super::sender::{Ended, Poison, Sender, confirmation};
 use super::status::Reporter;
 use super::walk::{Item, Walk};
 use super::window::Window;
@@ -33,6 +33,15 @@ struct Link {
     outbox: Outbox,
     confirmation: Confirmation,
     proof: Proof,
+}
+
+impl Link {
+    /// Bytes that the next write is to have.
+    fn batch_bytes(&self, limits: &Limits) -> usize {
+        let taken = usize::try_from(self.connection.written()).unwrap_or(usize::MAX);
+        let most = limits.batch_bytes_max.max(limits.batch_bytes);
+        (taken / 4).clamp(limits.batch_bytes, most)
+    }
 }
 
 /// How it is found out what the receiver's program has read.
@@ -238,16 +247,15 @@ async fn forward(
                 seq,
                 header,
                 record,
-            } => sender
-                .packer
-                .pack(seq, header, &record, outbox, &sender.reporter),
-            Item::Unreadable {
-                seq,
-                events,
-                reason,
-            } => sender.skip(seq, events, reason, outbox),
+            } => {
+                if let Err(error) = sender.packer.pack(seq, header, &record, outbox) {
+                    let poison = Poison::event(seq, &error, header, &record);
+                    sender.skip(poison, outbox).await;
+                }
+            }
+            Item::Unreadable(poison) => sender.skip(poison, outbox).await,
         }
-        if link.outbox.bytes.len() >= sender.destination.limits.batch_bytes {
+        if link.outbox.bytes.len() >= link.batch_bytes(&sender.destination.limits) {
             flush(sender, link, shutdown).await?;
         }
     }

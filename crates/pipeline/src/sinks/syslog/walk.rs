@@ -1,9 +1,11 @@
 //! The events of a journal frame, one after the other, and what in it cannot be read.
 
+use std::ops::Range;
 use std::slice;
 
 use windrow_formats::batch::{Batch, Header, Record, Records};
 
+use super::sender::Poison;
 use crate::journal::{Frame, FrameEntry, Seq};
 
 /// What comes next in a frame.
@@ -16,11 +18,7 @@ pub(super) enum Item<'w> {
         record: Record<'w>,
     },
     /// So many events from there on cannot be read.
-    Unreadable {
-        seq: Seq,
-        events: u64,
-        reason: String,
-    },
+    Unreadable(Poison<'w>),
 }
 
 /// A walk over what a frame has after an event that was the last one done.
@@ -33,6 +31,7 @@ pub(super) struct Walk<'f> {
 /// The batch it is in.
 struct Open<'f> {
     header: Header,
+    body: &'f [u8],
     records: Records<'f>,
     /// Of the next record.
     seq: Seq,
@@ -57,6 +56,7 @@ impl<'f> Walk<'f> {
                 match Batch::decode(&entry.body) {
                     Ok(batch) => {
                         self.batch = Some(Open {
+                            body: &entry.body,
                             records: batch.records(),
                             header: batch.header,
                             seq,
@@ -64,7 +64,8 @@ impl<'f> Walk<'f> {
                         });
                     }
                     Err(error) => {
-                        if let Some(item) = unreadable(self.done, seq, end, &error) {
+                        let rest = seq.max(self.done + 1)..end;
+                        if let Some(item) = unreadable(rest, &error, None, &entry.body) {
                             return Some(item);
                         }
                     }
@@ -77,8 +78,9 @@ impl<'f> Walk<'f> {
                 Some(Ok(record)) if seq > self.done => break (seq, record),
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
-                    self.batch = None;
-                    if let Some(item) = unreadable(self.done, seq, end, &error) {
+                    let rest = seq.max(self.done + 1)..end;
+                    let open = self.batch.take()?;
+                    if let Some(item) = unreadable(rest, &error, Some(open.header), open.body) {
                         return Some(item);
                     }
                 }
@@ -94,17 +96,20 @@ impl<'f> Walk<'f> {
     }
 }
 
-/// What of `seq..end` is not done yet.
-fn unreadable(
-    done: Seq,
-    seq: Seq,
-    end: Seq,
+/// The rest of a batch, unless nothing is left of it.
+fn unreadable<'f>(
+    rest: Range<Seq>,
     error: &impl std::error::Error,
-) -> Option<Item<'static>> {
-    let seq = seq.max(done + 1);
-    (seq < end).then(|| Item::Unreadable {
-        seq,
-        events: end - seq,
-        reason: error.to_string(),
+    header: Option<Header>,
+    body: &'f [u8],
+) -> Option<Item<'f>> {
+    (!rest.is_empty()).then(|| {
+        Item::Unreadable(Poison {
+            seq: rest.start,
+            events: rest.end - rest.start,
+            reason: error.to_string(),
+            header,
+            content: body,
+        })
     })
 }

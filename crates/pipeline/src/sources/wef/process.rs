@@ -387,6 +387,7 @@ async fn put_aside(shared: &Arc<Shared>, arrived: Arrived, unreadable: Unreadabl
             source: Some(&arrived.peer.name),
             address: Some(arrived.peer.address),
             received_at: arrived.received_at,
+            events: None,
         };
         quarantine.keep(&finding, &arrived.body)
     });
