@@ -125,7 +125,7 @@ fn open_journal(config: &checked::Config, data_dir: &DataDir) -> anyhow::Result<
     if recovery.torn_bytes > 0 {
         tracing::info!(
             bytes = recovery.torn_bytes,
-            "an unfinished write was cut from the journal; nothing in it was acknowledged"
+            "an unfinished write was cut from the journal's end"
         );
     }
     for damage in &recovery.damage {

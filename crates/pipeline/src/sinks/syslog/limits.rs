@@ -62,7 +62,7 @@ pub struct Limits {
     pub window_bytes: u64,
     /// Most bytes that the receiver's system holds for a program that does not read. What its
     /// TCP has acknowledged beyond them its program has read. It has to be an upper bound:
-    /// Linux gives a socket up to 32 MiB by itself (`tcp_rmem`, since 6.16; 6 MiB before).
+    /// Linux gives a socket up to 32 MiB by itself (`tcp_rmem` of 6.18; 6 MiB on older ones).
     pub receive_buffer_bytes: u64,
     /// Longest that a written event waits for its confirmation before the connection is
     /// turned over. A connection that is left open is so for this long at first.

@@ -107,7 +107,7 @@ impl Trust {
     }
 
     /// An end of TCP alone proves something only of a receiver that has never done better: some
-    /// never end TLS (rsyslog's gtls driver), and from any other somebody on the way did it.
+    /// never end TLS, and from any other somebody on the way did it.
     fn judge(&mut self, finish: Finish) -> Finish {
         match finish {
             Finish::Read => self.ends_tls = true,
