@@ -27,10 +27,10 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::event::Index;
+use windrow_formats::text::Chain;
 use windrow_lake::{JournalEntry, RowBuilder, Rows};
 use windrow_pipeline::journal::{Cursor, Frame, ReadError};
 
-use super::Chain;
 use super::metrics::LakeMetrics;
 use commit::{Committer, Flight, Landed, RETRY_PAUSE, Store};
 pub(crate) use condition::Condition;

@@ -18,12 +18,13 @@ use http_body_util::{BodyExt as _, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
 use jiff::Timestamp;
 use tokio::net::UnixListener;
+use windrow_formats::text::Chain;
 use windrow_lake::{QueryError, QueryLimits, SQL_BYTES};
 use windrow_pipeline::journal::AppendError;
 use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, answer};
-use super::{Chain, ForwardError, Service};
+use super::{ForwardError, Service};
 
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+use windrow_formats::text::Chain;
 use windrow_lake::Lake;
-
-use super::Chain;
 
 /// From the start to the first time, so that a service that is restarted often gets to it too.
 const FIRST: Duration = Duration::from_secs(600);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
+use windrow_formats::text::Chain;
 use windrow_lake::{Lake, LakeError, Rows};
 use windrow_pipeline::journal::Seq;
 
-use super::super::Chain;
 use super::super::metrics::LakeMetrics;
 use super::condition::{Condition, Work};
 
