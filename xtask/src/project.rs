@@ -42,8 +42,11 @@ pub struct Project {
 /// The repository's root: the folder above this crate's.
 #[must_use]
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    // As cargo runs it, not as it was built: clones may share a target folder.
+    #[expect(clippy::disallowed_methods, reason = "cargo says it this way alone")]
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().unwrap_or(&here).to_path_buf()
 }
 
 impl Project {
