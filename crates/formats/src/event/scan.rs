@@ -464,7 +464,7 @@ fn is_blank(bytes: &[u8]) -> bool {
 /// The high bit of every byte that equals `wanted`; the lowest one set is exact, those
 /// above it may be false.
 #[inline]
-fn byte_hits(word: [u8; 8], wanted: u8) -> u64 {
+pub(crate) fn byte_hits(word: [u8; 8], wanted: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let differences = u64::from_le_bytes(word) ^ (ONES * u64::from(wanted));
     differences.wrapping_sub(ONES) & !differences & (ONES << 7)

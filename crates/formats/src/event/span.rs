@@ -6,6 +6,8 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use super::scan::byte_hits;
+
 /// A stretch of the Event's text: byte offset, byte length, and whether the value is the
 /// stretch itself or has entities, CDATA, comments or processing instructions in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -95,50 +97,82 @@ impl Span {
 /// none of these stays as it is: a bare ampersand is common in events and no reason to
 /// lose the value.
 pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
-    let Some(first) = memchr2(b'&', b'<', raw.as_bytes()) else {
+    let bytes = raw.as_bytes();
+    let Some(mut at) = memchr2(b'&', b'<', bytes) else {
         return Cow::Borrowed(raw);
     };
     let mut value = String::with_capacity(raw.len());
-    let mut rest = raw;
-    let mut next = Some(first);
-    while let Some(at) = next {
-        value.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let used = if rest.starts_with('&') {
-            decode_reference(rest, &mut value)
-        } else {
-            decode_section(rest, &mut value)
-        };
-        rest = &rest[used..];
-        next = memchr2(b'&', b'<', rest.as_bytes());
+    let mut copied = 0;
+    loop {
+        value.push_str(&raw[copied..at]);
+        copied = at
+            + if bytes[at] == b'&' {
+                decode_reference(&raw[at..], &mut value)
+            } else {
+                decode_section(&raw[at..], &mut value)
+            };
+        match next_markup(&bytes[copied..]) {
+            Some(plain) => at = copied + plain,
+            None => break,
+        }
     }
-    value.push_str(rest);
+    value.push_str(&raw[copied..]);
     Cow::Owned(value)
+}
+
+/// How many bytes of plain text come before the next `&` or `<`. In rendered messages
+/// references come in runs and a word apart, so the first words are looked at here and only
+/// what is longer is worth a call.
+#[inline]
+fn next_markup(bytes: &[u8]) -> Option<usize> {
+    const NEAR_WORDS: usize = 4;
+    if matches!(bytes.first(), Some(b'&' | b'<')) {
+        return Some(0);
+    }
+    let (words, _) = bytes.as_chunks::<8>();
+    let near = &words[..words.len().min(NEAR_WORDS)];
+    for (place, word) in near.iter().enumerate() {
+        let hits = byte_hits(*word, b'&') | byte_hits(*word, b'<');
+        if hits != 0 {
+            return Some(place * 8 + hits.trailing_zeros() as usize / 8);
+        }
+    }
+    let seen = near.len() * 8;
+    memchr2(b'&', b'<', &bytes[seen..]).map(|at| seen + at)
 }
 
 /// Longest reference worth looking at: `&#x0010FFFF;` has 12 bytes.
 const REFERENCE_BYTES_MAX: usize = 16;
 
 /// Appends what the reference at the start of `rest` stands for; returns the bytes used.
+#[inline]
 fn decode_reference(rest: &str, value: &mut String) -> usize {
-    let window = &rest.as_bytes()[..rest.len().min(REFERENCE_BYTES_MAX)];
-    let character = window
-        .iter()
-        .position(|&byte| byte == b';')
-        .and_then(|semicolon| {
-            let character = match &rest[1..semicolon] {
-                "lt" => '<',
-                "gt" => '>',
-                "amp" => '&',
-                "quot" => '"',
-                "apos" => '\'',
-                name => character_reference(name)?,
-            };
-            Some((character, semicolon + 1))
-        });
-    let (character, used) = character.unwrap_or(('&', 1));
+    // What rendered messages are full of.
+    let (character, used) = match rest.as_bytes() {
+        [_, b'#', b'1', b'3', b';', ..] => ('\r', 5),
+        [_, b'#', b'1', b'0', b';', ..] => ('\n', 5),
+        [_, b'#', b'9', b';', ..] => ('\t', 4),
+        [_, b'#', b'x', b'D' | b'd', b';', ..] => ('\r', 5),
+        [_, b'#', b'x', b'A' | b'a', b';', ..] => ('\n', 5),
+        [_, b'#', b'x', b'9', b';', ..] => ('\t', 5),
+        [_, b'l', b't', b';', ..] => ('<', 4),
+        [_, b'g', b't', b';', ..] => ('>', 4),
+        [_, b'a', b'm', b'p', b';', ..] => ('&', 5),
+        [_, b'q', b'u', b'o', b't', b';', ..] => ('"', 6),
+        [_, b'a', b'p', b'o', b's', b';', ..] => ('\'', 6),
+        // A bare ampersand stands for itself.
+        _ => rare_reference(rest).unwrap_or(('&', 1)),
+    };
     value.push(character);
     used
+}
+
+/// Any other character reference at the start of `rest`, and its length.
+fn rare_reference(rest: &str) -> Option<(char, usize)> {
+    let window = &rest.as_bytes()[..rest.len().min(REFERENCE_BYTES_MAX)];
+    let semicolon = window.iter().position(|&byte| byte == b';')?;
+    let character = character_reference(&rest[1..semicolon])?;
+    Some((character, semicolon + 1))
 }
 
 /// `#13` and `#xD`. Control characters are let through, U+0000 is not.
@@ -172,7 +206,52 @@ fn decode_section(rest: &str, value: &mut String) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// One reference or section after the other, by the letter of the specification.
+    fn decode_slowly(raw: &str) -> String {
+        let mut value = String::new();
+        let mut rest = raw;
+        while let Some(character) = rest.chars().next() {
+            let reference = rest
+                .strip_prefix('&')
+                .and_then(|body| body.split_once(';'))
+                .filter(|(name, _)| name.len() < REFERENCE_BYTES_MAX - 1)
+                .and_then(|(name, after)| Some((named(name)?, after)));
+            if let Some((character, after)) = reference {
+                value.push(character);
+                rest = after;
+            } else if character == '<' {
+                rest = &rest[decode_section(rest, &mut value)..];
+            } else {
+                value.push(character);
+                rest = &rest[character.len_utf8()..];
+            }
+        }
+        value
+    }
+
+    fn named(name: &str) -> Option<char> {
+        Some(match name {
+            "lt" => '<',
+            "gt" => '>',
+            "amp" => '&',
+            "quot" => '"',
+            "apos" => '\'',
+            other => return character_reference(other),
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn runs_are_decoded_as_single_references_are(
+            raw in r"([a-zé\]>]{0,40}|&(#9|#x9|#10|#xA|#13|#xd|lt|gt|amp|quot|apos|#x[0-9a-f]{1,6}|#[0-9]{1,7}|x{0,20});?|<(!--|\!\[CDATA\[|\?)?|&){0,12}",
+        ) {
+            prop_assert_eq!(decode(&raw).into_owned(), decode_slowly(&raw));
+        }
+    }
 
     #[test]
     fn references_and_sections_are_decoded() {
