@@ -16,4 +16,3 @@ pub mod pki;
 pub mod service;
 pub mod simulate;
 pub mod status;
-mod titles;

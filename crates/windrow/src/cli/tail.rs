@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use windrow_formats::describe::title;
 
 use super::time::zone;
 use super::{Invocation, Out};
@@ -15,7 +16,6 @@ use crate::output::{
     Cell, Column, Format, RowsOutput, Table, Terminal, escape, escape_json, time_ms,
 };
 use crate::status::Status;
-use crate::titles::title;
 
 /// How often new events are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use windrow_formats::describe::title;
 
 use super::{Invocation, Out};
 use crate::asker::{Asker, Row};
@@ -14,7 +15,6 @@ use crate::datadir;
 use crate::exit::{Code, Hint as _};
 use crate::output::{Terminal, escape, thousands};
 use crate::status::Status;
-use crate::titles::title;
 
 /// Events shown.
 const EVENTS_SHOWN: usize = 12;

@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Serialize;
+use windrow_formats::describe::title;
 use windrow_formats::event::Event;
 use windrow_formats::limits::SANE_SECONDS;
 use windrow_formats::names::level_name;
 
 use super::forward::Delivery;
 use crate::output::{Paint, Terminal, about, escape, escape_json, thousands, time};
-use crate::titles::title;
 
 /// Different names counted of one kind; what comes beyond is counted together.
 const NAMES_MAX: usize = 10_000;

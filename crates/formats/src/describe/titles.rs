@@ -1,13 +1,10 @@
-//! What common events are about, in few words: for people who know what they look for and not its number.
-//!
-//! Facts from Microsoft's auditing reference and the providers' manifests; the words are ours. An event that is not
-//! here simply has no title.
+//! Titles: what common events are about, in few words.
 
 type Titles = &'static [(u32, &'static str)];
 
 /// The title of a provider's event.
 #[must_use]
-pub(crate) fn title(provider: &str, event_id: u32) -> Option<&'static str> {
+pub fn title(provider: &str, event_id: u32) -> Option<&'static str> {
     let titles = PROVIDERS.iter().find(|(name, _)| *name == provider)?.1;
     let place = titles.binary_search_by_key(&event_id, |(id, _)| *id).ok()?;
     Some(titles[place].1)
