@@ -18,3 +18,4 @@ pub mod syslog;
 pub mod text;
 mod varint;
 pub mod wsman;
+pub mod xpath;

@@ -51,3 +51,40 @@ pub const REPLACEMENTS_LOCATED_MAX: usize = 4_096;
 
 /// Seconds since 1970 of 1990 and of 2100: a clock that shows a time outside was wrong.
 pub const SANE_SECONDS: std::ops::Range<i64> = 631_152_000..4_102_444_800;
+
+/// Longest XPath expression, in bytes. The longest of 520 published queries has 2 kB.
+pub const XPATH_BYTES_MAX: usize = 64 * 1024;
+
+/// Deepest nesting of brackets in an XPath expression. Published queries have 3 levels of
+/// predicates and 4 of parentheses.
+pub const XPATH_DEPTH_MAX: usize = 32;
+
+/// Most conditions in an XPath expression. Windows documents 20 and 32; published queries
+/// have up to 38.
+pub const XPATH_TERMS_MAX: usize = 512;
+
+/// Conditions in an XPath expression above which Windows may refuse it (Query schema,
+/// QueryType).
+pub const XPATH_TERMS_DOCUMENTED: usize = 32;
+
+/// Most steps of a path in an XPath expression: one for each level of an Event, and some.
+pub const XPATH_STEPS_MAX: usize = EVENT_DEPTH_MAX + 4;
+
+/// Most predicates of one step. Published queries have one; `and` joins what is more.
+pub const XPATH_PREDICATES_MAX: usize = 8;
+
+/// Longest number in an XPath expression, in bytes: 20 digits hold 64 bits.
+pub const XPATH_NUMBER_BYTES_MAX: usize = 32;
+
+/// Longest QueryList, in bytes.
+pub const QUERY_LIST_BYTES_MAX: usize = 128 * 1024;
+
+/// Most Selects and Suppresses of one QueryList.
+pub const QUERY_LIST_SELECTORS_MAX: usize = 256;
+
+/// Most EventIDs of one selector that are looked up; one of more is asked at every event of
+/// its channel.
+pub const SELECTOR_IDS_MAX: usize = 256;
+
+/// Most filters in one set.
+pub const FILTERS_MAX: usize = 4 * 1024;

@@ -11,6 +11,7 @@ mod codec;
 mod index;
 mod number;
 mod parse;
+mod pieces;
 mod scan;
 mod span;
 #[cfg(test)]
@@ -19,7 +20,10 @@ mod view;
 
 pub use codec::DecodeError;
 pub use index::{DataKind, Index};
+pub(crate) use index::{Node as TreeNode, NodeKind};
+pub(crate) use number::{time, unsigned};
 pub use parse::parse;
+pub(crate) use span::Span;
 pub use view::{DataItem, Event, Leaf, Path, Rendering};
 
 /// How far the parser got through an Event's text.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
+use super::pieces::{Pieces, is_made_of};
 use super::scan::byte_hits;
 
 /// A stretch of the Event's text: byte offset, byte length, and whether the value is the
@@ -85,6 +86,45 @@ impl Span {
         }
     }
 
+    /// Whether the value is this one, without making it.
+    #[inline]
+    pub(crate) fn equals(self, text: &str, wanted: &str) -> bool {
+        let raw = self.raw(text);
+        if !self.needs_decoding() {
+            return raw == wanted;
+        }
+        is_made_of(raw, wanted, |one, other| one == other)
+    }
+
+    /// The same without regard to the case of ASCII letters.
+    #[inline]
+    pub(crate) fn equals_ignore_case(self, text: &str, wanted: &str) -> bool {
+        let raw = self.raw(text);
+        if !self.needs_decoding() {
+            return raw.eq_ignore_ascii_case(wanted);
+        }
+        is_made_of(raw, wanted, |one, other| one.eq_ignore_ascii_case(other))
+    }
+
+    /// The value, if it needs no decoding or fits the buffer.
+    #[inline]
+    pub(crate) fn short_value<'v>(self, text: &'v str, buffer: &'v mut [u8]) -> Option<&'v str> {
+        let raw = self.raw(text);
+        if !self.needs_decoding() {
+            return Some(raw);
+        }
+        let mut len = 0;
+        for piece in Pieces(raw) {
+            let mut utf8 = [0; 4];
+            let piece = piece.as_str(&mut utf8).as_bytes();
+            buffer
+                .get_mut(len..len + piece.len())?
+                .copy_from_slice(piece);
+            len += piece.len();
+        }
+        str::from_utf8(&buffer[..len]).ok()
+    }
+
     /// The value, or `None` for [`Span::NONE`].
     #[inline]
     pub(crate) fn optional_value(self, text: &str) -> Option<Cow<'_, str>> {
@@ -107,9 +147,13 @@ pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
         value.push_str(&raw[copied..at]);
         copied = at
             + if bytes[at] == b'&' {
-                decode_reference(&raw[at..], &mut value)
+                let (character, used) = reference(&raw[at..]);
+                value.push(character);
+                used
             } else {
-                decode_section(&raw[at..], &mut value)
+                let (text, used) = section(&raw[at..]);
+                value.push_str(text);
+                used
             };
         match next_markup(&bytes[copied..]) {
             Some(plain) => at = copied + plain,
@@ -124,7 +168,7 @@ pub(crate) fn decode(raw: &str) -> Cow<'_, str> {
 /// references come in runs and a word apart, so the first words are looked at here and only
 /// what is longer is worth a call.
 #[inline]
-fn next_markup(bytes: &[u8]) -> Option<usize> {
+pub(super) fn next_markup(bytes: &[u8]) -> Option<usize> {
     const NEAR_WORDS: usize = 4;
     if matches!(bytes.first(), Some(b'&' | b'<')) {
         return Some(0);
@@ -144,11 +188,11 @@ fn next_markup(bytes: &[u8]) -> Option<usize> {
 /// Longest reference worth looking at: `&#x0010FFFF;` has 12 bytes.
 const REFERENCE_BYTES_MAX: usize = 16;
 
-/// Appends what the reference at the start of `rest` stands for; returns the bytes used.
+/// What the reference at the start of `rest` stands for, and the bytes it takes.
 #[inline]
-fn decode_reference(rest: &str, value: &mut String) -> usize {
+pub(super) fn reference(rest: &str) -> (char, usize) {
     // What rendered messages are full of.
-    let (character, used) = match rest.as_bytes() {
+    match rest.as_bytes() {
         [_, b'#', b'1', b'3', b';', ..] => ('\r', 5),
         [_, b'#', b'1', b'0', b';', ..] => ('\n', 5),
         [_, b'#', b'9', b';', ..] => ('\t', 4),
@@ -162,9 +206,7 @@ fn decode_reference(rest: &str, value: &mut String) -> usize {
         [_, b'a', b'p', b'o', b's', b';', ..] => ('\'', 6),
         // A bare ampersand stands for itself.
         _ => rare_reference(rest).unwrap_or(('&', 1)),
-    };
-    value.push(character);
-    used
+    }
 }
 
 /// Any other character reference at the start of `rest`, and its length.
@@ -185,23 +227,22 @@ fn character_reference(name: &str) -> Option<char> {
     char::from_u32(code).filter(|&character| character != '\0')
 }
 
-/// Handles CDATA, a comment or a processing instruction at the start of `rest`; anything
-/// else is an ordinary less-than sign.
-fn decode_section(rest: &str, value: &mut String) -> usize {
+/// What CDATA, a comment or a processing instruction at the start of `rest` adds to the
+/// value, and the bytes it takes; anything else is an ordinary less-than sign.
+pub(super) fn section(rest: &str) -> (&str, usize) {
     if let Some(body) = rest.strip_prefix("<![CDATA[") {
         let len = body.find("]]>").unwrap_or(body.len());
-        value.push_str(&body[..len]);
-        return (rest.len() - body.len() + len + 3).min(rest.len());
+        let used = (rest.len() - body.len() + len + 3).min(rest.len());
+        return (&body[..len], used);
     }
     let end = if let Some(body) = rest.strip_prefix("<!--") {
         body.find("-->").map(|at| at + 7)
     } else if rest.starts_with("<?") {
         rest.find("?>").map(|at| at + 2)
     } else {
-        value.push('<');
-        return 1;
+        return (&rest[..1], 1);
     };
-    end.unwrap_or(rest.len())
+    ("", end.unwrap_or(rest.len()))
 }
 
 #[cfg(test)]
@@ -224,7 +265,9 @@ mod tests {
                 value.push(character);
                 rest = after;
             } else if character == '<' {
-                rest = &rest[decode_section(rest, &mut value)..];
+                let (text, used) = section(rest);
+                value.push_str(text);
+                rest = &rest[used..];
             } else {
                 value.push(character);
                 rest = &rest[character.len_utf8()..];
@@ -250,6 +293,7 @@ mod tests {
             raw in r"([a-zé\]>]{0,40}|&(#9|#x9|#10|#xA|#13|#xd|lt|gt|amp|quot|apos|#x[0-9a-f]{1,6}|#[0-9]{1,7}|x{0,20});?|<(!--|\!\[CDATA\[|\?)?|&){0,12}",
         ) {
             prop_assert_eq!(decode(&raw).into_owned(), decode_slowly(&raw));
+            prop_assert!(is_made_of(&raw, &decode_slowly(&raw), |one, other| one == other));
         }
     }
 
@@ -275,5 +319,21 @@ mod tests {
         ] {
             assert_eq!(decode(raw), value, "{raw}");
         }
+    }
+    #[test]
+    fn values_are_compared_without_making_them() {
+        let text = "ab&lt;<![CDATA[C]]>&#228;";
+        let span = Span::new(0, text.len(), true);
+        assert!(span.equals(text, "ab<Cä"));
+        assert!(span.equals_ignore_case(text, "AB<cä"));
+        for other in ["ab<C", "ab<Cä ", "ab<cä", "", "ab&lt;"] {
+            assert!(!span.equals(text, other), "{other}");
+        }
+        let mut buffer = [0; 8];
+        assert_eq!(span.short_value(text, &mut buffer[..6]), Some("ab<Cä"));
+        assert_eq!(span.short_value(text, &mut buffer[..5]), None);
+        let plain = Span::new(0, 2, false);
+        assert_eq!(plain.short_value(text, &mut []), Some("ab"));
+        assert!(plain.equals(text, "ab") && !plain.equals(text, "AB"));
     }
 }

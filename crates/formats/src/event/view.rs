@@ -43,6 +43,12 @@ impl<'a> Event<'a> {
         self.text
     }
 
+    /// Where the values lie.
+    #[inline]
+    pub(crate) fn index(&self) -> &'a Index {
+        self.index
+    }
+
     /// How far the parser got.
     pub fn status(&self) -> ParseStatus {
         self.index.status

@@ -1,0 +1,224 @@
+//! A filter: which events of which channels.
+
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::error::{FilterError, FilterFault, Warning, XPathError};
+use super::expression::Expression;
+use super::query_list::{self, Kind, RawQuery, RawSelector};
+use crate::event::Event;
+
+/// An event query in any of its three forms: an expression, `Channel!expression` as Azure
+/// Diagnostics writes it, or a QueryList.
+///
+/// An event is selected by a QueryList when one of its Queries selects it: that is when one
+/// of the Query's Selects does, and none of the Query's Suppresses of the same channel.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    queries: Box<[Query]>,
+    warnings: Box<[Warning]>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Query {
+    pub(super) selects: Box<[Selector]>,
+    pub(super) suppresses: Box<[Selector]>,
+}
+
+/// An expression for the events of one channel, or of all.
+#[derive(Clone, Debug)]
+pub(super) struct Selector {
+    pub(super) channel: Option<Box<str>>,
+    pub(super) expression: Expression,
+}
+
+impl Selector {
+    /// Channels are the same without regard to case, as everywhere in Windows.
+    #[inline]
+    pub(super) fn is_for(&self, event: Event<'_>) -> bool {
+        let Some(channel) = &self.channel else {
+            return true;
+        };
+        let of_event = event.index().strings.channel;
+        of_event.is_some() && of_event.equals_ignore_case(event.text(), channel)
+    }
+
+    fn selects(&self, event: Event<'_>, now: Timestamp) -> bool {
+        self.is_for(event) && self.expression.matches(event, now)
+    }
+}
+
+impl Query {
+    /// Whether a Suppress holds the event back.
+    #[inline]
+    pub(super) fn suppresses(&self, event: Event<'_>, now: Timestamp) -> bool {
+        self.suppresses
+            .iter()
+            .any(|suppress| suppress.selects(event, now))
+    }
+}
+
+impl Filter {
+    /// Reads a query in whichever of the three forms it is.
+    ///
+    /// # Errors
+    /// What is wrong with it and where.
+    pub fn compile(text: &str) -> Result<Self, FilterError> {
+        if text.trim_start().starts_with('<') {
+            return Self::query_list(text);
+        }
+        match channel_of(text) {
+            Some((channel, expression_start)) => Self::of_channel(channel, text, expression_start),
+            None => Self::expression(text),
+        }
+    }
+
+    /// Reads an expression for the events of every channel.
+    ///
+    /// # Errors
+    /// What is wrong with it and where.
+    pub fn expression(text: &str) -> Result<Self, FilterError> {
+        let expression = Expression::compile(text).map_err(|error| moved(error, 0))?;
+        let warnings = expression.warnings().into();
+        Ok(Self::of(None, expression, warnings))
+    }
+
+    /// Reads a QueryList.
+    ///
+    /// # Errors
+    /// What is wrong with it and where.
+    pub fn query_list(xml: &str) -> Result<Self, FilterError> {
+        let mut warnings = Vec::new();
+        let queries = query_list::read(xml)?;
+        let queries: Result<_, _> = queries
+            .iter()
+            .map(|query| compile_query(query, &mut warnings))
+            .collect();
+        Ok(Self {
+            queries: queries?,
+            warnings: warnings.into(),
+        })
+    }
+
+    fn of_channel(channel: &str, text: &str, start: usize) -> Result<Self, FilterError> {
+        let expression = match text[start..].trim_ascii() {
+            "" => Expression::compile("*"),
+            _ => Expression::compile(&text[start..]),
+        };
+        let expression = expression.map_err(|error| moved(error, start))?;
+        let moved = |warning: &Warning| Warning {
+            doubt: warning.doubt.clone(),
+            at: warning.at.start + start..warning.at.end + start,
+        };
+        let warnings = expression.warnings().iter().map(moved).collect();
+        Ok(Self::of(Some(channel.into()), expression, warnings))
+    }
+
+    fn of(channel: Option<Box<str>>, expression: Expression, warnings: Box<[Warning]>) -> Self {
+        let select = Selector {
+            channel,
+            expression,
+        };
+        Self {
+            queries: Box::new([Query {
+                selects: Box::new([select]),
+                suppresses: Box::default(),
+            }]),
+            warnings,
+        }
+    }
+
+    /// Whether the filter selects the event. `now` is what timediff() counts to.
+    pub fn matches(&self, event: Event<'_>, now: Timestamp) -> bool {
+        self.queries.iter().any(|query| {
+            query
+                .selects
+                .iter()
+                .any(|select| select.selects(event, now))
+                && !query.suppresses(event, now)
+        })
+    }
+
+    /// What is allowed and most likely not meant.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    pub(super) fn queries(&self) -> &[Query] {
+        &self.queries
+    }
+}
+
+/// The channel of `Channel!expression` and where its expression begins, split at the first
+/// `!`. An expression alone has no `!` but the one of `!=`, behind a bracket or a path.
+fn channel_of(text: &str) -> Option<(&str, usize)> {
+    let (channel, expression) = text.split_once('!')?;
+    let is_expression = channel.contains(['[', ']', '*', '\'', '"', '=', '<', '>', '@'])
+        || expression.starts_with('=');
+    let channel = channel.trim();
+    (!is_expression && !channel.is_empty()).then(|| (channel, text.len() - expression.len()))
+}
+
+fn moved(error: XPathError, by: usize) -> FilterError {
+    FilterError {
+        fault: error.fault.into(),
+        at: error.at.start + by..error.at.end + by,
+    }
+}
+
+fn compile_query(raw: &RawQuery, warnings: &mut Vec<Warning>) -> Result<Query, FilterError> {
+    let mut selects = Vec::new();
+    let mut suppresses = Vec::new();
+    for selector in &raw.selectors {
+        let compiled = compile_selector(raw, selector, warnings)?;
+        match selector.kind {
+            Kind::Select => selects.push(compiled),
+            Kind::Suppress => suppresses.push((compiled, selector.at.clone())),
+        }
+    }
+    let same = |one: &Selector, other: &Selector| match (&one.channel, &other.channel) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    };
+    for (suppress, at) in &suppresses {
+        if !selects.iter().any(|select| same(select, suppress)) {
+            return Err(fault(FilterFault::LoneSuppress, at.clone()));
+        }
+    }
+    let suppresses = suppresses.into_iter().map(|(suppress, _)| suppress);
+    Ok(Query {
+        selects: selects.into(),
+        suppresses: suppresses.collect(),
+    })
+}
+
+fn compile_selector(
+    query: &RawQuery,
+    raw: &RawSelector,
+    warnings: &mut Vec<Warning>,
+) -> Result<Selector, FilterError> {
+    let Some(channel) = raw.path.as_deref().or(query.path.as_deref()) else {
+        return Err(fault(
+            FilterFault::NoChannel(raw.kind.name()),
+            raw.at.clone(),
+        ));
+    };
+    if channel.starts_with("file:") {
+        return Err(fault(FilterFault::FilePath, raw.at.clone()));
+    }
+    let expression = Expression::compile(&raw.text)
+        .map_err(|error| fault(error.fault.into(), raw.place_of(&error.at)))?;
+    warnings.extend(expression.warnings().iter().map(|warning| Warning {
+        doubt: warning.doubt.clone(),
+        at: raw.place_of(&warning.at),
+    }));
+    Ok(Selector {
+        channel: Some(channel.into()),
+        expression,
+    })
+}
+
+fn fault(fault: FilterFault, at: Range<usize>) -> FilterError {
+    FilterError { fault, at }
+}

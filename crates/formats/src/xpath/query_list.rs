@@ -1,0 +1,244 @@
+//! QueryList: channels and the expressions for them, as XML (Windows Event Log, Query
+//! schema).
+//!
+//! ```text
+//! <QueryList><Query Id="0" Path="Security">
+//!   <Select>*[System[EventID=4624]]</Select>
+//!   <Suppress>*[EventData[Data[@Name='LogonType']=3]]</Suppress>
+//! </Query></QueryList>
+//! ```
+
+use std::ops::Range;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::error::{FilterError, FilterFault, excerpt};
+use crate::limits::{QUERY_LIST_BYTES_MAX, QUERY_LIST_SELECTORS_MAX};
+
+/// What a QueryList says, its expressions as text.
+#[derive(Debug, Default)]
+pub(super) struct RawQuery {
+    pub(super) path: Option<String>,
+    pub(super) selectors: Vec<RawSelector>,
+}
+
+/// A Select or a Suppress.
+#[derive(Debug)]
+pub(super) struct RawSelector {
+    pub(super) kind: Kind,
+    pub(super) path: Option<String>,
+    pub(super) text: String,
+    /// Its bytes in the XML.
+    pub(super) at: Range<usize>,
+    /// Where each stretch of `text` begins, in it and in the XML.
+    pieces: Vec<(usize, Range<usize>)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Select,
+    Suppress,
+}
+
+impl Kind {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Kind::Select => "Select",
+            Kind::Suppress => "Suppress",
+        }
+    }
+}
+
+impl RawSelector {
+    /// The bytes of the XML that bytes of the expression come from.
+    pub(super) fn place_of(&self, at: &Range<usize>) -> Range<usize> {
+        let place = |offset: usize| {
+            let after = self.pieces.partition_point(|(start, _)| *start <= offset);
+            match after.checked_sub(1).and_then(|last| self.pieces.get(last)) {
+                Some((start, piece)) => (piece.start + offset - start).min(piece.end),
+                None => self.at.start,
+            }
+        };
+        let start = place(at.start);
+        start..place(at.end).max(start)
+    }
+}
+
+/// Reads a QueryList.
+pub(super) fn read(xml: &str) -> Result<Vec<RawQuery>, FilterError> {
+    if xml.len() > QUERY_LIST_BYTES_MAX {
+        return Err(at(FilterFault::TooLong, 0..xml.len()));
+    }
+    let mut walk = Walk {
+        reader: Reader::from_str(xml),
+        stage: Stage::Outside,
+        queries: Vec::new(),
+        open: None,
+        selectors: 0,
+    };
+    while walk.step(xml)? {}
+    let mut selectors = walk.queries.iter().flat_map(|query| &query.selectors);
+    if !selectors.any(|selector| selector.kind == Kind::Select) {
+        return Err(at(FilterFault::NoSelect, 0..xml.len()));
+    }
+    Ok(walk.queries)
+}
+
+fn at(fault: FilterFault, at: Range<usize>) -> FilterError {
+    FilterError { fault, at }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Outside,
+    List,
+    Query,
+    Selector,
+    After,
+}
+
+struct Walk<'a> {
+    reader: Reader<&'a [u8]>,
+    stage: Stage,
+    queries: Vec<RawQuery>,
+    open: Option<RawSelector>,
+    selectors: usize,
+}
+
+impl Walk<'_> {
+    /// Reads one piece of the document; false at its end.
+    fn step(&mut self, xml: &str) -> Result<bool, FilterError> {
+        let place =
+            |position: u64| usize::try_from(position).map_or(xml.len(), |at| at.min(xml.len()));
+        let start = place(self.reader.buffer_position());
+        let event = match self.reader.read_event() {
+            Ok(event) => event,
+            Err(error) => {
+                let start = place(self.reader.error_position());
+                return Err(at(FilterFault::Xml(error.to_string()), start..start));
+            }
+        };
+        let span = start..place(self.reader.buffer_position());
+        match event {
+            Event::Start(element) => self.open(&element, span)?,
+            Event::Empty(element) => {
+                self.open(&element, span.clone())?;
+                self.close(span)?;
+            }
+            Event::End(_) => self.close(span)?,
+            Event::Text(text) => self.text(&text, span)?,
+            Event::CData(text) => self.text(&text, span.start + "<![CDATA[".len()..span.end)?,
+            Event::GeneralRef(reference) => {
+                let raw = format!("&{};", &*reference);
+                match quick_xml::escape::unescape(&raw) {
+                    Ok(text) => self.text(&text, span)?,
+                    Err(error) => return Err(at(FilterFault::Xml(error.to_string()), span)),
+                }
+            }
+            Event::DocType(_) => return Err(at(FilterFault::DocType, span)),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+            Event::Eof if self.stage == Stage::After => return Ok(false),
+            Event::Eof => return Err(at(FilterFault::CutOff, span)),
+        }
+        Ok(true)
+    }
+
+    fn open(&mut self, element: &BytesStart<'_>, span: Range<usize>) -> Result<(), FilterError> {
+        let name = element.local_name();
+        let name: &str = name.as_ref();
+        let path = path_of(element, &span)?;
+        let expected = match (self.stage, name) {
+            (Stage::Outside, "QueryList") => {
+                self.stage = Stage::List;
+                return Ok(());
+            }
+            (Stage::List, "Query") => {
+                self.stage = Stage::Query;
+                self.queries.push(RawQuery {
+                    path,
+                    selectors: Vec::new(),
+                });
+                return Ok(());
+            }
+            (Stage::Query, "Select") => return self.open_selector(Kind::Select, path, span),
+            (Stage::Query, "Suppress") => return self.open_selector(Kind::Suppress, path, span),
+            (Stage::Outside, "Subscription") => return Err(at(FilterFault::Subscription, span)),
+            (Stage::Outside, _) => "<QueryList>",
+            (Stage::List, _) => "<Query>",
+            (Stage::Query, _) => "<Select> or <Suppress>",
+            (Stage::Selector, _) => "an XPath",
+            (Stage::After, _) => "the end",
+        };
+        let name = excerpt(name);
+        Err(at(FilterFault::Element { name, expected }, span))
+    }
+
+    fn open_selector(
+        &mut self,
+        kind: Kind,
+        path: Option<String>,
+        span: Range<usize>,
+    ) -> Result<(), FilterError> {
+        self.selectors += 1;
+        if self.selectors > QUERY_LIST_SELECTORS_MAX {
+            return Err(at(FilterFault::TooManySelectors, span));
+        }
+        self.stage = Stage::Selector;
+        self.open = Some(RawSelector {
+            kind,
+            path,
+            text: String::new(),
+            at: span,
+            pieces: Vec::new(),
+        });
+        Ok(())
+    }
+
+    fn close(&mut self, span: Range<usize>) -> Result<(), FilterError> {
+        self.stage = match self.stage {
+            Stage::Selector => Stage::Query,
+            Stage::Query => Stage::List,
+            Stage::List | Stage::Outside | Stage::After => Stage::After,
+        };
+        let Some(mut selector) = self.open.take() else {
+            return Ok(());
+        };
+        selector.at.end = span.end;
+        if selector.text.trim_ascii().is_empty() {
+            let fault = FilterFault::EmptySelector(selector.kind.name());
+            return Err(at(fault, selector.at));
+        }
+        if let Some(query) = self.queries.last_mut() {
+            query.selectors.push(selector);
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str, span: Range<usize>) -> Result<(), FilterError> {
+        match &mut self.open {
+            Some(selector) => {
+                selector.pieces.push((selector.text.len(), span));
+                selector.text.push_str(text);
+                Ok(())
+            }
+            None if text.trim_ascii().is_empty() => Ok(()),
+            None => Err(at(FilterFault::Text, span)),
+        }
+    }
+}
+
+/// The attribute Path; the others say nothing here.
+fn path_of(element: &BytesStart<'_>, span: &Range<usize>) -> Result<Option<String>, FilterError> {
+    let xml = |error: String| at(FilterFault::Xml(error), span.clone());
+    let mut path = None;
+    for attribute in element.attributes() {
+        let attribute = attribute.map_err(|error| xml(error.to_string()))?;
+        if AsRef::<str>::as_ref(&attribute.key) == "Path" {
+            let value = quick_xml::escape::unescape(&attribute.value);
+            let value = value.map_err(|error| xml(error.to_string()))?;
+            path = Some(value.trim().to_owned()).filter(|path| !path.is_empty());
+        }
+    }
+    Ok(path)
+}
