@@ -29,7 +29,8 @@ pub(crate) struct Client {
 pub(crate) struct Refused {
     /// Its kind.
     pub(crate) status: StatusCode,
-    reason: String,
+    /// The words.
+    pub(crate) reason: String,
 }
 
 impl Client {

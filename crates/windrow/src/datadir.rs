@@ -7,6 +7,7 @@
 //! lake/           the Delta table of events
 //! quarantine/     what came in and could not be read
 //! pki/            certificates made here
+//! conf.d/         settings made by command, a file an object
 //! run/            the service's local socket
 //! ```
 //!
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 /// The layout this program writes. There is no older one yet.
 const VERSION: u32 = 1;
-const FOLDERS: [&str; 5] = ["journal", "lake", "quarantine", "pki", "run"];
+const FOLDERS: [&str; 6] = ["journal", "lake", "quarantine", "pki", "conf.d", "run"];
 
 /// What a command wants of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,11 +151,23 @@ impl DataDir {
         self.root.join("pki")
     }
 
+    /// Settings made by command.
+    #[must_use]
+    pub fn settings(&self) -> PathBuf {
+        settings(&self.root)
+    }
+
     /// The local socket of the running service.
     #[must_use]
     pub fn socket(&self) -> PathBuf {
         socket(&self.root)
     }
+}
+
+/// The settings made by command in the folder `root`, whether or not there are any.
+#[must_use]
+pub fn settings(root: &Path) -> PathBuf {
+    root.join("conf.d")
 }
 
 /// The local socket of the service that runs on the folder `root`, whether or not it runs.
@@ -228,7 +241,8 @@ fn begin(root: &Path) -> io::Result<()> {
     sync_folder(root)
 }
 
-fn sync_folder(folder: &Path) -> io::Result<()> {
+/// Makes a rename or removal in this folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) {
         fs_err::File::open(folder)?.sync_all()
     } else {

@@ -38,6 +38,12 @@ pub struct Configuration {
     pub loaded_at: Timestamp,
     /// Whether the file on disk was changed since.
     pub changed_on_disk: bool,
+    /// Which generation of the settings made by command is in force.
+    #[serde(default)]
+    pub settings: u64,
+    /// Which one is on disk; none when that cannot be read.
+    #[serde(default)]
+    pub settings_on_disk: Option<u64>,
 }
 
 /// The journal.
@@ -94,9 +100,9 @@ pub struct Machine {
 }
 
 /// A sink.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sink {
-    /// `connected`, `connecting`, `waiting`, or what it is doing.
+    /// `connected`, `connecting`, `waiting`, `disabled`, or what it is doing.
     pub state: String,
     /// Where to.
     pub destination: String,
@@ -106,14 +112,23 @@ pub struct Sink {
     pub confirmed_seq: u64,
     /// Events that were not sent to it yet.
     pub lag_events: u64,
+    /// Since when the oldest event waits that is not confirmed, in seconds; only where a destination is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lag_seconds: Option<i64>,
     /// Events that were sent and are not confirmed yet: they are sent again if the connection breaks.
     pub unconfirmed_events: u64,
     /// Messages sent since the start, those sent again included.
     pub sent: u64,
+    /// Events that became confirmed since the start.
+    #[serde(default)]
+    pub confirmed: u64,
     /// Messages sent again since the start.
     pub resent: u64,
     /// Messages whose values were cut since the start.
     pub truncated: u64,
+    /// Events that cannot be sent and were left out since the start.
+    #[serde(default)]
+    pub skipped: u64,
     /// The last thing that went wrong.
     pub last_error: Option<String>,
     /// Weak settings, and what the receiver does not do that they need.

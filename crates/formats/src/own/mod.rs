@@ -39,6 +39,10 @@ pub enum OwnEventId {
     SinkRemoved = 14,
     /// A machine sent "no bookmark" although one was stored for it.
     BookmarkIgnored = 20,
+    /// A setting was changed by command: who, from where, what.
+    SettingChanged = 30,
+    /// A change of a setting by command was refused; the old one stays.
+    SettingRefused = 31,
 }
 
 /// Windows' levels, as far as our own events use them (winmeta.xml).

@@ -444,6 +444,15 @@ impl Journal {
         self.inner.shared.durable.subscribe()
     }
 
+    /// When the first event after a sequence was committed; none when nothing after it is on disk, or it cannot be
+    /// read. Reads from disk, so call it where blocking is allowed.
+    pub fn committed_after(&self, seq: Seq) -> Option<jiff::Timestamp> {
+        let shared = &self.inner.shared;
+        let (disk, dir) = (Arc::clone(&shared.disk), shared.dir().clone());
+        let mut reader = reader::Reader::new(disk, dir, Arc::clone(&shared.catalog), seq);
+        Some(reader.next().ok()??.committed_at)
+    }
+
     /// How full the journal is.
     pub fn pressure(&self) -> watch::Receiver<Pressure> {
         self.inner.shared.pressure.subscribe()

@@ -4,6 +4,7 @@ use clap::Subcommand;
 
 use super::{Invocation, Out};
 use crate::config::{EXAMPLE, Need};
+use crate::datadir;
 use crate::exit::Code;
 
 /// Show the configuration that holds, or an example with every key
@@ -35,6 +36,11 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
             match &config.file {
                 Some(file) => writeln!(out, "# from {}", file.display())?,
                 None => writeln!(out, "# no configuration file: these are the defaults")?,
+            }
+            if config.settings_generation > 0 {
+                let folder = datadir::settings(&config.data_dir);
+                let generation = config.settings_generation;
+                writeln!(out, "# and {}, generation {generation}", folder.display())?;
             }
             write!(out, "{}", toml::to_string_pretty(&config)?)?;
         }

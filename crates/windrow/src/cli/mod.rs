@@ -12,6 +12,7 @@ mod report;
 mod run;
 mod simulate;
 mod status;
+mod syslog;
 mod tail;
 mod time;
 mod top;
@@ -93,6 +94,7 @@ enum Command {
     Run(run::Args),
     Check(check::Args),
     Status(status::Args),
+    Syslog(Box<syslog::Args>),
     Tail(tail::Args),
     Top(top::Args),
     Verify(verify::Args),
@@ -170,6 +172,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Run(args) => run::run(&args, invocation),
         Command::Check(args) => check::run(&args, invocation, out),
         Command::Status(args) => status::run(&args, invocation, out),
+        Command::Syslog(args) => syslog::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),
         Command::Top(args) => top::run(&args, invocation, out),
         Command::Verify(args) => verify::run(&args, invocation, out),

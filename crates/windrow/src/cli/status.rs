@@ -228,6 +228,22 @@ fn write_configuration(status: &Status, paint: Paint, out: &mut dyn Write) -> io
         out,
         "config    {}, taken up {loaded}{changed}",
         escape(file)
+    )?;
+    let on_disk = configuration.settings_on_disk;
+    if configuration.settings == 0 && on_disk == Some(0) {
+        return Ok(());
+    }
+    let odd = match on_disk {
+        Some(number) if number == configuration.settings => String::new(),
+        Some(number) => paint.yellow(&format!(
+            ", generation {number} on disk: SIGHUP takes it up"
+        )),
+        None => paint.yellow(", those on disk cannot be read"),
+    };
+    writeln!(
+        out,
+        "          settings by command: generation {}{odd}",
+        configuration.settings
     )
 }
 
@@ -330,6 +346,9 @@ fn write_sink(
         thousands(sink.lag_events),
         thousands(sink.unconfirmed_events)
     )?;
+    if sink.skipped > 0 {
+        write!(out, ", {} left out", thousands(sink.skipped))?;
+    }
     if sink.truncated > 0 {
         write!(
             out,
@@ -395,7 +414,7 @@ mod tests {
         let status: Status = serde_json::from_value(serde_json::json!({
             "version": "0.1.0", "started_at": "2026-11-21T08:00:00Z", "now": "2026-11-21T11:12:00Z",
             "configuration": {"file": "/etc/windrow/windrow.toml", "generation": 2,
-                "loaded_at": "2026-11-21T09:00:00.123Z", "changed_on_disk": true},
+                "loaded_at": "2026-11-21T09:00:00.123Z", "changed_on_disk": true, "settings": 7, "settings_on_disk": 8},
             "journal": {"durable_seq": 1_234_567, "bytes": 1_200_000_000u64, "quota_bytes": 10_000_000_000u64,
                 "pressure": "slow", "damaged_frames": 1, "dropped_events": 0},
             "sources": {"wef.main": {"listen": "0.0.0.0:5986", "machines": 2, "connections": 1, "events": 1_234_000,
@@ -416,6 +435,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         windrow 0.1.0, up for 3h 12m
         config    /etc/windrow/windrow.toml, taken up 2026-11-21T09:00:00Z, changed on disk since: SIGHUP takes it up
+                  settings by command: generation 7, generation 8 on disk: SIGHUP takes it up
         journal   1 234 567 events, 1.2 GB of 10 GB, slow
                   1 frames damaged, 0 events dropped by the quota
         lake      1 234 000 events in 42 commits since the start, 567 wait for the next

@@ -1,4 +1,6 @@
 //! From what is written to what holds: names, defaults, and what only makes sense together.
+//!
+//! The same checks hold for `windrow.toml` and for each object of `conf.d`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -17,37 +19,61 @@ use super::{ConfigError, Environment, Overrides, limits, query_list, raw, sugges
 pub(super) struct Source<'a> {
     pub(super) file: &'a Path,
     pub(super) text: &'a str,
+    /// What its paths are relative to.
+    pub(super) folder: &'a Path,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// `windrow.toml`: its paths are relative to the folder it lies in.
+    pub(super) fn of_file(file: &'a Path, text: &'a str) -> Source<'a> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        Source { file, text, folder }
+    }
+
     fn error(&self, message: impl Into<String>, span: Range<usize>) -> ConfigError {
         ConfigError::at(message, self.file, self.text, span)
     }
 
-    /// Paths in a configuration are relative to the folder it lies in.
     fn resolve(&self, path: PathBuf) -> PathBuf {
-        match self.file.parent() {
-            Some(folder) if path.is_relative() => folder.join(path),
-            _ => path,
+        if path.is_relative() {
+            self.folder.join(path)
+        } else {
+            path
         }
     }
+
+    /// The line of a place, from 1.
+    fn line(&self, at: usize) -> usize {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        before.matches('\n').count() + 1
+    }
+}
+
+/// The data folder that holds.
+pub(super) fn data_dir(
+    raw: Option<PathBuf>,
+    source: Source<'_>,
+    environment: &Environment,
+    overrides: &Overrides,
+) -> Result<PathBuf, ConfigError> {
+    overrides
+        .data_dir
+        .clone()
+        .or_else(|| environment.data_dir.clone())
+        .or_else(|| raw.map(|path| source.resolve(path)))
+        .or_else(|| environment.default_data_dir())
+        .ok_or_else(|| {
+            ConfigError::new("there is no folder for data").with_hint("name one with --data-dir")
+        })
 }
 
 pub(super) fn check(
     raw: raw::Config,
     source: Source<'_>,
+    data_dir: PathBuf,
     environment: &Environment,
     overrides: &Overrides,
 ) -> Result<checked::Config, ConfigError> {
-    let data_dir = overrides
-        .data_dir
-        .clone()
-        .or_else(|| environment.data_dir.clone())
-        .or_else(|| raw.data_dir.map(|path| source.resolve(path)))
-        .or_else(|| environment.default_data_dir())
-        .ok_or_else(|| {
-            ConfigError::new("there is no folder for data").with_hint("name one with --data-dir")
-        })?;
     let subscription = named(source, raw.subscription, subscription)?;
     let names: Vec<&str> = subscription.keys().map(String::as_str).collect();
     let wef = named(source, raw.source.wef, |at, raw| {
@@ -56,17 +82,40 @@ pub(super) fn check(
     different_addresses(&wef)?;
     Ok(checked::Config {
         file: (!source.text.is_empty()).then(|| source.file.to_owned()),
+        settings_generation: 0,
         data_dir,
         source: checked::Sources { wef },
-        sink: checked::Sinks {
-            syslog: named(source, raw.sink.syslog, syslog_sink)?,
-        },
+        sink: sinks(source, raw.sink)?,
         subscription,
         journal: journal(source, raw.journal)?,
         lake: lake(source, raw.lake)?,
         web: web(source, raw.web)?,
         log: log(source, raw.log, environment, overrides)?,
     })
+}
+
+fn sinks(source: Source<'_>, raw: raw::Sinks) -> Result<checked::Sinks, ConfigError> {
+    let home = |name: &Spanned<String>| checked::Home::File {
+        path: source.file.to_owned(),
+        line: source.line(name.span().start),
+    };
+    let homes = raw.syslog.keys();
+    let homes = homes.map(|name| (name.get_ref().clone(), home(name)));
+    Ok(checked::Sinks {
+        homes: homes.collect(),
+        syslog: named(source, raw.syslog, syslog_sink)?,
+    })
+}
+
+/// A file of `conf.d` that holds one syslog sink of this name.
+pub(super) fn syslog_object(
+    name: &str,
+    raw: raw::SyslogSink,
+    source: Source<'_>,
+) -> Result<checked::SyslogSink, ConfigError> {
+    let at = At { source, span: 0..0 };
+    check_name(&at, name)?;
+    syslog_sink(&at, raw)
 }
 
 /// One table of the file: where it stands, and its own name.
@@ -355,6 +404,7 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
         1 << 20
     };
     Ok(checked::SyslogSink {
+        enabled: raw.enabled.unwrap_or(true),
         server_name: raw.server_name.into_inner(),
         port: raw
             .port

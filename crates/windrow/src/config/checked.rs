@@ -17,6 +17,9 @@ pub struct Config {
     /// The file it was read from; none when there is none and the defaults hold.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    /// How often the settings made by command had changed when they were read; 0 when there are none.
+    #[serde(skip)]
+    pub settings_generation: u64,
     /// The one folder under which windrow keeps everything.
     pub data_dir: PathBuf,
     /// Where events come from.
@@ -47,6 +50,26 @@ pub struct Sources {
 pub struct Sinks {
     /// `[sink.syslog.NAME]`
     pub syslog: BTreeMap<String, SyslogSink>,
+    /// Where each of them is set.
+    #[serde(skip)]
+    pub homes: BTreeMap<String, Home>,
+}
+
+/// The one place where a setting stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Home {
+    /// A table of windrow.toml, which is the administrator's to change.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The table's line, from 1.
+        line: usize,
+    },
+    /// A file of `conf.d`, written by command.
+    Object {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// `[source.wef.NAME]`: a listener for Windows Event Forwarding (MS-WSMV) over mutual TLS.
@@ -118,6 +141,8 @@ pub enum ContentFormat {
 /// `[sink.syslog.NAME]`: CEF messages to a syslog receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SyslogSink {
+    /// One that is switched off sends nothing and keeps its place in the journal.
+    pub enabled: bool,
     /// A name or an address; over TLS the receiver's certificate must carry it.
     pub server_name: String,
     /// 6514 over TLS, 514 otherwise, when not set.

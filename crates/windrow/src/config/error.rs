@@ -83,6 +83,18 @@ impl ConfigError {
         self.hint.as_deref()
     }
 
+    /// All of it in one line, for where the file is none that anybody has written: the line itself, what is wrong with
+    /// it, what was expected.
+    pub(crate) fn in_words(&self) -> String {
+        let line = self.place.as_ref().map(|place| place.text.trim());
+        let line = line.filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let line = line.map_or_else(String::new, |line| format!("`{line}`: "));
+        let expected = self.expected.as_ref();
+        let expected =
+            expected.map_or_else(String::new, |expected| format!(", expected {expected}"));
+        format!("{line}{}{expected}", self.message)
+    }
+
     /// The message alone, in one line.
     #[must_use]
     pub fn message(&self) -> &str {

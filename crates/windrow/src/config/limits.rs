@@ -10,3 +10,7 @@ pub const MAX_QUERY_SELECTS: usize = 256;
 pub const MAX_NAME_CHARS: usize = 48;
 /// Tables of one kind.
 pub const MAX_TABLES_A_KIND: usize = 256;
+/// A file of `conf.d` holds one object.
+pub const MAX_OBJECT_BYTES: u64 = 64 << 10;
+/// Files in `conf.d`, others than ours included.
+pub const MAX_OBJECTS: usize = 1_024;

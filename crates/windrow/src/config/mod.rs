@@ -1,7 +1,8 @@
-//! `windrow.toml`: the administrator's, never written by the program. Read in two steps, as written (`raw`) and
-//! checked ([`checked`]), so that nothing behind this door meets a setting that makes no sense.
+//! `windrow.toml`, the administrator's, never written by the program, and `conf.d` in the data folder, the settings
+//! made by command ([`objects`]). Read in two steps, as written (`raw`) and checked ([`checked`]), so that nothing
+//! behind this door meets a setting that makes no sense. A setting has one home: the same name in both is an error.
 //!
-//! This is the only room that reads the environment. What decides, in this order: the command line, the environment,
+//! This is the only room that reads the environment, and the only one that writes `conf.d`. What decides, in this order: the command line, the environment,
 //! the file, the default.
 
 mod check;
@@ -9,6 +10,7 @@ pub mod checked;
 mod environment;
 mod error;
 pub mod limits;
+pub mod objects;
 mod query_list;
 mod raw;
 mod suggest;
@@ -81,17 +83,18 @@ impl Loader {
             None if need == Need::File => return Err(self.no_file()),
             None => None,
         };
-        let (raw, source) = match &text {
-            Some((text, file)) => (parse(file, text)?, check::Source { file, text }),
+        let (mut raw, source) = match &text {
+            Some((text, file)) => (parse(file, text)?, check::Source::of_file(file, text)),
             None => (
                 raw::Config::default(),
-                check::Source {
-                    file: Path::new(""),
-                    text: "",
-                },
+                check::Source::of_file(Path::new(""), ""),
             ),
         };
-        check::check(raw, source, &self.environment, &self.overrides)
+        let (environment, overrides) = (&self.environment, &self.overrides);
+        let data_dir = check::data_dir(raw.data_dir.take(), source, environment, overrides)?;
+        let mut config = check::check(raw, source, data_dir, environment, overrides)?;
+        objects::load(&mut config)?;
+        Ok(config)
     }
 
     /// The file that counts, or none. One that was named has to exist.
@@ -142,7 +145,8 @@ fn parse(file: &Path, text: &str) -> Result<raw::Config, ConfigError> {
     toml::from_str(text).map_err(|error| ConfigError::from_toml(&error, file, text))
 }
 
-/// Checks the text of a configuration as if it had been read from `file`, in no particular environment.
+/// Checks the text of a configuration as if it had been read from `file`, in no particular environment and with no
+/// settings made by command.
 ///
 /// # Errors
 /// As [`Loader::load`].
@@ -151,12 +155,11 @@ pub fn check_text(file: &Path, text: &str) -> Result<checked::Config, ConfigErro
         superuser: true,
         ..Environment::default()
     };
-    check::check(
-        parse(file, text)?,
-        check::Source { file, text },
-        &environment,
-        &Overrides::default(),
-    )
+    let overrides = Overrides::default();
+    let mut raw = parse(file, text)?;
+    let source = check::Source::of_file(file, text);
+    let data_dir = check::data_dir(raw.data_dir.take(), source, &environment, &overrides)?;
+    check::check(raw, source, data_dir, &environment, &overrides)
 }
 
 #[cfg(test)]

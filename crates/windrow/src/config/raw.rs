@@ -104,6 +104,7 @@ pub(super) struct Subscription {
     expecting = "a table with a name, such as [sink.syslog.siem]"
 )]
 pub(super) struct SyslogSink {
+    pub(super) enabled: Option<bool>,
     pub(super) server_name: Spanned<String>,
     pub(super) port: Option<Spanned<u16>>,
     pub(super) transport: Option<Spanned<Transport>>,

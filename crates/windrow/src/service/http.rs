@@ -52,29 +52,37 @@ pub(crate) fn answer(
     response
 }
 
+/// Who is on the other side, as far as the system says; an extension of each request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The user with this id, on this machine.
+    User(u32),
+    /// Somebody: the system does not say who.
+    Unknown,
+}
+
 /// What both listeners can do.
 pub(crate) trait Accept {
     /// The stream of one connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// Waits for the next connection.
-    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Stream>> + Send;
+    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Peer)>> + Send;
 }
 
 impl Accept for tokio::net::TcpListener {
     type Stream = tokio::net::TcpStream;
-    async fn accept(&self) -> std::io::Result<Self::Stream> {
-        tokio::net::TcpListener::accept(self)
-            .await
-            .map(|(stream, _)| stream)
+    async fn accept(&self) -> std::io::Result<(Self::Stream, Peer)> {
+        let (stream, _) = tokio::net::TcpListener::accept(self).await?;
+        Ok((stream, Peer::Unknown))
     }
 }
 
 impl Accept for tokio::net::UnixListener {
     type Stream = tokio::net::UnixStream;
-    async fn accept(&self) -> std::io::Result<Self::Stream> {
-        tokio::net::UnixListener::accept(self)
-            .await
-            .map(|(stream, _)| stream)
+    async fn accept(&self) -> std::io::Result<(Self::Stream, Peer)> {
+        let (stream, _) = tokio::net::UnixListener::accept(self).await?;
+        let user = stream.peer_cred().map(|credentials| credentials.uid());
+        Ok((stream, user.map_or(Peer::Unknown, Peer::User)))
     }
 }
 
@@ -101,10 +109,10 @@ where
         let Ok(permit) = permits.clone().acquire_owned().await else {
             break;
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok(stream) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
@@ -112,7 +120,7 @@ where
                 }
             },
         };
-        let connection = serve_connection(stream, handler.clone(), idle, shutdown.clone());
+        let connection = serve_connection(stream, peer, handler.clone(), idle, shutdown.clone());
         connections.spawn(async move {
             connection.await;
             drop(permit);
@@ -122,13 +130,19 @@ where
     let _ = tokio::time::timeout(DRAIN_TIMEOUT, connections.wait()).await;
 }
 
-async fn serve_connection<S, H, F>(stream: S, handler: H, idle: Idle, shutdown: CancellationToken)
-where
+async fn serve_connection<S, H, F>(
+    stream: S,
+    peer: Peer,
+    handler: H,
+    idle: Idle,
+    shutdown: CancellationToken,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let service = hyper::service::service_fn(move |request| {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });

@@ -11,6 +11,7 @@ mod limits;
 mod manager;
 mod metrics;
 mod own;
+mod settings;
 mod sinks;
 mod socket;
 mod sources;
@@ -33,15 +34,18 @@ use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::{Lake, QueryError, QueryLimits};
 use windrow_pipeline::journal::{AppendError, Entry, Journal, Pressure, Seq};
 
+use crate::config::objects::Store;
 use crate::config::{Loader, Need, checked};
 use crate::datadir::{DataDir, Purpose};
 use crate::exit;
 use crate::status;
 
 use lake_sink::{Condition, Tail};
-use own::Recorder;
-pub(crate) use own::hex;
+pub(crate) use own::{Recorder, hex};
 
+pub(crate) use http::{Body, answer};
+pub(crate) use settings::{Edit, EditError, Edited, Offline};
+pub(crate) use sinks::warnings as sink_warnings;
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
 pub(crate) use start::app_id as lake_app_id;
 pub use start::start;
@@ -63,6 +67,8 @@ pub struct Service {
 
 struct Shared {
     config: Mutex<Arc<checked::Config>>,
+    /// Held while it changes, by a reload or by command: one change at a time.
+    turn: tokio::sync::Mutex<()>,
     generation: Mutex<Generation>,
     started_at: Timestamp,
     journal: Journal,
@@ -152,10 +158,12 @@ impl Service {
                 generation: generation.number,
                 loaded_at: generation.loaded_at,
                 changed_on_disk: changed_since(&config, generation.loaded_at),
+                settings: config.settings_generation,
+                settings_on_disk: Store::new(&config.data_dir).generation().ok(),
             },
             journal: self.journal_status(),
             sources: shared.sources.status(),
-            sinks: shared.sinks.status(self.durable_seq()),
+            sinks: shared.sinks.status(&config, &shared.journal),
             lake: shared.lake.as_ref().map(|room| status::Lake {
                 position: shared
                     .journal
@@ -231,13 +239,17 @@ impl Service {
         })
     }
 
-    /// Events that the sink furthest behind does not have for sure; also after the service has stopped.
+    /// Events that the sink furthest behind does not have for sure, of those that are switched on; also after the
+    /// service has stopped.
     pub fn undelivered(&self) -> u64 {
         let durable = self.durable_seq();
         let cursors = self.shared.journal.cursors();
-        let sinks = cursors
-            .iter()
-            .filter(|(name, _)| name.starts_with(sinks::CURSOR_PREFIX));
+        let config = self.config();
+        let sinks = cursors.iter().filter(|(name, _)| {
+            let sink = name.strip_prefix(sinks::CURSOR_PREFIX);
+            let sink = sink.and_then(|name| config.sink.syslog.get(name));
+            sink.is_some_and(|sink| sink.enabled)
+        });
         let behind = sinks.map(|(_, position)| durable.saturating_sub(*position));
         behind.max().unwrap_or(0)
     }
@@ -301,6 +313,7 @@ impl Service {
     /// # Errors
     /// Says what cannot change, or what could not be started; the old configuration stays.
     pub async fn reload(&self, config: checked::Config) -> anyhow::Result<()> {
+        let _turn = self.turn().await;
         let old = self.config();
         start::check_reload(&old, &config)?;
         let shared = &self.shared;

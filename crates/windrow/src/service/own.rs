@@ -16,6 +16,8 @@ use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal, StateChange};
 const SOURCE: &str = "windrow";
 /// State of the journal: the number of the last segment whose root is on record.
 const LAST_ROOT: &str = "own/last-root";
+/// State of the journal: the generation of the settings up to which each change is on record.
+const SETTINGS: &str = "own/settings";
 
 /// Writes own records into the journal.
 #[derive(Clone, Debug)]
@@ -137,6 +139,55 @@ impl Recorder {
             Some(on_record),
         )
         .await
+    }
+
+    /// A setting was changed by command; `generation` is that of the settings after it.
+    pub(crate) async fn setting_changed(
+        &self,
+        generation: u64,
+        message: &str,
+        data: &[(&str, &str)],
+    ) -> bool {
+        let (id, level) = (OwnEventId::SettingChanged, OwnLevel::Information);
+        let on_record = StateChange {
+            key: SETTINGS.to_owned(),
+            value: Some(generation.to_le_bytes().to_vec()),
+        };
+        self.record_with(id, level, message, data, Some(on_record))
+            .await
+    }
+
+    /// A change of a setting was refused.
+    pub(crate) async fn setting_refused(&self, message: &str, data: &[(&str, &str)]) {
+        let (id, level) = (OwnEventId::SettingRefused, OwnLevel::Warning);
+        self.record(id, level, message, data).await;
+    }
+
+    /// The settings have this generation at a start. A change that was written right before the program was killed is
+    /// put on record now, as far as it is known.
+    pub(crate) async fn settings_found(&self, generation: u64) {
+        let told = self
+            .journal
+            .state(SETTINGS)
+            .and_then(|number| Some(u64::from_le_bytes(number.try_into().ok()?)))
+            .unwrap_or(0);
+        if generation == told {
+            return;
+        }
+        let (now, before) = (generation.to_string(), told.to_string());
+        let message = format!(
+            "the settings made by command have generation {now}, and the changes on record end at {before}"
+        );
+        tracing::warn!("{message}");
+        let data = [
+            ("Object", "conf.d"),
+            ("Verb", "found"),
+            ("Who", "unknown"),
+            ("From", "unknown"),
+            ("Old", &*format!("generation={before}")),
+            ("New", &*format!("generation={now}")),
+        ];
+        self.setting_changed(generation, &message, &data).await;
     }
 
     /// The journal's pressure changed; whether the record of it is durable.

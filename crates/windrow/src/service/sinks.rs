@@ -25,8 +25,9 @@ use crate::status;
 pub(super) const CURSOR_PREFIX: &str = "syslog.";
 /// How often a drain looks whether the sinks have all.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
-/// Time a sink has to end in good order when its configuration changes.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time a sink has to end in good order when its configuration changes: a change is in force within a second. What the
+/// receiver does not confirm in it is sent again by the next sender.
+const CHANGE_TIMEOUT: Duration = Duration::from_millis(700);
 
 /// All sinks but the lake.
 pub(crate) struct Sinks {
@@ -47,7 +48,7 @@ struct Running {
 impl Running {
     /// Ends it, in good order if it can: two senders must never share a cursor.
     async fn end(self) {
-        if !self.tasks.stop(STOP_TIMEOUT).await {
+        if !self.tasks.stop(CHANGE_TIMEOUT).await {
             self.task.abort();
             self.tasks.tracker.wait().await;
         }
@@ -56,6 +57,15 @@ impl Running {
 
 /// Destinations that are to be started, by the name of their sink.
 pub(crate) type Prepared = BTreeMap<String, Destination>;
+
+/// A sink that is no longer configured, and its place in the journal given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// Its name.
+    pub(crate) name: String,
+    /// Events it did not get.
+    pub(crate) unsent: u64,
+}
 
 impl Sinks {
     /// None yet.
@@ -75,10 +85,11 @@ impl Sinks {
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
         let prepared = self.prepare(config)?;
-        self.take_up(prepared, config, journal, recorder).await
+        self.take_up(prepared, config, journal, recorder).await?;
+        Ok(())
     }
 
-    /// The destinations that `config` names and that do not run as it says. What runs stays as it is.
+    /// The destinations that `config` switches on and that do not run as it says. What runs stays as it is.
     ///
     /// # Errors
     /// A certificate or key that cannot be used; names the table and the file.
@@ -91,7 +102,7 @@ impl Sinks {
         };
         let wanted = config.sink.syslog.iter();
         wanted
-            .filter(|(name, sink)| differs(name, sink))
+            .filter(|(name, sink)| sink.enabled && differs(name, sink))
             .map(|(name, sink)| Ok((name.clone(), self.destination(name, sink)?)))
             .collect()
     }
@@ -107,7 +118,7 @@ impl Sinks {
         })
     }
 
-    /// Starts, stops and restarts what differs from what runs.
+    /// Starts, stops and restarts what differs from what runs, and answers with what was given up.
     ///
     /// # Errors
     /// The disk does not take the cursor of a new sink.
@@ -117,20 +128,20 @@ impl Sinks {
         config: &checked::Config,
         journal: &Journal,
         recorder: &Recorder,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Vec<Forgotten>> {
         let stale: Vec<Running> = {
             let mut running = lock(&self.running);
-            let is_stale = |name: &String| {
-                prepared.contains_key(name) || !config.sink.syslog.contains_key(name)
+            let enabled = |name: &String| {
+                let sink = config.sink.syslog.get(name);
+                sink.is_some_and(|sink| sink.enabled)
             };
+            let is_stale = |name: &String| prepared.contains_key(name) || !enabled(name);
             running
                 .extract_if(.., |name, _| is_stale(name))
                 .map(|(_, running)| running)
                 .collect()
         };
-        for running in stale {
-            running.end().await;
-        }
+        futures::future::join_all(stale.into_iter().map(Running::end)).await;
         for (name, destination) in prepared {
             if let Some(sink) = config.sink.syslog.get(&name) {
                 self.start_one(&name, sink, destination, journal)?;
@@ -192,19 +203,52 @@ impl Sinks {
         futures::future::join_all(stops).await;
     }
 
-    /// What they do now.
-    pub(crate) fn status(&self, durable: Seq) -> BTreeMap<String, status::Sink> {
+    /// What they do now, those that are switched off included.
+    pub(crate) fn status(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+    ) -> BTreeMap<String, status::Sink> {
+        let durable = *journal.durable().borrow();
         let running = lock(&self.running);
-        running
-            .iter()
-            .map(|(name, running)| {
-                (
-                    format!("{CURSOR_PREFIX}{name}"),
-                    describe(&running.status.borrow(), durable),
-                )
-            })
-            .collect()
+        let runs = running.iter().map(|(name, running)| {
+            (
+                cursor_name(name),
+                describe(&running.status.borrow(), durable),
+            )
+        });
+        let positions = journal.cursors();
+        let sinks = config.sink.syslog.iter();
+        let rests = sinks.filter(|(name, _)| !running.contains_key(*name));
+        let rests = rests.map(|(name, sink)| {
+            let cursor = cursor_name(name);
+            let place = positions.iter().find(|(known, _)| *known == cursor);
+            let place = place.map_or(durable, |(_, seq)| *seq);
+            (cursor, at_rest(sink, place, durable))
+        });
+        runs.chain(rests).collect()
     }
+}
+
+/// A sink that is switched off and keeps its place.
+fn at_rest(sink: &SyslogSink, place: Seq, durable: Seq) -> status::Sink {
+    status::Sink {
+        state: "disabled".to_owned(),
+        destination: address(sink),
+        confirmed_seq: place,
+        lag_events: durable.saturating_sub(place),
+        ..status::Sink::default()
+    }
+}
+
+/// Where a sink sends to.
+pub(crate) fn address(sink: &SyslogSink) -> String {
+    let transport = match sink.transport {
+        checked::Transport::Udp => "udp",
+        checked::Transport::Tcp => "tcp",
+        checked::Transport::Tls => "tls",
+    };
+    format!("{transport}://{}:{}", sink.server_name, sink.port)
 }
 
 fn describe(status: &Status, durable: Seq) -> status::Sink {
@@ -220,10 +264,13 @@ fn describe(status: &Status, durable: Seq) -> status::Sink {
         connected_since: since,
         confirmed_seq: status.confirmed_seq,
         lag_events: durable.saturating_sub(status.sent_seq.max(status.confirmed_seq)),
+        lag_seconds: None,
         unconfirmed_events: status.sent_seq.saturating_sub(status.confirmed_seq),
         sent: status.sent,
+        confirmed: status.confirmed,
         resent: status.resent,
         truncated: status.truncated,
+        skipped: status.skipped,
         last_error: status
             .last_error
             .as_ref()
@@ -232,17 +279,19 @@ fn describe(status: &Status, durable: Seq) -> status::Sink {
     }
 }
 
-fn cursor_name(name: &str) -> String {
-    format!("syslog.{name}")
+/// The cursor of a sink.
+pub(crate) fn cursor_name(name: &str) -> String {
+    format!("{CURSOR_PREFIX}{name}")
 }
 
 /// A sink that the configuration no longer names gets nothing more, and must not hold the journal
 /// back for ever; what it did not get is put on record.
-async fn forget_removed(
+pub(crate) async fn forget_removed(
     config: &checked::Config,
     journal: &Journal,
     recorder: &Recorder,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<Forgotten>> {
+    let mut forgotten = Vec::new();
     let durable = *journal.durable().borrow();
     for (cursor, position) in journal.cursors() {
         let Some(name) = cursor.strip_prefix(CURSOR_PREFIX) else {
@@ -261,8 +310,23 @@ async fn forget_removed(
         recorder
             .record(OwnEventId::SinkRemoved, OwnLevel::Warning, &message, &data)
             .await;
+        forgotten.push(Forgotten {
+            name: name.to_owned(),
+            unsent,
+        });
     }
-    Ok(())
+    Ok(forgotten)
+}
+
+/// What is weak about a sink, or keeps it from being used.
+pub(crate) fn warnings(name: &str, sink: &SyslogSink) -> Vec<String> {
+    match destination(name, sink) {
+        Ok(destination) => {
+            let warnings = destination.warnings();
+            warnings.iter().map(ToString::to_string).collect()
+        }
+        Err(error) => vec![format!("{error:#}")],
+    }
 }
 
 /// A destination as the configuration describes it.

@@ -6,7 +6,8 @@
 //! 1970) as parameters, and answers an Arrow IPC stream, with the last sequence it looked at and the last one that
 //! was acknowledged in the headers [`COMPLETE_TO`] and [`ACKNOWLEDGED_TO`]; a query that is refused or fails is a 4xx
 //! or 5xx with the reason as text. `POST /v1/forward` takes a batch of imported events for the
-//! sinks, and answers when it is durable; 503 asks to try again, the journal being full.
+//! sinks, and answers when it is durable; 503 asks to try again, the journal being full. Settings are changed and shown
+//! by POST to the paths of [`Verb`], with JSON both ways; who asks is the user that the system names.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,8 +24,9 @@ use windrow_lake::{QueryError, QueryLimits, SQL_BYTES};
 use windrow_pipeline::journal::AppendError;
 use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
-use super::http::{Body, answer};
+use super::http::{Body, Peer, answer};
 use super::{ForwardError, Service};
+use crate::admin::{Actor, Verb, routes};
 
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
@@ -32,6 +34,8 @@ const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 pub(crate) const COMPLETE_TO: &str = "windrow-complete-to";
 /// The last sequence that was acknowledged when the query came.
 pub(crate) const ACKNOWLEDGED_TO: &str = "windrow-acknowledged-to";
+/// Where requests through this door come from, as records say it.
+const FROM: &str = "this machine";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -50,20 +54,42 @@ pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 
 /// Answers one request.
 pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Response<Body> {
+    let verb = Verb::of_path(request.uri().path());
+    if let Some(verb) = verb.filter(|_| request.method() == Method::POST) {
+        let actor = actor(&request);
+        return routes::respond(request, verb, actor, service).await;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => status(service),
         (&Method::POST, "/v1/query") => query(request, service).await,
         (&Method::POST, "/v1/forward") => forward(request, service).await,
-        (_, "/v1/status" | "/v1/query" | "/v1/forward") => answer(
-            StatusCode::METHOD_NOT_ALLOWED,
-            TEXT,
-            "GET /v1/status, POST /v1/query, POST /v1/forward\n",
-        ),
+        (_, "/v1/status" | "/v1/query" | "/v1/forward") => not_allowed(),
+        _ if verb.is_some() => not_allowed(),
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /v1/status, /v1/query and /v1/forward\n",
+            "there are /v1/status, /v1/query, /v1/forward and /v1/syslog/…\n",
         ),
+    }
+}
+
+fn not_allowed() -> Response<Body> {
+    answer(
+        StatusCode::METHOD_NOT_ALLOWED,
+        TEXT,
+        "GET /v1/status; POST everything else\n",
+    )
+}
+
+/// Who asks, by the system's word.
+fn actor(request: &Request<Incoming>) -> Actor {
+    match request.extensions().get() {
+        Some(Peer::User(uid)) => Actor::local(*uid, FROM),
+        Some(Peer::Unknown) | None => Actor {
+            who: "unknown".to_owned(),
+            from: FROM.to_owned(),
+            by: "windrow syslog",
+        },
     }
 }
 

@@ -81,6 +81,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let service = Service {
         shared: Arc::new(Shared {
             config: Mutex::new(Arc::new(config)),
+            turn: tokio::sync::Mutex::default(),
             generation: Mutex::new(Generation {
                 number: 1,
                 loaded_at: started_at,
@@ -97,11 +98,12 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
         }),
     };
     serve_doors(&service, &rest, web_listener, socket_listener, registry);
-    record_start(&service.shared.recorder).await;
+    let settings = service.config().settings_generation;
+    record_start(&service.shared.recorder, settings).await;
     Ok(service)
 }
 
-async fn record_start(recorder: &Recorder) {
+async fn record_start(recorder: &Recorder, settings: u64) {
     let data = [("Version", env!("CARGO_PKG_VERSION"))];
     recorder
         .record(
@@ -111,9 +113,13 @@ async fn record_start(recorder: &Recorder) {
             &data,
         )
         .await;
+    recorder.settings_found(settings).await;
 }
 
-fn open_journal(config: &checked::Config, data_dir: &DataDir) -> anyhow::Result<Journal> {
+pub(super) fn open_journal(
+    config: &checked::Config,
+    data_dir: &DataDir,
+) -> anyhow::Result<Journal> {
     let mut options = JournalOptions::new(data_dir.journal());
     options.quota_bytes = config.journal.quota.0;
     options.segment_bytes = config.journal.segment_size.0;
@@ -295,7 +301,7 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
 }
 
 /// The machine's name, as our own events carry it.
-fn computer_name() -> String {
+pub(super) fn computer_name() -> String {
     // A service that sees no more of /proc than its processes has the other one.
     let said = ["/proc/sys/kernel/hostname", "/etc/hostname"].map(fs_err::read_to_string);
     let mut names = said.iter().flatten().map(|name| name.trim());

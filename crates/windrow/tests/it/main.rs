@@ -15,4 +15,5 @@ mod peers;
 mod reload;
 mod rigs;
 mod service;
+mod settings;
 mod support;

@@ -61,7 +61,9 @@ pub(super) fn port(what: &str, address: SocketAddr, service_runs: bool) -> Findi
 
 /// Whether every destination can be reached.
 pub(super) async fn destinations(config: &Config) -> Vec<Finding> {
-    let checks = config.sink.syslog.iter().map(|(name, sink)| async move {
+    let sinks = config.sink.syslog.iter();
+    let enabled = sinks.filter(|(_, sink)| sink.enabled);
+    let checks = enabled.map(|(name, sink)| async move {
         let what = format!("sink syslog.{name}");
         destination(&what, sink).await
     });

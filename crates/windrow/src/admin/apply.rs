@@ -1,0 +1,377 @@
+//! Applies a request: what it would change is planned and checked first, then taken up, then put on record.
+
+use std::sync::Arc;
+
+use super::refusal::{Refusal, RefusalKind};
+use super::server::{ServerGet, ServerName, ServerSet};
+use super::view::{self, ServerChanged};
+use super::{Actor, Answer, Request, Verb};
+use crate::config::checked::{self, Home, SyslogSink};
+use crate::config::objects::{self, Object, Store};
+use crate::service::{Edit, EditError, Edited, Offline, Recorder, Service};
+
+/// Where a request is applied.
+pub(crate) enum Place {
+    /// In the running service.
+    Service(Service),
+    /// In a data folder on which none runs.
+    Offline(Box<Offline>),
+}
+
+impl Place {
+    fn config(&self) -> Arc<checked::Config> {
+        match self {
+            Place::Service(service) => service.config(),
+            Place::Offline(offline) => Arc::new(offline.config().clone()),
+        }
+    }
+
+    fn recorder(&self) -> &Recorder {
+        match self {
+            Place::Service(service) => service.recorder(),
+            Place::Offline(offline) => offline.recorder(),
+        }
+    }
+
+    async fn edit(&mut self, edit: Edit) -> Result<Edited, EditError> {
+        match self {
+            Place::Service(service) => service.edit(edit).await,
+            Place::Offline(offline) => offline.edit(edit).await,
+        }
+    }
+}
+
+/// Does what is asked for.
+///
+/// # Errors
+/// Why not; what was in force is in force.
+pub(crate) async fn apply(
+    place: &mut Place,
+    request: Request,
+    actor: &Actor,
+) -> Result<Answer, Refusal> {
+    match request {
+        Request::ServerGet(get) => match place {
+            Place::Service(service) => {
+                let status = service.status_with_lag().await;
+                view::servers(&service.config(), &get, Some(&status))
+            }
+            Place::Offline(offline) => view::servers(offline.config(), &get, None),
+        }
+        .map(Answer::Servers),
+        change => {
+            let service = match place {
+                Place::Service(service) => Some(service.clone()),
+                Place::Offline(_) => None,
+            };
+            let _turn = match &service {
+                Some(service) => Some(service.turn().await),
+                None => None,
+            };
+            let changed = change_server(place, &change, actor).await;
+            changed.map(|changed| Answer::ServerChanged(Box::new(changed)))
+        }
+    }
+}
+
+/// Shows destinations where no service runs and nothing is to be changed.
+///
+/// # Errors
+/// There is none of the name.
+pub(crate) fn show(config: &checked::Config, get: &ServerGet) -> Result<Answer, Refusal> {
+    view::servers(config, get, None).map(Answer::Servers)
+}
+
+/// A change that passed its checks.
+struct Plan {
+    name: String,
+    /// The file's text; none takes it away.
+    text: Option<String>,
+    sink: Option<SyslogSink>,
+    /// What the change would have no effect on, if it has none.
+    idle: Option<String>,
+}
+
+async fn change_server(
+    place: &mut Place,
+    request: &Request,
+    actor: &Actor,
+) -> Result<ServerChanged, Refusal> {
+    let config = place.config();
+    let store = Store::new(&config.data_dir);
+    let verb = request.verb();
+    let name = named(request).to_owned();
+    let old = compact(&store, &name);
+    let done = match plan(&config, &store, request) {
+        Ok(plan) if plan.idle.is_some() => {
+            return Ok(idle(place, &config, verb, plan));
+        }
+        Ok(plan) => take_up(place, &config, plan).await,
+        Err(refusal) => Err(refusal),
+    };
+    let record = Record {
+        verb,
+        name: &name,
+        actor,
+        old: &old,
+        new: &compact(&store, &name),
+    };
+    match done {
+        Ok((plan, edited)) => {
+            record.changed(place.recorder(), edited.generation).await;
+            Ok(changed(place, verb, plan, &edited))
+        }
+        Err(refusal) => {
+            record.refused(place.recorder(), &refusal.message).await;
+            Err(refusal)
+        }
+    }
+}
+
+async fn take_up(
+    place: &mut Place,
+    config: &checked::Config,
+    plan: Plan,
+) -> Result<(Plan, Edited), Refusal> {
+    let object = Object::SyslogSink(plan.name.clone());
+    let mut config = config.clone();
+    let sinks = &mut config.sink;
+    match &plan.sink {
+        Some(sink) => {
+            let path = Store::new(&config.data_dir).path(&object);
+            sinks.syslog.insert(plan.name.clone(), sink.clone());
+            sinks.homes.insert(plan.name.clone(), Home::Object { path });
+        }
+        None => {
+            sinks.syslog.remove(&plan.name);
+            sinks.homes.remove(&plan.name);
+        }
+    }
+    let edit = Edit {
+        object,
+        text: plan.text.clone(),
+        config,
+    };
+    let edited = place.edit(edit).await.map_err(|error| match error {
+        EditError::Unusable(_) => Refusal::invalid(error.to_string()),
+        EditError::Write(_) | EditError::Journal(_) => {
+            Refusal::new(RefusalKind::Failed, error.to_string())
+        }
+    })?;
+    Ok((plan, edited))
+}
+
+fn changed(place: &Place, verb: Verb, plan: Plan, edited: &Edited) -> ServerChanged {
+    let forgotten = edited.forgotten.iter();
+    let unsent = forgotten
+        .filter(|forgotten| forgotten.name == plan.name)
+        .map(|forgotten| forgotten.unsent);
+    ServerChanged {
+        verb: verb.word().to_owned(),
+        changed: true,
+        generation: edited.generation,
+        running: matches!(place, Place::Service(_)),
+        unsent_events: (verb == Verb::ServerRemove).then(|| unsent.sum()),
+        server: view::server(&place.config(), &plan.name, None),
+        name: plan.name,
+    }
+}
+
+/// The answer to a change that changes nothing.
+fn idle(place: &Place, config: &checked::Config, verb: Verb, plan: Plan) -> ServerChanged {
+    ServerChanged {
+        verb: verb.word().to_owned(),
+        changed: false,
+        generation: config.settings_generation,
+        running: matches!(place, Place::Service(_)),
+        unsent_events: None,
+        server: view::server(config, &plan.name, None),
+        name: plan.name,
+    }
+}
+
+/// The destination a change is about.
+fn named(request: &Request) -> &str {
+    match request {
+        Request::ServerSet(set) => set.name(),
+        Request::ServerRemove(name)
+        | Request::ServerEnable(name)
+        | Request::ServerDisable(name) => name.name(),
+        Request::ServerGet(get) => get.name.as_deref().unwrap_or(""),
+    }
+}
+
+fn plan(config: &checked::Config, store: &Store, request: &Request) -> Result<Plan, Refusal> {
+    match request {
+        Request::ServerSet(set) => plan_set(config, store, set),
+        Request::ServerRemove(name) => {
+            known(config, name)?;
+            Ok(Plan {
+                name: name.name().to_owned(),
+                text: None,
+                sink: None,
+                idle: None,
+            })
+        }
+        Request::ServerEnable(name) => plan_switch(config, store, name, Switch::On),
+        Request::ServerDisable(name) => plan_switch(config, store, name, Switch::Off),
+        Request::ServerGet(_) => Err(Refusal::invalid("get changes nothing")),
+    }
+}
+
+fn plan_set(config: &checked::Config, store: &Store, set: &ServerSet) -> Result<Plan, Refusal> {
+    let name = set.name();
+    may_be_changed(config, name)?;
+    let mut keys = set.keys()?;
+    // What is switched off stays so until it is switched on.
+    let was_off = config
+        .sink
+        .syslog
+        .get(name)
+        .is_some_and(|sink| !sink.enabled);
+    if was_off {
+        keys.insert("enabled".to_owned(), false.into());
+    }
+    let (text, sink) = checked_text(store, name, &keys)?;
+    Ok(Plan {
+        name: name.to_owned(),
+        text: Some(text),
+        sink: Some(sink),
+        idle: None,
+    })
+}
+
+/// Which way a destination is switched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Switch {
+    On,
+    Off,
+}
+
+fn plan_switch(
+    config: &checked::Config,
+    store: &Store,
+    name: &ServerName,
+    switch: Switch,
+) -> Result<Plan, Refusal> {
+    let sink = known(config, name)?;
+    let name = name.name();
+    let object = Object::SyslogSink(name.to_owned());
+    let failed = |error: String| Refusal::new(RefusalKind::Failed, error);
+    let text = store
+        .text(&object)
+        .map_err(|error| failed(error.in_words()))?;
+    let text = text.ok_or_else(|| failed(format!("{} is gone", store.path(&object).display())))?;
+    let mut keys = objects::keys(&text).map_err(|error| failed(error.to_string()))?;
+    match switch {
+        Switch::On => keys.remove("enabled"),
+        Switch::Off => keys.insert("enabled".to_owned(), false.into()),
+    };
+    let (text, new) = checked_text(store, name, &keys)?;
+    Ok(Plan {
+        name: name.to_owned(),
+        text: Some(text),
+        idle: (sink.enabled == (switch == Switch::On)).then(|| name.to_owned()),
+        sink: Some(new),
+    })
+}
+
+fn checked_text(
+    store: &Store,
+    name: &str,
+    keys: &toml::Table,
+) -> Result<(String, SyslogSink), Refusal> {
+    let text = objects::text(keys).map_err(|error| Refusal::invalid(error.to_string()))?;
+    let sink = store.check_syslog_sink(name, &text);
+    let sink = sink.map_err(|error| Refusal::of_setting(&error))?;
+    Ok((text, sink))
+}
+
+/// A destination that exists and is set by command.
+fn known<'a>(config: &'a checked::Config, name: &ServerName) -> Result<&'a SyslogSink, Refusal> {
+    let sink = view::find(config, name.name())?;
+    may_be_changed(config, name.name())?;
+    Ok(sink)
+}
+
+fn may_be_changed(config: &checked::Config, name: &str) -> Result<(), Refusal> {
+    let Some(Home::File { path, line }) = config.sink.homes.get(name) else {
+        return Ok(());
+    };
+    let message = format!(
+        "sink.syslog.{name} stands in {}, line {line}: change it there",
+        path.display()
+    );
+    Err(Refusal::new(RefusalKind::Elsewhere, message)
+        .hint("a reload (SIGHUP) takes it up; or take it out there first, and set it by command"))
+}
+
+/// A destination's settings in one line, as a record carries them: `port=6514 server_name=siem`.
+fn compact(store: &Store, name: &str) -> String {
+    let text = store.text(&Object::SyslogSink(name.to_owned()));
+    let keys = text
+        .ok()
+        .flatten()
+        .and_then(|text| objects::keys(&text).ok());
+    let keys = keys.unwrap_or_default().into_iter();
+    let pairs = keys.map(|(key, value)| match value {
+        toml::Value::String(text) if !text.contains([' ', '"', '=']) => format!("{key}={text}"),
+        other => format!("{key}={other}"),
+    });
+    pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// What is put on record of a change.
+struct Record<'a> {
+    verb: Verb,
+    name: &'a str,
+    actor: &'a Actor,
+    old: &'a str,
+    new: &'a str,
+}
+
+impl Record<'_> {
+    fn object(&self) -> String {
+        format!("sink.syslog.{}", self.name)
+    }
+
+    async fn changed(&self, recorder: &Recorder, generation: u64) {
+        let object = self.object();
+        let (who, from, verb) = (&*self.actor.who, &*self.actor.from, self.verb.word());
+        let message = format!("{object}: {verb} by {who} from {from}");
+        tracing::info!(object, verb, who, from, generation, "a setting was changed");
+        let data = [
+            ("Object", &*object),
+            ("Verb", verb),
+            ("Who", who),
+            ("From", from),
+            ("By", self.actor.by),
+            ("Old", self.old),
+            ("New", self.new),
+        ];
+        recorder.setting_changed(generation, &message, &data).await;
+    }
+
+    async fn refused(&self, recorder: &Recorder, reason: &str) {
+        let object = self.object();
+        let (who, from, verb) = (&*self.actor.who, &*self.actor.from, self.verb.word());
+        let message = format!("{object}: {verb} by {who} from {from} was refused: {reason}");
+        tracing::warn!(
+            object,
+            verb,
+            who,
+            from,
+            reason,
+            "a change of a setting was refused"
+        );
+        let data = [
+            ("Object", &*object),
+            ("Verb", verb),
+            ("Who", who),
+            ("From", from),
+            ("By", self.actor.by),
+            ("Reason", reason),
+        ];
+        recorder.setting_refused(&message, &data).await;
+    }
+}

@@ -1,0 +1,190 @@
+//! Settings made by command: the verbs as types, who asks, and one way to apply them, on the running service or on a
+//! data folder on which none runs.
+//!
+//! Whatever asks (the command line over the local socket, or in the data folder itself) brings a [`Request`] and an
+//! [`Actor`]; [`routes`] is the same as paths with JSON bodies. Each change is a record of our own, refused ones too.
+
+mod apply;
+mod refusal;
+pub(crate) mod routes;
+mod server;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use apply::{Place, apply, show};
+pub use refusal::{Refusal, RefusalKind};
+pub use server::{DEFAULT_NAME, ServerGet, ServerName, ServerSet};
+pub use view::{Server, ServerChanged, Servers};
+
+/// Who asks for a change, as it is put on record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// A user of this machine.
+    pub who: String,
+    /// Where the request came from.
+    pub from: String,
+    /// What it came through.
+    pub by: &'static str,
+}
+
+impl Actor {
+    /// A user of this machine, by the id that the system vouches for.
+    #[must_use]
+    pub fn local(uid: u32, from: &str) -> Actor {
+        Actor {
+            who: user_name(uid),
+            from: from.to_owned(),
+            by: "windrow syslog",
+        }
+    }
+}
+
+/// What can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "a verb is about a noun, and there will be others"
+)]
+pub enum Request {
+    /// Sets a destination anew, all of it.
+    ServerSet(ServerSet),
+    /// Shows destinations.
+    ServerGet(ServerGet),
+    /// Takes a destination away.
+    ServerRemove(ServerName),
+    /// Switches a destination on.
+    ServerEnable(ServerName),
+    /// Switches a destination off, keeping its place.
+    ServerDisable(ServerName),
+}
+
+/// The verbs, without what they are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "a verb is about a noun, and there will be others"
+)]
+pub enum Verb {
+    /// [`Request::ServerSet`]
+    ServerSet,
+    /// [`Request::ServerGet`]
+    ServerGet,
+    /// [`Request::ServerRemove`]
+    ServerRemove,
+    /// [`Request::ServerEnable`]
+    ServerEnable,
+    /// [`Request::ServerDisable`]
+    ServerDisable,
+}
+
+impl Verb {
+    /// All of them.
+    pub const ALL: [Verb; 5] = [
+        Verb::ServerSet,
+        Verb::ServerGet,
+        Verb::ServerRemove,
+        Verb::ServerEnable,
+        Verb::ServerDisable,
+    ];
+
+    /// Where it is asked for with a POST.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Verb::ServerSet => "/v1/syslog/server/set",
+            Verb::ServerGet => "/v1/syslog/server/get",
+            Verb::ServerRemove => "/v1/syslog/server/remove",
+            Verb::ServerEnable => "/v1/syslog/server/enable",
+            Verb::ServerDisable => "/v1/syslog/server/disable",
+        }
+    }
+
+    /// The verb of a path.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Verb> {
+        Verb::ALL.into_iter().find(|verb| verb.path() == path)
+    }
+
+    /// The word for it in a record.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Verb::ServerSet => "set",
+            Verb::ServerGet => "get",
+            Verb::ServerRemove => "remove",
+            Verb::ServerEnable => "enable",
+            Verb::ServerDisable => "disable",
+        }
+    }
+}
+
+impl Request {
+    /// Its verb.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Request::ServerSet(_) => Verb::ServerSet,
+            Request::ServerGet(_) => Verb::ServerGet,
+            Request::ServerRemove(_) => Verb::ServerRemove,
+            Request::ServerEnable(_) => Verb::ServerEnable,
+            Request::ServerDisable(_) => Verb::ServerDisable,
+        }
+    }
+
+    /// Reads the JSON that goes with a verb; nothing at all stands for `{}`.
+    ///
+    /// # Errors
+    /// It does not fit the verb.
+    pub fn from_json(verb: Verb, json: &[u8]) -> Result<Request, serde_json::Error> {
+        let json = if json.is_empty() { b"{}" } else { json };
+        Ok(match verb {
+            Verb::ServerSet => Request::ServerSet(serde_json::from_slice(json)?),
+            Verb::ServerGet => Request::ServerGet(serde_json::from_slice(json)?),
+            Verb::ServerRemove => Request::ServerRemove(serde_json::from_slice(json)?),
+            Verb::ServerEnable => Request::ServerEnable(serde_json::from_slice(json)?),
+            Verb::ServerDisable => Request::ServerDisable(serde_json::from_slice(json)?),
+        })
+    }
+
+    /// The JSON that goes with its verb.
+    ///
+    /// # Errors
+    /// A path that is not text.
+    pub fn to_json(&self) -> Result<Vec<u8>, serde_json::Error> {
+        match self {
+            Request::ServerSet(set) => serde_json::to_vec(set),
+            Request::ServerGet(get) => serde_json::to_vec(get),
+            Request::ServerRemove(name)
+            | Request::ServerEnable(name)
+            | Request::ServerDisable(name) => serde_json::to_vec(name),
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Request::ServerGet`].
+    Servers(Servers),
+    /// To a change of a destination.
+    ServerChanged(Box<ServerChanged>),
+}
+
+/// The name of a user, with the id, which alone is certain.
+fn user_name(uid: u32) -> String {
+    let users = fs_err::read_to_string("/etc/passwd").unwrap_or_default();
+    let found = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, _, id) = (fields.next()?, fields.next()?, fields.next()?);
+        (id.parse() == Ok(uid)).then_some(name)
+    });
+    match found {
+        Some(name) => format!("{name} (uid {uid})"),
+        None => format!("uid {uid}"),
+    }
+}

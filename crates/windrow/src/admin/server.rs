@@ -1,0 +1,153 @@
+//! What can be asked about destinations, with the options of the document on Azure Stack's syslog forwarding
+//! (`Set-SyslogServer`, `Get-SyslogServer`) and those beyond it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::refusal::Refusal;
+use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Profile, Transport};
+
+/// The destination that is meant when none is named.
+pub const DEFAULT_NAME: &str = "default";
+/// The port of TCP, with TLS and without, where nothing else is said.
+const TCP_PORT: u16 = 6514;
+/// The port of UDP.
+const UDP_PORT: u16 = 514;
+
+/// Sets a destination, all of it: what is not said has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerSet {
+    /// The destination's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Name or address of the receiver.
+    pub server_name: String,
+    /// Its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_port: Option<u16>,
+    /// TCP in the clear.
+    pub no_encryption: bool,
+    /// UDP, always in the clear.
+    pub use_udp: bool,
+    /// The authorities that the receiver's certificate may come from, as a file beside the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// As `framing` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub framing: Option<Framing>,
+    /// As `prefix` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<Prefix>,
+    /// As `profile` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+    /// As `cef_version` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cef_version: Option<CefVersion>,
+    /// As `max_message_bytes` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_message_bytes: Option<u32>,
+    /// As `confirmation` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+}
+
+/// Which destinations to show.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerGet {
+    /// This one; all of them when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// Which destination is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerName {
+    /// Its name; [`DEFAULT_NAME`] when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl ServerName {
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(DEFAULT_NAME)
+    }
+}
+
+/// The keys of a destination as its file has them.
+#[derive(Serialize)]
+struct Keys<'a> {
+    server_name: &'a str,
+    port: u16,
+    transport: Transport,
+    ca_file: &'a Option<PathBuf>,
+    framing: Option<Framing>,
+    prefix: Option<Prefix>,
+    profile: Option<Profile>,
+    cef_version: Option<CefVersion>,
+    max_message_bytes: Option<u32>,
+    confirmation: Option<Confirmation>,
+}
+
+impl ServerSet {
+    pub(crate) fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(DEFAULT_NAME)
+    }
+
+    fn transport(&self) -> Transport {
+        if self.use_udp {
+            Transport::Udp
+        } else if self.no_encryption {
+            Transport::Tcp
+        } else {
+            Transport::Tls
+        }
+    }
+
+    /// The keys of the destination's file.
+    ///
+    /// # Errors
+    /// Options that contradict each other.
+    pub(crate) fn keys(&self) -> Result<toml::Table, Refusal> {
+        let transport = self.transport();
+        self.check_fits(transport)?;
+        let port = match transport {
+            Transport::Udp => UDP_PORT,
+            Transport::Tcp | Transport::Tls => TCP_PORT,
+        };
+        let keys = Keys {
+            server_name: &self.server_name,
+            port: self.server_port.unwrap_or(port),
+            transport,
+            ca_file: &self.ca_file,
+            framing: self.framing,
+            prefix: self.prefix,
+            profile: self.profile,
+            cef_version: self.cef_version,
+            max_message_bytes: self.max_message_bytes,
+            confirmation: self.confirmation,
+        };
+        toml::Table::try_from(keys).map_err(|error| Refusal::invalid(error.to_string()))
+    }
+
+    /// Refuses, by its name, what has no meaning without TLS.
+    fn check_fits(&self, transport: Transport) -> Result<(), Refusal> {
+        let cause = match transport {
+            Transport::Tls => return Ok(()),
+            Transport::Tcp => "--no-encryption",
+            Transport::Udp => "--use-udp",
+        };
+        let of_tls = [("--ca-file", self.ca_file.is_some())];
+        match of_tls.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((option, _)) => Err(Refusal::invalid(format!(
+                "{option} is about TLS, and {cause} sends in the clear"
+            ))
+            .hint(format!("leave out {option}, or {cause}"))),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+use super::*;
+
+fn set(change: impl FnOnce(&mut ServerSet)) -> ServerSet {
+    let mut set = ServerSet {
+        server_name: "siem.example.com".to_owned(),
+        ..ServerSet::default()
+    };
+    change(&mut set);
+    set
+}
+
+fn keys(change: impl FnOnce(&mut ServerSet)) -> String {
+    match set(change).keys() {
+        Ok(keys) => keys.to_string().replace('\n', "; "),
+        Err(refusal) => format!(
+            "refused: {refusal} -> {}",
+            refusal.hint.as_deref().unwrap_or("")
+        ),
+    }
+}
+
+#[test]
+fn the_options_of_the_document_have_its_defaults() {
+    insta::assert_snapshot!(keys(|_| {}), @r#"port = 6514; server_name = "siem.example.com"; transport = "tls";"#);
+    insta::assert_snapshot!(keys(|set| set.no_encryption = true), @r#"port = 6514; server_name = "siem.example.com"; transport = "tcp";"#);
+    insta::assert_snapshot!(keys(|set| set.use_udp = true), @r#"port = 514; server_name = "siem.example.com"; transport = "udp";"#);
+    insta::assert_snapshot!(keys(|set| (set.use_udp, set.no_encryption) = (true, true)), @r#"port = 514; server_name = "siem.example.com"; transport = "udp";"#);
+    insta::assert_snapshot!(keys(|set| (set.use_udp, set.server_port) = (true, Some(5514))), @r#"port = 5514; server_name = "siem.example.com"; transport = "udp";"#);
+}
+
+#[test]
+fn what_is_about_tls_is_refused_by_its_name_without_it() {
+    let ca = || Some("/ca.pem".into());
+    insta::assert_snapshot!(keys(|set| (set.use_udp, set.ca_file) = (true, ca())), @"refused: --ca-file is about TLS, and --use-udp sends in the clear -> leave out --ca-file, or --use-udp");
+    insta::assert_snapshot!(keys(|set| (set.no_encryption, set.ca_file) = (true, ca())), @"refused: --ca-file is about TLS, and --no-encryption sends in the clear -> leave out --ca-file, or --no-encryption");
+}
+
+#[test]
+fn a_request_survives_its_json() {
+    let name = ServerName {
+        name: Some("second".to_owned()),
+    };
+    let requests = [
+        Request::ServerSet(set(|set| set.use_udp = true)),
+        Request::ServerGet(ServerGet::default()),
+        Request::ServerRemove(name.clone()),
+        Request::ServerEnable(name.clone()),
+        Request::ServerDisable(name),
+    ];
+    for request in requests {
+        let verb = request.verb();
+        assert_eq!(Verb::of_path(verb.path()), Some(verb));
+        let json = request.to_json().unwrap();
+        assert_eq!(Request::from_json(verb, &json).unwrap(), request);
+    }
+    assert_eq!(
+        Request::from_json(Verb::ServerGet, b"").unwrap(),
+        Request::ServerGet(ServerGet::default())
+    );
+    let unknown = Request::from_json(Verb::ServerSet, br#"{"sever_name": "x"}"#).unwrap_err();
+    assert!(unknown.to_string().contains("sever_name"), "{unknown}");
+}
+
+#[test]
+fn a_user_is_named_with_the_id() {
+    assert_eq!(Actor::local(0, "here").who, "root (uid 0)");
+    assert_eq!(Actor::local(4_123_456_789, "here").who, "uid 4123456789");
+}

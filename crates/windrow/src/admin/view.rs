@@ -1,0 +1,199 @@
+//! What is shown of destinations: how they are set, what they do, and what is weak about them. Nothing secret: keys are
+//! files, and only certificates are looked into.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::refusal::{Refusal, RefusalKind};
+use super::server::ServerGet;
+use crate::config::checked::{
+    self, CefVersion, Confirmation, Framing, Home, Prefix, Profile, SyslogSink, Transport,
+};
+use crate::service::sink_warnings;
+use crate::status;
+
+/// All destinations that were asked for.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Servers {
+    /// Whether the service runs: where it does not, nothing is known of what they do.
+    pub running: bool,
+    /// The generation of the settings made by command.
+    pub generation: u64,
+    /// The destinations, by name.
+    pub servers: Vec<Server>,
+}
+
+/// A destination.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Server {
+    /// Its name.
+    pub name: String,
+    /// Whether it sends.
+    pub enabled: bool,
+    /// Whether it is set by command.
+    pub by_command: bool,
+    /// The file it stands in.
+    pub file: PathBuf,
+    /// The receiver.
+    pub server_name: String,
+    /// Its port.
+    pub port: u16,
+    /// How messages travel.
+    pub transport: Transport,
+    /// What is checked of the receiver, in words.
+    pub checks: String,
+    /// The authorities that the receiver's certificate may come from; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// The certificate this side shows.
+    pub client_certificate: Option<PathBuf>,
+    /// When an event counts as delivered.
+    pub confirmation: Confirmation,
+    /// How messages are told apart.
+    pub framing: Option<Framing>,
+    /// What stands before the message.
+    pub prefix: Prefix,
+    /// Which fields go where.
+    pub profile: Profile,
+    /// The number after `CEF:`.
+    pub cef_version: CefVersion,
+    /// Longer messages are cut.
+    pub max_message_bytes: u32,
+    /// What it does now; absent when the service does not run.
+    pub now: Option<status::Sink>,
+    /// What is weak about it, the order of advice first.
+    pub warnings: Vec<String>,
+}
+
+/// The answer to a change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ServerChanged {
+    /// `set`, `remove`, `enable` or `disable`.
+    pub verb: String,
+    /// The destination.
+    pub name: String,
+    /// Whether anything is other than before.
+    pub changed: bool,
+    /// The generation of the settings now.
+    pub generation: u64,
+    /// Whether the running service has taken it up; else the next start will.
+    pub running: bool,
+    /// After a removal: events that it did not get and will not.
+    pub unsent_events: Option<u64>,
+    /// The destination now; absent after a removal.
+    pub server: Option<Server>,
+}
+
+/// The ways to a receiver, best first, as the document advises them.
+const ORDER: [&str; 4] = ["mutual TLS", "TLS", "TCP in the clear", "UDP in the clear"];
+
+/// The destinations asked for.
+///
+/// # Errors
+/// There is none of the name.
+pub(super) fn servers(
+    config: &checked::Config,
+    get: &ServerGet,
+    status: Option<&status::Status>,
+) -> Result<Servers, Refusal> {
+    let names: Vec<&String> = match &get.name {
+        Some(name) => {
+            find(config, name)?;
+            vec![name]
+        }
+        None => config.sink.syslog.keys().collect(),
+    };
+    let servers = names
+        .into_iter()
+        .filter_map(|name| server(config, name, status))
+        .collect();
+    Ok(Servers {
+        running: status.is_some(),
+        generation: config.settings_generation,
+        servers,
+    })
+}
+
+/// A destination by its name.
+///
+/// # Errors
+/// There is none; names those there are.
+pub(super) fn find<'a>(config: &'a checked::Config, name: &str) -> Result<&'a SyslogSink, Refusal> {
+    if let Some(sink) = config.sink.syslog.get(name) {
+        return Ok(sink);
+    }
+    let names: Vec<&str> = config.sink.syslog.keys().map(String::as_str).collect();
+    let refusal = Refusal::new(
+        RefusalKind::NotFound,
+        format!("there is no destination {name}"),
+    );
+    Err(if names.is_empty() {
+        refusal.hint("none is set; `windrow syslog server set --server-name NAME` sets one")
+    } else {
+        refusal.hint(format!("name one with --name: {}", names.join(", ")))
+    })
+}
+
+pub(super) fn server(
+    config: &checked::Config,
+    name: &str,
+    status: Option<&status::Status>,
+) -> Option<Server> {
+    let sink = config.sink.syslog.get(name)?;
+    let (by_command, file) = match config.sink.homes.get(name)? {
+        Home::File { path, .. } => (false, path.clone()),
+        Home::Object { path } => (true, path.clone()),
+    };
+    let mut now = status.and_then(|status| status.sinks.get(&format!("syslog.{name}")).cloned());
+    let mut warnings: Vec<String> = advice(sink).into_iter().collect();
+    match now.as_mut().map(|now| std::mem::take(&mut now.warnings)) {
+        Some(found) if !found.is_empty() => warnings.extend(found),
+        _ => warnings.extend(sink_warnings(name, sink)),
+    }
+    Some(Server {
+        name: name.to_owned(),
+        enabled: sink.enabled,
+        by_command,
+        file,
+        server_name: sink.server_name.clone(),
+        port: sink.port,
+        transport: sink.transport,
+        checks: checks(sink).to_owned(),
+        ca_file: sink.ca_file.clone(),
+        client_certificate: sink
+            .client
+            .as_ref()
+            .map(|client| client.certificate.clone()),
+        confirmation: sink.confirmation,
+        framing: sink.framing,
+        prefix: sink.prefix,
+        profile: sink.profile,
+        cef_version: sink.cef_version,
+        max_message_bytes: sink.max_message_bytes,
+        now,
+        warnings,
+    })
+}
+
+fn checks(sink: &SyslogSink) -> &'static str {
+    match sink.transport {
+        Transport::Tls => "the receiver's certificate and its name",
+        Transport::Tcp | Transport::Udp => "none: whoever answers gets the events",
+    }
+}
+
+/// Where the way to the receiver stands in the order of advice, if it is weaker than TLS with every check.
+fn advice(sink: &SyslogSink) -> Option<String> {
+    let place = match sink.transport {
+        Transport::Tls => return None,
+        Transport::Tcp => 2,
+        Transport::Udp => 3,
+    };
+    Some(format!(
+        "{} is number {} of {} ways, best first: {}",
+        ORDER[place],
+        place + 1,
+        ORDER.len(),
+        ORDER.join(", ")
+    ))
+}

@@ -1,0 +1,229 @@
+//! `windrow syslog server`
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::Error as Unknown;
+
+use super::super::{Invocation, Out, runtime};
+use super::{ask, show};
+use crate::admin::{Answer, Request, ServerGet, ServerName, ServerSet};
+use crate::config::Need;
+use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Profile};
+use crate::exit::Code;
+use crate::output::SummaryOutput;
+
+/// Where events go: one destination, or several with names of their own
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow syslog server set --server-name siem.example.com
+  windrow syslog server get --output json")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Set(Box<Set>),
+    Get(Get),
+    Enable(Enable),
+    Disable(Disable),
+    Remove(Remove),
+}
+
+/// Set a destination, all of it: what is not said has its default
+///
+/// TCP with TLS 1.2 or higher and a check of the receiver's certificate and name is the default. Weaker ways exist for
+/// tests, and are warned of each time. Best first: mutual TLS, TLS, --no-encryption, --use-udp.
+///
+/// Within a second it is in force in the running service: the old connection is ended in good order, and the new one goes
+/// on where it stopped. What cannot be used is refused, and the old setting stays.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow syslog server set --server-name siem.example.com
+  windrow syslog server set --server-name siem.example.com --server-port 10514 --ca-file siem-ca.pem
+  windrow syslog server set --name second --server-name 192.0.2.7 --no-encryption
+  windrow syslog server set --server-name siem.example.com --use-udp
+
+Then: windrow syslog server get")]
+struct Set {
+    /// Name or address of the receiver; over TLS its certificate has to carry it
+    #[arg(long, value_name = "HOST")]
+    server_name: String,
+
+    /// Its port [default: 6514 for TCP with and without TLS, 514 for UDP]
+    #[arg(long, value_name = "PORT")]
+    server_port: Option<u16>,
+
+    /// Which destination, where there are several
+    #[arg(long, default_value = crate::admin::DEFAULT_NAME)]
+    name: String,
+
+    /// TCP in the clear: anybody on the way can read and change events, and whoever answers gets them
+    #[arg(long)]
+    no_encryption: bool,
+
+    /// UDP, always in the clear: as --no-encryption, and what is lost is lost unseen
+    #[arg(long)]
+    use_udp: bool,
+
+    /// The authorities that the receiver's certificate may come from, in PEM, readable by the service
+    /// [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+
+    /// Which fields of an event go where: azure-stack
+    #[arg(long, value_parser = word::<Profile>, help_heading = "Messages")]
+    profile: Option<Profile>,
+
+    /// What stands before the CEF message: rfc3164, rfc3164-iso, rfc5424, none
+    #[arg(long, value_parser = word::<Prefix>, help_heading = "Messages")]
+    prefix: Option<Prefix>,
+
+    /// The number after `CEF:`: 0, 1, or 0.0 as Azure Stack's documentation prints it
+    #[arg(long, value_parser = word::<CefVersion>, value_name = "VERSION", help_heading = "Messages")]
+    cef_version: Option<CefVersion>,
+
+    /// How messages are told apart in a stream: octet-counting (default over TLS), lf (default over TCP)
+    #[arg(long, value_parser = word::<Framing>, help_heading = "Messages")]
+    framing: Option<Framing>,
+
+    /// Longer messages have their values cut [default: 8192, over UDP 2048]
+    #[arg(long, value_name = "BYTES", help_heading = "Messages")]
+    max_message_bytes: Option<u32>,
+
+    /// When an event counts as delivered: read-confirmed (default over TCP and TLS), tcp-acked, sent
+    #[arg(long, value_parser = word::<Confirmation>, value_name = "LEVEL", help_heading = "Messages")]
+    confirmation: Option<Confirmation>,
+
+    #[command(flatten)]
+    output: SummaryOutput,
+}
+
+/// Show destinations: how each is set, what it does, what is weak about it
+///
+/// Counters begin when the service starts, or when the destination is set. Nothing secret is shown.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow syslog server get
+  windrow syslog server get --name second --output json | jq .servers[0].now.lag_events")]
+struct Get {
+    /// This destination alone
+    #[arg(long)]
+    name: Option<String>,
+
+    #[command(flatten)]
+    output: SummaryOutput,
+}
+
+/// Switch a destination on again: it goes on where it was switched off
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow syslog server enable")]
+struct Enable {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Switch a destination off: nothing is sent, and it keeps its place
+///
+/// The journal keeps what comes meanwhile, as far as its quota allows ([journal] quota and when_full).
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow syslog server disable
+  windrow syslog server disable --name second")]
+struct Disable {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Take a destination away, and with it what was not sent to it yet
+///
+/// Says how many events that were, and puts it on record. To keep them, `disable` it instead.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow syslog server remove
+  windrow syslog server remove --name second")]
+struct Remove {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, clap::Args)]
+struct Which {
+    /// Which destination, where there are several
+    #[arg(long, default_value = crate::admin::DEFAULT_NAME)]
+    name: String,
+
+    #[command(flatten)]
+    output: SummaryOutput,
+}
+
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    let (request, output) = request(&args.verb)?;
+    let config = invocation.loader.load(Need::Defaults)?;
+    invocation.start_log();
+    let answer = runtime()?.block_on(ask(config, request))?;
+    match answer {
+        Answer::Servers(servers) => {
+            show::servers(&servers, output.output, &invocation.terminal, out)?;
+        }
+        Answer::ServerChanged(changed) => {
+            show::changed(&changed, output.output, &invocation.terminal, out)?;
+        }
+    }
+    Ok(Code::Ok)
+}
+
+fn request(verb: &Verb) -> anyhow::Result<(Request, SummaryOutput)> {
+    let named = |which: &Which| ServerName {
+        name: Some(which.name.clone()),
+    };
+    Ok(match verb {
+        Verb::Set(set) => (Request::ServerSet(set.request()?), set.output),
+        Verb::Get(get) => {
+            let name = get.name.clone();
+            (Request::ServerGet(ServerGet { name }), get.output)
+        }
+        Verb::Enable(Enable { which }) => (Request::ServerEnable(named(which)), which.output),
+        Verb::Disable(Disable { which }) => (Request::ServerDisable(named(which)), which.output),
+        Verb::Remove(Remove { which }) => (Request::ServerRemove(named(which)), which.output),
+    })
+}
+
+impl Set {
+    fn request(&self) -> anyhow::Result<ServerSet> {
+        // The service has another working directory.
+        let ca_file = self.ca_file.as_ref().map(std::path::absolute).transpose()?;
+        Ok(ServerSet {
+            name: Some(self.name.clone()),
+            server_name: self.server_name.clone(),
+            server_port: self.server_port,
+            no_encryption: self.no_encryption,
+            use_udp: self.use_udp,
+            ca_file,
+            framing: self.framing,
+            prefix: self.prefix,
+            profile: self.profile,
+            cef_version: self.cef_version,
+            max_message_bytes: self.max_message_bytes,
+            confirmation: self.confirmation,
+        })
+    }
+}
+
+/// A word that windrow.toml knows.
+fn word<'de, T: Deserialize<'de>>(text: &str) -> Result<T, String> {
+    let text = text.to_owned();
+    let found: Result<T, Unknown> = T::deserialize(text.into_deserializer());
+    found.map_err(|error| error.to_string().replace('`', ""))
+}

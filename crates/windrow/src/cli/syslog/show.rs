@@ -1,0 +1,181 @@
+//! What is printed of destinations.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::super::Out;
+use super::super::status::ago;
+use crate::admin::{Server, ServerChanged, Servers};
+use crate::config::checked::Confirmation;
+use crate::output::{Paint, SummaryFormat, Terminal, escape, escape_json, thousands};
+use crate::status::Sink;
+
+pub(super) fn servers(
+    servers: &Servers,
+    format: SummaryFormat,
+    terminal: &Terminal,
+    out: &mut Out<'_>,
+) -> anyhow::Result<()> {
+    if format == SummaryFormat::Json {
+        return json(servers, out);
+    }
+    if servers.servers.is_empty() {
+        writeln!(
+            out,
+            "no destination is set; `windrow syslog server set --server-name NAME` sets one"
+        )?;
+    }
+    for (place, server) in servers.servers.iter().enumerate() {
+        if place > 0 {
+            writeln!(out)?;
+        }
+        write_server(server, terminal.paint(), out)?;
+    }
+    if !servers.running {
+        writeln!(
+            out,
+            "\nthe service does not run: what destinations do is not known"
+        )?;
+    }
+    Ok(())
+}
+
+pub(super) fn changed(
+    changed: &ServerChanged,
+    format: SummaryFormat,
+    terminal: &Terminal,
+    out: &mut Out<'_>,
+) -> anyhow::Result<()> {
+    if format == SummaryFormat::Json {
+        return json(changed, out);
+    }
+    let name = escape(&changed.name);
+    let done = match (changed.verb.as_str(), changed.changed) {
+        (_, false) => format!("{name} is so already: nothing was changed"),
+        ("set", true) => format!("{name} is set"),
+        ("remove", true) => format!("{name} is removed"),
+        ("enable", true) => format!("{name} is switched on"),
+        ("disable", true) => {
+            format!("{name} is switched off and keeps its place in the journal")
+        }
+        (other, true) => format!("{name}: {}", escape(other)),
+    };
+    let force = if changed.running {
+        "in force now"
+    } else {
+        "in force at the next start: the service does not run"
+    };
+    writeln!(out, "{done} (generation {}), {force}", changed.generation)?;
+    if let Some(unsent) = changed.unsent_events {
+        writeln!(
+            out,
+            "{} events were not sent to it and will not be",
+            thousands(unsent)
+        )?;
+    }
+    if let Some(server) = &changed.server {
+        writeln!(out)?;
+        write_server(server, terminal.paint(), out)?;
+    }
+    Ok(())
+}
+
+fn json(value: &impl Serialize, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)?;
+    Ok(writeln!(out, "{}", escape_json(&text))?)
+}
+
+fn write_server(server: &Server, paint: Paint, out: &mut dyn Write) -> anyhow::Result<()> {
+    let state = match (&server.now, server.enabled) {
+        (_, false) => paint.yellow("switched off"),
+        (Some(now), true) if now.state == "connected" => paint.green("connected"),
+        (Some(now), true) => paint.yellow(&escape(&now.state)),
+        (None, true) => "switched on".to_owned(),
+    };
+    let name = paint.bold(&escape(&server.name));
+    writeln!(out, "{name}  {}  {state}", destination(server)?)?;
+    let mut line = |what: &str, value: &str| writeln!(out, "  {what:<11} {}", escape(value));
+    line("checks", &server.checks)?;
+    if let Some(file) = &server.ca_file {
+        line("CA", &file.display().to_string())?;
+    }
+    if let Some(file) = &server.client_certificate {
+        line("shows", &file.display().to_string())?;
+    }
+    line("delivery", level(server.confirmation))?;
+    line("messages", &messages(server)?)?;
+    if let Some(now) = &server.now {
+        line("counters", &counters(now))?;
+        if let Some(error) = &now.last_error {
+            line("last error", error)?;
+        }
+    }
+    let home = if server.by_command {
+        "by command"
+    } else {
+        "the administrator's"
+    };
+    line("set in", &format!("{} ({home})", server.file.display()))?;
+    for warning in &server.warnings {
+        writeln!(out, "  {} {}", paint.yellow("warning    "), escape(warning))?;
+    }
+    Ok(())
+}
+
+fn destination(server: &Server) -> anyhow::Result<String> {
+    let host = match server.server_name.contains(':') {
+        true => format!("[{}]", server.server_name),
+        false => server.server_name.clone(),
+    };
+    let transport = word(&server.transport)?;
+    Ok(format!("{transport}://{}:{}", escape(&host), server.port))
+}
+
+fn messages(server: &Server) -> anyhow::Result<String> {
+    let mut words = vec![word(&server.profile)?, word(&server.prefix)?];
+    if let Some(framing) = &server.framing {
+        words.push(word(framing)?);
+    }
+    words.push(format!("CEF:{}", word(&server.cef_version)?));
+    words.push(format!("{} bytes at most", server.max_message_bytes));
+    Ok(words.join(", "))
+}
+
+fn counters(now: &Sink) -> String {
+    let lag = match now.lag_seconds {
+        Some(seconds) => format!(", the oldest for {}", ago(seconds)),
+        None => String::new(),
+    };
+    format!(
+        "{} sent, {} confirmed, {} sent again, {} cut, {} left out (cannot be sent); {} wait, {} on the way{lag}",
+        thousands(now.sent),
+        thousands(now.confirmed),
+        thousands(now.resent),
+        thousands(now.truncated),
+        thousands(now.skipped),
+        thousands(now.lag_events),
+        thousands(now.unconfirmed_events),
+    )
+}
+
+/// A level and what it promises.
+fn level(confirmation: Confirmation) -> &'static str {
+    match confirmation {
+        Confirmation::Sent => "sent: an event counts as delivered when it has left",
+        Confirmation::TcpAcked => {
+            "tcp-acked: an event counts as delivered when the receiver's system has it"
+        }
+        Confirmation::ReadConfirmed => {
+            "read-confirmed: an event counts as delivered when the receiver's program has read it"
+        }
+    }
+}
+
+/// The word that windrow.toml has for a setting.
+fn word(setting: &impl Serialize) -> anyhow::Result<String> {
+    match serde_json::to_value(setting)? {
+        serde_json::Value::String(word) => Ok(word),
+        other => Ok(other.to_string()),
+    }
+}

@@ -1,0 +1,217 @@
+//! Takes up settings made by command, in the running service or in a data folder on which none runs.
+//!
+//! All that can fail for what the setting says comes before it is written: a change that cannot be taken up leaves the
+//! old one in force, here and on disk.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::MutexGuard;
+use windrow_pipeline::journal::{Journal, Seq, Start};
+
+use super::own::Recorder;
+use super::sinks::{self, Forgotten};
+use super::{Service, lock, start};
+use crate::config::objects::{Object, Store};
+use crate::config::{ConfigError, checked};
+use crate::datadir::{DataDir, DataDirError, Purpose};
+use crate::status;
+
+/// One object anew, and the configuration with it.
+pub(crate) struct Edit {
+    /// Which.
+    pub(crate) object: Object,
+    /// Its text; none takes it away.
+    pub(crate) text: Option<String>,
+    /// The whole configuration with it.
+    pub(crate) config: checked::Config,
+}
+
+/// What an edit has done.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    /// The generation of the settings now.
+    pub(crate) generation: u64,
+    /// Sinks that are gone.
+    pub(crate) forgotten: Vec<Forgotten>,
+}
+
+/// Why a setting was not taken up; the old one is in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EditError {
+    /// What it names cannot be used: a certificate, most often.
+    #[error("{0:#}")]
+    Unusable(anyhow::Error),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] ConfigError),
+    /// The journal does not take it.
+    #[error("{0:#}")]
+    Journal(anyhow::Error),
+}
+
+impl Service {
+    /// The turn to change the configuration: one change at a time.
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.shared.turn.lock().await
+    }
+
+    /// Writes a setting and takes it up. For whoever has the turn.
+    ///
+    /// # Errors
+    /// See [`EditError`]; the old setting is in force then.
+    pub(crate) async fn edit(&self, edit: Edit) -> Result<Edited, EditError> {
+        let shared = &self.shared;
+        let Edit {
+            object,
+            text,
+            mut config,
+        } = edit;
+        let old = self.config();
+        let prepared = shared.sinks.prepare(&config).map_err(EditError::Unusable)?;
+        let store = Store::new(&config.data_dir);
+        let old_text = store.text(&object)?;
+        let generation = write(&store, &object, text).await?;
+        config.settings_generation = generation;
+        let (journal, recorder) = (&shared.journal, &shared.recorder);
+        let taken = shared
+            .sinks
+            .take_up(prepared, &config, journal, recorder)
+            .await;
+        match taken {
+            Ok(forgotten) => {
+                *lock(&shared.config) = Arc::new(config);
+                Ok(Edited {
+                    generation,
+                    forgotten,
+                })
+            }
+            Err(error) => {
+                // What stands on disk is what runs: put back both.
+                let mut old = checked::Config::clone(&old);
+                old.settings_generation = write(&store, &object, old_text).await?;
+                let prepared = shared.sinks.prepare(&old).map_err(EditError::Unusable)?;
+                let restored = shared.sinks.take_up(prepared, &old, journal, recorder);
+                restored.await.map_err(EditError::Journal)?;
+                *lock(&shared.config) = Arc::new(old);
+                Err(EditError::Journal(error))
+            }
+        }
+    }
+
+    /// The status, with how long each sink's oldest event waits, for which the journal is read.
+    pub(crate) async fn status_with_lag(&self) -> status::Status {
+        let mut status = self.status();
+        let (now, journal) = (status.now, self.shared.journal.clone());
+        let behind = status.sinks.iter().map(|(name, sink)| (name.clone(), sink));
+        let behind: Vec<(String, Seq)> = behind
+            .filter(|(_, sink)| sink.lag_events + sink.unconfirmed_events > 0)
+            .map(|(name, sink)| (name, sink.confirmed_seq))
+            .collect();
+        let looked = tokio::task::spawn_blocking(move || {
+            let since = |(name, seq)| Some((name, journal.committed_after(seq)?));
+            behind.into_iter().filter_map(since).collect::<Vec<_>>()
+        });
+        for (name, since) in looked.await.unwrap_or_default() {
+            if let Some(sink) = status.sinks.get_mut(&name) {
+                sink.lag_seconds = Some((now.as_second() - since.as_second()).max(0));
+            }
+        }
+        status
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.shared.recorder
+    }
+}
+
+/// A data folder on which no service runs, locked for a change.
+pub(crate) struct Offline {
+    config: checked::Config,
+    journal: Journal,
+    recorder: Recorder,
+    _data_dir: DataDir,
+}
+
+/// Why a data folder cannot be changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OfflineError {
+    /// The folder.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Its journal.
+    #[error("{0:#}")]
+    Journal(anyhow::Error),
+}
+
+impl Offline {
+    /// Locks the data folder and opens its journal.
+    ///
+    /// # Errors
+    /// A service runs on it after all, or the folder cannot be used.
+    pub(crate) fn open(config: checked::Config) -> Result<Offline, OfflineError> {
+        let data_dir = DataDir::open(&config.data_dir, Purpose::Serve)?;
+        let journal = start::open_journal(&config, &data_dir).map_err(OfflineError::Journal)?;
+        let recorder = Recorder::new(journal.clone(), start::computer_name());
+        Ok(Offline {
+            config,
+            journal,
+            recorder,
+            _data_dir: data_dir,
+        })
+    }
+
+    pub(crate) fn config(&self) -> &checked::Config {
+        &self.config
+    }
+
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Writes a setting, for the next start to take up.
+    ///
+    /// # Errors
+    /// See [`EditError`].
+    pub(crate) async fn edit(&mut self, edit: Edit) -> Result<Edited, EditError> {
+        let Edit {
+            object,
+            text,
+            mut config,
+        } = edit;
+        let Object::SyslogSink(name) = &object;
+        if let Some(sink) = config.sink.syslog.get(name).filter(|sink| sink.enabled) {
+            sinks::destination(name, sink).map_err(EditError::Unusable)?;
+            // It begins here and not at the next start: it gets the record of this change, and what is imported
+            // meanwhile.
+            self.journal
+                .cursor(&sinks::cursor_name(name), Start::Newest)
+                .with_context(|| format!("sink.syslog.{name}"))
+                .map_err(EditError::Journal)?;
+        }
+        let store = Store::new(&config.data_dir);
+        let generation = write(&store, &object, text).await?;
+        config.settings_generation = generation;
+        let forgotten = sinks::forget_removed(&config, &self.journal, &self.recorder)
+            .await
+            .map_err(EditError::Journal)?;
+        self.config = config;
+        Ok(Edited {
+            generation,
+            forgotten,
+        })
+    }
+
+    /// Makes everything durable.
+    pub(crate) async fn close(self) {
+        self.journal.close().await;
+    }
+}
+
+async fn write(store: &Store, object: &Object, text: Option<String>) -> Result<u64, ConfigError> {
+    let (store, object) = (store.clone(), object.clone());
+    let written = tokio::task::spawn_blocking(move || store.write(&object, text.as_deref()));
+    written
+        .await
+        .unwrap_or_else(|error| Err(ConfigError::new(format!("cannot write: {error}"))))
+}
