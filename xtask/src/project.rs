@@ -46,7 +46,10 @@ pub fn root() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "cargo says it this way alone")]
     let here = std::env::var_os("CARGO_MANIFEST_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    here.parent().unwrap_or(&here).to_path_buf()
+    // Tests of any crate ask too: the root is the folder above that has this tool in it.
+    let mut above = here.ancestors().skip(1);
+    let root = above.find(|folder| folder.join("xtask/Cargo.toml").is_file());
+    root.unwrap_or(&here).to_path_buf()
 }
 
 impl Project {
