@@ -30,10 +30,14 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 6] = [
+pub const BENCHES: [Bench; 7] = [
     Bench {
         package: "windrow-formats",
         example: "bench_event",
+    },
+    Bench {
+        package: "windrow-formats",
+        example: "bench_xpath",
     },
     Bench {
         package: "windrow-pipeline",
@@ -57,7 +61,12 @@ pub const BENCHES: [Bench; 6] = [
     },
 ];
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
+    Target {
+        example: "bench_xpath",
+        what: "50 queries as a set",
+        seconds: 1.0,
+    },
     Target {
         example: "bench_wef",
         what: "wef to durable",

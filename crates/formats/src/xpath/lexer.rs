@@ -92,8 +92,9 @@ fn number(rest: &str, start: usize) -> Result<(Token<'_>, usize), XPathError> {
             _ => whole,
         }
     };
-    // Displayed, a number may have the zero in front that it was written without.
-    let number = Number::read(&rest[..len]).filter(|_| len < XPATH_NUMBER_BYTES_MAX);
+    // Displayed it has the zero in front that it may be written without.
+    let shown_len = len + usize::from(rest.starts_with('.'));
+    let number = Number::read(&rest[..len]).filter(|_| shown_len < XPATH_NUMBER_BYTES_MAX);
     match number {
         Some(number) => Ok((Token::Number(number), len)),
         None => Err(Fault::BadNumber.at(start..start + len)),
