@@ -407,6 +407,72 @@ async fn what_a_receiver_has_not_read_is_not_confirmed_however_often_it_is_sent(
     }
 }
 
+/// Ends on its own, with everything unread, and keeps the connection: it has proven nothing.
+#[tokio::test]
+async fn a_receiver_that_ends_first_is_not_believed() {
+    let pki = Pki::new();
+    for version in [None, Some(&TLS12), Some(&TLS13)] {
+        let (store, received) = (Store::new(), Received::default());
+        let tls = || version.map(|version| pki.server(version));
+        let manner = Manner {
+            hangs_after: 0,
+            quits_after: Duration::from_millis(500),
+            end: End::Stay,
+            ..Manner::PLAIN
+        };
+        let receiver = Receiver::start(0, tls(), manner, received.clone()).await;
+        let port = receiver.port();
+        let transport = match version {
+            None => Transport::Tcp,
+            Some(_) => pki.transport(None),
+        };
+        let mut destination = Destination {
+            transport,
+            ..impatient(port)
+        };
+        destination.limits.window_time = Duration::from_secs(60);
+        // Less than the first window: it is not asked before it ends.
+        store.append(1..=50).await;
+        let mut sink = Sink::start(&store, destination);
+        let status = sink.until(|status| status.last_error.is_some()).await;
+        let error = status.last_error.clone().unwrap();
+        assert_eq!(
+            (status.confirmed_seq, error.kind),
+            (0, "closed"),
+            "{version:?}: {error:?}"
+        );
+        let status = sink.until(|status| status.resent >= 100).await;
+        assert_eq!(status.confirmed_seq, 0, "{version:?}");
+        receiver.kill().await;
+        let _receiver = Receiver::start(port, tls(), Manner::PLAIN, received.clone()).await;
+        sink.confirmed(50).await;
+        sink.stop().await;
+        assert_all(&received.ids(), 1..=50);
+    }
+}
+
+/// It has read everything, and there is no telling: asked in time, it proves it.
+#[tokio::test]
+async fn a_receiver_that_ends_idle_connections_is_asked_before_it_does() {
+    let (store, received) = (Store::new(), Received::default());
+    let manner = Manner {
+        quits_after: Duration::from_secs(3),
+        ..Manner::PLAIN
+    };
+    let receiver = Receiver::start(0, None, manner, received.clone()).await;
+    let mut destination = impatient(receiver.port());
+    destination.limits.window_time = Duration::from_secs(3_600);
+    store.append(1..=50).await;
+    let mut sink = Sink::start(&store, destination);
+    let status = sink.confirmed(50).await;
+    assert_eq!(status.resent, 50);
+    store.append(51..=100).await;
+    let status = sink.confirmed(100).await;
+    assert_eq!(status.resent, 50);
+    sink.stop().await;
+    assert_all(&received.ids(), 1..=100);
+}
+
 #[tokio::test]
 async fn a_receiver_that_has_proven_what_it_read_and_hangs_later_is_not_believed() {
     let (store, received) = (Store::new(), Received::default());

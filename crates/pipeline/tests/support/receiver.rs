@@ -23,6 +23,9 @@ pub struct Manner {
     /// After so many bytes, of all its connections together, it goes on accepting and reads no
     /// more. Its system holds less than a mebibyte for it then.
     pub hangs_after: usize,
+    /// When nothing was read for so long, it ends its side without being asked: TCP, or TLS alone
+    /// where that is spoken. What comes then it never reads. See `end` for the rest.
+    pub quits_after: Duration,
 }
 
 /// What a receiver does when the sender has closed its side.
@@ -44,6 +47,7 @@ impl Manner {
         pause: Duration::ZERO,
         end: End::Close,
         hangs_after: usize::MAX,
+        quits_after: Duration::MAX,
     };
 }
 
@@ -156,15 +160,19 @@ async fn serve(
     match tls {
         None => {
             let mut tcp = tcp;
-            read_lines(&mut tcp, manner, &received, &read).await;
+            if read_lines(&mut tcp, manner, &received, &read).await == Heard::Nothing {
+                let _ = tcp.shutdown().await;
+            }
             end(tcp, manner.end).await;
         }
         Some(config) => {
             let Ok(mut stream) = TlsAcceptor::from(config).accept(tcp).await else {
                 return;
             };
-            read_lines(&mut stream, manner, &received, &read).await;
-            if manner.end == End::Close {
+            if read_lines(&mut stream, manner, &received, &read).await == Heard::Nothing {
+                stream.get_mut().1.send_close_notify();
+                let _ = stream.flush().await;
+            } else if manner.end == End::Close {
                 // Its close_notify.
                 let _ = stream.shutdown().await;
             }
@@ -184,20 +192,34 @@ async fn end(tcp: TcpStream, end: End) {
     }
 }
 
+/// Why a receiver reads no more.
+#[derive(PartialEq, Eq)]
+enum Heard {
+    End,
+    Nothing,
+}
+
 async fn read_lines(
     stream: &mut (impl AsyncRead + Unpin),
     manner: Manner,
     received: &Received,
     read: &AtomicUsize,
-) {
+) -> Heard {
     let mut buffer = vec![0; manner.bytes];
     let mut waiting = Vec::new();
     loop {
-        if read.load(Ordering::Relaxed) >= manner.hangs_after {
-            std::future::pending::<()>().await;
-        }
-        let Ok(some @ 1..) = stream.read(&mut buffer).await else {
-            return;
+        let is_deaf = read.load(Ordering::Relaxed) >= manner.hangs_after;
+        let next = async {
+            if is_deaf {
+                std::future::pending::<()>().await;
+            }
+            stream.read(&mut buffer).await
+        };
+        let Ok(outcome) = tokio::time::timeout(manner.quits_after, next).await else {
+            return Heard::Nothing;
+        };
+        let Ok(some @ 1..) = outcome else {
+            return Heard::End;
         };
         read.fetch_add(some, Ordering::Relaxed);
         waiting.extend_from_slice(&buffer[..some]);

@@ -6,11 +6,13 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::future::poll_immediate;
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -21,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::destination::{Destination, Tls, Transport};
 use super::error::LinkError;
-use super::limits::{FIN_WAIT, Limits};
+use super::limits::Limits;
 use super::metered::Metered;
 use super::outq;
 
@@ -42,6 +44,9 @@ pub(super) struct Connection {
     opened: Instant,
     /// Bytes received when the handshake was done.
     received_at_open: u64,
+    /// Set when the peer has ended its side and we have not ended ours: an end that answers nothing
+    /// and proves nothing.
+    peer_ended_first: bool,
     stall_timeout: Duration,
     acceptance_timeout: Duration,
 }
@@ -49,12 +54,12 @@ pub(super) struct Connection {
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum Finish {
-    /// The receiver has read everything and closed in order.
+    /// The receiver has read everything and closed in order, after we did.
     Read,
     /// The same, but it has ended TCP only and not TLS, which anybody on the way can do in its
     /// name (RFC 8446 6.1).
     ReadUnsigned,
-    /// It refused, broke off or stayed silent; `acknowledged` if its TCP has taken every byte.
+    /// It refused, broke off, stayed silent or ended before we did; `acknowledged` if its TCP has taken every byte.
     Unproven {
         acknowledged: bool,
         error: LinkError,
@@ -89,6 +94,7 @@ impl Connection {
             peer,
             opened: Instant::now(),
             received_at_open,
+            peer_ended_first: false,
             stall_timeout: limits.stall_timeout,
             acceptance_timeout: limits.acceptance_timeout,
         })
@@ -171,12 +177,15 @@ impl Connection {
         poll_fn(|cx| self.poll_peer(cx)).await
     }
 
-    /// Ends our side and waits until `deadline` for the receiver to end its own.
+    /// Ends our side and waits until `deadline` for the receiver to end its own, in answer to that.
     pub(super) async fn finish(mut self, deadline: Instant) -> Finish {
-        let error = match timeout_at(deadline, self.drain(deadline)).await {
-            Ok(Ok(finish)) if self.all_acknowledged(deadline).await => return finish,
-            Ok(Err(error)) => LinkError::broken(error),
-            Ok(Ok(_)) | Err(_) => LinkError::Unproven,
+        let error = match timeout_at(deadline, self.drain()).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(finish)) if self.all_acknowledged(deadline).await && !self.peer_ended_first => {
+                return finish;
+            }
+            _ if self.peer_ended_first => LinkError::EndedFirst,
+            _ => LinkError::Unproven,
         };
         Finish::Unproven {
             acknowledged: outq::unacknowledged(self.stream.tcp()) == Some(0),
@@ -185,9 +194,10 @@ impl Connection {
     }
 
     /// Closes for writing and reads to the end of the stream; the error is a reset.
-    async fn drain(&mut self, deadline: Instant) -> io::Result<Finish> {
+    async fn drain(&mut self) -> Result<Finish, LinkError> {
         let mut scrap = [0; READ_BYTES];
-        self.stream.shutdown().await?;
+        self.hear_out().await?;
+        self.stream.shutdown().await.map_err(LinkError::broken)?;
         let finish = loop {
             match self.stream.read(&mut scrap).await {
                 Ok(0) => break Finish::Read,
@@ -195,19 +205,31 @@ impl Connection {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                     break Finish::ReadUnsigned;
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(LinkError::broken(error)),
             }
         };
-        // The end of TLS says that the receiver has seen ours, which comes after everything,
-        // unless it was closing anyway: then a reset follows if it left something unread.
+        // The end of TLS may come from a receiver that was closing anyway: then a reset follows if
+        // it has left something unread, and nothing at all if it hangs.
         let tcp = self.stream.tcp_mut();
-        let fin = async {
-            while tcp.read(&mut scrap).await? > 0 {}
-            io::Result::Ok(())
-        };
-        match timeout_at(deadline.min(Instant::now() + FIN_WAIT), fin).await {
-            Ok(ended) => ended.map(|()| finish),
-            Err(_) => Ok(finish),
+        while tcp.read(&mut scrap).await.map_err(LinkError::broken)? > 0 {}
+        Ok(finish)
+    }
+
+    /// Takes everything that came before our own end. What has arrived by now cannot be an answer
+    /// to it, and the runtime may not have noticed it yet, so the system is asked.
+    async fn hear_out(&mut self) -> Result<(), LinkError> {
+        loop {
+            match poll_immediate(self.closed()).await {
+                None => {}
+                Some(LinkError::ClosedByPeer) => return Ok(()),
+                Some(error) => return Err(error),
+            }
+            let tcp = self.stream.tcp();
+            match SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]) {
+                Ok(_) => tcp.readable().await.map_err(LinkError::broken)?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(LinkError::broken(error)),
+            }
         }
     }
 
@@ -263,11 +285,13 @@ impl Connection {
         loop {
             let mut buffer = ReadBuf::new(&mut scrap);
             match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
-                Ok(()) if buffer.filled().is_empty() => {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) => {
+                    self.peer_ended_first = true;
                     return Poll::Ready(LinkError::ClosedByPeer);
                 }
-                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.peer_ended_first = true;
                     return Poll::Ready(LinkError::ClosedByPeer);
                 }
                 Err(error) => return Poll::Ready(LinkError::broken(error)),

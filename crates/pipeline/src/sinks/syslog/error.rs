@@ -91,6 +91,13 @@ pub enum LinkError {
     /// The receiver has closed the connection.
     #[error("receiver closed the connection")]
     ClosedByPeer,
+    /// The receiver has closed the connection before it was asked to, which does not say what of it
+    /// it has read.
+    #[error(
+        "receiver closed the connection before it confirmed what it has read; if it always does, \
+         set confirmation = \"tcp-acked\" for this sink"
+    )]
+    EndedFirst,
     /// The receiver takes nothing any more.
     #[error("receiver took no byte for {timeout:?}")]
     Stalled {
@@ -130,7 +137,7 @@ impl LinkError {
             }
             LinkError::ClientCertificateRefused { .. } => "client_certificate",
             LinkError::Alert { .. } => "alert",
-            LinkError::ClosedByPeer => "closed",
+            LinkError::ClosedByPeer | LinkError::EndedFirst => "closed",
             LinkError::Stalled { .. } => "stalled",
             LinkError::Broken(_) => "broken",
             LinkError::Unproven => "unproven",

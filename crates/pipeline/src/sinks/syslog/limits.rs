@@ -9,7 +9,8 @@ pub(super) const CONFIRM_INTERVAL: Duration = Duration::from_millis(50);
 /// within it, and then all of them are sent again.
 pub(super) const DATAGRAM_SETTLE: Duration = Duration::from_millis(250);
 
-/// Longest that the end of a connection is awaited after the TLS end of it was seen.
+/// Longest that a connection which the receiver has ended first is listened to, for what its TCP
+/// still acknowledges.
 pub(super) const FIN_WAIT: Duration = Duration::from_secs(2);
 
 /// Connections that a receiver may leave without proof, one after the other and though its TCP
@@ -18,6 +19,14 @@ pub(super) const UNPROVEN_MAX: u32 = 3;
 
 /// Longest that a connection is left open before the receiver is asked for proof again.
 pub(super) const ASK_WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
+
+/// Least time after which a connection is turned over to be ahead of a receiver that ends it first.
+pub(super) const WINDOW_TIME_MIN: Duration = Duration::from_secs(1);
+
+/// With every proof the time after which a connection is turned over grows by this part of it, as
+/// long as it is below the limit: a receiver that once ended first, because it was stopped, need
+/// not do so again.
+pub(super) const WINDOW_TIME_GROWTH: u32 = 8;
 
 /// The window of a connection grows and shrinks by this factor.
 pub(super) const WINDOW_FACTOR: u64 = 4;

@@ -6,6 +6,7 @@
 //! A receiver that does not prove what it reads is not believed for it: see [`Proof`].
 
 use std::pin::pin;
+use std::time::Duration;
 
 use futures::future::poll_immediate;
 use tokio::select;
@@ -17,6 +18,7 @@ use super::destination::{Confirmation, Warning};
 use super::error::LinkError;
 use super::limits::{
     ASK_WAIT_MAX, CONFIRM_INTERVAL, FIN_WAIT, Limits, UNPROVEN_MAX, WINDOW_FACTOR,
+    WINDOW_TIME_GROWTH, WINDOW_TIME_MIN,
 };
 use super::outbox::{Outbox, Packer};
 use super::sender::{Ended, Poison, Sender, confirmation};
@@ -49,7 +51,10 @@ impl Link {
 enum Proof {
     /// After so many bytes, or some time, our side of the connection is closed, and the
     /// receiver closes its own when it has read everything.
-    Close { window_bytes: u64 },
+    Close {
+        window_bytes: u64,
+        window_time: Duration,
+    },
     /// The receiver does not do that. The connection stays open until then, and what TCP has
     /// delivered beyond the largest receive buffer has been read: it was room for the rest.
     Flow { ask_at: Instant },
@@ -61,6 +66,9 @@ pub(super) struct Trust {
     /// Bytes after which a connection is turned over. Starts small and grows as the receiver
     /// proves what it reads, so that little is written twice to one that does not.
     window_bytes: u64,
+    /// The same for the time: less than the limit after a receiver that ends idle connections
+    /// itself, which proves nothing and would have everything sent again each time.
+    window_time: Duration,
     /// Connections in a row whose bytes were all acknowledged and never proven to be read.
     unproven: u32,
     /// Set while connections are left open: when the receiver is asked for proof again.
@@ -76,6 +84,7 @@ impl Trust {
     pub(super) fn new() -> Trust {
         Trust {
             window_bytes: 0,
+            window_time: Duration::MAX,
             unproven: 0,
             ask_at: None,
             ends_tls: false,
@@ -89,10 +98,12 @@ impl Trust {
         self.window_bytes = self
             .window_bytes
             .clamp(least, limits.window_bytes.max(least));
+        self.window_time = self.window_time.min(limits.window_time);
         match self.ask_at {
             Some(ask_at) => Proof::Flow { ask_at },
             None => Proof::Close {
                 window_bytes: self.window_bytes,
+                window_time: self.window_time,
             },
         }
     }
@@ -101,9 +112,18 @@ impl Trust {
     fn proven(&mut self) {
         *self = Trust {
             window_bytes: self.window_bytes.saturating_mul(WINDOW_FACTOR),
+            window_time: self
+                .window_time
+                .saturating_add(self.window_time / WINDOW_TIME_GROWTH),
             ends_tls: self.ends_tls,
             ..Trust::new()
         };
+    }
+
+    /// The receiver has ended the connection before we did, when the oldest event of its window was
+    /// so old. Next time we are first.
+    fn ended_first(&mut self, age: Duration) {
+        self.window_time = self.window_time.min((age / 2).max(WINDOW_TIME_MIN));
     }
 
     /// An end of TCP alone proves something only of a receiver that has never done better: some
@@ -202,9 +222,9 @@ async fn next_frame(
             if ready.is_none() && link.outbox.seq.is_some() {
                 write(link, limits, shutdown).await?;
                 account(&mut sender.packer, &sender.reporter, link);
-                check(link, &sender.destination.limits, shutdown)?;
+                check(link, shutdown)?;
             }
-            let wake = wake_at(limits, link);
+            let wake = wake_at(link);
             match ready {
                 Some(frame) => Some(frame),
                 None => select! {
@@ -225,7 +245,7 @@ async fn next_frame(
             Some(Err(error)) => return Err(Ended::Failed(LinkError::Journal(error))),
             None => {
                 confirm(sender, link);
-                check(link, &sender.destination.limits, shutdown)?;
+                check(link, shutdown)?;
             }
         }
     }
@@ -274,7 +294,7 @@ async fn flush(
     write(link, &sender.destination.limits, shutdown).await?;
     account(&mut sender.packer, &sender.reporter, link);
     confirm(sender, link);
-    check(link, &sender.destination.limits, shutdown)
+    check(link, shutdown)
 }
 
 /// Writes the outbox. A sink that is told to stop still ends the message it is in, so that
@@ -333,7 +353,7 @@ fn confirm(sender: &mut Sender, link: &mut Link) {
 }
 
 /// Whether to go on.
-fn check(link: &Link, limits: &Limits, shutdown: &CancellationToken) -> Result<(), Ended> {
+fn check(link: &Link, shutdown: &CancellationToken) -> Result<(), Ended> {
     if shutdown.is_cancelled() {
         return Err(Ended::Stopped);
     }
@@ -342,10 +362,13 @@ fn check(link: &Link, limits: &Limits, shutdown: &CancellationToken) -> Result<(
     }
     let now = Instant::now();
     let ask = match link.proof {
-        Proof::Close { window_bytes } => {
+        Proof::Close {
+            window_bytes,
+            window_time,
+        } => {
             let since = link.window.since();
             link.connection.written() >= window_bytes
-                || since.is_some_and(|since| now >= since + limits.window_time)
+                || since.is_some_and(|since| now >= since + window_time)
         }
         Proof::Flow { ask_at } => now >= ask_at,
     };
@@ -353,12 +376,12 @@ fn check(link: &Link, limits: &Limits, shutdown: &CancellationToken) -> Result<(
 }
 
 /// When to look at the window again, if nothing else happens.
-fn wake_at(limits: &Limits, link: &Link) -> Option<Instant> {
+fn wake_at(link: &Link) -> Option<Instant> {
     let since = link.window.since()?;
     let soon = (Instant::now() + CONFIRM_INTERVAL).max(link.connection.accepted_at());
     Some(match (link.confirmation, link.proof) {
         (Confirmation::Sent | Confirmation::TcpAcked, _) => soon,
-        (_, Proof::Close { .. }) => since + limits.window_time,
+        (_, Proof::Close { window_time, .. }) => since + window_time,
         // While the receiver is idle nothing changes.
         (_, Proof::Flow { ask_at }) if link.connection.all_arrived() => ask_at,
         (_, Proof::Flow { ask_at }) => soon.min(ask_at),
@@ -386,42 +409,61 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
     };
     confirm(sender, &mut link);
     let was_accepted = Instant::now() >= link.connection.accepted_at();
+    let asked_since = link.window.since();
     match trust.judge(link.connection.finish(Instant::now() + patience).await) {
         finish @ (Finish::Read | Finish::ReadUnsigned) => {
             if matches!(finish, Finish::ReadUnsigned) {
                 sender.reporter.warn(Warning::NoCloseNotify);
             }
-            sender.confirm_to(u64::MAX, &mut link.window);
-            trust.proven();
-            sender.reporter.proven();
+            if asked_since.is_some() {
+                sender.confirm_to(u64::MAX, &mut link.window);
+                trust.proven();
+                sender.reporter.proven();
+            }
             ended
         }
         Finish::Unproven {
             acknowledged,
             error,
         } => {
-            if acknowledged && was_accepted && link.confirmation < Confirmation::ReadConfirmed {
+            let acknowledged = acknowledged && was_accepted;
+            if acknowledged && link.confirmation < Confirmation::ReadConfirmed {
                 sender.confirm_to(u64::MAX, &mut link.window);
                 return ended;
             }
-            if link.window.since().is_none() {
-                // There was nothing to prove.
-            } else if acknowledged && was_accepted {
-                trust.unproven(Instant::now(), &sender.destination.limits);
-            } else {
-                trust.broken();
-            }
-            match ended {
-                Ended::TurnedOver if trust.ask_at.is_some() => {
-                    sender.reporter.never_proves();
-                    Ended::Failed(match error {
-                        LinkError::NoCloseNotify => error,
-                        _ => LinkError::Unproven,
-                    })
+            if let Some(since) = asked_since {
+                if acknowledged {
+                    trust.unproven(Instant::now(), &sender.destination.limits);
+                } else {
+                    trust.broken();
                 }
-                Ended::TurnedOver => Ended::Failed(error),
-                ended => ended,
+                if matches!(error, LinkError::EndedFirst) {
+                    trust.ended_first(since.elapsed());
+                }
+            } else if matches!(error, LinkError::EndedFirst) {
+                return ended;
             }
+            unproven(sender, trust, ended, error)
         }
+    }
+}
+
+/// What is said of a connection that has ended without proof, and why.
+fn unproven(sender: &Sender, trust: &Trust, ended: Ended, error: LinkError) -> Ended {
+    let never_proves = trust.ask_at.is_some();
+    match (ended, error) {
+        (Ended::Stopped, _) => Ended::Stopped,
+        (_, error @ (LinkError::EndedFirst | LinkError::NoCloseNotify)) => {
+            if never_proves {
+                sender.reporter.never_proves();
+            }
+            Ended::Failed(error)
+        }
+        (Ended::TurnedOver, _) if never_proves => {
+            sender.reporter.never_proves();
+            Ended::Failed(LinkError::Unproven)
+        }
+        (Ended::TurnedOver, error) => Ended::Failed(error),
+        (ended, _) => ended,
     }
 }
