@@ -37,6 +37,9 @@ pub const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
 /// Refused connections of which the reason is kept for `status`.
 pub const REFUSED_CONNECTIONS_MAX: usize = 64;
 
+/// Networks that a collector remembers because somebody has authenticated from them.
+pub const KNOWN_NETWORKS_MAX: usize = 10_000;
+
 /// Largest EVTX file. The survey keeps some fifty bytes for each of its chunks.
 pub const EVTX_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 

@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::caps::Refusal;
+use super::caps::{Place, Refusal};
 use super::options::{Authentication, WefOptions};
 use super::process::{Peer, handle};
 use super::shares::network;
@@ -96,10 +96,7 @@ fn begin(
     let options = shared.options();
     let limits = &options.limits;
     let address = address.ip().to_canonical();
-    let place = match shared
-        .caps
-        .take(address, limits.connections, limits.connections_per_address)
-    {
+    let mut place = match shared.caps.take(address, limits) {
         Ok(place) => place,
         Err(Refusal::Total) => {
             let reason = "too many connections altogether".to_owned();
@@ -117,7 +114,7 @@ fn begin(
         tokio::select! {
             biased;
             () = at_once.cancelled() => {}
-            () = connection(shared, options, stream, address, ends) => {}
+            () = connection(shared, options, stream, address, &mut place, ends) => {}
         }
         drop(place);
     });
@@ -128,6 +125,7 @@ async fn connection(
     options: Arc<WefOptions>,
     stream: TcpStream,
     address: IpAddr,
+    place: &mut Place,
     ends: Ends,
 ) {
     set_options(&stream, &options.limits);
@@ -153,6 +151,7 @@ async fn connection(
         Ok(peer) => Arc::new(peer),
         Err(error) => return shared.refuse(address, "unnamed", error.to_string()),
     };
+    place.authenticated();
     shared.metrics.connection("accepted");
     tracing::debug!(%address, source = ?peer.name, "connected");
     serve(shared, &options.limits, stream, peer, &ends).await;

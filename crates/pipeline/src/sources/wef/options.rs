@@ -73,6 +73,12 @@ pub struct WefLimits {
     pub connections: usize,
     /// Connections at once from one address. Many machines may share one behind a translator.
     pub connections_per_address: usize,
+    /// Of these without a certificate yet, from one IPv6 network of 64 bits. All machines of a site
+    /// may be one.
+    pub strangers_per_network: usize,
+    /// Connections at once without a certificate yet, from all networks that nobody has
+    /// authenticated from lately. The rest is for those who are known.
+    pub strangers: usize,
     /// TLS handshakes at once, so that a thousand machines that come back together take turns.
     pub handshakes: usize,
     /// Of these from one IPv4 address, or one IPv6 network of 64 bits.
@@ -115,6 +121,8 @@ impl Default for WefLimits {
         WefLimits {
             connections: 10_000,
             connections_per_address: 512,
+            strangers_per_network: 1_024,
+            strangers: 6_000,
             handshakes: 64,
             handshakes_per_network: 8,
             handshake_timeout: Duration::from_secs(10),
