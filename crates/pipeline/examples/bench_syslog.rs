@@ -21,7 +21,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustix::time::{ClockId, clock_gettime};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::{self, Flags, Header, Kind};
@@ -31,6 +31,7 @@ use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 use windrow_pipeline::sinks::syslog::{
     self, Confirmation, Destination, Status, SyslogMetrics, Tls, Transport,
 };
+use windrow_pipeline::tls::{self, ServerCheck};
 
 const EVENTS: u64 = 400_000;
 const BATCH_EVENTS: u64 = 50;
@@ -63,7 +64,7 @@ fn main() {
     if wanted.is_empty() {
         encode_alone(events);
         floor_tcp(events, bytes);
-        floor_tls(events, bytes, &client, &pki);
+        floor_tls(events, bytes, &client.config, &pki);
     }
     runtime.block_on(fill(folder.path(), events));
     if wanted.is_empty() {
@@ -74,7 +75,7 @@ fn main() {
             let transport = match tls {
                 None => Transport::Tcp,
                 Some(_) => Transport::Tls(Tls {
-                    config: client.clone(),
+                    client: client.clone(),
                     server_name: None,
                 }),
             };
@@ -318,20 +319,13 @@ fn cpu_seconds() -> f64 {
 }
 
 /// Writes a server's certificate and key; the configuration of a client that trusts it.
-fn make_certificates(folder: &Path) -> Arc<ClientConfig> {
+fn make_certificates(folder: &Path) -> tls::Client {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();
     std::fs::write(folder.join("certificate"), certificate.der()).unwrap();
     std::fs::write(folder.join("key"), key.serialize_der()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
+    tls::client_from_pem(&certificate.pem(), None, ServerCheck::Full).unwrap()
 }
 
 /// A receiver in a process of its own.

@@ -14,7 +14,6 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -248,10 +247,11 @@ async fn machine(address: SocketAddr, pki: PathBuf, number: usize, bodies: Vec<B
         certificate: pki.join(format!("ws{number}.pem")),
         key: pki.join(format!("ws{number}.key")),
     };
-    let config = tls::client_config(&Roots::File(pki.join("ca.pem")), Some(&identity)).unwrap();
+    let roots = Roots::File(pki.join("ca.pem"));
+    let client = tls::client_config(&roots, Some(&identity), tls::ServerCheck::Full).unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let stream = TlsConnector::from(Arc::clone(&config))
+    let stream = TlsConnector::from(client.config)
         .connect(tls::server_name("localhost").unwrap(), stream)
         .await
         .unwrap();

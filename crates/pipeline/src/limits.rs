@@ -61,3 +61,11 @@ pub const EVTX_TEXT_BYTES_KEPT: usize = 4 * 1024 * 1024;
 pub const EVTX_BATCH_EVENTS_MAX: u32 = 1_000;
 /// A single record may be longer by itself; it is a batch of its own then.
 pub const EVTX_BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most names of a certificate that are shown to a person.
+pub const CERTIFICATE_NAMES_SHOWN_MAX: usize = 16;
+/// Longest text of a certificate that is shown to a person.
+pub const CERTIFICATE_TEXT_SHOWN_BYTES_MAX: usize = 256;
+
+/// Most certificates between one and its root.
+pub const CHAIN_CERTIFICATES_MAX: usize = 16;

@@ -231,10 +231,20 @@ async fn a_server_that_is_not_trusted_gets_nothing() {
         );
         sink.stop().await;
     }
-    insta::assert_snapshot!(errors.join("\n"), @"
-certificate of 127.0.0.1:PORT is refused: it is for another name; the host must be among its subject alternative names (a common name alone does not count)
-certificate of 127.0.0.1:PORT is refused: no trusted authority has issued it; set the receiver's CA as ca_file
-");
+    let [name, issuer] = &errors[..] else {
+        panic!("{errors:?}");
+    };
+    let begin = "certificate of 127.0.0.1:PORT is refused: ";
+    assert!(
+        name.starts_with(&format!(
+            "{begin}it is for localhost and not for 127.0.0.1;"
+        )),
+        "{name}"
+    );
+    assert!(
+        issuer.starts_with(&format!("{begin}no trusted authority has issued it")),
+        "{issuer}"
+    );
     assert_eq!(received.count(), 0);
 }
 

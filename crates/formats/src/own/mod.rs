@@ -43,6 +43,9 @@ pub enum OwnEventId {
     SettingChanged = 30,
     /// A change of a setting by command was refused; the old one stays.
     SettingRefused = 31,
+    /// The marked message of a test of a syslog destination. It goes there alone and not through
+    /// the journal.
+    SyslogTest = 32,
 }
 
 /// Windows' levels, as far as our own events use them (winmeta.xml).

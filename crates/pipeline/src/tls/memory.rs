@@ -8,6 +8,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::check::ServerCheck;
+use super::client::Client;
 use super::provider;
 
 /// Why such a configuration cannot be made.
@@ -50,18 +52,27 @@ impl IdentityPem<'_> {
 /// # Errors
 ///
 /// [`MemoryError`].
+pub fn client_from_pem(
+    roots: &str,
+    identity: Option<IdentityPem<'_>>,
+    check: ServerCheck,
+) -> Result<Client, MemoryError> {
+    let roots = Arc::new(read_roots(roots)?);
+    let identity = identity.map(IdentityPem::read).transpose()?;
+    Ok(Client::new(Some(roots), identity, check)?)
+}
+
+/// The same with all checks, as a configuration alone.
+///
+/// # Errors
+///
+/// [`MemoryError`].
 pub fn client_config_from_pem(
     roots: &str,
     identity: Option<IdentityPem<'_>>,
 ) -> Result<ClientConfig, MemoryError> {
-    let builder = ClientConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
-        .with_root_certificates(read_roots(roots)?);
-    let Some(identity) = identity else {
-        return Ok(builder.with_no_client_auth());
-    };
-    let (chain, key) = identity.read()?;
-    Ok(builder.with_client_auth_cert(chain, key)?)
+    let client = client_from_pem(roots, identity, ServerCheck::Full)?;
+    Ok(Arc::unwrap_or_clone(client.config))
 }
 
 /// A server that takes every client, or only those with a certificate of `client_ca`.

@@ -1,13 +1,16 @@
 use std::error::Error;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, DnValue, IsCa, KeyPair,
     KeyUsagePurpose, SanType,
 };
+use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
 
 use super::*;
+use crate::limits::PEM_BYTES_MAX;
 
 struct Pki {
     folder: TempDir,
@@ -102,8 +105,13 @@ fn good_files_make_configurations() {
         certificate: pki.path("cert.pem"),
         key: pki.path("key.pem"),
     };
-    client_config(&Roots::File(pki.path("ca.pem")), Some(&identity)).unwrap();
-    client_config(&Roots::File(pki.path("ca.pem")), None).unwrap();
+    client_config(
+        &Roots::File(pki.path("ca.pem")),
+        Some(&identity),
+        ServerCheck::Full,
+    )
+    .unwrap();
+    client_config(&Roots::File(pki.path("ca.pem")), None, ServerCheck::Full).unwrap();
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the tests of the syslog sink stand on: a filled journal, receivers that behave and
 //! misbehave, certificates, and a proxy that breaks what passes through it.
 
+pub mod openssl;
 pub mod pki;
 pub mod proxy;
 pub mod receiver;

@@ -10,8 +10,9 @@ use rcgen::{
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use windrow_pipeline::sinks::syslog::{Tls, Transport};
+use windrow_pipeline::tls::{self, IdentityPem, ServerCheck};
 
 pub struct Identity {
     certificate: rcgen::Certificate,
@@ -21,6 +22,7 @@ pub struct Identity {
 /// An authority with a server's and a client's certificate.
 pub struct Pki {
     authority: rcgen::Certificate,
+    issuer: Issuer<'static, KeyPair>,
     pub server: Identity,
     pub client: Identity,
 }
@@ -36,7 +38,7 @@ impl Pki {
             format!("Root {}", key_number(&key)),
         );
         let authority = params.self_signed(&key).unwrap();
-        let issuer = Issuer::from_params(&params, &key);
+        let issuer = Issuer::new(params, key);
         let server = Identity::new("localhost", ExtendedKeyUsagePurpose::ServerAuth, &issuer);
         let client = Identity::new(
             "windrow.example.com",
@@ -45,6 +47,7 @@ impl Pki {
         );
         Pki {
             authority,
+            issuer,
             server,
             client,
         }
@@ -82,39 +85,47 @@ impl Pki {
         Arc::new(config)
     }
 
-    /// A transport that trusts this authority and shows `identity`.
+    /// A certificate of this authority.
+    pub fn issue(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Identity { certificate, key }
+    }
+
+    /// A transport that trusts this authority, shows `identity` and makes all checks.
     pub fn transport(&self, identity: Option<&Identity>) -> Transport {
-        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(self.roots());
-        let config = match identity {
-            Some(identity) => builder
-                .with_client_auth_cert(identity.chain(), identity.key())
-                .unwrap(),
-            None => builder.with_no_client_auth(),
-        };
+        self.checking(identity, ServerCheck::Full)
+    }
+
+    /// A transport that trusts this authority, shows `identity` and checks as told.
+    pub fn checking(&self, identity: Option<&Identity>, check: ServerCheck) -> Transport {
+        let pem = identity.map(|identity| (identity.certificate_pem(), identity.key_pem()));
+        let identity = pem
+            .as_ref()
+            .map(|(certificate, key)| IdentityPem { certificate, key });
+        let client = tls::client_from_pem(&self.pem(), identity, check).unwrap();
         Transport::Tls(Tls {
-            config: Arc::new(config),
+            client,
             server_name: None,
         })
+    }
+
+    /// The authority.
+    pub fn pem(&self) -> String {
+        self.authority.pem()
     }
 
     /// Writes `ca.pem`, `server.pem` and `server.key` for another program.
     pub fn write(&self, folder: &Path) -> PathBuf {
         std::fs::write(folder.join("ca.pem"), self.authority.pem()).unwrap();
         std::fs::write(folder.join("server.pem"), self.server.certificate.pem()).unwrap();
-        std::fs::write(folder.join("server.key"), self.server.key.serialize_pem()).unwrap();
+        std::fs::write(folder.join("server.key"), self.server.key_pem()).unwrap();
         folder.to_owned()
     }
 }
 
 impl Identity {
-    fn new(
-        name: &str,
-        purpose: ExtendedKeyUsagePurpose,
-        issuer: &Issuer<'_, &KeyPair>,
-    ) -> Identity {
+    fn new(name: &str, purpose: ExtendedKeyUsagePurpose, issuer: &Issuer<'_, KeyPair>) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params
@@ -123,6 +134,25 @@ impl Identity {
         params.extended_key_usages = vec![purpose];
         let certificate = params.signed_by(&key, issuer).unwrap();
         Identity { certificate, key }
+    }
+
+    /// One that nobody else has issued.
+    pub fn self_signed(params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        Identity { certificate, key }
+    }
+
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        self.certificate.der()
+    }
+
+    pub fn certificate_pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub fn key_pem(&self) -> String {
+        self.key.serialize_pem()
     }
 
     fn chain(&self) -> Vec<CertificateDer<'static>> {

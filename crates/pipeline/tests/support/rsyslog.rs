@@ -160,6 +160,16 @@ impl Rsyslog {
         }
     }
 
+    /// Waits until `input` has written down `text`.
+    pub async fn wait_for_text(&self, input: &str, text: &str) {
+        let file = self.folder.path().join(format!("{input}.raw"));
+        let deadline = Instant::now() + PATIENCE;
+        while !std::fs::read_to_string(&file).is_ok_and(|written| written.contains(text)) {
+            assert!(Instant::now() < deadline, "no {text}: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// What rsyslogd says of itself.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("own.log")).unwrap_or_default()

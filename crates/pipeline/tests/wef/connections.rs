@@ -50,7 +50,7 @@ async fn only_certificates_of_the_authority_get_in() {
     insta::assert_snapshot!(reasons.join("\n"), @r#"
     the TLS handshake failed: invalid peer certificate: UnknownIssuer
     the TLS handshake failed: peer sent no certificates
-    the TLS handshake failed: received fatal alert: UnknownCA
+    the TLS handshake failed: received fatal alert: CertificateUnknown
     "#);
     running.stop().await;
 }

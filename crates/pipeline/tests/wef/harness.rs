@@ -109,7 +109,9 @@ impl Pki {
 
     /// What a client believes and shows.
     pub(crate) fn client(&self, identity: Option<&IdentityFiles>) -> Arc<rustls::ClientConfig> {
-        tls::client_config(&Roots::File(self.path("ca.pem")), identity).unwrap()
+        let roots = Roots::File(self.path("ca.pem"));
+        let client = tls::client_config(&roots, identity, tls::ServerCheck::Full);
+        client.unwrap().config
     }
 }
 

@@ -339,7 +339,7 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
         checked::Transport::Udp => Transport::Udp,
         checked::Transport::Tcp => Transport::Tcp,
         checked::Transport::Tls => Transport::Tls(syslog::Tls {
-            config: tls_config(sink).with_context(context)?,
+            client: tls_client(sink).with_context(context)?,
             server_name: None,
         }),
     };
@@ -378,7 +378,7 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
     Ok(destination)
 }
 
-fn tls_config(sink: &SyslogSink) -> Result<std::sync::Arc<rustls::ClientConfig>, tls::TlsError> {
+fn tls_client(sink: &SyslogSink) -> Result<tls::Client, tls::TlsError> {
     let roots = match &sink.ca_file {
         Some(file) => tls::Roots::File(file.clone()),
         None => tls::Roots::System,
@@ -387,5 +387,5 @@ fn tls_config(sink: &SyslogSink) -> Result<std::sync::Arc<rustls::ClientConfig>,
         certificate: client.certificate.clone(),
         key: client.key.clone(),
     });
-    tls::client_config(&roots, identity.as_ref())
+    tls::client_config(&roots, identity.as_ref(), tls::ServerCheck::Full)
 }

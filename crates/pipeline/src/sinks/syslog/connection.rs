@@ -69,15 +69,24 @@ pub(super) enum Finish {
 impl Connection {
     /// Resolves the host and connects to the first of its addresses that accepts.
     pub(super) async fn open(destination: &Destination) -> Result<Connection, LinkError> {
-        let limits = &destination.limits;
         let (tcp, peer) = connect(destination).await?;
+        Connection::over(tcp, peer, destination).await
+    }
+
+    /// Makes the destination's handshake with `peer` over `tcp`.
+    pub(super) async fn over(
+        tcp: TcpStream,
+        peer: SocketAddr,
+        destination: &Destination,
+    ) -> Result<Connection, LinkError> {
+        let limits = &destination.limits;
         tune(&tcp, limits).map_err(|source| LinkError::Connect { peer, source })?;
         let stream = match &destination.transport {
             Transport::Udp | Transport::Tcp => Stream::Tcp(Metered::new(tcp)),
             Transport::Tls(tls) => {
                 let name = server_name(tls, &destination.host)?;
                 let handshake =
-                    TlsConnector::from(tls.config.clone()).connect(name, Metered::new(tcp));
+                    TlsConnector::from(tls.client.config.clone()).connect(name, Metered::new(tcp));
                 let stream = timeout(limits.handshake_timeout, handshake)
                     .await
                     .map_err(|_| LinkError::HandshakeTimeout {
@@ -106,22 +115,26 @@ impl Connection {
 
     /// The protocol as spoken: `TCP`, or the TLS version and cipher suite.
     pub(super) fn protocol(&self) -> String {
-        match &self.stream {
-            Stream::Tcp(_) => "TCP".to_owned(),
-            Stream::Tls(stream) => {
-                let session = stream.get_ref().1;
-                let version = match session.protocol_version() {
-                    Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
-                    Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
-                    _ => "TLS",
-                };
-                let suite = session.negotiated_cipher_suite();
-                match suite.and_then(|suite| suite.suite().as_str()) {
-                    Some(suite) => format!("{version} {suite}"),
-                    None => version.to_owned(),
-                }
-            }
+        match self.session() {
+            None => "TCP".to_owned(),
+            Some((version, None)) => version.to_owned(),
+            Some((version, Some(suite))) => format!("{version} {suite}"),
         }
+    }
+
+    /// The TLS version and the cipher suite.
+    pub(super) fn session(&self) -> Option<(&'static str, Option<&'static str>)> {
+        let session = match &self.stream {
+            Stream::Tcp(_) => return None,
+            Stream::Tls(stream) => stream.get_ref().1,
+        };
+        let version = match session.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            _ => "TLS",
+        };
+        let suite = session.negotiated_cipher_suite();
+        Some((version, suite.and_then(|suite| suite.suite().as_str())))
     }
 
     /// Bytes handed to TCP so far, under TLS those of the ciphertext.
@@ -325,18 +338,24 @@ async fn connect(destination: &Destination) -> Result<(TcpStream, SocketAddr), L
         host: destination.host.clone(),
     };
     for peer in resolve(destination).await? {
-        match timeout(limit, TcpStream::connect(peer)).await {
-            Ok(Ok(tcp)) => return Ok((tcp, peer)),
-            Ok(Err(source)) => last = LinkError::Connect { peer, source },
-            Err(_) => {
-                last = LinkError::ConnectTimeout {
-                    peer,
-                    timeout: limit,
-                }
-            }
+        match dial(peer, limit).await {
+            Ok(tcp) => return Ok((tcp, peer)),
+            Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// Connects to one address.
+pub(super) async fn dial(peer: SocketAddr, limit: Duration) -> Result<TcpStream, LinkError> {
+    match timeout(limit, TcpStream::connect(peer)).await {
+        Ok(Ok(tcp)) => Ok(tcp),
+        Ok(Err(source)) => Err(LinkError::Connect { peer, source }),
+        Err(_) => Err(LinkError::ConnectTimeout {
+            peer,
+            timeout: limit,
+        }),
+    }
 }
 
 /// All addresses of the host, asked for anew each time: receivers move.
@@ -370,7 +389,7 @@ fn tune(tcp: &TcpStream, limits: &Limits) -> io::Result<()> {
     Ok(())
 }
 
-fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>, LinkError> {
+pub(super) fn server_name(tls: &Tls, host: &str) -> Result<ServerName<'static>, LinkError> {
     if let Some(name) = &tls.server_name {
         return Ok(name.clone());
     }

@@ -129,7 +129,7 @@ impl Link {
     }
 }
 
-async fn connect(peer: SocketAddr) -> io::Result<UdpSocket> {
+pub(super) async fn connect(peer: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr = match peer {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),

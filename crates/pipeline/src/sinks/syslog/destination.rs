@@ -1,13 +1,14 @@
 //! One receiver: where it is, how it is spoken to, and when an event counts as delivered.
 
 use std::fmt;
-use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
+use serde::Serialize;
 use windrow_formats::syslog::{Framing, Prefix, Settings};
 
 use super::limits::Limits;
 use crate::quarantine::Quarantine;
+use crate::tls::{Client, ServerCheck};
 
 /// Default port of syslog over UDP (RFC 5426 3.3).
 pub const UDP_PORT: u16 = 514;
@@ -48,12 +49,11 @@ pub enum Transport {
     Tls(Tls),
 }
 
-/// The TLS side of a destination. Which certificates are trusted, whether the client shows
-/// one, and any other check of the server's is decided by whoever builds `config`.
+/// The TLS side of a destination.
 #[derive(Clone, Debug)]
 pub struct Tls {
-    /// Trust anchors and client certificate.
-    pub config: Arc<rustls::ClientConfig>,
+    /// Trust anchors, client certificate, and how the server's certificate is checked.
+    pub client: Client,
     /// The name the server's certificate must carry; the destination's host if `None`.
     pub server_name: Option<ServerName<'static>>,
 }
@@ -110,10 +110,14 @@ impl Destination {
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        match self.transport {
+        match &self.transport {
             Transport::Udp => warnings.extend([Warning::Cleartext, Warning::Datagrams]),
             Transport::Tcp => warnings.push(Warning::Cleartext),
-            Transport::Tls(_) => {}
+            Transport::Tls(tls) => match tls.client.check() {
+                ServerCheck::Full | ServerCheck::Pinned(_) => {}
+                ServerCheck::SkipName => warnings.push(Warning::NameUnchecked),
+                ServerCheck::None => warnings.push(Warning::ServerUnchecked),
+            },
         }
         if !matches!(self.transport, Transport::Udp) {
             match self.confirmation {
@@ -134,9 +138,66 @@ impl Destination {
     }
 }
 
+/// What the way to a receiver protects events from, strongest first: the order in which one is to
+/// be preferred to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Security {
+    /// TLS; the server is checked, and we show a certificate to one that asks.
+    MutualTls,
+    /// TLS; the server is checked, by its name and authority or by its fingerprint.
+    Tls,
+    /// TLS with any server of a trusted authority.
+    TlsAnyName,
+    /// TLS with whoever answers.
+    TlsUnchecked,
+    /// A stream in the clear.
+    Cleartext,
+    /// Datagrams in the clear.
+    Datagrams,
+}
+
+impl Transport {
+    /// What it protects events from.
+    #[must_use]
+    pub fn security(&self) -> Security {
+        let tls = match self {
+            Transport::Udp => return Security::Datagrams,
+            Transport::Tcp => return Security::Cleartext,
+            Transport::Tls(tls) => tls,
+        };
+        match tls.client.check() {
+            ServerCheck::None => Security::TlsUnchecked,
+            ServerCheck::SkipName => Security::TlsAnyName,
+            ServerCheck::Full | ServerCheck::Pinned(_) => match tls.client.certificate() {
+                Some(_) => Security::MutualTls,
+                None => Security::Tls,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Security {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Security::MutualTls => "mutual TLS",
+            Security::Tls => "TLS",
+            Security::TlsAnyName => "TLS, the server's name unchecked",
+            Security::TlsUnchecked => "TLS, the server's certificate unchecked",
+            Security::Cleartext => "TCP in the clear",
+            Security::Datagrams => "UDP in the clear",
+        })
+    }
+}
+
 /// A setting that is allowed and weak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Warning {
+    /// The name in the server's certificate is not looked at.
+    NameUnchecked,
+    /// Nothing in the server's certificate is looked at.
+    ServerUnchecked,
     /// No encryption, no authentication.
     Cleartext,
     /// UDP.
@@ -159,6 +220,15 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Warning::NameUnchecked => {
+                "any server with a certificate of a trusted authority is taken for the receiver; \
+                 name the receiver as its certificate does, or set its fingerprint"
+            }
+            Warning::ServerUnchecked => {
+                "whoever answers is taken for the receiver, so somebody on the way can read and \
+                 swallow events; better, best first: mutual TLS, TLS with all checks or a \
+                 fingerprint, TLS without the check of the name"
+            }
             Warning::Cleartext => {
                 "events go in the clear and the receiver is not authenticated; use TLS"
             }

@@ -4,10 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, PeerIncompatible};
 use thiserror::Error;
 
 use crate::journal::ReadError;
+use crate::tls::CertificateFault;
 
 /// What ended a connection, or kept it from being made. All of it is tried again.
 #[derive(Debug, Error)]
@@ -52,6 +53,36 @@ pub enum LinkError {
         /// The limit.
         timeout: Duration,
     },
+    /// What the receiver says is not TLS.
+    #[error("{peer} does not speak TLS; is that its port for plain text?")]
+    PlainText {
+        /// The receiver.
+        peer: SocketAddr,
+    },
+    /// The receiver hangs up on a handshake.
+    #[error(
+        "{peer} closed the connection in the TLS handshake; either that is not its TLS port, or \
+         its log says what it does not like"
+    )]
+    HandshakeClosed {
+        /// The receiver.
+        peer: SocketAddr,
+    },
+    /// The receiver speaks only versions that are broken.
+    #[error("{peer} speaks neither TLS 1.2 nor TLS 1.3; older versions are not spoken here")]
+    OldTls {
+        /// The receiver.
+        peer: SocketAddr,
+    },
+    /// The receiver finds nothing in what is offered to it.
+    #[error(
+        "{peer} refuses the TLS handshake: it has no cipher suite, key exchange or signature in \
+         common, or under TLS 1.2 wants a client certificate"
+    )]
+    NothingInCommon {
+        /// The receiver.
+        peer: SocketAddr,
+    },
     /// The handshake failed for another reason than a certificate.
     #[error("TLS handshake with {peer} failed")]
     Handshake {
@@ -62,12 +93,12 @@ pub enum LinkError {
         source: io::Error,
     },
     /// The server's certificate is not good enough.
-    #[error("certificate of {peer} is refused: {}", certificate_cure(.reason))]
+    #[error("certificate of {peer} is refused: {reason}")]
     ServerCertificate {
         /// The receiver.
         peer: SocketAddr,
         /// What is wrong with it.
-        reason: CertificateError,
+        reason: CertificateFault,
     },
     /// The destination's host cannot be the name of a certificate.
     #[error("{host} is neither a DNS name nor an IP address; set the name of its certificate")]
@@ -131,7 +162,12 @@ impl LinkError {
         match self {
             LinkError::Resolve { .. } | LinkError::NoAddress { .. } => "resolve",
             LinkError::Connect { .. } | LinkError::ConnectTimeout { .. } => "connect",
-            LinkError::HandshakeTimeout { .. } | LinkError::Handshake { .. } => "handshake",
+            LinkError::HandshakeTimeout { .. }
+            | LinkError::Handshake { .. }
+            | LinkError::PlainText { .. }
+            | LinkError::HandshakeClosed { .. }
+            | LinkError::OldTls { .. }
+            | LinkError::NothingInCommon { .. } => "handshake",
             LinkError::ServerCertificate { .. } | LinkError::ServerName { .. } => {
                 "server_certificate"
             }
@@ -148,13 +184,33 @@ impl LinkError {
 
     /// Names a failed handshake.
     pub(super) fn handshake(peer: SocketAddr, source: io::Error) -> LinkError {
+        use AlertDescription as Alert;
+        use rustls::Error as Tls;
         match tls_error(&source) {
-            Some(rustls::Error::InvalidCertificate(reason)) => LinkError::ServerCertificate {
+            Some(Tls::InvalidCertificate(reason)) => LinkError::ServerCertificate {
                 peer,
-                reason: reason.clone(),
+                reason: CertificateFault::of(reason),
             },
-            Some(rustls::Error::AlertReceived(alert)) if blames_client(*alert) => {
+            Some(Tls::AlertReceived(alert)) if blames_client(*alert) => {
                 LinkError::ClientCertificateRefused { alert: *alert }
+            }
+            Some(
+                Tls::AlertReceived(Alert::ProtocolVersion)
+                | Tls::PeerIncompatible(
+                    PeerIncompatible::ServerDoesNotSupportTls12Or13
+                    | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+                ),
+            ) => LinkError::OldTls { peer },
+            Some(Tls::AlertReceived(Alert::HandshakeFailure | Alert::InsufficientSecurity)) => {
+                LinkError::NothingInCommon { peer }
+            }
+            Some(Tls::InvalidMessage(_)) => LinkError::PlainText { peer },
+            None if matches!(
+                source.kind(),
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset
+            ) =>
+            {
+                LinkError::HandshakeClosed { peer }
             }
             _ => LinkError::Handshake { peer, source },
         }
@@ -200,31 +256,5 @@ fn client_cure(alert: &AlertDescription) -> &'static str {
         AlertDescription::CertificateRevoked => "it was revoked",
         AlertDescription::AccessDenied => "its name is not permitted there",
         _ => "see the receiver's log for what it permits",
-    }
-}
-
-fn certificate_cure(reason: &CertificateError) -> String {
-    use CertificateError as Reason;
-    match reason {
-        Reason::UnknownIssuer => {
-            "no trusted authority has issued it; set the receiver's CA as ca_file".to_owned()
-        }
-        Reason::BadSignature => {
-            "the trusted authority of its issuer's name has not signed it; was that made anew?"
-                .to_owned()
-        }
-        Reason::Expired | Reason::ExpiredContext { .. } => "it has expired".to_owned(),
-        Reason::NotValidYet | Reason::NotValidYetContext { .. } => {
-            "it is not valid yet; are both clocks right?".to_owned()
-        }
-        Reason::NotValidForName | Reason::NotValidForNameContext { .. } => {
-            "it is for another name; the host must be among its subject alternative names (a \
-             common name alone does not count)"
-                .to_owned()
-        }
-        Reason::InvalidPurpose | Reason::InvalidPurposeContext { .. } => {
-            "it is not meant for servers (extended key usage serverAuth)".to_owned()
-        }
-        other => format!("{other:?}"),
     }
 }

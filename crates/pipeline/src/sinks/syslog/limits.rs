@@ -34,6 +34,9 @@ pub(super) const WINDOW_FACTOR: u64 = 4;
 /// Most poison events remembered by sequence for the status.
 pub(super) const SKIPPED_REMEMBERED: usize = 16;
 
+/// Most of a host's addresses that a test of its destination tries.
+pub(super) const PROBE_ADDRESSES_MAX: usize = 8;
+
 /// Limits of one destination. The defaults suit a receiver in the same site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -17,6 +17,7 @@ mod metered;
 mod metrics;
 mod outbox;
 mod outq;
+pub mod probe;
 mod sender;
 mod status;
 mod stream;
@@ -37,7 +38,8 @@ use status::Reporter;
 use stream::Trust;
 
 pub use destination::{
-    Confirmation, Destination, TLS_PORT, Tls, Transport, UDP_MESSAGE_DEFAULT, UDP_PORT, Warning,
+    Confirmation, Destination, Security, TLS_PORT, Tls, Transport, UDP_MESSAGE_DEFAULT, UDP_PORT,
+    Warning,
 };
 pub use error::LinkError;
 pub use limits::Limits;

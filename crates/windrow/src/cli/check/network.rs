@@ -133,9 +133,10 @@ async fn handshake(sink: &SyslogSink, stream: TcpStream) -> Result<String, (Stri
         certificate: client.certificate.clone(),
         key: client.key.clone(),
     });
-    let config = tls::client_config(&roots, identity.as_ref()).map_err(setup)?;
+    let client = tls::client_config(&roots, identity.as_ref(), tls::ServerCheck::Full);
+    let client = client.map_err(setup)?;
     let name = tls::server_name(&sink.server_name).map_err(setup)?;
-    let connecting = tokio_rustls::TlsConnector::from(config).connect(name, stream);
+    let connecting = tokio_rustls::TlsConnector::from(client.config).connect(name, stream);
     let mut stream = match timeout(STEP_TIMEOUT, connecting).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Err(refusal(&error)),
@@ -170,22 +171,26 @@ async fn handshake(sink: &SyslogSink, stream: TcpStream) -> Result<String, (Stri
 }
 
 fn refusal(error: &io::Error) -> (String, &'static str) {
-    use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error as Tls};
+    use rustls::{AlertDescription as Alert, Error as Tls};
+    use tls::CertificateFault as Fault;
     let cause = error
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<Tls>());
     let cure = match cause {
-        Some(Tls::InvalidCertificate(Certificate::UnknownIssuer)) => {
-            "name the authority of the receiver's certificate in `ca_file`"
+        Some(Tls::InvalidCertificate(reason)) => {
+            let fault = Fault::of(reason);
+            let cure = match fault {
+                Fault::UnknownIssuer { .. } => {
+                    "name the authority of the receiver's certificate in `ca_file`"
+                }
+                Fault::OtherName { .. } | Fault::CommonNameOnly { .. } | Fault::NoName { .. } => {
+                    "set `server_name` to a name that is in the receiver's certificate, as subject alternative name"
+                }
+                Fault::Expired { .. } => "the receiver's certificate has to be renewed",
+                _ => "the receiver needs another certificate",
+            };
+            return (format!("its certificate is refused: {fault}"), cure);
         }
-        Some(Tls::InvalidCertificate(
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. },
-        )) => {
-            "set `server_name` to a name that is in the receiver's certificate, as subject alternative name"
-        }
-        Some(Tls::InvalidCertificate(
-            Certificate::Expired | Certificate::ExpiredContext { .. },
-        )) => "the receiver's certificate has to be renewed",
         Some(Tls::AlertReceived(
             Alert::CertificateRequired
             | Alert::BadCertificate

@@ -1,0 +1,139 @@
+//! Certificates and keys from PEM files, and the system's authorities.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::error::TlsError;
+use crate::limits::PEM_BYTES_MAX;
+
+/// The certificates of a PEM file, at least one.
+///
+/// # Errors
+///
+/// [`TlsError`], with the file.
+pub fn load_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let pem = read(path, open(path)?)?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|source| TlsError::NotPem {
+            path: path.to_owned(),
+            source,
+        })?;
+    if certificates.is_empty() {
+        return Err(TlsError::NoCertificate {
+            path: path.to_owned(),
+        });
+    }
+    Ok(certificates)
+}
+
+/// The private key of a PEM file.
+///
+/// # Errors
+///
+/// [`TlsError`], with the file; [`TlsError::KeyPermissions`] when others can read it.
+pub fn load_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let file = open(path)?;
+    check_key_permissions(path, &file)?;
+    let pem = read(path, file)?;
+    PrivateKeyDer::from_pem_slice(&pem).map_err(|source| match source {
+        rustls_pki_types::pem::Error::NoItemsFound => TlsError::NoKey {
+            path: path.to_owned(),
+        },
+        source => TlsError::NotPem {
+            path: path.to_owned(),
+            source,
+        },
+    })
+}
+
+fn open(path: &Path) -> Result<std::fs::File, TlsError> {
+    std::fs::File::open(path).map_err(|source| TlsError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn read(path: &Path, file: std::fs::File) -> Result<Vec<u8>, TlsError> {
+    let mut bytes = Vec::new();
+    file.take(PEM_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| TlsError::Read {
+            path: path.to_owned(),
+            source,
+        })?;
+    if bytes.len() as u64 > PEM_BYTES_MAX {
+        return Err(TlsError::TooLarge {
+            path: path.to_owned(),
+        });
+    }
+    Ok(bytes)
+}
+
+/// Looks at the file that is open, not at the name, which might be another file by now. A key of
+/// root's may be readable by a group that this process is in; that is how credentials are handed
+/// to a service.
+#[cfg(unix)]
+fn check_key_permissions(path: &Path, file: &std::fs::File) -> Result<(), TlsError> {
+    use std::os::unix::fs::MetadataExt;
+
+    let metadata = file.metadata().map_err(|source| TlsError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    let forbidden = if ours || metadata.uid() != 0 {
+        0o077
+    } else {
+        0o037
+    };
+    let mode = metadata.mode() & 0o7777;
+    if mode & forbidden != 0 {
+        return Err(TlsError::KeyPermissions {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_key_permissions(_path: &Path, _file: &std::fs::File) -> Result<(), TlsError> {
+    Ok(())
+}
+
+pub(super) fn root_store(
+    path: &Path,
+    certificates: &[CertificateDer<'static>],
+) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for (index, certificate) in certificates.iter().enumerate() {
+        roots
+            .add(certificate.clone())
+            .map_err(|error| TlsError::BadCertificate {
+                path: path.to_owned(),
+                place: index + 1,
+                reason: error.to_string(),
+            })?;
+    }
+    Ok(Arc::new(roots))
+}
+
+pub(super) fn system_roots() -> Result<Arc<RootCertStore>, TlsError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let reason = found
+            .errors
+            .first()
+            .map_or_else(|| "there are none".to_owned(), ToString::to_string);
+        return Err(TlsError::SystemRoots { reason });
+    }
+    Ok(Arc::new(roots))
+}
