@@ -31,6 +31,15 @@ const SYSTEM: &str = "<Event xmlns='http://schemas.microsoft.com/win/2004/08/eve
 const BOOKMARK: &str =
     "<BookmarkList><Bookmark Channel='Security' RecordId='81444' IsCurrent='true'/></BookmarkList>";
 
+const QUERIES: [&str; 6] = [
+    "*[System[Provider[@Name='x' or @Guid!=\"y\"] and (EventID>=4624 and EventID<4700)]]",
+    "Security!*[System[band(Keywords,0x10) and TimeCreated[timediff(@SystemTime) <= 86400000]]]",
+    "Event/EventData[Data[@Name='A']='1' and Data[2]!=1.5 OR Data[position()<3]/text()]",
+    "*[UserData/*/C[D='2']/@k and RenderingInfo/Keywords/Keyword='k']",
+    "<QueryList><Query Path='Security'><Select>*[System[EventID&lt;5000]]</Select><Suppress><![CDATA[*]]></Suppress></Query></QueryList>",
+    "*[System/TimeCreated[@SystemTime>'2026-03-14T00:00:00Z' and timediff(1, @SystemTime)>-1]] and *[*/EventID='4624']",
+];
+
 fn main() -> Result<()> {
     let events = events();
     for (number, event) in events.iter().enumerate() {
@@ -45,6 +54,10 @@ fn main() -> Result<()> {
         let mut body = Vec::new();
         sldc::Encoder::new().encode(&utf16, &mut body);
         write("sldc", number, &body)?;
+    }
+    for (number, query) in QUERIES.iter().enumerate() {
+        let event = &events[number % events.len()];
+        write("xpath", number, format!("{query}\0{event}").as_bytes())?;
     }
     write("journal", 0, &journal())
 }
