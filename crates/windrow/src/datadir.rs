@@ -272,7 +272,7 @@ fn check_owner(_root: &Path) -> Result<(), DataDirError> {
 }
 
 /// Makes the folder and those above it, this one readable by its owner only, also when it was there already.
-fn create_private(folder: &Path) -> io::Result<()> {
+pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
     fs_err::create_dir_all(folder)?;
     #[cfg(unix)]
     {
@@ -283,6 +283,20 @@ fn create_private(folder: &Path) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes a new file that only its owner may read, down to the disk.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs_err::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    {
+        use fs_err::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn lock(root: &Path) -> Result<File, DataDirError> {

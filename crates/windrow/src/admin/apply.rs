@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use super::apply_client;
+use super::client::Client;
 use super::refusal::{Refusal, RefusalKind};
-use super::server::{ServerGet, ServerName, ServerSet};
+use super::server::{ServerName, ServerSet};
+use super::test;
 use super::view::{self, ServerChanged};
 use super::{Actor, Answer, Request, Verb};
 use crate::config::checked::{self, Home, SyslogSink};
@@ -19,21 +22,21 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    fn config(&self) -> Arc<checked::Config> {
+    pub(super) fn config(&self) -> Arc<checked::Config> {
         match self {
             Place::Service(service) => service.config(),
             Place::Offline(offline) => Arc::new(offline.config().clone()),
         }
     }
 
-    fn recorder(&self) -> &Recorder {
+    pub(super) fn recorder(&self) -> &Recorder {
         match self {
             Place::Service(service) => service.recorder(),
             Place::Offline(offline) => offline.recorder(),
         }
     }
 
-    async fn edit(&mut self, edit: Edit) -> Result<Edited, EditError> {
+    pub(super) async fn edit(&mut self, edit: Edit) -> Result<Edited, EditError> {
         match self {
             Place::Service(service) => service.edit(edit).await,
             Place::Offline(offline) => offline.edit(edit).await,
@@ -59,6 +62,11 @@ pub(crate) async fn apply(
             Place::Offline(offline) => view::servers(offline.config(), &get, None),
         }
         .map(Answer::Servers),
+        Request::Test(name) => {
+            let tested = test::test(&place.config(), &name).await?;
+            Ok(Answer::Tested(Box::new(tested)))
+        }
+        Request::ClientGet => Ok(Answer::Client(Box::new(Client::of(&place.config())))),
         change => {
             let service = match place {
                 Place::Service(service) => Some(service.clone()),
@@ -68,18 +76,30 @@ pub(crate) async fn apply(
                 Some(service) => Some(service.turn().await),
                 None => None,
             };
-            let changed = change_server(place, &change, actor).await;
-            changed.map(|changed| Answer::ServerChanged(Box::new(changed)))
+            if matches!(change, Request::ClientSet(_) | Request::ClientRemove) {
+                let changed = apply_client::change(place, &change, actor).await?;
+                return Ok(Answer::ClientChanged(Box::new(changed)));
+            }
+            let changed = change_server(place, &change, actor).await?;
+            Ok(Answer::ServerChanged(Box::new(changed)))
         }
     }
 }
 
-/// Shows destinations where no service runs and nothing is to be changed.
-///
-/// # Errors
-/// There is none of the name.
-pub(crate) fn show(config: &checked::Config, get: &ServerGet) -> Result<Answer, Refusal> {
-    view::servers(config, get, None).map(Answer::Servers)
+/// Does what changes nothing, where no service runs; none for a change.
+pub(crate) async fn show(
+    config: &checked::Config,
+    request: &Request,
+) -> Option<Result<Answer, Refusal>> {
+    match request {
+        Request::Test(name) => {
+            let tested = test::test(config, name).await;
+            Some(tested.map(|tested| Answer::Tested(Box::new(tested))))
+        }
+        Request::ServerGet(get) => Some(view::servers(config, get, None).map(Answer::Servers)),
+        Request::ClientGet => Some(Ok(Answer::Client(Box::new(Client::of(config))))),
+        _ => None,
+    }
 }
 
 /// A change that passed its checks.
@@ -111,7 +131,7 @@ async fn change_server(
     };
     let record = Record {
         verb,
-        name: &name,
+        object: &format!("sink.syslog.{name}"),
         actor,
         old: &old,
         new: &compact(&store, &name),
@@ -152,12 +172,7 @@ async fn take_up(
         text: plan.text.clone(),
         config,
     };
-    let edited = place.edit(edit).await.map_err(|error| match error {
-        EditError::Unusable(_) => Refusal::invalid(error.to_string()),
-        EditError::Write(_) | EditError::Journal(_) => {
-            Refusal::new(RefusalKind::Failed, error.to_string())
-        }
-    })?;
+    let edited = place.edit(edit).await.map_err(Refusal::of_edit)?;
     Ok((plan, edited))
 }
 
@@ -198,6 +213,8 @@ fn named(request: &Request) -> &str {
         | Request::ServerEnable(name)
         | Request::ServerDisable(name) => name.name(),
         Request::ServerGet(get) => get.name.as_deref().unwrap_or(""),
+        Request::ClientSet(_) | Request::ClientGet | Request::ClientRemove => "",
+        Request::Test(name) => name.name(),
     }
 }
 
@@ -215,7 +232,7 @@ fn plan(config: &checked::Config, store: &Store, request: &Request) -> Result<Pl
         }
         Request::ServerEnable(name) => plan_switch(config, store, name, Switch::On),
         Request::ServerDisable(name) => plan_switch(config, store, name, Switch::Off),
-        Request::ServerGet(_) => Err(Refusal::invalid("get changes nothing")),
+        _ => Err(Refusal::invalid("this changes no destination")),
     }
 }
 
@@ -322,26 +339,22 @@ fn compact(store: &Store, name: &str) -> String {
 }
 
 /// What is put on record of a change.
-struct Record<'a> {
-    verb: Verb,
-    name: &'a str,
-    actor: &'a Actor,
-    old: &'a str,
-    new: &'a str,
+pub(super) struct Record<'a> {
+    pub(super) verb: Verb,
+    pub(super) object: &'a str,
+    pub(super) actor: &'a Actor,
+    pub(super) old: &'a str,
+    pub(super) new: &'a str,
 }
 
 impl Record<'_> {
-    fn object(&self) -> String {
-        format!("sink.syslog.{}", self.name)
-    }
-
-    async fn changed(&self, recorder: &Recorder, generation: u64) {
-        let object = self.object();
+    pub(super) async fn changed(&self, recorder: &Recorder, generation: u64) {
+        let object = self.object;
         let (who, from, verb) = (&*self.actor.who, &*self.actor.from, self.verb.word());
         let message = format!("{object}: {verb} by {who} from {from}");
         tracing::info!(object, verb, who, from, generation, "a setting was changed");
         let data = [
-            ("Object", &*object),
+            ("Object", object),
             ("Verb", verb),
             ("Who", who),
             ("From", from),
@@ -352,8 +365,8 @@ impl Record<'_> {
         recorder.setting_changed(generation, &message, &data).await;
     }
 
-    async fn refused(&self, recorder: &Recorder, reason: &str) {
-        let object = self.object();
+    pub(super) async fn refused(&self, recorder: &Recorder, reason: &str) {
+        let object = self.object;
         let (who, from, verb) = (&*self.actor.who, &*self.actor.from, self.verb.word());
         let message = format!("{object}: {verb} by {who} from {from} was refused: {reason}");
         tracing::warn!(
@@ -365,7 +378,7 @@ impl Record<'_> {
             "a change of a setting was refused"
         );
         let data = [
-            ("Object", &*object),
+            ("Object", object),
             ("Verb", verb),
             ("Who", who),
             ("From", from),

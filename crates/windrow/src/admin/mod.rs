@@ -5,9 +5,12 @@
 //! [`Actor`]; [`routes`] is the same as paths with JSON bodies. Each change is a record of our own, refused ones too.
 
 mod apply;
+mod apply_client;
+mod client;
 mod refusal;
 pub(crate) mod routes;
 mod server;
+mod test;
 mod view;
 
 #[cfg(test)]
@@ -16,9 +19,11 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use apply::{Place, apply, show};
+pub use client::{Certificate, Client, ClientSet};
 pub use refusal::{Refusal, RefusalKind};
 pub use server::{DEFAULT_NAME, ServerGet, ServerName, ServerSet};
-pub use view::{Server, ServerChanged, Servers};
+pub use test::Tested;
+pub use view::{ClientChanged, Server, ServerChanged, Servers};
 
 /// Who asks for a change, as it is put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,11 +49,7 @@ impl Actor {
 }
 
 /// What can be asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "a verb is about a noun, and there will be others"
-)]
+#[derive(Clone, Debug)]
 pub enum Request {
     /// Sets a destination anew, all of it.
     ServerSet(ServerSet),
@@ -60,14 +61,18 @@ pub enum Request {
     ServerEnable(ServerName),
     /// Switches a destination off, keeping its place.
     ServerDisable(ServerName),
+    /// Sets the certificate that this side shows.
+    ClientSet(ClientSet),
+    /// Shows it.
+    ClientGet,
+    /// Takes it away.
+    ClientRemove,
+    /// Tests a destination.
+    Test(ServerName),
 }
 
 /// The verbs, without what they are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "a verb is about a noun, and there will be others"
-)]
 pub enum Verb {
     /// [`Request::ServerSet`]
     ServerSet,
@@ -79,16 +84,28 @@ pub enum Verb {
     ServerEnable,
     /// [`Request::ServerDisable`]
     ServerDisable,
+    /// [`Request::ClientSet`]
+    ClientSet,
+    /// [`Request::ClientGet`]
+    ClientGet,
+    /// [`Request::ClientRemove`]
+    ClientRemove,
+    /// [`Request::Test`]
+    Test,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 5] = [
+    pub const ALL: [Verb; 9] = [
         Verb::ServerSet,
         Verb::ServerGet,
         Verb::ServerRemove,
         Verb::ServerEnable,
         Verb::ServerDisable,
+        Verb::ClientSet,
+        Verb::ClientGet,
+        Verb::ClientRemove,
+        Verb::Test,
     ];
 
     /// Where it is asked for with a POST.
@@ -100,6 +117,10 @@ impl Verb {
             Verb::ServerRemove => "/v1/syslog/server/remove",
             Verb::ServerEnable => "/v1/syslog/server/enable",
             Verb::ServerDisable => "/v1/syslog/server/disable",
+            Verb::ClientSet => "/v1/syslog/client/set",
+            Verb::ClientGet => "/v1/syslog/client/get",
+            Verb::ClientRemove => "/v1/syslog/client/remove",
+            Verb::Test => "/v1/syslog/test",
         }
     }
 
@@ -113,11 +134,12 @@ impl Verb {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Verb::ServerSet => "set",
-            Verb::ServerGet => "get",
-            Verb::ServerRemove => "remove",
+            Verb::ServerSet | Verb::ClientSet => "set",
+            Verb::ServerGet | Verb::ClientGet => "get",
+            Verb::ServerRemove | Verb::ClientRemove => "remove",
             Verb::ServerEnable => "enable",
             Verb::ServerDisable => "disable",
+            Verb::Test => "test",
         }
     }
 }
@@ -132,6 +154,10 @@ impl Request {
             Request::ServerRemove(_) => Verb::ServerRemove,
             Request::ServerEnable(_) => Verb::ServerEnable,
             Request::ServerDisable(_) => Verb::ServerDisable,
+            Request::ClientSet(_) => Verb::ClientSet,
+            Request::ClientGet => Verb::ClientGet,
+            Request::ClientRemove => Verb::ClientRemove,
+            Request::Test(_) => Verb::Test,
         }
     }
 
@@ -147,6 +173,16 @@ impl Request {
             Verb::ServerRemove => Request::ServerRemove(serde_json::from_slice(json)?),
             Verb::ServerEnable => Request::ServerEnable(serde_json::from_slice(json)?),
             Verb::ServerDisable => Request::ServerDisable(serde_json::from_slice(json)?),
+            Verb::ClientSet => Request::ClientSet(serde_json::from_slice(json)?),
+            Verb::Test => Request::Test(serde_json::from_slice(json)?),
+            Verb::ClientGet => {
+                let Nothing {} = serde_json::from_slice(json)?;
+                Request::ClientGet
+            }
+            Verb::ClientRemove => {
+                let Nothing {} = serde_json::from_slice(json)?;
+                Request::ClientRemove
+            }
         })
     }
 
@@ -160,10 +196,18 @@ impl Request {
             Request::ServerGet(get) => serde_json::to_vec(get),
             Request::ServerRemove(name)
             | Request::ServerEnable(name)
-            | Request::ServerDisable(name) => serde_json::to_vec(name),
+            | Request::ServerDisable(name)
+            | Request::Test(name) => serde_json::to_vec(name),
+            Request::ClientSet(set) => set.to_json(),
+            Request::ClientGet | Request::ClientRemove => Ok(b"{}".to_vec()),
         }
     }
 }
+
+/// A request that says nothing more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
 
 /// What is answered.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -173,6 +217,12 @@ pub enum Answer {
     Servers(Servers),
     /// To a change of a destination.
     ServerChanged(Box<ServerChanged>),
+    /// To [`Request::ClientGet`].
+    Client(Box<Client>),
+    /// To a change of the certificate.
+    ClientChanged(Box<ClientChanged>),
+    /// To [`Request::Test`].
+    Tested(Box<Tested>),
 }
 
 /// The name of a user, with the id, which alone is certain.

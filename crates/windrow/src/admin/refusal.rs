@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigError;
+use crate::service::EditError;
 
 /// A request that was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,15 @@ impl Refusal {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Refusal {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// A setting that was not taken up.
+    pub(crate) fn of_edit(error: EditError) -> Refusal {
+        let kind = match error {
+            EditError::Unusable(_) => RefusalKind::Invalid,
+            EditError::Write(_) | EditError::Journal(_) => RefusalKind::Failed,
+        };
+        Refusal::new(kind, error.to_string())
     }
 
     /// A setting that does not pass its checks. The line it would be is what is wrong with it.

@@ -4,6 +4,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use serde::Serialize;
+use windrow_pipeline::tls::pfx::PFX_BYTES_MAX;
 
 use super::apply::{Place, apply};
 use super::refusal::{Refusal, RefusalKind};
@@ -12,6 +13,8 @@ use crate::service::{Body, Service, answer};
 
 /// Bytes of a request's JSON.
 const REQUEST_BYTES_MAX: usize = 64 << 10;
+/// The same with a PFX in it, in Base64, and its password.
+const PFX_REQUEST_BYTES_MAX: usize = (PFX_BYTES_MAX as usize).div_ceil(3) * 4 + REQUEST_BYTES_MAX;
 const JSON: &str = "application/json";
 
 /// Answers a request for `verb`. It is done to its end, also when whoever asked does not wait for that.
@@ -21,9 +24,13 @@ pub(crate) async fn respond(
     actor: Actor,
     service: &Service,
 ) -> Response<Body> {
-    let body = Limited::new(request.into_body(), REQUEST_BYTES_MAX);
+    let most = match verb {
+        Verb::ClientSet => PFX_REQUEST_BYTES_MAX,
+        _ => REQUEST_BYTES_MAX,
+    };
+    let body = Limited::new(request.into_body(), most);
     let Ok(body) = body.collect().await else {
-        let message = format!("a request has at most {REQUEST_BYTES_MAX} bytes");
+        let message = format!("a request has at most {most} bytes");
         return refused(&Refusal::invalid(message));
     };
     let request = match super::Request::from_json(verb, &body.to_bytes()) {

@@ -31,6 +31,14 @@ pub struct ServerSet {
     pub no_encryption: bool,
     /// UDP, always in the clear.
     pub use_udp: bool,
+    /// Nothing of the receiver's certificate is looked at.
+    pub skip_certificate_check: bool,
+    /// The name in the receiver's certificate is not looked at.
+    #[serde(rename = "skip_cn_check")]
+    pub skip_name_check: bool,
+    /// The SHA-256 of the receiver's certificate, which then has to be that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// The authorities that the receiver's certificate may come from, as a file beside the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
@@ -85,6 +93,9 @@ struct Keys<'a> {
     port: u16,
     transport: Transport,
     ca_file: &'a Option<PathBuf>,
+    skip_name_check: Option<bool>,
+    skip_certificate_check: Option<bool>,
+    fingerprint: &'a Option<String>,
     framing: Option<Framing>,
     prefix: Option<Prefix>,
     profile: Option<Profile>,
@@ -124,6 +135,9 @@ impl ServerSet {
             port: self.server_port.unwrap_or(port),
             transport,
             ca_file: &self.ca_file,
+            skip_name_check: self.skip_name_check.then_some(true),
+            skip_certificate_check: self.skip_certificate_check.then_some(true),
+            fingerprint: &self.fingerprint,
             framing: self.framing,
             prefix: self.prefix,
             profile: self.profile,
@@ -137,11 +151,21 @@ impl ServerSet {
     /// Refuses, by its name, what has no meaning without TLS.
     fn check_fits(&self, transport: Transport) -> Result<(), Refusal> {
         let cause = match transport {
+            Transport::Tls if self.skip_certificate_check && self.fingerprint.is_some() => {
+                let reason = "--skip-certificate-check looks at no certificate, and --fingerprint asks for a certain one";
+                return Err(Refusal::invalid(reason)
+                    .hint("leave out --skip-certificate-check: the fingerprint alone is safe, also with a self-signed certificate"));
+            }
             Transport::Tls => return Ok(()),
             Transport::Tcp => "--no-encryption",
             Transport::Udp => "--use-udp",
         };
-        let of_tls = [("--ca-file", self.ca_file.is_some())];
+        let of_tls = [
+            ("--ca-file", self.ca_file.is_some()),
+            ("--skip-certificate-check", self.skip_certificate_check),
+            ("--skip-cn-check", self.skip_name_check),
+            ("--fingerprint", self.fingerprint.is_some()),
+        ];
         match of_tls.iter().find(|(_, given)| *given) {
             None => Ok(()),
             Some((option, _)) => Err(Refusal::invalid(format!(

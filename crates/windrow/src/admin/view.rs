@@ -4,13 +4,15 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use windrow_pipeline::sinks::syslog::Security;
 
+use super::client::Client;
 use super::refusal::{Refusal, RefusalKind};
 use super::server::ServerGet;
 use crate::config::checked::{
     self, CefVersion, Confirmation, Framing, Home, Prefix, Profile, SyslogSink, Transport,
 };
-use crate::service::sink_warnings;
+use crate::service::{sink_destination, sink_warnings};
 use crate::status;
 
 /// All destinations that were asked for.
@@ -84,8 +86,18 @@ pub struct ServerChanged {
     pub server: Option<Server>,
 }
 
-/// The ways to a receiver, best first, as the document advises them.
-const ORDER: [&str; 4] = ["mutual TLS", "TLS", "TCP in the clear", "UDP in the clear"];
+/// The answer to a change of the certificate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClientChanged {
+    /// `set` or `remove`.
+    pub verb: String,
+    /// The generation of the settings now.
+    pub generation: u64,
+    /// Whether the running service has taken it up; else the next start will.
+    pub running: bool,
+    /// The certificate now.
+    pub client: Client,
+}
 
 /// The destinations asked for.
 ///
@@ -139,13 +151,13 @@ pub(super) fn server(
     name: &str,
     status: Option<&status::Status>,
 ) -> Option<Server> {
-    let sink = config.sink.syslog.get(name)?;
+    let sink = &config.syslog_sink(name)?;
     let (by_command, file) = match config.sink.homes.get(name)? {
         Home::File { path, .. } => (false, path.clone()),
         Home::Object { path } => (true, path.clone()),
     };
     let mut now = status.and_then(|status| status.sinks.get(&format!("syslog.{name}")).cloned());
-    let mut warnings: Vec<String> = advice(sink).into_iter().collect();
+    let mut warnings: Vec<String> = advice(name, sink).into_iter().collect();
     match now.as_mut().map(|now| std::mem::take(&mut now.warnings)) {
         Some(found) if !found.is_empty() => warnings.extend(found),
         _ => warnings.extend(sink_warnings(name, sink)),
@@ -158,7 +170,7 @@ pub(super) fn server(
         server_name: sink.server_name.clone(),
         port: sink.port,
         transport: sink.transport,
-        checks: checks(sink).to_owned(),
+        checks: checks(sink),
         ca_file: sink.ca_file.clone(),
         client_certificate: sink
             .client
@@ -175,25 +187,39 @@ pub(super) fn server(
     })
 }
 
-fn checks(sink: &SyslogSink) -> &'static str {
+fn checks(sink: &SyslogSink) -> String {
     match sink.transport {
-        Transport::Tls => "the receiver's certificate and its name",
-        Transport::Tcp | Transport::Udp => "none: whoever answers gets the events",
+        Transport::Tcp | Transport::Udp => "none: whoever answers gets the events".to_owned(),
+        Transport::Tls => match &sink.fingerprint {
+            Some(fingerprint) => format!("the receiver's certificate is {fingerprint}"),
+            None if sink.skip_certificate_check => {
+                "none: whoever answers gets the events".to_owned()
+            }
+            None if sink.skip_name_check => "the receiver's certificate, not its name".to_owned(),
+            None => "the receiver's certificate and its name".to_owned(),
+        },
     }
 }
 
 /// Where the way to the receiver stands in the order of advice, if it is weaker than TLS with every check.
-fn advice(sink: &SyslogSink) -> Option<String> {
-    let place = match sink.transport {
-        Transport::Tls => return None,
-        Transport::Tcp => 2,
-        Transport::Udp => 3,
-    };
+fn advice(name: &str, sink: &SyslogSink) -> Option<String> {
+    const ORDER: [Security; 6] = [
+        Security::MutualTls,
+        Security::Tls,
+        Security::TlsAnyName,
+        Security::TlsUnchecked,
+        Security::Cleartext,
+        Security::Datagrams,
+    ];
+    let security = sink_destination(name, sink).ok()?.transport.security();
+    if security <= Security::Tls {
+        return None;
+    }
+    let place = ORDER.iter().position(|known| *known == security)? + 1;
+    let order: Vec<String> = ORDER.iter().map(ToString::to_string).collect();
+    let order = order.join("; ");
     Some(format!(
-        "{} is number {} of {} ways, best first: {}",
-        ORDER[place],
-        place + 1,
-        ORDER.len(),
-        ORDER.join(", ")
+        "{security}: number {place} of {} ways, best first: {order}",
+        ORDER.len()
     ))
 }

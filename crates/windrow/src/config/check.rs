@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 use windrow_formats::limits::SYSLOG_MESSAGE_MIN;
+use windrow_pipeline::tls::Fingerprint;
 
 use super::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use super::units::{ByteSize, Span};
@@ -89,6 +90,10 @@ pub(super) fn check(
         subscription,
         journal: journal(source, raw.journal)?,
         lake: lake(source, raw.lake)?,
+        tls: checked::Tls {
+            deployment_root: raw.tls.deployment_root.map(|file| source.resolve(file)),
+        },
+        syslog_client: None,
         web: web(source, raw.web)?,
         log: log(source, raw.log, environment, overrides)?,
     })
@@ -105,6 +110,17 @@ fn sinks(source: Source<'_>, raw: raw::Sinks) -> Result<checked::Sinks, ConfigEr
         homes: homes.collect(),
         syslog: named(source, raw.syslog, syslog_sink)?,
     })
+}
+
+/// The file of `conf.d` that holds the certificate for syslog receivers.
+pub(super) fn client_object(raw: raw::SyslogClient, source: Source<'_>) -> checked::SyslogClient {
+    checked::SyslogClient {
+        identity: ClientIdentity {
+            certificate: source.resolve(raw.certificate),
+            key: source.resolve(raw.key),
+        },
+        set_at: raw.set_at,
+    }
 }
 
 /// A file of `conf.d` that holds one syslog sink of this name.
@@ -386,6 +402,7 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
         .map_or(Transport::Tls, |given| *given.get_ref());
     check_server_name(source, &raw.server_name)?;
     check_fits_transport(source, &raw, transport)?;
+    let fingerprint = fingerprint(source, &raw)?;
     let (port, framing, max_bytes, confirmation) = match transport {
         Transport::Udp => (514, None, 2_048, Confirmation::Sent),
         Transport::Tcp => (514, Some(Framing::Lf), 8_192, Confirmation::ReadConfirmed),
@@ -411,6 +428,9 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
             .map_or(Ok(port), |port| number(source, port, 1..=u16::MAX))?,
         transport,
         ca_file: raw.ca_file.map(|file| source.resolve(file.into_inner())),
+        skip_name_check: is_set(raw.skip_name_check.as_ref()),
+        skip_certificate_check: is_set(raw.skip_certificate_check.as_ref()),
+        fingerprint,
         client: client_identity(source, raw.client_certificate, raw.client_key)?,
         framing: raw.framing.map(Spanned::into_inner).or(framing),
         prefix: raw.prefix.unwrap_or(checked::Prefix::Rfc3164),
@@ -443,6 +463,13 @@ fn check_fits_transport(
             let error = source.error("certificates are for transport = \"tls\" only", file.span());
             return Err(error.with_hint("set transport = \"tls\", or leave the certificates out"));
         }
+        let skips = [&raw.skip_name_check, &raw.skip_certificate_check];
+        let skip = skips.into_iter().flatten().find(|skip| *skip.get_ref());
+        let check = skip.map(Spanned::span);
+        if let Some(span) = check.or(raw.fingerprint.as_ref().map(Spanned::span)) {
+            let error = source.error("only transport = \"tls\" checks the receiver at all", span);
+            return Err(error.with_hint("set transport = \"tls\", or leave it out"));
+        }
     }
     if transport != Transport::Udp {
         return Ok(());
@@ -460,6 +487,34 @@ fn check_fits_transport(
             Err(error.with_hint("leave `confirmation` out, or use tcp or tls"))
         }
         _ => Ok(()),
+    }
+}
+
+fn is_set(key: Option<&Spanned<bool>>) -> bool {
+    key.is_some_and(|key| *key.get_ref())
+}
+
+/// The fingerprint in the one form that it is compared in.
+fn fingerprint(source: Source<'_>, raw: &raw::SyslogSink) -> Result<Option<String>, ConfigError> {
+    let Some(given) = &raw.fingerprint else {
+        return Ok(None);
+    };
+    if let Some(skip) = raw
+        .skip_certificate_check
+        .as_ref()
+        .filter(|skip| *skip.get_ref())
+    {
+        let error = source.error(
+            "a certificate that is not looked at has no fingerprint to be held to",
+            skip.span(),
+        );
+        return Err(
+            error.with_hint("leave one of the two out: the fingerprint alone is the safe one")
+        );
+    }
+    match given.get_ref().parse::<Fingerprint>() {
+        Ok(fingerprint) => Ok(Some(fingerprint.to_string())),
+        Err(error) => Err(source.error(error.to_string(), given.span())),
     }
 }
 

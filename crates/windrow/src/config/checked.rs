@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::units::{ByteSize, Span};
@@ -32,10 +33,56 @@ pub struct Config {
     pub journal: Journal,
     /// The Delta lake that SQL answers from.
     pub lake: Lake,
+    /// What the deployment trusts.
+    pub tls: Tls,
+    /// The certificate that TLS destinations are shown which name none of their own; set by command.
+    #[serde(skip)]
+    pub syslog_client: Option<SyslogClient>,
     /// Health and metrics.
     pub web: Web,
     /// The program's own log.
     pub log: Log,
+}
+
+/// The certificate that this side shows to syslog receivers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyslogClient {
+    /// Its files.
+    pub identity: ClientIdentity,
+    /// When it was set.
+    pub set_at: Timestamp,
+}
+
+/// `[tls]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Tls {
+    /// The root that certificates of this deployment lead to: one that is set by command has to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_root: Option<PathBuf>,
+}
+
+impl Config {
+    /// A syslog sink as it sends: with the certificate set by command where it names none of its own.
+    #[must_use]
+    pub fn syslog_sink(&self, name: &str) -> Option<SyslogSink> {
+        let mut sink = self.sink.syslog.get(name)?.clone();
+        if let Some(client) = &self.syslog_client
+            && sink.transport == Transport::Tls
+            && sink.client.is_none()
+        {
+            sink.client = Some(client.identity.clone());
+        }
+        Some(sink)
+    }
+
+    /// All of them, by name.
+    #[must_use]
+    pub fn syslog_sinks(&self) -> BTreeMap<String, SyslogSink> {
+        let names = self.sink.syslog.keys();
+        names
+            .filter_map(|name| Some((name.clone(), self.syslog_sink(name)?)))
+            .collect()
+    }
 }
 
 /// Sources by kind and name.
@@ -155,6 +202,15 @@ pub struct SyslogSink {
     /// What this side shows of itself (mutual TLS).
     #[serde(flatten)]
     pub client: Option<ClientIdentity>,
+    /// Any server with a certificate of a trusted authority is taken for the receiver.
+    #[serde(skip_serializing_if = "is_false")]
+    pub skip_name_check: bool,
+    /// Whoever answers is taken for the receiver.
+    #[serde(skip_serializing_if = "is_false")]
+    pub skip_certificate_check: bool,
+    /// The receiver is the one whose certificate has this SHA-256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// How messages are told apart in a stream; none for datagrams.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub framing: Option<Framing>,
@@ -168,6 +224,10 @@ pub struct SyslogSink {
     pub max_message_bytes: u32,
     /// When an event counts as delivered.
     pub confirmation: Confirmation,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// A certificate and its key, in PEM.

@@ -4,6 +4,7 @@
 //! ```text
 //! conf.d/GENERATION                 how often something here was changed
 //! conf.d/sink.syslog.NAME.toml      the keys of [sink.syslog.NAME]
+//! conf.d/syslog-client.toml         the certificate shown to receivers, by its files
 //! ```
 //!
 //! A file is written whole or not at all (temporary file, fsync, rename, fsync of the folder), after the generation, so
@@ -11,8 +12,7 @@
 //! service, or a command where none runs. Nothing here is secret: keys lie elsewhere, and are named by their path.
 
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -32,18 +32,24 @@ const UNFINISHED: &str = ".new";
 pub enum Object {
     /// `[sink.syslog.NAME]`
     SyslogSink(String),
+    /// The certificate that this side shows to syslog receivers.
+    SyslogClient,
 }
 
 impl Object {
     fn file_name(&self) -> String {
         match self {
             Object::SyslogSink(name) => format!("sink.syslog.{name}.toml"),
+            Object::SyslogClient => "syslog-client.toml".to_owned(),
         }
     }
 
     /// What a file name stands for; none for what is no object.
     fn of_file(name: &str) -> Option<Object> {
         let name = name.strip_suffix(".toml")?;
+        if name == "syslog-client" {
+            return Some(Object::SyslogClient);
+        }
         let sink = name.strip_prefix("sink.syslog.")?;
         Some(Object::SyslogSink(sink.to_owned()))
     }
@@ -110,6 +116,16 @@ impl Store {
         check::syslog_object(name, raw, self.source(&file, text))
     }
 
+    /// What the text of the syslog client's certificate means.
+    ///
+    /// # Errors
+    /// Where in the text what is wrong.
+    pub fn check_syslog_client(&self, text: &str) -> Result<checked::SyslogClient, ConfigError> {
+        let file = self.path(&Object::SyslogClient);
+        let raw: raw::SyslogClient = parse(&file, text)?;
+        Ok(check::client_object(raw, self.source(&file, text)))
+    }
+
     /// Writes an object, or takes it away, and answers with the new generation. Nothing is changed when it fails.
     ///
     /// # Errors
@@ -137,10 +153,7 @@ impl Store {
 
     fn replace(&self, name: &str, text: &str) -> io::Result<()> {
         let new = self.folder.join(format!("{name}{UNFINISHED}"));
-        let written = create_private(&new).and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
+        let written = datadir::write_private(&new, text.as_bytes());
         let placed = written.and_then(|()| fs_err::rename(&new, self.folder.join(name)));
         if placed.is_err() {
             let _ = fs_err::remove_file(&new);
@@ -232,6 +245,10 @@ pub(super) fn load(config: &mut checked::Config) -> Result<(), ConfigError> {
                     .insert(name.clone(), Home::Object { path });
                 config.sink.syslog.insert(name, sink);
             }
+            Object::SyslogClient => {
+                let client = store.check_syslog_client(&text).map_err(damaged)?;
+                config.syslog_client = Some(client);
+            }
         }
     }
     if config.sink.syslog.len() > limits::MAX_TABLES_A_KIND {
@@ -301,18 +318,6 @@ fn failed(error: io::Error) -> ConfigError {
         return said.with_hint("only the data folder's owner reads it: run this as that user");
     }
     said
-}
-
-/// A new file, readable by its owner only.
-fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = fs_err::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use fs_err::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    Ok(options.open(path)?.into_parts().0)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -28,6 +29,7 @@ pub(super) struct Config {
     pub(super) sink: Sinks,
     pub(super) journal: Journal,
     pub(super) lake: Lake,
+    pub(super) tls: Tls,
     pub(super) web: Web,
     pub(super) log: Log,
 }
@@ -111,6 +113,9 @@ pub(super) struct SyslogSink {
     pub(super) ca_file: Option<Spanned<PathBuf>>,
     pub(super) client_certificate: Option<Spanned<PathBuf>>,
     pub(super) client_key: Option<Spanned<PathBuf>>,
+    pub(super) skip_name_check: Option<Spanned<bool>>,
+    pub(super) skip_certificate_check: Option<Spanned<bool>>,
+    pub(super) fingerprint: Option<Spanned<String>>,
     pub(super) framing: Option<Spanned<Framing>>,
     pub(super) prefix: Option<Prefix>,
     pub(super) profile: Option<Profile>,
@@ -134,6 +139,21 @@ pub(super) struct Lake {
     pub(super) enabled: Option<bool>,
     pub(super) flush_interval: Option<Spanned<Span>>,
     pub(super) flush_rows: Option<Spanned<u32>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [tls]")]
+pub(super) struct Tls {
+    pub(super) deployment_root: Option<PathBuf>,
+}
+
+/// `conf.d/syslog-client.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SyslogClient {
+    pub(super) certificate: PathBuf,
+    pub(super) key: PathBuf,
+    pub(super) set_at: Timestamp,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -47,6 +47,8 @@ fn nothing_at_all_is_a_configuration() {
     flush_interval = "1m"
     flush_rows = 100000
 
+    [tls]
+
     [web]
     listen = "127.0.0.1:9186"
 
@@ -67,6 +69,8 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# query",
         "# ca_file",
         "# client_",
+        "# fingerprint",
+        "# deployment_root",
         "# max_batch",
         "# locale",
         "# data_locale",
@@ -211,7 +215,7 @@ fn an_unknown_table() {
       |
     1 | [subscriptions.base]
       |  ^^^^^^^^^^^^^
-      = expected one of data_dir, source, subscription, sink, journal, lake, web, log
+      = expected one of data_dir, source, subscription, sink, journal, lake, tls, web, log
     hint: did you mean `subscription`?
     ");
 }
@@ -565,4 +569,38 @@ fn a_message_has_room_for_what_cannot_be_cut() {
       |                     ^^^^
       = expected from 1024 to 1048576
     ");
+}
+
+#[test]
+fn the_checks_of_a_receiver_go_together_or_are_refused() {
+    let sink = |keys: &str| format!("[sink.syslog.a]\nserver_name = \"a\"\n{keys}");
+    let hex = "AB:".repeat(31) + "AB";
+    let config = check(&sink(&format!("fingerprint = \"{hex}\"\n"))).unwrap();
+    let fingerprint = config.sink.syslog["a"].fingerprint.clone();
+    assert_eq!(
+        fingerprint,
+        Some(format!("sha256:{}", "ab".repeat(32))),
+        "one form"
+    );
+    let both = sink("skip_certificate_check = true\nskip_name_check = true\n");
+    assert!(check(&both).unwrap().sink.syslog["a"].skip_certificate_check);
+    let cases = [
+        (
+            format!("skip_certificate_check = true\nfingerprint = \"{hex}\"\n"),
+            "has no fingerprint to be held to",
+        ),
+        ("fingerprint = \"ab\"\n".to_owned(), "64 hexadecimal digits"),
+        (
+            "transport = \"tcp\"\nskip_name_check = true\n".to_owned(),
+            "only transport = \"tls\" checks",
+        ),
+        (
+            format!("transport = \"udp\"\nfingerprint = \"{hex}\"\n"),
+            "only transport = \"tls\" checks",
+        ),
+    ];
+    for (keys, expected) in cases {
+        let said = refused(&sink(&keys));
+        assert!(said.contains(expected), "{keys}: {said}");
+    }
 }

@@ -179,13 +179,15 @@ impl Offline {
             text,
             mut config,
         } = edit;
-        let Object::SyslogSink(name) = &object;
-        if let Some(sink) = config.sink.syslog.get(name).filter(|sink| sink.enabled) {
-            sinks::destination(name, sink).map_err(EditError::Unusable)?;
+        for (name, sink) in config.syslog_sinks() {
+            if !sink.enabled || self.config.syslog_sink(&name).as_ref() == Some(&sink) {
+                continue;
+            }
+            sinks::destination(&name, &sink).map_err(EditError::Unusable)?;
             // It begins here and not at the next start: it gets the record of this change, and what is imported
             // meanwhile.
             self.journal
-                .cursor(&sinks::cursor_name(name), Start::Newest)
+                .cursor(&sinks::cursor_name(&name), Start::Newest)
                 .with_context(|| format!("sink.syslog.{name}"))
                 .map_err(EditError::Journal)?;
         }

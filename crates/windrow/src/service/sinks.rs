@@ -100,8 +100,9 @@ impl Sinks {
                 .get(name)
                 .is_none_or(|running| running.config != *sink)
         };
-        let wanted = config.sink.syslog.iter();
+        let wanted = config.syslog_sinks();
         wanted
+            .iter()
             .filter(|(name, sink)| sink.enabled && differs(name, sink))
             .map(|(name, sink)| Ok((name.clone(), self.destination(name, sink)?)))
             .collect()
@@ -143,8 +144,8 @@ impl Sinks {
         };
         futures::future::join_all(stale.into_iter().map(Running::end)).await;
         for (name, destination) in prepared {
-            if let Some(sink) = config.sink.syslog.get(&name) {
-                self.start_one(&name, sink, destination, journal)?;
+            if let Some(sink) = config.syslog_sink(&name) {
+                self.start_one(&name, &sink, destination, journal)?;
             }
         }
         forget_removed(config, journal, recorder).await
@@ -378,7 +379,18 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
     Ok(destination)
 }
 
-fn tls_client(sink: &SyslogSink) -> Result<tls::Client, tls::TlsError> {
+/// What is checked of the receiver.
+fn check(sink: &SyslogSink) -> Result<tls::ServerCheck, tls::TlsError> {
+    let pinned = sink.fingerprint.as_ref().and_then(|text| text.parse().ok());
+    Ok(match pinned {
+        Some(fingerprint) => tls::ServerCheck::Pinned(fingerprint),
+        None if sink.skip_certificate_check => tls::ServerCheck::None,
+        None if sink.skip_name_check => tls::ServerCheck::SkipName,
+        None => tls::ServerCheck::Full,
+    })
+}
+
+pub(crate) fn tls_client(sink: &SyslogSink) -> Result<tls::Client, tls::TlsError> {
     let roots = match &sink.ca_file {
         Some(file) => tls::Roots::File(file.clone()),
         None => tls::Roots::System,
@@ -387,5 +399,5 @@ fn tls_client(sink: &SyslogSink) -> Result<tls::Client, tls::TlsError> {
         certificate: client.certificate.clone(),
         key: client.key.clone(),
     });
-    tls::client_config(&roots, identity.as_ref(), tls::ServerCheck::Full)
+    tls::client_config(&roots, identity.as_ref(), check(sink)?)
 }

@@ -301,7 +301,7 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
 }
 
 /// The machine's name, as our own events carry it.
-pub(super) fn computer_name() -> String {
+pub(crate) fn computer_name() -> String {
     // A service that sees no more of /proc than its processes has the other one.
     let said = ["/proc/sys/kernel/hostname", "/etc/hostname"].map(fs_err::read_to_string);
     let mut names = said.iter().flatten().map(|name| name.trim());

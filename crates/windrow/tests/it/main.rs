@@ -16,4 +16,5 @@ mod reload;
 mod rigs;
 mod service;
 mod settings;
+mod settings_client;
 mod support;

@@ -28,9 +28,8 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
         .wef
         .iter()
         .flat_map(|(name, source)| source_certificates(name, source, now));
-    let sinks = config
-        .sink
-        .syslog
+    let sinks = config.syslog_sinks();
+    let sinks = sinks
         .iter()
         .flat_map(|(name, sink)| sink_certificates(name, sink, now));
     sources.chain(sinks).collect()

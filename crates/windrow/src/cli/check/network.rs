@@ -61,11 +61,11 @@ pub(super) fn port(what: &str, address: SocketAddr, service_runs: bool) -> Findi
 
 /// Whether every destination can be reached.
 pub(super) async fn destinations(config: &Config) -> Vec<Finding> {
-    let sinks = config.sink.syslog.iter();
+    let sinks = config.syslog_sinks().into_iter();
     let enabled = sinks.filter(|(_, sink)| sink.enabled);
     let checks = enabled.map(|(name, sink)| async move {
         let what = format!("sink syslog.{name}");
-        destination(&what, sink).await
+        destination(&what, &sink).await
     });
     futures::future::join_all(checks).await
 }
@@ -103,14 +103,34 @@ async fn destination(what: &str, sink: &SyslogSink) -> Finding {
             .cure("use transport = \"tls\" where the receiver can");
     }
     match handshake(sink, stream).await {
-        Ok(version) => Finding::new(
+        Ok(version) => answered(
             what,
-            Outcome::Ok,
+            sink,
             format!("{place} answers ({address}, {version})"),
         ),
         Err((why, cure)) => {
             Finding::new(what, Outcome::Failed, format!("{place}: {why}")).cure(cure)
         }
+    }
+}
+
+/// A receiver that answers over TLS; a check that is left out deserves a look.
+fn answered(what: &str, sink: &SyslogSink, result: String) -> Finding {
+    let left_out = if sink.fingerprint.is_some() {
+        None
+    } else if sink.skip_certificate_check {
+        Some("its certificate is not checked: whoever answers gets the events")
+    } else if sink.skip_name_check {
+        Some("its name is not checked: any server with a certificate of the authority will do")
+    } else {
+        None
+    };
+    match left_out {
+        None => Finding::new(what, Outcome::Ok, result),
+        Some(left_out) => Finding::new(what, Outcome::Warning, format!("{result}; {left_out}"))
+            .cure(
+                "set its `fingerprint`, or a `server_name` and `ca_file` that its certificate fits",
+            ),
     }
 }
 
@@ -125,15 +145,7 @@ async fn handshake(sink: &SyslogSink, stream: TcpStream) -> Result<String, (Stri
             "correct the certificates in [sink.syslog]",
         )
     };
-    let roots = sink
-        .ca_file
-        .clone()
-        .map_or(tls::Roots::System, tls::Roots::File);
-    let identity = sink.client.as_ref().map(|client| tls::IdentityFiles {
-        certificate: client.certificate.clone(),
-        key: client.key.clone(),
-    });
-    let client = tls::client_config(&roots, identity.as_ref(), tls::ServerCheck::Full);
+    let client = crate::service::tls_client(sink);
     let client = client.map_err(setup)?;
     let name = tls::server_name(&sink.server_name).map_err(setup)?;
     let connecting = tokio_rustls::TlsConnector::from(client.config).connect(name, stream);

@@ -1,17 +1,21 @@
 //! `windrow syslog`: the syslog client's settings, made by command. The running service takes a change up at once;
 //! where none runs, it is written into the data folder for the next start.
 
+mod client;
+mod prompt;
 mod server;
 mod show;
+mod test;
 
 use clap::Subcommand;
 
-use super::{Invocation, Out};
+use super::{Invocation, Out, runtime};
 use crate::admin::{self, Actor, Answer, Place, Refusal, RefusalKind, Request};
 use crate::client::{Client, Refused};
-use crate::config::checked;
+use crate::config::{Need, checked};
 use crate::datadir;
 use crate::exit::{self, Code, UsageError};
+use crate::output::SummaryFormat;
 use crate::service::Offline;
 
 /// Set where events go as CEF over syslog, without editing a file and without a restart
@@ -22,6 +26,8 @@ use crate::service::Offline;
 #[command(after_help = "\
 Examples:
   windrow syslog server set --server-name siem.example.com --ca-file /etc/windrow/siem-ca.pem
+  windrow syslog client set --pfx windrow.pfx    for mutual TLS
+  windrow syslog test                            one message, each step shown
   windrow syslog server get
   windrow syslog server disable                  nothing is sent, and nothing is lost meanwhile
   windrow syslog server remove")]
@@ -33,12 +39,38 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Noun {
     Server(server::Args),
+    Client(client::Args),
+    Test(test::Args),
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     match &args.noun {
         Noun::Server(args) => server::run(args, invocation, out),
+        Noun::Client(args) => client::run(args, invocation, out),
+        Noun::Test(args) => test::run(args, invocation, out),
     }
+}
+
+/// Has a request done and prints the answer.
+fn done(
+    request: Request,
+    format: SummaryFormat,
+    invocation: &Invocation,
+    out: &mut Out<'_>,
+) -> anyhow::Result<Code> {
+    let config = invocation.loader.load(Need::Defaults)?;
+    invocation.start_log();
+    let answer = runtime()?.block_on(ask(config, request))?;
+    let paint = invocation.terminal.paint();
+    if format == SummaryFormat::Json {
+        show::json(&answer, out)?;
+    } else {
+        show::text(&answer, paint, out)?;
+    }
+    Ok(match answer {
+        Answer::Tested(tested) if !tested.passed => Code::Negative,
+        _ => Code::Ok,
+    })
 }
 
 /// Has a request done by the running service, or in the data folder where none runs.
@@ -51,8 +83,8 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
             Err(error) => Err(refused_there(error)),
         };
     }
-    if let Request::ServerGet(get) = &request {
-        return admin::show(&config, get).map_err(refused);
+    if let Some(shown) = admin::show(&config, &request).await {
+        return shown.map_err(refused);
     }
     let actor = Actor::local(effective_user(), "this machine, the service not running");
     let mut place = Place::Offline(Box::new(Offline::open(config)?));

@@ -7,10 +7,9 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as Unknown;
 
-use super::super::{Invocation, Out, runtime};
-use super::{ask, show};
-use crate::admin::{Answer, Request, ServerGet, ServerName, ServerSet};
-use crate::config::Need;
+use super::super::{Invocation, Out};
+use super::done;
+use crate::admin::{Request, ServerGet, ServerName, ServerSet};
 use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Profile};
 use crate::exit::Code;
 use crate::output::SummaryOutput;
@@ -38,7 +37,8 @@ enum Verb {
 /// Set a destination, all of it: what is not said has its default
 ///
 /// TCP with TLS 1.2 or higher and a check of the receiver's certificate and name is the default. Weaker ways exist for
-/// tests, and are warned of each time. Best first: mutual TLS, TLS, --no-encryption, --use-udp.
+/// tests, and are warned of each time. Best first: mutual TLS (`windrow syslog client
+/// set`), TLS, --skip-cn-check, --skip-certificate-check, --no-encryption, --use-udp.
 ///
 /// Within a second it is in force in the running service: the old connection is ended in good order, and the new one goes
 /// on where it stopped. What cannot be used is refused, and the old setting stays.
@@ -47,6 +47,7 @@ enum Verb {
 Examples:
   windrow syslog server set --server-name siem.example.com
   windrow syslog server set --server-name siem.example.com --server-port 10514 --ca-file siem-ca.pem
+  windrow syslog server set --server-name 192.0.2.7 --ca-file siem-ca.pem --skip-cn-check
   windrow syslog server set --name second --server-name 192.0.2.7 --no-encryption
   windrow syslog server set --server-name siem.example.com --use-udp
 
@@ -71,6 +72,21 @@ struct Set {
     /// UDP, always in the clear: as --no-encryption, and what is lost is lost unseen
     #[arg(long)]
     use_udp: bool,
+
+    /// Do not look at the name in the receiver's certificate, when --server-name is an address, say: any server
+    /// with a certificate of the authority is taken for the receiver
+    #[arg(long)]
+    skip_cn_check: bool,
+
+    /// Look at nothing in the receiver's certificate: whoever answers gets the events. For tests; --fingerprint is as
+    /// easy, and safe
+    #[arg(long)]
+    skip_certificate_check: bool,
+
+    /// The SHA-256 of the receiver's certificate, which may be self-signed: it has to be that one and valid. As
+    /// `openssl x509 -fingerprint -sha256` prints it
+    #[arg(long, value_name = "SHA256")]
+    fingerprint: Option<String>,
 
     /// The authorities that the receiver's certificate may come from, in PEM, readable by the service
     /// [default: the system's]
@@ -170,18 +186,7 @@ struct Which {
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     let (request, output) = request(&args.verb)?;
-    let config = invocation.loader.load(Need::Defaults)?;
-    invocation.start_log();
-    let answer = runtime()?.block_on(ask(config, request))?;
-    match answer {
-        Answer::Servers(servers) => {
-            show::servers(&servers, output.output, &invocation.terminal, out)?;
-        }
-        Answer::ServerChanged(changed) => {
-            show::changed(&changed, output.output, &invocation.terminal, out)?;
-        }
-    }
-    Ok(Code::Ok)
+    done(request, output.output, invocation, out)
 }
 
 fn request(verb: &Verb) -> anyhow::Result<(Request, SummaryOutput)> {
@@ -210,6 +215,9 @@ impl Set {
             server_port: self.server_port,
             no_encryption: self.no_encryption,
             use_udp: self.use_udp,
+            skip_certificate_check: self.skip_certificate_check,
+            skip_name_check: self.skip_cn_check,
+            fingerprint: self.fingerprint.clone(),
             ca_file,
             framing: self.framing,
             prefix: self.prefix,

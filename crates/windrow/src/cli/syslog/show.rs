@@ -6,20 +6,36 @@ use serde::Serialize;
 
 use super::super::Out;
 use super::super::status::ago;
-use crate::admin::{Server, ServerChanged, Servers};
+use super::test::show as test;
+use crate::admin::{Answer, Client, ClientChanged, Server, ServerChanged, Servers};
 use crate::config::checked::Confirmation;
-use crate::output::{Paint, SummaryFormat, Terminal, escape, escape_json, thousands};
+use crate::output::{Paint, escape, escape_json, thousands};
 use crate::status::Sink;
 
-pub(super) fn servers(
-    servers: &Servers,
-    format: SummaryFormat,
-    terminal: &Terminal,
-    out: &mut Out<'_>,
-) -> anyhow::Result<()> {
-    if format == SummaryFormat::Json {
-        return json(servers, out);
+/// An answer for people.
+pub(super) fn text(answer: &Answer, paint: Paint, out: &mut Out<'_>) -> anyhow::Result<()> {
+    match answer {
+        Answer::Servers(found) => servers(found, paint, out),
+        Answer::ServerChanged(done) => changed(done, paint, out),
+        Answer::Client(found) => client(found, paint, out),
+        Answer::ClientChanged(done) => client_changed(done, paint, out),
+        Answer::Tested(tested) => test(tested, paint, out),
     }
+}
+
+/// An answer for programs.
+pub(super) fn json(answer: &Answer, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let text = match answer {
+        Answer::Servers(found) => serde_json::to_string_pretty(found),
+        Answer::ServerChanged(done) => serde_json::to_string_pretty(done),
+        Answer::Client(found) => serde_json::to_string_pretty(found),
+        Answer::ClientChanged(done) => serde_json::to_string_pretty(done),
+        Answer::Tested(tested) => serde_json::to_string_pretty(tested),
+    };
+    Ok(writeln!(out, "{}", escape_json(&text?))?)
+}
+
+fn servers(servers: &Servers, paint: Paint, out: &mut Out<'_>) -> anyhow::Result<()> {
     if servers.servers.is_empty() {
         writeln!(
             out,
@@ -30,7 +46,7 @@ pub(super) fn servers(
         if place > 0 {
             writeln!(out)?;
         }
-        write_server(server, terminal.paint(), out)?;
+        write_server(server, paint, out)?;
     }
     if !servers.running {
         writeln!(
@@ -41,15 +57,7 @@ pub(super) fn servers(
     Ok(())
 }
 
-pub(super) fn changed(
-    changed: &ServerChanged,
-    format: SummaryFormat,
-    terminal: &Terminal,
-    out: &mut Out<'_>,
-) -> anyhow::Result<()> {
-    if format == SummaryFormat::Json {
-        return json(changed, out);
-    }
+fn changed(changed: &ServerChanged, paint: Paint, out: &mut Out<'_>) -> anyhow::Result<()> {
     let name = escape(&changed.name);
     let done = match (changed.verb.as_str(), changed.changed) {
         (_, false) => format!("{name} is so already: nothing was changed"),
@@ -61,12 +69,8 @@ pub(super) fn changed(
         }
         (other, true) => format!("{name}: {}", escape(other)),
     };
-    let force = if changed.running {
-        "in force now"
-    } else {
-        "in force at the next start: the service does not run"
-    };
-    writeln!(out, "{done} (generation {}), {force}", changed.generation)?;
+    let (generation, force) = (changed.generation, force(changed.running));
+    writeln!(out, "{done} (generation {generation}), {force}")?;
     if let Some(unsent) = changed.unsent_events {
         writeln!(
             out,
@@ -76,14 +80,66 @@ pub(super) fn changed(
     }
     if let Some(server) = &changed.server {
         writeln!(out)?;
-        write_server(server, terminal.paint(), out)?;
+        write_server(server, paint, out)?;
     }
     Ok(())
 }
 
-fn json(value: &impl Serialize, out: &mut Out<'_>) -> anyhow::Result<()> {
-    let text = serde_json::to_string_pretty(value)?;
-    Ok(writeln!(out, "{}", escape_json(&text))?)
+fn client_changed(done: &ClientChanged, paint: Paint, out: &mut Out<'_>) -> anyhow::Result<()> {
+    let what = match done.verb.as_str() {
+        "remove" => "the client certificate is removed",
+        _ => "the client certificate is set",
+    };
+    writeln!(
+        out,
+        "{what} (generation {}), {}",
+        done.generation,
+        force(done.running)
+    )?;
+    if done.client.set {
+        writeln!(out)?;
+        client(&done.client, paint, out)?;
+    }
+    Ok(())
+}
+
+/// When a change counts.
+fn force(running: bool) -> &'static str {
+    if running {
+        "in force now"
+    } else {
+        "in force at the next start: the service does not run"
+    }
+}
+
+fn client(client: &Client, paint: Paint, out: &mut Out<'_>) -> anyhow::Result<()> {
+    if !client.set {
+        writeln!(
+            out,
+            "no client certificate is set; `windrow syslog client set --pfx FILE` sets one"
+        )?;
+        return Ok(());
+    }
+    let mut line = |what: &str, value: &str| writeln!(out, "{what:<11} {}", escape(value));
+    if let Some(certificate) = &client.certificate {
+        line("subject", &certificate.subject)?;
+        line("issuer", &certificate.issuer)?;
+        let (from, to) = (certificate.not_before, certificate.not_after);
+        line("valid", &format!("{from} to {to}"))?;
+        line("key", &certificate.key_type)?;
+        line("fingerprint", &certificate.fingerprint)?;
+    }
+    if let Some(file) = &client.certificate_file {
+        line("file", &file.display().to_string())?;
+    }
+    if let Some(kept) = &client.key {
+        line("key kept", kept)?;
+    }
+    line("shown to", &client.used_by.join(", "))?;
+    for warning in &client.warnings {
+        writeln!(out, "{} {}", paint.yellow("warning    "), escape(warning))?;
+    }
+    Ok(())
 }
 
 fn write_server(server: &Server, paint: Paint, out: &mut dyn Write) -> anyhow::Result<()> {

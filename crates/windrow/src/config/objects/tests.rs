@@ -97,7 +97,7 @@ fn a_damaged_object_is_named_with_its_place() {
       |
     2 | prot = 6514
       | ^^^^
-      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, framing, prefix, profile, cef_version, max_message_bytes, confirmation
+      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, cef_version, max_message_bytes, confirmation
     hint: did you mean `port`?
     ");
     place.put(
@@ -204,4 +204,28 @@ fn text_and_keys_are_each_other() {
     let text = text(&keys_of).unwrap();
     assert!(text.starts_with("# Written by windrow"), "{text}");
     assert_eq!(keys(&text).unwrap(), keys_of);
+}
+
+#[test]
+fn the_client_certificate_is_shown_where_none_is_named() {
+    let place = Place::new();
+    place.put("sink.syslog.siem.toml", SIEM);
+    place.put(
+        "syslog-client.toml",
+        "certificate = \"pki/syslog-client/001.pem\"\nkey = \"pki/syslog-client/001.key\"\n\
+         set_at = \"2026-11-22T06:00:00Z\"\n",
+    );
+    let text = "[sink.syslog.own]\nserver_name = \"x\"\nclient_certificate = \"a\"\nclient_key = \"b\"\n\
+                [sink.syslog.clear]\nserver_name = \"x\"\ntransport = \"tcp\"\n";
+    let config = place.load(text).unwrap();
+    let shown = |name: &str| {
+        let sink = config.syslog_sink(name).unwrap();
+        sink.client.map(|client| client.certificate)
+    };
+    let ours = place.folder.path().join("data/pki/syslog-client/001.pem");
+    assert_eq!(shown("siem"), Some(ours));
+    assert_eq!(shown("own"), Some(place.folder.path().join("a")));
+    assert_eq!(shown("clear"), None);
+    place.put("syslog-client.toml", "certificate = \"a\"\n");
+    assert!(place.refused(text).contains("the key `key` is missing"));
 }
