@@ -71,7 +71,8 @@ impl Cause {
         let hung_up = match error {
             LinkError::NothingInCommon { .. }
             | LinkError::HandshakeClosed { .. }
-            | LinkError::ClosedByPeer => true,
+            | LinkError::ClosedByPeer
+            | LinkError::EndedFirst => true,
             // rsyslog with GnuTLS closes without an alert, with our message unread.
             LinkError::Broken(source) => matches!(
                 source.kind(),
@@ -108,7 +109,7 @@ impl Cause {
             LinkError::Alert { alert } => Cause::Alert {
                 alert: alert.as_str().unwrap_or("unknown").to_owned(),
             },
-            LinkError::ClosedByPeer => Cause::Closed,
+            LinkError::ClosedByPeer | LinkError::EndedFirst => Cause::Closed,
             LinkError::Stalled { .. } => Cause::Stalled,
             LinkError::Broken(source) if source.kind() == io::ErrorKind::ConnectionRefused => {
                 Cause::DatagramRefused
