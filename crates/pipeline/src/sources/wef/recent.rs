@@ -21,20 +21,13 @@ const VERSION: u8 = 1;
 /// The state's key for a source's bookmark in a subscription, whatever the case its name is written in.
 #[must_use]
 pub fn state_key(subscription: Uuid, source: &str) -> String {
-    key_as_spelled(subscription, &canonical_source(source))
-}
-
-fn key_as_spelled(subscription: Uuid, source: &str) -> String {
+    let source = canonical_source(source);
     format!("{KEY_PREFIX}{subscription}/{source}")
 }
 
-/// What the journal holds for a source in a subscription. A journal of an earlier version may have it under the name
-/// as the certificate spells it.
+/// What the journal holds for a source in a subscription.
 pub(super) fn stored(journal: &Journal, subscription: Uuid, source: &str) -> Option<Stored> {
-    let value = journal
-        .state(&state_key(subscription, source))
-        .or_else(|| journal.state(&key_as_spelled(subscription, source)))?;
-    Stored::decode(&value)
+    Stored::decode(&journal.state(&state_key(subscription, source))?)
 }
 
 /// The subscription and the source of a key, or `None` for another room's key.
