@@ -32,7 +32,7 @@ pub const SNAPSHOT_PART_BYTES: usize = 4 << 20;
 pub const MAX_CURSOR_NAME_BYTES: usize = 255;
 /// Most cursors of one journal.
 pub const MAX_CURSORS: usize = 1024;
-/// Most signed loss records kept; beyond it the two oldest neighbours are merged.
+/// Most signed loss records of one reason kept; beyond it the two that lie closest become one.
 pub const MAX_LOSSES: usize = 1024;
 /// How often the bytes of a damaged range are copied aside at most, by size of all copies.
 pub const MAX_DAMAGED_BYTES: u64 = 64 << 20;

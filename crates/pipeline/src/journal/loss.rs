@@ -60,6 +60,9 @@ pub struct Gap {
 pub struct Loss {
     /// What is missing.
     pub gap: Gap,
+    /// Set when records were too many to keep apart: some sequences of the gap are missing, and
+    /// some need not be.
+    pub spans_more: bool,
     /// When the first part of it was noticed, microseconds since 1970.
     pub first_at_us: i64,
     /// When the last part of it was noticed, microseconds since 1970.
@@ -77,6 +80,7 @@ impl Loss {
     pub fn new(gap: Gap, at_us: i64, journal_id: [u8; 16], signer: &Signer) -> Loss {
         Loss {
             gap,
+            spans_more: false,
             first_at_us: at_us,
             last_at_us: at_us,
             journal_id,
@@ -84,6 +88,15 @@ impl Loss {
             signature: Signature([0; SIGNATURE_BYTES]),
         }
         .sign(signer)
+    }
+
+    /// Becomes one record with `other`.
+    fn take_in(&mut self, other: &Loss) {
+        self.gap.first_seq = self.gap.first_seq.min(other.gap.first_seq);
+        self.gap.last_seq = self.gap.last_seq.max(other.gap.last_seq);
+        self.spans_more |= other.spans_more;
+        self.first_at_us = self.first_at_us.min(other.first_at_us);
+        self.last_at_us = self.last_at_us.max(other.last_at_us);
     }
 
     fn sign(mut self, signer: &Signer) -> Loss {
@@ -114,7 +127,8 @@ impl Loss {
             out: &mut out,
             at: 0,
         };
-        put.bytes(&[self.gap.reason.code(), 0, 0, 0, 0, 0, 0, 0]);
+        let spans_more = u8::from(self.spans_more);
+        put.bytes(&[self.gap.reason.code(), spans_more, 0, 0, 0, 0, 0, 0]);
         put.bytes(&self.gap.first_seq.to_le_bytes());
         put.bytes(&self.gap.last_seq.to_le_bytes());
         put.bytes(&self.first_at_us.to_le_bytes());
@@ -131,7 +145,8 @@ impl Loss {
             return None;
         }
         let mut get = Get::new(bytes);
-        let reason = match get.array::<8>()?[0] {
+        let [reason, spans_more, ..] = get.array::<8>()?;
+        let reason = match reason {
             1 => GapReason::Damaged,
             2 => GapReason::Dropped,
             3 => GapReason::Missing,
@@ -144,6 +159,7 @@ impl Loss {
                 last_seq: get.u64()?,
                 reason,
             },
+            spans_more: spans_more != 0,
             first_at_us: get.u64()? as i64,
             last_at_us: get.u64()? as i64,
             journal_id: get.array()?,
@@ -210,7 +226,8 @@ pub(super) fn all_with_aside(disk: &dyn Disk, dir: &Path, state: &State) -> io::
 }
 
 /// What to write so that a gap is on record: neighbours of the same reason become one, so
-/// that a journal which drops for years keeps few records.
+/// that a journal which drops for years keeps few records. Above the limit the two that lie
+/// closest become one, which says that it spans more than what was lost.
 pub(super) fn record(
     state: &State,
     gap: Gap,
@@ -218,38 +235,57 @@ pub(super) fn record(
     journal_id: [u8; 16],
     signer: &Signer,
 ) -> Vec<StateChange> {
-    let losses = all(state);
-    let crowded = losses.iter().filter(|l| l.gap.reason == gap.reason).count() >= MAX_LOSSES;
-    let nearest_below = losses
-        .iter()
-        .rfind(|l| l.gap.reason == gap.reason && l.gap.first_seq < gap.first_seq);
+    let mut losses = all(state);
+    losses.retain(|loss| loss.gap.reason == gap.reason);
     let mut new = Loss::new(gap, at_us, journal_id, signer);
-    let mut changes = Vec::new();
-    for old in losses.iter().filter(|l| l.gap.reason == gap.reason) {
-        // Above the limit the record nearest below takes the new one in, whatever lies between.
-        let absorbs = crowded && nearest_below == Some(old);
-        if absorbs || old.gap.touches(&new.gap) {
-            changes.push(StateChange {
-                key: old.key(),
-                value: None,
-            });
-            new.gap.first_seq = new.gap.first_seq.min(old.gap.first_seq);
-            new.gap.last_seq = new.gap.last_seq.max(old.gap.last_seq);
-            new.first_at_us = new.first_at_us.min(old.first_at_us);
+    let mut gone: Vec<String> = Vec::new();
+    losses.retain(|old| {
+        let touches = old.gap.touches(&new.gap);
+        if touches {
+            gone.push(old.key());
+            new.take_in(old);
         }
-    }
-    let new = new.sign(signer);
-    changes.retain(|change| change.key != new.key());
-    changes.push(StateChange {
-        key: new.key(),
-        value: Some(new.encode().to_vec()),
+        !touches
     });
-    changes
+    let mut written = vec![new];
+    if losses.len() >= MAX_LOSSES {
+        written = join_closest(losses, written, &mut gone);
+    }
+    let keys: Vec<String> = written.iter().map(Loss::key).collect();
+    gone.retain(|key| !keys.contains(key));
+    let removed = gone.into_iter().map(|key| StateChange { key, value: None });
+    let kept = written.into_iter().map(|loss| StateChange {
+        key: loss.key(),
+        value: Some(loss.sign(signer).encode().to_vec()),
+    });
+    removed.chain(kept).collect()
+}
+
+/// What to write instead of `new` when there are as many `losses` as may be.
+fn join_closest(mut losses: Vec<Loss>, mut new: Vec<Loss>, gone: &mut Vec<String>) -> Vec<Loss> {
+    losses.append(&mut new.clone());
+    losses.sort_by_key(|loss| loss.gap.first_seq);
+    let between = |pair: &&[Loss]| {
+        let end = pair[0].gap.last_seq;
+        pair[1].gap.first_seq.saturating_sub(end)
+    };
+    let Some([first, second]) = losses.windows(2).min_by_key(between) else {
+        return new;
+    };
+    let mut both = first.clone();
+    both.take_in(second);
+    both.spans_more = true;
+    let is_stored = |loss: &&Loss| !new.contains(loss);
+    gone.extend([first, second].into_iter().filter(is_stored).map(Loss::key));
+    new.retain(|loss| !both.gap.holds(&loss.gap));
+    new.push(both);
+    new
 }
 
 impl Gap {
     /// Whether another gap lies in this one, for the same reason.
-    pub(super) fn holds(&self, other: &Gap) -> bool {
+    #[must_use]
+    pub fn holds(&self, other: &Gap) -> bool {
         self.reason == other.reason
             && self.first_seq <= other.first_seq
             && other.last_seq <= self.last_seq
@@ -258,5 +294,62 @@ impl Gap {
     pub(super) fn touches(&self, other: &Gap) -> bool {
         self.first_seq <= other.last_seq.saturating_add(1)
             && other.first_seq <= self.last_seq.saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::storage::Memory;
+    use super::*;
+
+    fn dropped(first_seq: Seq, last_seq: Seq) -> Gap {
+        Gap {
+            first_seq,
+            last_seq,
+            reason: GapReason::Dropped,
+        }
+    }
+
+    #[test]
+    fn of_too_many_records_the_closest_become_one_that_says_so() {
+        let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(Memory::default());
+        let signer = Signer::open(&*disk, Path::new("keys")).unwrap();
+        let mut state = State::default();
+        let put = |state: &mut State, gap| {
+            for change in record(state, gap, 1, [7; 16], &signer) {
+                state.apply(&change);
+            }
+        };
+        let many = MAX_LOSSES as u64;
+        // Ten apart, but for one pair that is five apart.
+        for number in 1..many {
+            put(&mut state, dropped(number * 10, number * 10));
+        }
+        put(&mut state, dropped(605, 605));
+        assert!(all(&state).iter().all(|loss| !loss.spans_more));
+        assert_eq!(all(&state).len(), MAX_LOSSES);
+        // Far above all of them, and in between.
+        put(&mut state, dropped(1_000_000, 1_000_010));
+        put(&mut state, dropped(303, 304));
+        let losses = all(&state);
+        assert_eq!(losses.len(), MAX_LOSSES);
+        let joined: Vec<Gap> = losses
+            .iter()
+            .filter(|loss| loss.spans_more)
+            .map(|loss| loss.gap)
+            .collect();
+        assert_eq!(joined, [dropped(300, 304), dropped(600, 605)]);
+        assert!(
+            losses
+                .iter()
+                .any(|loss| loss.gap == dropped(1_000_000, 1_000_010))
+        );
+        assert!(losses.iter().all(Loss::is_signed));
+        // It stays so when it grows.
+        put(&mut state, dropped(606, 606));
+        let grown = all(&state)
+            .into_iter()
+            .find(|loss| loss.gap == dropped(600, 606));
+        assert!(grown.unwrap().spans_more);
     }
 }

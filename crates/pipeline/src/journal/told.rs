@@ -123,6 +123,7 @@ mod tests {
     fn loss(gap: Gap) -> Loss {
         Loss {
             gap,
+            spans_more: false,
             first_at_us: 1,
             last_at_us: 1,
             journal_id: [0; 16],

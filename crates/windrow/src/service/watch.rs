@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_pipeline::journal::{Gap, GapReason, Journal, Pressure, StateChange, ToldLosses};
+use windrow_pipeline::journal::{Gap, GapReason, Journal, Loss, Pressure, StateChange, ToldLosses};
 
 use super::own::Recorder;
 
@@ -116,13 +116,26 @@ async fn tell_losses(journal: &Journal, recorder: &Recorder) {
         .unwrap_or_default();
     for gap in told.news(&losses) {
         told.add(gap);
-        if !record_loss(recorder, gap, &told).await {
+        // Of one that spans more, what was not told before may be sequences that are there.
+        let spans_more = |loss: &Loss| loss.spans_more && loss.gap.holds(&gap);
+        let extent = match losses.iter().any(spans_more) {
+            true => Extent::AtMost,
+            false => Extent::All,
+        };
+        if !record_loss(recorder, gap, extent, &told).await {
             return;
         }
     }
 }
 
-async fn record_loss(recorder: &Recorder, gap: Gap, told: &ToldLosses) -> bool {
+/// How much of a range is gone.
+#[derive(Clone, Copy)]
+enum Extent {
+    All,
+    AtMost,
+}
+
+async fn record_loss(recorder: &Recorder, gap: Gap, extent: Extent, told: &ToldLosses) -> bool {
     let (id, what) = match gap.reason {
         GapReason::Dropped => (
             OwnEventId::EventsDropped,
@@ -136,11 +149,16 @@ async fn record_loss(recorder: &Recorder, gap: Gap, told: &ToldLosses) -> bool {
         GapReason::Delivered => return true,
     };
     let [first, last] = [gap.first_seq, gap.last_seq].map(|n| n.to_string());
-    let message = format!("events {first} to {last} {what}");
+    let (up_to, extent) = match extent {
+        Extent::All => ("", "all"),
+        Extent::AtMost => ("up to all of the ", "at-most"),
+    };
+    let message = format!("{up_to}events {first} to {last} {what}");
     let data = [
         ("FirstSequence", &*first),
         ("LastSequence", &*last),
         ("Reason", &format!("{:?}", gap.reason)),
+        ("Extent", extent),
     ];
     tracing::error!(
         first_seq = gap.first_seq,
