@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
@@ -14,8 +15,8 @@ use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::Journal;
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
-    Authentication, Collector, ContentFormat, QueryList, SourceStatus, Subscription, WefLimits,
-    WefMetrics, WefOptions,
+    self, Authentication, Collector, ContentFormat, QueryList, SourceStatus, Subscription,
+    WefLimits, WefMetrics, WefOptions,
 };
 use windrow_pipeline::tls;
 
@@ -115,6 +116,12 @@ impl Sources {
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
         let prepared = self.prepare(config, journal).await?;
+        // Before any of them accepts: each knows its own subscriptions only.
+        let configured = config.subscription.keys();
+        let ids: Vec<_> = configured.map(|name| Subscription::id_of(name)).collect();
+        if let Err(error) = wef::forget_unused(journal, &ids, Timestamp::now()).await {
+            tracing::warn!(%error, "bookmarks that nobody asked for could not be forgotten");
+        }
         self.take_up(prepared, recorder).await;
         Ok(())
     }

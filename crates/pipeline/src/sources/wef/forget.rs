@@ -18,8 +18,13 @@ const TO_PERCENT: usize = 60;
 /// A configured source is not given up before: machines are repaired, and people come back.
 const SILENCE: SignedDuration = SignedDuration::from_hours(180 * 24);
 
-/// Forgets bookmarks as long as there is need; returns how many.
-pub(super) async fn forget_unused(
+/// Forgets bookmarks as long as there is need; returns how many. `configured` are the subscriptions
+/// of all collectors that write to the journal, and none of them may run yet: what is in use would
+/// be taken for unused.
+///
+/// # Errors
+/// The journal does not take it.
+pub async fn forget_unused(
     journal: &Journal,
     configured: &[Uuid],
     now: Timestamp,

@@ -50,6 +50,7 @@ use tokio_util::task::TaskTracker;
 
 use self::caps::Caps;
 use self::deliver::Scratch;
+pub use self::forget::forget_unused;
 pub use self::metrics::{ConnectionLabel, RequestLabel, WefMetrics};
 pub use self::options::{
     Authentication, ContentFormat, ENUMERATE_PATH, QueryError, QueryList, SUBSCRIPTION_PATH,
@@ -156,13 +157,6 @@ impl Collector {
 
     /// Accepts connections until `shutdown`; then answers what is under way and closes.
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
-        let configured: Vec<_> = (self.shared.options().subscriptions.iter())
-            .map(|subscription| subscription.id)
-            .collect();
-        let journal = &self.shared.journal;
-        if let Err(error) = forget::forget_unused(journal, &configured, Timestamp::now()).await {
-            tracing::warn!(%error, "bookmarks that nobody asked for could not be forgotten");
-        }
         accept::run(&self.shared, listener, shutdown).await;
     }
 
