@@ -243,6 +243,9 @@ fn begin(root: &Path) -> io::Result<()> {
 
 /// Makes a rename or removal in this folder durable.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    // What a relative path of one name lies in.
+    let here = folder.as_os_str().is_empty();
+    let folder = if here { Path::new(".") } else { folder };
     if cfg!(unix) {
         fs_err::File::open(folder)?.sync_all()
     } else {
@@ -273,7 +276,12 @@ fn check_owner(_root: &Path) -> Result<(), DataDirError> {
 
 /// Makes the folder and those above it, this one readable by its owner only, also when it was there already.
 pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.is_dir()).collect();
     fs_err::create_dir_all(folder)?;
+    // Not every file system makes the name durable with what is synced inside.
+    for parent in missing.iter().rev().filter_map(|folder| folder.parent()) {
+        sync_folder(parent)?;
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
