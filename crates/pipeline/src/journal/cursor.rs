@@ -1,6 +1,7 @@
 //! A sink's place in the journal: read forward, move when done, never back.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,6 +23,8 @@ use super::{Frame, Seq};
 
 /// Frames fetched from disk at a time.
 const FETCH_BYTES: usize = 1 << 20;
+/// What the file name of a cursor begins with whose own name is too long for one.
+const HASHED: &str = "sha256-";
 /// How often a refused read is repeated before it is returned.
 const READ_RETRIES: u32 = 5;
 /// Pause before a refused read is repeated.
@@ -122,7 +125,7 @@ fn file_name(name: &str) -> String {
     }
     if out.len() > 120 {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
-        out = "sha256-".to_owned();
+        out = HASHED.to_owned();
         for byte in digest.as_ref() {
             let _ = write!(out, "{byte:02x}");
         }
@@ -130,13 +133,65 @@ fn file_name(name: &str) -> String {
     out + ".cursor"
 }
 
+/// A cursor whose file is damaged, and whose sink has not asked for it since: nothing is removed
+/// from the journal until it does or the cursor is removed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LostCursor {
+    file: String,
+}
+
+impl LostCursor {
+    fn of(name: &str) -> LostCursor {
+        LostCursor {
+            file: file_name(name),
+        }
+    }
+
+    /// Whether it is the cursor of this sink.
+    #[must_use]
+    pub fn is_of(&self, sink: &str) -> bool {
+        self.file == file_name(sink)
+    }
+
+    /// The sink's name, as far as the file's name tells it: a long one does not.
+    #[must_use]
+    pub fn name(&self) -> Option<String> {
+        let text = self.file.strip_suffix(".cursor")?;
+        let name = named_by(text).filter(|_| !text.starts_with(HASHED))?;
+        (file_name(&name) == self.file).then_some(name)
+    }
+}
+
+impl fmt::Display for LostCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name().unwrap_or_else(|| self.file.clone()))
+    }
+}
+
+/// The name that gives this, with `%xx` read back.
+fn named_by(text: &str) -> Option<String> {
+    let mut name = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = after;
+        if first == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            name.push(u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()?);
+            rest = after;
+        } else {
+            name.push(first);
+        }
+    }
+    String::from_utf8(name).ok()
+}
+
 /// The cursors of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     /// By name.
     pub cursors: BTreeMap<String, Arc<CursorFile>>,
-    /// File names of damaged ones, whose sinks begin with the oldest data again.
-    pub lost: BTreeSet<String>,
+    /// Damaged ones, whose sinks begin with the oldest data again.
+    pub lost: BTreeSet<LostCursor>,
 }
 
 impl Loaded {
@@ -159,9 +214,10 @@ pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Loaded> {
         let Some((position, name)) = value.as_deref().and_then(decode) else {
             tracing::error!(
                 file,
-                "cursor file is damaged; its sink begins again with the oldest data"
+                "cursor file is damaged; its sink begins again with the oldest data, and nothing is \
+                 removed until it does"
             );
-            loaded.lost.insert(file);
+            loaded.lost.insert(LostCursor { file });
             continue;
         };
         let cursor = CursorFile {
@@ -198,22 +254,20 @@ pub(super) fn open_file(
         return Err(CursorError::TooMany);
     }
     let newest = *shared.durable.borrow();
-    let was_lost = lock(&shared.lost_cursors).remove(&file_name(name));
+    let lost = LostCursor::of(name);
+    let was_lost = lock(&shared.lost_cursors).contains(&lost);
     let position = match start {
         Start::Newest if !was_lost => newest,
         Start::Newest | Start::Oldest => lock(&shared.catalog).oldest_seq(newest + 1) - 1,
     };
     let dir = shared.dir().join(CURSORS_DIR);
-    let create = || -> io::Result<Slots> {
-        let (mut slots, _) = Slots::open(&shared.disk, &dir.join(file_name(name)))?;
-        slots.store(&encode(position, name))?;
-        shared.disk.sync_dir(&dir)?;
-        Ok(slots)
-    };
-    let slots = create().map_err(|source| CursorError::Io {
+    let path = dir.join(&lost.file);
+    let slots = Slots::create(&shared.disk, &path, &encode(position, name));
+    let slots = slots.map_err(|source| CursorError::Io {
         name: name.to_owned(),
         source,
     })?;
+    lock(&shared.lost_cursors).remove(&lost);
     let cursor = Arc::new(CursorFile {
         name: name.to_owned(),
         position: position.into(),
@@ -227,22 +281,38 @@ pub(super) fn open_file(
 /// Removes a cursor and its file; `false` if there is none of that name.
 pub(super) fn remove_file(shared: &Shared, name: &str) -> Result<bool, CursorError> {
     let mut cursors = lock(&shared.cursors);
-    let was_lost = lock(&shared.lost_cursors).remove(&file_name(name));
+    let lost = LostCursor::of(name);
+    let was_lost = lock(&shared.lost_cursors).remove(&lost);
     if cursors.remove(name).is_none() && !was_lost {
         return Ok(false);
     }
+    remove_named(shared, &lost)?;
+    Ok(true)
+}
+
+/// Removes the file of a damaged cursor that nobody has opened since.
+pub(super) fn remove_lost(shared: &Shared, lost: &LostCursor) -> Result<bool, CursorError> {
+    // Held so that nobody opens it meanwhile.
+    let _cursors = lock(&shared.cursors);
+    if !lock(&shared.lost_cursors).remove(lost) {
+        return Ok(false);
+    }
+    remove_named(shared, lost)?;
+    Ok(true)
+}
+
+fn remove_named(shared: &Shared, lost: &LostCursor) -> Result<(), CursorError> {
     let dir = shared.dir().join(CURSORS_DIR);
     let outcome = shared
         .disk
-        .remove(&dir.join(file_name(name)))
+        .remove(&dir.join(&lost.file))
         .and_then(|()| shared.disk.sync_dir(&dir));
     match outcome {
-        Ok(()) => Ok(true),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(source) => Err(CursorError::Io {
-            name: name.to_owned(),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(CursorError::Io {
+            name: lost.name().unwrap_or_else(|| lost.file.clone()),
             source,
         }),
+        _ => Ok(()),
     }
 }
 

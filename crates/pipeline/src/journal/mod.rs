@@ -52,7 +52,7 @@ use thiserror::Error;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use self::catalog::lock;
-pub use self::cursor::{Cursor, CursorError, Start};
+pub use self::cursor::{Cursor, CursorError, LostCursor, Start};
 pub use self::frame::{Hash, Origin, StateChange};
 pub use self::keys::{KeyError, ParsePublicKeyError, PublicKey, Signature};
 use self::limits::{MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES};
@@ -427,6 +427,25 @@ impl Journal {
             .iter()
             .map(|(name, c)| (name.clone(), c.position()))
             .collect()
+    }
+
+    /// Cursors whose files are damaged and that were not opened since. Each holds back the whole
+    /// journal: whoever knows that its sink is gone removes it.
+    pub fn lost_cursors(&self) -> Vec<LostCursor> {
+        lock(&self.inner.shared.lost_cursors)
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    /// Forgets the damaged cursor of a sink that is gone; `false` if it was opened or removed since.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn remove_lost_cursor(&self, lost: &LostCursor) -> Result<bool, CursorError> {
+        let removed = cursor::remove_lost(&self.inner.shared, lost)?;
+        let _ = self.inner.messages.try_send(Message::Tidy);
+        Ok(removed)
     }
 
     /// Forgets a sink that is gone; `false` if there is no such cursor.

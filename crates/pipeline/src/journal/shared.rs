@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use super::catalog::{Catalog, lock};
-use super::cursor::CursorFile;
+use super::cursor::{CursorFile, LostCursor};
 use super::keys::Signer;
 use super::limits::{HOT_BYTES, MAX_DAMAGED_BYTES, MAX_LOSSES, MAX_STATE_BYTES, MAX_STATE_SHARE};
 use super::loss::{self, Gap};
@@ -38,8 +38,8 @@ pub(super) struct Shared {
     pub catalog: Arc<Mutex<Catalog>>,
     pub state: Mutex<State>,
     pub cursors: Mutex<BTreeMap<String, Arc<CursorFile>>>,
-    /// File names of damaged cursors not opened since: nothing is removed while there is one.
-    pub lost_cursors: Mutex<BTreeSet<String>>,
+    /// Damaged cursors not opened since: nothing is removed while there is one.
+    pub lost_cursors: Mutex<BTreeSet<LostCursor>>,
     /// Last durable sequence.
     pub durable: watch::Sender<Seq>,
     pub pressure: watch::Sender<Pressure>,

@@ -57,6 +57,23 @@ impl Slots {
         Ok((slots, value))
     }
 
+    /// Makes the file with its first value, or makes it anew, so that it is never there without a
+    /// value: whoever finds none takes it for damaged. Durable when it returns.
+    pub(super) fn create(disk: &Arc<dyn Disk>, path: &Path, value: &[u8]) -> io::Result<Slots> {
+        let generation = 1;
+        let mut buffer = Vec::with_capacity(HEADER_BYTES + MAX_VALUE_BYTES);
+        encode(&mut buffer, generation, value);
+        let file = write_whole(disk, path, generation, &buffer)?;
+        Ok(Slots {
+            disk: Arc::clone(disk),
+            path: path.to_owned(),
+            file,
+            generation,
+            distrusted: false,
+            buffer,
+        })
+    }
+
     /// Reads the newest value of a file that another process may be writing.
     pub(super) fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let file = disk.open(path, Open::Read)?;
@@ -115,33 +132,42 @@ impl Slots {
 
     /// Writes what was written last into a new file.
     fn rewrite(&mut self) -> io::Result<()> {
-        let generation = self.generation;
-        let mut whole = vec![0; 2 * SLOT_BYTES as usize];
-        let at = ((generation % 2) * SLOT_BYTES) as usize;
-        whole[at..at + self.buffer.len()].copy_from_slice(&self.buffer);
-        let (Some(dir), Some(name)) = (
-            self.path.parent(),
-            self.path.file_name().and_then(|n| n.to_str()),
-        ) else {
-            return Err(io::ErrorKind::InvalidInput.into());
-        };
-        storage::create_whole(&*self.disk, dir, name, &whole)?;
-        self.file = self.disk.open(&self.path, Open::Write)?;
+        self.file = write_whole(&self.disk, &self.path, self.generation, &self.buffer)?;
         self.distrusted = false;
         Ok(())
     }
 
     fn encode(&mut self, generation: u64, value: &[u8]) {
-        debug_assert!(value.len() <= MAX_VALUE_BYTES);
-        self.buffer.clear();
-        self.buffer.extend_from_slice(&MAGIC);
-        self.buffer.extend_from_slice(&generation.to_le_bytes());
-        self.buffer
-            .extend_from_slice(&(value.len() as u32).to_le_bytes());
-        self.buffer.extend_from_slice(value);
-        let crc = crc32c::crc32c(&self.buffer);
-        self.buffer.extend_from_slice(&crc.to_le_bytes());
+        encode(&mut self.buffer, generation, value);
     }
+}
+
+fn encode(slot: &mut Vec<u8>, generation: u64, value: &[u8]) {
+    debug_assert!(value.len() <= MAX_VALUE_BYTES);
+    slot.clear();
+    slot.extend_from_slice(&MAGIC);
+    slot.extend_from_slice(&generation.to_le_bytes());
+    slot.extend_from_slice(&(value.len() as u32).to_le_bytes());
+    slot.extend_from_slice(value);
+    let crc = crc32c::crc32c(slot);
+    slot.extend_from_slice(&crc.to_le_bytes());
+}
+
+/// Puts a file with one slot written in the place of `path`.
+fn write_whole(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    generation: u64,
+    slot: &[u8],
+) -> io::Result<Arc<dyn DiskFile>> {
+    let mut whole = vec![0; 2 * SLOT_BYTES as usize];
+    let at = ((generation % 2) * SLOT_BYTES) as usize;
+    whole[at..at + slot.len()].copy_from_slice(slot);
+    let (Some(dir), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str())) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    storage::create_whole(&**disk, dir, name, &whole)?;
+    disk.open(path, Open::Write)
 }
 
 fn newest(file: &dyn DiskFile) -> io::Result<Option<(u64, Vec<u8>)>> {

@@ -5,6 +5,7 @@
 //! delivered as far as the receivers take it at once, the lake, and the journal last. [`run`]
 //! adds what a service under systemd needs: signals, readiness, reload.
 
+mod forget;
 mod http;
 mod lake_sink;
 mod limits;

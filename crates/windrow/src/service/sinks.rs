@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
-use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_formats::{cef, syslog as format};
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
@@ -17,7 +16,7 @@ use windrow_pipeline::sinks::syslog::{self, Destination, State, Status, SyslogMe
 use windrow_pipeline::tls;
 
 use super::own::Recorder;
-use super::{Tasks, lock};
+use super::{Tasks, forget, lock};
 use crate::config::checked::{self, SyslogSink};
 use crate::status;
 
@@ -301,16 +300,13 @@ pub(crate) async fn forget_removed(
         if config.sink.syslog.contains_key(name) {
             continue;
         }
-        journal.remove_cursor(&cursor)?;
         let unsent = durable.saturating_sub(position);
         let message = format!(
             "sink.syslog.{name} is no longer configured: {unsent} events will not be sent to it"
         );
-        tracing::warn!("{message}");
         let data = [("Sink", name), ("UnsentEvents", &*unsent.to_string())];
-        recorder
-            .record(OwnEventId::SinkRemoved, OwnLevel::Warning, &message, &data)
-            .await;
+        let remove = || journal.remove_cursor(&cursor);
+        forget::give_up(recorder, &message, &data, remove).await?;
         forgotten.push(Forgotten {
             name: name.to_owned(),
             unsent,

@@ -13,6 +13,7 @@ use windrow_lake::Lake;
 use windrow_pipeline::journal::{Journal, JournalOptions, Seq, Start, WhenFull};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
+use super::forget;
 use super::lake_sink::{Condition, Flush, LakeSink, Tail};
 use super::metrics::LakeMetrics;
 use super::own::Recorder;
@@ -50,7 +51,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let lake = match config.lake.enabled {
         true => Some(start_lake(&config.lake, &data_dir, &journal, &mut registry).await?),
         false => {
-            forget_lake(&journal, &recorder).await?;
+            forget::lake(&journal, &recorder).await?;
             None
         }
     };
@@ -60,6 +61,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let sources = Sources::new(&data_dir, &mut registry);
     let started = async {
         sinks.start(&config, &journal, &recorder).await?;
+        forget::lost(&config.sink.syslog, &journal, &recorder).await?;
         sources.start(&config, &journal, &recorder).await
     };
     if let Err(error) = started.await {
@@ -199,27 +201,6 @@ async fn begins_after(room: &LakeRoom, durable: Seq) -> anyhow::Result<()> {
         "the lake has this journal's events up to {position}, and the journal ends at {durable}: it is older than the \
          lake, as if put back from a copy. Put back both as they were at one time, or move journal/ away: a new one begins"
     );
-    Ok(())
-}
-
-/// A lake that is switched off must not hold the journal back for ever: its place is given up, on record.
-async fn forget_lake(journal: &Journal, recorder: &Recorder) -> anyhow::Result<()> {
-    let cursors = journal.cursors();
-    let Some((_, position)) = cursors.iter().find(|(name, _)| name == LAKE_CURSOR) else {
-        return Ok(());
-    };
-    let unsent = (*journal.durable().borrow()).saturating_sub(*position);
-    journal.remove_cursor(LAKE_CURSOR)?;
-    let message =
-        format!("the lake is switched off: {unsent} events of the journal will not be in it");
-    tracing::warn!("{message}");
-    let data = [
-        ("Sink", LAKE_CURSOR),
-        ("UnsentEvents", &*unsent.to_string()),
-    ];
-    recorder
-        .record(OwnEventId::SinkRemoved, OwnLevel::Warning, &message, &data)
-        .await;
     Ok(())
 }
 

@@ -103,3 +103,47 @@ fn sequences_that_a_sink_has_are_not_given_again() {
     assert_eq!((recovery.next_seq, recovery.damage.len()), (22, 0));
     assert_eq!(lock(&log.shared.catalog).gaps, [missing]);
 }
+
+#[test]
+fn a_lost_cursor_that_nobody_asks_for_is_told_and_can_be_removed() {
+    let disk = Memory::default();
+    let long = "x".repeat(200);
+    let (log, _) = opened(&disk);
+    let names = ["syslog.SIEM \u{e4}", "lake", &long];
+    for name in names {
+        cursor::open_file(&log.shared, name, Start::Oldest).unwrap();
+    }
+    drop(log);
+    let dir = Path::new(DIR).join("cursors");
+    for file in disk.list(&dir).unwrap() {
+        disk.put(&dir.join(file), vec![0; 8192]);
+    }
+    let (log, _) = opened(&disk);
+    assert_eq!(log.shared.floor(), Some(0));
+    cursor::open_file(&log.shared, "lake", Start::Newest).unwrap();
+    let lost = lock(&log.shared.lost_cursors).clone();
+    let told: Vec<_> = lost.iter().map(|lost| lost.name()).collect();
+    assert_eq!(told, [None, Some(names[0].to_owned())]);
+    for lost in &lost {
+        assert!(cursor::remove_lost(&log.shared, lost).unwrap());
+        assert!(!cursor::remove_lost(&log.shared, lost).unwrap());
+    }
+    drop(log);
+    assert_eq!(disk.list(&dir).unwrap(), ["lake.cursor"]);
+    let (log, _) = opened(&disk);
+    assert!(lock(&log.shared.lost_cursors).is_empty());
+}
+
+/// A file without a value is taken for damaged: the journal is held back and the sink begins anew.
+#[test]
+fn a_cursor_has_its_place_before_it_has_a_file() {
+    let disk = Faulty::default();
+    let opened = open::open(Arc::new(disk.clone()), options(), 1).unwrap();
+    // Whichever name it is written under.
+    disk.fail_sync("siem.cursor");
+    disk.fail_sync("siem.cursor.tmp");
+    cursor::open_file(&opened.log.shared, "siem", Start::Newest).unwrap_err();
+    drop(opened);
+    let opened = open::open(Arc::new(disk.clone()), options(), 1).unwrap();
+    assert!(lock(&opened.log.shared.lost_cursors).is_empty());
+}
