@@ -59,7 +59,120 @@ fn main() -> Result<()> {
         let event = &events[number % events.len()];
         write("xpath", number, format!("{query}\0{event}").as_bytes())?;
     }
+    for (number, file) in pfx::files().iter().enumerate() {
+        write("pfx", number, file)?;
+    }
     write("journal", 0, &journal())
+}
+
+/// PFX files with everything in them that is read, each part once. Keys, certificates and what is
+/// encrypted are of no meaning: the target's build lets every MAC pass.
+mod pfx {
+    const PKCS7: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07];
+    const PKCS5: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05];
+    const PKCS12: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x0c];
+    const HMAC: [u8; 7] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02];
+    const X509: [u8; 10] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x16, 0x01];
+    const NIST: [u8; 7] = [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04];
+    const TRIPLE_DES: [u8; 8] = [0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x03, 0x07];
+
+    pub fn files() -> Vec<Vec<u8>> {
+        let clear = data(&sequence(&[
+            bag(1, &sequence(&[number(0), octets(b"key")])),
+            certificate(),
+            bag(6, &sequence(&[certificate()])),
+        ]));
+        let schemes = [
+            pbes2(9, &oid(&NIST, &[1, 42]), 16),
+            pbes2(7, &oid(&NIST, &[1, 2]), 16),
+            pbes2(11, &oid(&TRIPLE_DES, &[]), 8),
+            sequence(&[oid(&PKCS12, &[1, 3]), salt_and_rounds()]),
+            sequence(&[oid(&PKCS12, &[1, 5]), salt_and_rounds()]),
+            sequence(&[oid(&PKCS12, &[1, 6]), salt_and_rounds()]),
+        ];
+        let mut files = vec![file(&[clear.clone()], &mac()), file(&[clear], &pbmac1())];
+        for scheme in schemes {
+            let shrouded = bag(2, &sequence(&[scheme.clone(), octets(&[0; 32])]));
+            let parts = [data(&sequence(&[shrouded])), encrypted(&scheme)];
+            files.push(file(&parts, &mac()));
+        }
+        files
+    }
+
+    fn file(parts: &[Vec<u8>], mac: &[u8]) -> Vec<u8> {
+        sequence(&[number(3), data(&sequence(parts)), mac.to_vec()])
+    }
+
+    fn data(content: &[u8]) -> Vec<u8> {
+        sequence(&[oid(&PKCS7, &[1]), value(0xa0, &octets(content))])
+    }
+
+    fn encrypted(scheme: &[u8]) -> Vec<u8> {
+        let content = [oid(&PKCS7, &[1]), scheme.to_vec(), value(0x80, &[0; 64])];
+        let data = sequence(&[number(0), sequence(&content)]);
+        sequence(&[oid(&PKCS7, &[6]), value(0xa0, &data)])
+    }
+
+    fn bag(kind: u8, content: &[u8]) -> Vec<u8> {
+        sequence(&[oid(&PKCS12, &[10, 1, kind]), value(0xa0, content)])
+    }
+
+    fn certificate() -> Vec<u8> {
+        let der = value(0xa0, &octets(b"certificate"));
+        bag(3, &sequence(&[oid(&X509, &[]), der]))
+    }
+
+    fn pbes2(prf: u8, cipher: &[u8], iv: usize) -> Vec<u8> {
+        let cipher = sequence(&[cipher.to_vec(), octets(&vec![0; iv])]);
+        let parameters = sequence(&[pbkdf2(prf), cipher]);
+        sequence(&[oid(&PKCS5, &[13]), parameters])
+    }
+
+    fn pbkdf2(prf: u8) -> Vec<u8> {
+        let prf = sequence(&[oid(&HMAC, &[prf])]);
+        let parameters = sequence(&[octets(b"saltsalt"), number(2), number(32), prf]);
+        sequence(&[oid(&PKCS5, &[12]), parameters])
+    }
+
+    fn salt_and_rounds() -> Vec<u8> {
+        sequence(&[octets(b"saltsalt"), number(2)])
+    }
+
+    fn mac() -> Vec<u8> {
+        let digest = sequence(&[sequence(&[oid(&NIST, &[2, 1])]), octets(&[0; 32])]);
+        sequence(&[digest, octets(b"saltsalt"), number(2)])
+    }
+
+    fn pbmac1() -> Vec<u8> {
+        let parameters = sequence(&[pbkdf2(9), sequence(&[oid(&HMAC, &[9])])]);
+        let algorithm = sequence(&[oid(&PKCS5, &[14]), parameters]);
+        let digest = sequence(&[algorithm, octets(&[0; 32])]);
+        sequence(&[digest, octets(b"saltsalt"), number(2)])
+    }
+
+    fn sequence(parts: &[Vec<u8>]) -> Vec<u8> {
+        value(0x30, &parts.concat())
+    }
+
+    fn octets(content: &[u8]) -> Vec<u8> {
+        value(0x04, content)
+    }
+
+    fn number(number: u8) -> Vec<u8> {
+        value(0x02, &[number])
+    }
+
+    fn oid(begin: &[u8], end: &[u8]) -> Vec<u8> {
+        value(0x06, &[begin, end].concat())
+    }
+
+    fn value(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(content.len()).unwrap_or(u16::MAX);
+        let mut value = vec![tag, 0x82];
+        value.extend(length.to_be_bytes());
+        value.extend(content);
+        value
+    }
 }
 
 /// A journal of three segments whose run was killed, as the files one after the other with

@@ -5,6 +5,11 @@
 #[path = "../../crates/pipeline/src/journal/mod.rs"]
 pub mod journal;
 
+/// What lies in PFX files, for the same reason.
+#[allow(dead_code, unused_imports, clippy::all)]
+#[path = "../../crates/pipeline/src/tls/pfx/archive/mod.rs"]
+pub mod pfx;
+
 use std::hint::black_box;
 
 use windrow_formats::batch::{Header, Kind};
