@@ -5,10 +5,17 @@
 //! never feeds on it. The ids are a promise to whoever writes rules on them:
 //! docs/own-events.md lists them.
 
+mod alert;
+mod endpoint;
+
+pub use alert::{Alert, AlertSeverity};
+pub use endpoint::{EndpointAction, EndpointEvent};
+
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use crate::names;
 use crate::wsman::escape;
 
 /// The provider of our own events, in `System/Provider/@Name`.
@@ -46,11 +53,19 @@ pub enum OwnEventId {
     /// The marked message of a test of a syslog destination. It goes there alone and not through
     /// the journal.
     SyslogTest = 32,
+    /// Something needs somebody's attention: [`Alert`].
+    AlertCreated = 100,
+    /// It no longer does: [`Alert`].
+    AlertClosed = 101,
 }
 
 /// Windows' levels, as far as our own events use them (winmeta.xml).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnLevel {
+    /// Level 0: of no stated level.
+    LogAlways = 0,
+    /// Level 1.
+    Critical = 1,
     /// Level 2.
     Error = 2,
     /// Level 3.
@@ -79,36 +94,52 @@ pub struct OwnEvent<'a> {
 impl OwnEvent<'_> {
     /// The event as a `RenderedText` delivery would carry it.
     pub fn to_xml(&self) -> String {
-        let mut xml = String::with_capacity(640);
-        xml.push_str(
-            "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>",
-        );
-        // Writing to a String cannot fail.
-        let _ = write!(
-            xml,
-            "<Provider Name='{PROVIDER}'/><EventID>{}</EventID><Version>0</Version><Level>{}</Level>\
-             <Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords>\
-             <TimeCreated SystemTime='{:.9}'/><Channel>{CHANNEL}</Channel><Computer>",
-            self.id as u32, self.level as u32, self.time,
-        );
-        escape(self.computer, &mut xml);
-        xml.push_str("</Computer><Security/></System><EventData>");
-        for (name, value) in self.data {
-            xml.push_str("<Data Name='");
-            escape(name, &mut xml);
-            xml.push_str("'>");
-            escape(value, &mut xml);
-            xml.push_str("</Data>");
-        }
-        xml.push_str("</EventData><RenderingInfo Culture='en-US'><Message>");
-        escape(self.message, &mut xml);
-        let _ = write!(
-            xml,
-            "</Message><Level>{:?}</Level><Provider>{PROVIDER}</Provider></RenderingInfo></Event>",
-            self.level
-        );
-        xml
+        let head = Head {
+            id: self.id as u32,
+            level: self.level,
+            time: self.time,
+            computer: self.computer,
+        };
+        to_xml(&head, self.message, self.data)
     }
+}
+
+/// What stands in the System element of our own events and differs between them.
+struct Head<'a> {
+    id: u32,
+    level: OwnLevel,
+    time: Timestamp,
+    computer: &'a str,
+}
+
+fn to_xml(head: &Head<'_>, message: &str, data: &[(&str, &str)]) -> String {
+    let mut xml = String::with_capacity(640);
+    xml.push_str("<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>");
+    // Writing to a String cannot fail.
+    let _ = write!(
+        xml,
+        "<Provider Name='{PROVIDER}'/><EventID>{}</EventID><Version>0</Version><Level>{}</Level>\
+         <Task>0</Task><Opcode>0</Opcode><Keywords>0x8000000000000000</Keywords>\
+         <TimeCreated SystemTime='{:.9}'/><Channel>{CHANNEL}</Channel><Computer>",
+        head.id, head.level as u32, head.time,
+    );
+    escape(head.computer, &mut xml);
+    xml.push_str("</Computer><Security/></System><EventData>");
+    for (name, value) in data {
+        xml.push_str("<Data Name='");
+        escape(name, &mut xml);
+        xml.push_str("'>");
+        escape(value, &mut xml);
+        xml.push_str("</Data>");
+    }
+    xml.push_str("</EventData><RenderingInfo Culture='en-US'><Message>");
+    escape(message, &mut xml);
+    let level = names::level_name(head.level as u32).unwrap_or_default();
+    let _ = write!(
+        xml,
+        "</Message><Level>{level}</Level><Provider>{PROVIDER}</Provider></RenderingInfo></Event>",
+    );
+    xml
 }
 
 #[cfg(test)]
