@@ -13,6 +13,8 @@ use std::hint::black_box;
 
 use rustix::time::{ClockId, clock_gettime};
 use windrow_formats::batch::{Batch, Encoder, Flags, Header, Kind};
+use windrow_formats::cef::Profile;
+use windrow_formats::criticality::OutputSeverity;
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::identity::identity;
 use windrow_formats::syslog;
@@ -82,20 +84,38 @@ fn measure_set(name: &str, texts: &[String]) {
         event.data().for_each(|item| drop(black_box(item)));
         event.user_data().for_each(|leaf| drop(black_box(leaf)));
     });
-    let (mut syslog, header) = (syslog::Encoder::new(syslog::Settings::default()), header());
-    report("index to cef", |place| {
-        let place = place % texts.len();
-        decoded.decode(&encoded[place], &texts[place]).unwrap();
-        out.clear();
-        let event = Event::new(&texts[place], &decoded);
-        let _ = black_box(syslog.encode(event, &header, &mut out));
-    });
+    measure_cef(texts, &encoded);
     report("identity", |place| {
         let place = place % texts.len();
         decoded.decode(&encoded[place], &texts[place]).unwrap();
         black_box(identity("host", Event::new(&texts[place], &decoded)));
     });
     measure_batches(texts, &decoded);
+}
+
+fn measure_cef(texts: &[String], encoded: &[Vec<u8>]) {
+    let (mut decoded, mut out) = (Index::new(), Vec::new());
+    for (what, profile) in [
+        ("index to cef", Profile::AzureStack),
+        ("index to cef, profile standard", Profile::Standard),
+    ] {
+        let mut settings = syslog::Settings::default();
+        settings.cef.profile = profile;
+        let (mut syslog, header) = (syslog::Encoder::new(settings), header());
+        report(what, |place| {
+            let place = place % texts.len();
+            decoded.decode(&encoded[place], &texts[place]).unwrap();
+            out.clear();
+            let event = Event::new(&texts[place], &decoded);
+            let _ = black_box(syslog.encode(event, &header, &mut out));
+        });
+    }
+    report("what is forwarded by default", |place| {
+        let place = place % texts.len();
+        decoded.decode(&encoded[place], &texts[place]).unwrap();
+        let event = Event::new(&texts[place], &decoded);
+        black_box(OutputSeverity::Default.keeps(event, Kind::Wef));
+    });
 }
 
 fn header() -> Header {

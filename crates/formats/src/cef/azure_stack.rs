@@ -4,19 +4,17 @@
 //!
 //! Where the document is silent: every key is always written, if need be with an empty value;
 //! a task without a known name is named as Event Viewer does, `None` for 0 and the number in
-//! brackets for others; several keyword names are joined by a comma, as Event Viewer does.
+//! brackets for others; several keyword names are joined by a comma, as Event Viewer does; the
+//! description of an event whose source rendered none is ours, where we have one.
 
 use std::borrow::Cow;
 
 use super::message::{Key, Message, Name, key};
-use super::severity;
-use crate::batch::Header;
+use super::{Product, severity};
 use crate::event::{Event, Payload};
-use crate::names;
+use crate::{describe, names};
 
-const DEVICE: &str = "Microsoft|Microsoft Azure Stack|1.0";
-
-pub(super) fn write(event: Event<'_>, _header: &Header, message: &mut Message<'_>) {
+pub(super) fn write(event: Event<'_>, product: Product, message: &mut Message<'_>) {
     let provider = event.provider_name();
     let provider = provider.as_deref().unwrap_or_default();
     let rendering = event.rendering();
@@ -25,8 +23,8 @@ pub(super) fn write(event: Event<'_>, _header: &Header, message: &mut Message<'_
         .and_then(|rendering| filled(rendering.task()))
         .or_else(|| task_name(provider, event.task()));
 
-    message.device(DEVICE);
-    message.signature(provider, event.event_id());
+    message.device(product.device());
+    message.signature(&[provider, ":"], event.event_id());
     message.name_and_severity(name(task.as_deref(), event.task()), severity(event.level()));
 
     message.text(key!("MasChannel"), event.channel().as_deref());
@@ -40,7 +38,10 @@ pub(super) fn write(event: Event<'_>, _header: &Header, message: &mut Message<'_
         event.related_activity_id().as_deref(),
     );
     message.values(key!("MasEventData"), event.data_values(), "");
-    let description = rendering.as_ref().and_then(|rendering| rendering.message());
+    let description = rendering
+        .as_ref()
+        .and_then(|rendering| filled(rendering.message()))
+        .or_else(|| described(provider, event.event_id()));
     message.text(key!("MasEventDescription"), description.as_deref());
     message.number(key!("MasEventID"), event.event_id().map(u64::from));
     message.number(key!("MasEventRecordID"), event.record_id());
@@ -81,6 +82,10 @@ pub(super) fn write(event: Event<'_>, _header: &Header, message: &mut Message<'_
 /// A rendered name that is there but empty says nothing.
 fn filled(text: Option<Cow<'_, str>>) -> Option<Cow<'_, str>> {
     text.filter(|text| !text.is_empty())
+}
+
+fn described(provider: &str, event_id: Option<u32>) -> Option<Cow<'static, str>> {
+    describe::describe(provider, event_id?).map(Cow::Borrowed)
 }
 
 fn task_name(provider: &str, task: Option<u32>) -> Option<Cow<'static, str>> {

@@ -3,8 +3,13 @@
 //! Remembers where each value lies, so that a message that turns out too long can be cut
 //! without being parsed again.
 
-use super::truncate::Slot;
-use super::{Settings, Version, escape, number};
+use std::io::Write as _;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use jiff::Timestamp;
+
+use super::truncate::{Loss, Slot};
+use super::{Settings, Version, escape, number, standard};
 
 /// Sizes of header fields, in bytes (CEF rev 27, "Header field definitions").
 const SIGNATURE_MAX: usize = 1023;
@@ -30,6 +35,8 @@ pub(super) struct Message<'a> {
     out: &'a mut Vec<u8>,
     slots: &'a mut Vec<Slot>,
     first_key: bool,
+    /// Bytes of values left out because their key or field holds no more.
+    shortened: usize,
 }
 
 impl<'a> Message<'a> {
@@ -43,6 +50,7 @@ impl<'a> Message<'a> {
             out,
             slots,
             first_key: true,
+            shortened: 0,
         }
     }
 
@@ -58,34 +66,66 @@ impl<'a> Message<'a> {
         self.out.push(b'|');
     }
 
-    /// The signature ID: `provider:id`.
-    pub(super) fn signature(&mut self, provider: &str, event_id: Option<u32>) {
+    /// What is left out so far.
+    pub(super) fn loss(&self) -> Loss {
+        Loss {
+            bytes: self.shortened,
+            before_mark: if self.first_key { "" } else { " " },
+        }
+    }
+
+    /// The signature ID: the parts, then the event id.
+    pub(super) fn signature(&mut self, parts: &[&str], event_id: Option<u32>) {
         let start = self.out.len();
-        // Room for the colon and ten digits of the id, which must not be lost.
-        escape::header(shorten(provider, SIGNATURE_MAX - 11), self.out);
-        self.slot(start);
-        self.out.push(b':');
+        // Room for ten digits of the id, which must not be lost.
+        self.header(parts, SIGNATURE_MAX - 10);
+        // The colon before an id is no more to be lost than the id.
+        let colon = usize::from(parts.last() == Some(&":"));
+        self.slot_to(start, self.out.len() - colon);
         if let Some(event_id) = event_id {
             number::decimal(u64::from(event_id), self.out);
         }
         self.out.push(b'|');
     }
 
+    /// The name of several parts, then the severity and the pipe before the extensions.
+    pub(super) fn name(&mut self, parts: &[&str], severity: u8) {
+        let start = self.out.len();
+        self.header(parts, NAME_MAX);
+        self.slot(start);
+        self.severity(severity);
+    }
+
+    fn severity(&mut self, severity: u8) {
+        self.out.push(b'|');
+        number::decimal(u64::from(severity), self.out);
+        self.out.push(b'|');
+    }
+
+    /// Parts of a header field that together have at most `max` bytes before escaping.
+    fn header(&mut self, parts: &[&str], max: usize) {
+        let mut room = max;
+        for (place, part) in parts.iter().enumerate() {
+            // What comes after is short and ours.
+            let after: usize = parts[place + 1..].iter().map(|part| part.len()).sum();
+            let kept = shorten(part, room.saturating_sub(after.min(1)));
+            self.shortened += part.len() - kept.len();
+            room -= kept.len();
+            escape::header(kept, self.out);
+        }
+    }
+
     /// The name, then the severity and the pipe before the extensions.
     pub(super) fn name_and_severity(&mut self, name: Name<'_>, severity: u8) {
-        let start = self.out.len();
         match name {
-            Name::Text(text) => escape::header(shorten(text, NAME_MAX), self.out),
+            Name::Text(text) => self.name(&[text], severity),
             Name::Number(value) => {
                 self.out.push(b'(');
                 number::decimal(u64::from(value), self.out);
                 self.out.push(b')');
+                self.severity(severity);
             }
         }
-        self.slot(start);
-        self.out.push(b'|');
-        number::decimal(u64::from(severity), self.out);
-        self.out.push(b'|');
     }
 
     /// A key with text, or with nothing.
@@ -95,6 +135,115 @@ impl<'a> Message<'a> {
             let start = self.out.len();
             escape::value(value, self.settings.tabs, self.out);
             self.slot(start);
+        }
+    }
+
+    /// A key with text of at most `max` bytes before escaping; more is left out.
+    pub(super) fn limited(&mut self, key: Key, value: &str, max: usize) {
+        let kept = shorten(value, max);
+        self.shortened += value.len() - kept.len();
+        self.text(key, Some(kept));
+    }
+
+    /// A key with a text of ours. It gives its room when every other text has given its own.
+    pub(super) fn label(&mut self, key: Key, label: &'static str) {
+        self.key(key);
+        let start = self.out.len();
+        self.out.extend_from_slice(label.as_bytes());
+        self.slot(start);
+    }
+
+    /// A key with text in several parts.
+    pub(super) fn parts(&mut self, key: Key, parts: &[&str]) {
+        self.key(key);
+        let start = self.out.len();
+        for part in parts {
+            escape::value(part, self.settings.tabs, self.out);
+        }
+        self.slot(start);
+    }
+
+    /// A custom string and what it is.
+    pub(super) fn labelled(&mut self, label_key: Key, label: &'static str, key: Key, value: &str) {
+        self.label(label_key, label);
+        self.limited(key, value, standard::CUSTOM_MAX);
+    }
+
+    /// A custom string of `name: value` pairs, if there are any; more than it holds is left out.
+    pub(super) fn pairs<N: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        label_key: Key,
+        label: &'static str,
+        key: Key,
+        pairs: impl Iterator<Item = (N, V)>,
+    ) {
+        let mut start = None;
+        let mut room = standard::CUSTOM_MAX;
+        for (name, value) in pairs {
+            if start.is_none() {
+                self.label(label_key, label);
+                self.key(key);
+            }
+            let between = if start.is_some() { "; " } else { "" };
+            start.get_or_insert(self.out.len());
+            let name = name.as_ref();
+            let colon = if name.is_empty() { "" } else { ": " };
+            for part in [between, name, colon, value.as_ref()] {
+                let kept = shorten(part, room);
+                self.shortened += part.len() - kept.len();
+                // What follows a cut would read as if it belonged there.
+                room = if kept.len() < part.len() {
+                    0
+                } else {
+                    room - kept.len()
+                };
+                escape::value(kept, self.settings.tabs, self.out);
+            }
+        }
+        if let Some(start) = start {
+            self.slot(start);
+        }
+    }
+
+    /// A key with a time in epoch milliseconds: the form that every receiver reads alike.
+    pub(super) fn time(&mut self, key: Key, time: Timestamp) {
+        self.key(key);
+        let millis = time.as_millisecond();
+        if millis < 0 {
+            self.out.push(b'-');
+        }
+        number::decimal(millis.unsigned_abs(), self.out);
+    }
+
+    /// A key with an IPv4 address.
+    pub(super) fn ipv4(&mut self, key: Key, address: Ipv4Addr) {
+        self.key(key);
+        for (place, octet) in address.octets().into_iter().enumerate() {
+            if place > 0 {
+                self.out.push(b'.');
+            }
+            number::decimal(u64::from(octet), self.out);
+        }
+    }
+
+    /// A custom IPv6 address and what it is.
+    pub(super) fn ipv6(
+        &mut self,
+        label_key: Key,
+        label: &'static str,
+        key: Key,
+        address: Ipv6Addr,
+    ) {
+        self.label(label_key, label);
+        self.key(key);
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.out, "{address}");
+    }
+
+    /// A key with a decimal number, if there is one.
+    pub(super) fn some_number(&mut self, key: Key, value: Option<u64>) {
+        if value.is_some() {
+            self.number(key, value);
         }
     }
 
@@ -171,9 +320,13 @@ impl<'a> Message<'a> {
     }
 
     fn slot(&mut self, start: usize) {
+        self.slot_to(start, self.out.len());
+    }
+
+    fn slot_to(&mut self, start: usize, end: usize) {
         // Nothing can be cut from an empty value.
-        if self.out.len() > start {
-            self.slots.push(Slot::new(start, self.out.len()));
+        if end > start {
+            self.slots.push(Slot::new(start, end));
         }
     }
 }

@@ -7,8 +7,11 @@
 
 mod azure_stack;
 mod escape;
+mod fields;
 mod message;
 pub(crate) mod number;
+mod own;
+mod standard;
 mod truncate;
 
 #[cfg(test)]
@@ -16,7 +19,7 @@ pub(crate) mod parse;
 #[cfg(test)]
 mod tests;
 
-use crate::batch::Header;
+use crate::batch::{Header, Kind};
 use crate::event::Event;
 use message::Message;
 use truncate::Slot;
@@ -37,9 +40,44 @@ pub enum Version {
 /// Which fields of an event go under which keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Profile {
-    /// Device `Microsoft|Microsoft Azure Stack|1.0` and the 23 `Mas` extensions.
+    /// Device `Microsoft|Microsoft Azure Stack|1.0`, or a later product's name, and the 23 `Mas`
+    /// extensions.
     #[default]
     AzureStack,
+    /// Device `Microsoft|Microsoft Windows|1.0` and the keys of the CEF dictionary.
+    Standard,
+}
+
+/// Whose name profile [`Profile::AzureStack`] gives as the device product: the mapping is the
+/// same for the three.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Product {
+    /// `Microsoft Azure Stack`.
+    #[default]
+    AzureStack,
+    /// `Microsoft Azure Stack Hub`.
+    AzureStackHub,
+    /// `Microsoft Azure Local`.
+    AzureLocal,
+}
+
+impl Product {
+    fn name(self) -> &'static str {
+        match self {
+            Product::AzureStack => "Microsoft Azure Stack",
+            Product::AzureStackHub => "Microsoft Azure Stack Hub",
+            Product::AzureLocal => "Microsoft Azure Local",
+        }
+    }
+
+    /// Vendor, product and version as they stand in a message.
+    fn device(self) -> &'static str {
+        match self {
+            Product::AzureStack => "Microsoft|Microsoft Azure Stack|1.0",
+            Product::AzureStackHub => "Microsoft|Microsoft Azure Stack Hub|1.0",
+            Product::AzureLocal => "Microsoft|Microsoft Azure Local|1.0",
+        }
+    }
 }
 
 /// What becomes of a tab in a value. CEF has no escape for it, and receivers take a tab
@@ -60,6 +98,8 @@ pub struct Settings {
     pub version: Version,
     /// The mapping.
     pub profile: Profile,
+    /// The device product, in profile [`Profile::AzureStack`].
+    pub product: Product,
     /// What becomes of tabs in values.
     pub tabs: Tabs,
 }
@@ -107,16 +147,36 @@ impl Encoder {
         let start = out.len();
         self.slots.clear();
         let mut message = Message::new(self.settings, out, &mut self.slots);
-        match self.settings.profile {
-            Profile::AzureStack => azure_stack::write(event, header, &mut message),
+        let product = self.settings.product;
+        match (self.settings.profile, own::Record::of(event, header)) {
+            (Profile::AzureStack, None) => azure_stack::write(event, product, &mut message),
+            (Profile::AzureStack, Some(record)) => {
+                own::azure_stack(&record, event, product, &mut message);
+            }
+            (Profile::Standard, None) => standard::write(event, header, &mut message),
+            (Profile::Standard, Some(record)) => {
+                own::standard(&record, event, header, &mut message);
+            }
         }
-        truncate::fit(out, start, &mut self.slots, max).map_err(|error| {
+        let loss = message.loss();
+        truncate::fit(out, start, &mut self.slots, loss, max).map_err(|error| {
             out.truncate(start);
             TooLong {
                 needed: error.needed,
                 max,
             }
         })
+    }
+}
+
+impl Settings {
+    /// The severity that a message about `event` says, 0 to 10.
+    #[must_use]
+    pub fn severity(&self, event: Event<'_>, header: &Header) -> u8 {
+        match self.profile {
+            Profile::Standard if header.kind != Kind::Own => standard::severity(event),
+            Profile::AzureStack | Profile::Standard => severity(event.level()),
+        }
     }
 }
 

@@ -1,3 +1,6 @@
+mod own;
+mod standard;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;

@@ -11,8 +11,9 @@ use super::number;
 /// A value is not cut below this while a longer one can give instead.
 const FLOORS: [usize; 3] = [64, 16, 0];
 const ELLIPSIS: &[u8] = b"...";
-const MARK: &[u8] = b" WindrowTruncated=";
-const MARK_MAX: usize = MARK.len() + number::DECIMAL_MAX;
+const MARK: &[u8] = b"WindrowTruncated=";
+/// With the space before it.
+const MARK_MAX: usize = 1 + MARK.len() + number::DECIMAL_MAX;
 
 /// Where a value that may be cut lies in the output.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,15 @@ impl Slot {
     }
 }
 
+/// What a message has lost before it is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// Bytes of values that their keys do not hold.
+    pub(super) bytes: usize,
+    /// What parts the mark from what is before it: nothing where no key is.
+    pub(super) before_mark: &'static str,
+}
+
 /// The message cannot be made short enough by cutting its values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong {
@@ -40,23 +50,25 @@ pub(super) struct TooLong {
     pub(super) needed: usize,
 }
 
-/// Cuts the message `out[start..]` to `max` bytes. `slots` are its values in order; returns
-/// how many bytes of them are gone.
+/// Cuts the message `out[start..]` to `max` bytes. `slots` are its values in order, `loss` is
+/// what they have lost already; returns how many bytes of them are gone in all.
 pub(super) fn fit(
     out: &mut Vec<u8>,
     start: usize,
     slots: &mut [Slot],
+    loss: Loss,
     max: usize,
 ) -> Result<usize, TooLong> {
     let len = out.len() - start;
-    if len <= max {
+    if len <= max && loss.bytes == 0 {
         return Ok(0);
     }
-    plan(slots, len + MARK_MAX - max).map_err(|missing| TooLong {
+    plan(slots, (len + MARK_MAX).saturating_sub(max)).map_err(|missing| TooLong {
         needed: max + missing,
     })?;
     compact(out, slots);
-    let removed = len - (out.len() - start);
+    let removed = loss.bytes + len - (out.len() - start);
+    out.extend_from_slice(loss.before_mark.as_bytes());
     out.extend_from_slice(MARK);
     number::decimal(removed as u64, out);
     Ok(removed)
@@ -135,7 +147,11 @@ mod tests {
     fn cut(text: &str, values: &[(usize, usize)], max: usize) -> Result<String, TooLong> {
         let mut out = text.as_bytes().to_vec();
         let mut slots: Vec<Slot> = values.iter().map(|(s, e)| Slot::new(*s, *e)).collect();
-        fit(&mut out, 0, &mut slots, max)?;
+        let loss = Loss {
+            bytes: 0,
+            before_mark: " ",
+        };
+        fit(&mut out, 0, &mut slots, loss, max)?;
         Ok(String::from_utf8(out).unwrap())
     }
 

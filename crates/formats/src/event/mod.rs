@@ -9,7 +9,7 @@
 
 mod codec;
 mod index;
-mod number;
+pub(crate) mod number;
 mod parse;
 mod pieces;
 mod scan;

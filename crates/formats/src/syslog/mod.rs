@@ -30,6 +30,10 @@ pub enum Prefix {
     Rfc5424,
     /// Nothing: for files, and for receivers that want bare CEF.
     None,
+    /// `2018:05:17:-23:59:28 -07:00 host ` and the version `CEF:0.0`: as the document of 2018
+    /// prints it. No receiver reads its time or host, and over a stream one that expects octet
+    /// counting takes the year for a length.
+    LegacyAzureStack,
 }
 
 /// How a receiver finds the end of a message.
@@ -95,6 +99,10 @@ impl Encoder {
     #[must_use]
     pub fn new(mut settings: Settings) -> Encoder {
         settings.message_bytes_max = settings.message_bytes_max.max(limits::SYSLOG_MESSAGE_MIN);
+        if settings.prefix == Prefix::LegacyAzureStack {
+            // The two make up the form.
+            settings.cef.version = cef::Version::ZeroPointZero;
+        }
         Encoder {
             cef: cef::Encoder::new(settings.cef),
             settings,
@@ -118,9 +126,11 @@ impl Encoder {
         out: &mut Vec<u8>,
     ) -> Result<Outcome, cef::TooLong> {
         let start = out.len();
+        let severity = severity(self.settings.cef.severity(event, header));
         prefix::write(
             self.settings.prefix,
             &self.settings.zone,
+            severity,
             event,
             header,
             out,
@@ -157,15 +167,16 @@ fn frame(framing: Framing, start: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// Syslog severity of a Windows event level: the table Azure Local documents, with its
-/// facility always 10 (RFC 3164 4.1.1: security/authorization).
+/// Syslog severity of a CEF severity. For Windows events in profile `azure-stack` it is the
+/// table that Azure Local documents by level (its facility always 10, RFC 3164 4.1.1:
+/// security/authorization); by CEF severity it also says what alerts and endpoint events get.
 #[must_use]
-pub fn severity(level: Option<u32>) -> u8 {
-    match level {
-        Some(1) => 2,
-        Some(2) => 3,
-        Some(3) => 4,
-        Some(4) => 6,
-        _ => 7,
+pub fn severity(cef: u8) -> u8 {
+    match cef {
+        9.. => 2,
+        7 | 8 => 3,
+        4..=6 => 4,
+        1..=3 => 6,
+        0 => 7,
     }
 }

@@ -9,7 +9,7 @@ use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Unit};
 
-use super::{Prefix, severity};
+use super::Prefix;
 use crate::batch::Header;
 use crate::cef::number::decimal;
 use crate::event::Event;
@@ -29,6 +29,7 @@ const MONTHS: [&[u8; 3]; 12] = [
 pub(super) fn write(
     prefix: Prefix,
     zone: &TimeZone,
+    severity: u8,
     event: Event<'_>,
     header: &Header,
     out: &mut Vec<u8>,
@@ -36,12 +37,15 @@ pub(super) fn write(
     if prefix == Prefix::None {
         return;
     }
-    out.push(b'<');
-    decimal(u64::from(FACILITY * 8 + severity(event.level())), out);
-    out.push(b'>');
+    if prefix != Prefix::LegacyAzureStack {
+        out.push(b'<');
+        decimal(u64::from(FACILITY * 8 + severity), out);
+        out.push(b'>');
+    }
     let (time, offset) = local(time(event, header), zone);
     match prefix {
         Prefix::None => {}
+        Prefix::LegacyAzureStack => legacy_time(time, offset, out),
         Prefix::Rfc3164 => bsd_time(time, out),
         Prefix::Rfc3164Iso => iso_time(time, offset, out),
         Prefix::Rfc5424 => {
@@ -100,16 +104,19 @@ fn bsd_time(time: DateTime, out: &mut Vec<u8>) {
     clock(time, out);
 }
 
+/// `2018:05:17:-23:59:28 -07:00`, which no document but Azure Stack's has.
+fn legacy_time(time: DateTime, offset: Offset, out: &mut Vec<u8>) {
+    date(time, b':', out);
+    out.extend_from_slice(b":-");
+    clock(time, out);
+    out.push(b' ');
+    hours_and_minutes(offset, out);
+}
+
 /// `2018-05-17T23:59:28.123456Z`: RFC 5424 6.2.3 allows at most six digits; rsyslog breaks on
 /// Windows' seven.
 fn iso_time(time: DateTime, offset: Offset, out: &mut Vec<u8>) {
-    let year = time.year().unsigned_abs();
-    two((year / 100 % 100) as u8, out);
-    two((year % 100) as u8, out);
-    out.push(b'-');
-    two(time.month().unsigned_abs(), out);
-    out.push(b'-');
-    two(time.day().unsigned_abs(), out);
+    date(time, b'-', out);
     out.push(b'T');
     clock(time, out);
     out.push(b'.');
@@ -121,6 +128,20 @@ fn iso_time(time: DateTime, offset: Offset, out: &mut Vec<u8>) {
         out.push(b'Z');
         return;
     }
+    hours_and_minutes(offset, out);
+}
+
+fn date(time: DateTime, separator: u8, out: &mut Vec<u8>) {
+    let year = time.year().unsigned_abs();
+    two((year / 100 % 100) as u8, out);
+    two((year % 100) as u8, out);
+    out.push(separator);
+    two(time.month().unsigned_abs(), out);
+    out.push(separator);
+    two(time.day().unsigned_abs(), out);
+}
+
+fn hours_and_minutes(offset: Offset, out: &mut Vec<u8>) {
     out.push(if offset.is_negative() { b'-' } else { b'+' });
     let minutes = offset.seconds().unsigned_abs() / 60;
     two((minutes / 60) as u8, out);

@@ -59,6 +59,8 @@ fn each_prefix_as_its_document_writes_it() {
         prefix(Prefix::Rfc5424, TimeZone::UTC, TIME, "host"),
         prefix(Prefix::None, TimeZone::UTC, TIME, "host"),
         prefix(Prefix::Rfc3164, TimeZone::UTC, "", ""),
+        prefix(Prefix::LegacyAzureStack, zone(), TIME, "TestHost"),
+        prefix(Prefix::LegacyAzureStack, TimeZone::UTC, TIME, "TestHost"),
     ];
     insta::assert_snapshot!(lines.map(|line| format!("[{line}]")).join("\n"), @"
 [<84>May  7 23:59:28 host.example.com ]
@@ -68,6 +70,8 @@ fn each_prefix_as_its_document_writes_it() {
 [<84>1 2018-05-07T23:59:28.123456Z host windrow - 1501 - ]
 []
 [<84>Nov 21 08:09:10 source.example.com ]
+[2018:05:07:-16:59:28 -07:00 TestHost ]
+[2018:05:07:-23:59:28 +00:00 TestHost ]
 ");
 }
 
@@ -119,7 +123,10 @@ fn priorities_are_facility_10_and_the_levels_severity() {
         Some(5),
         Some(9),
     ];
-    assert_eq!(severities.map(severity), [7, 7, 2, 3, 4, 6, 7, 7]);
+    assert_eq!(
+        severities.map(|level| severity(cef::severity(level))),
+        [7, 7, 2, 3, 4, 6, 7, 7]
+    );
     assert!(prefix(Prefix::Rfc3164, TimeZone::UTC, "", "h").starts_with("<84>"));
 }
 
@@ -147,11 +154,13 @@ proptest! {
     fn one_event_is_one_frame(
         computers in prop::collection::vec("\\PC{0,12}|[a-f0-9:]{0,20}", 1..5),
         payload in "[ -~\\r\\n\\t\u{80}-\u{2FFF}]{0,200}",
-        prefix in prop::sample::select(vec![Prefix::Rfc3164, Prefix::Rfc3164Iso, Prefix::Rfc5424, Prefix::None]),
+        prefix in prop::sample::select(vec![Prefix::Rfc3164, Prefix::Rfc3164Iso, Prefix::Rfc5424, Prefix::None, Prefix::LegacyAzureStack]),
         framing in prop::sample::select(vec![Framing::LineFeed, Framing::OctetCounting]),
+        profile in prop::sample::select(vec![cef::Profile::AzureStack, cef::Profile::Standard]),
     ) {
         let clean = |text: &str| text.replace(['<', '&', '>'], "");
-        let settings = Settings { prefix, framing, ..Settings::default() };
+        let cef = cef::Settings { profile, ..cef::Settings::default() };
+        let settings = Settings { prefix, framing, cef, ..Settings::default() };
         let mut stream = Vec::new();
         let mut alone = Vec::new();
         for computer in &computers {
@@ -176,10 +185,15 @@ proptest! {
     }
 
     #[test]
-    fn a_message_keeps_to_its_size(len in 0usize..9_000, max in 0usize..4_096) {
+    fn a_message_keeps_to_its_size(
+        len in 0usize..9_000,
+        max in 0usize..4_096,
+        profile in prop::sample::select(vec![cef::Profile::AzureStack, cef::Profile::Standard]),
+    ) {
         let text = xml("2018-05-07T23:59:28Z", &"h".repeat(300))
             .replace("</System>", &format!("</System><EventData><Data>{}</Data></EventData>", "=".repeat(len)));
-        let settings = Settings { framing: Framing::Datagram, message_bytes_max: max, ..Settings::default() };
+        let cef = cef::Settings { profile, ..cef::Settings::default() };
+        let settings = Settings { framing: Framing::Datagram, message_bytes_max: max, cef, ..Settings::default() };
         prop_assert!(encode(settings, &text).len() <= max.max(limits::SYSLOG_MESSAGE_MIN));
     }
 }
