@@ -435,10 +435,49 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
         framing: raw.framing.map(Spanned::into_inner).or(framing),
         prefix: raw.prefix.unwrap_or(checked::Prefix::Rfc3164),
         profile: raw.profile.unwrap_or(checked::Profile::AzureStack),
-        cef_version: raw.cef_version.unwrap_or(checked::CefVersion::V0),
+        product: product(source, raw.profile, raw.product)?,
+        cef_version: cef_version(source, raw.prefix, raw.cef_version)?,
         max_message_bytes: number_or(source, raw.max_message_bytes, max_bytes, LEAST..=most)?,
         confirmation: raw.confirmation.map_or(confirmation, Spanned::into_inner),
     })
+}
+
+/// Only profile `azure-stack` names a product, and it always names one.
+fn product(
+    source: Source<'_>,
+    profile: Option<checked::Profile>,
+    product: Option<Spanned<checked::Product>>,
+) -> Result<Option<checked::Product>, ConfigError> {
+    if profile != Some(checked::Profile::Standard) {
+        let named = product.map_or(checked::Product::AzureStack, Spanned::into_inner);
+        return Ok(Some(named));
+    }
+    match product {
+        None => Ok(None),
+        Some(product) => {
+            let error = source.error("profile = \"standard\" has no product", product.span());
+            Err(error.with_hint("leave `product` out, or set profile = \"azure-stack\""))
+        }
+    }
+}
+
+/// The prefix of 2018 brings its version along.
+fn cef_version(
+    source: Source<'_>,
+    prefix: Option<checked::Prefix>,
+    version: Option<Spanned<checked::CefVersion>>,
+) -> Result<checked::CefVersion, ConfigError> {
+    if prefix != Some(checked::Prefix::LegacyAzureStack) {
+        return Ok(version.map_or(checked::CefVersion::V0, Spanned::into_inner));
+    }
+    match version {
+        Some(other) if *other.get_ref() != checked::CefVersion::V0Dot0 => {
+            let message = "prefix = \"legacy-azure-stack\" goes with CEF:0.0";
+            let error = source.error(message, other.span());
+            Err(error.with_hint("leave `cef_version` out, or choose another prefix"))
+        }
+        _ => Ok(checked::CefVersion::V0Dot0),
+    }
 }
 
 fn check_server_name(source: Source<'_>, name: &Spanned<String>) -> Result<(), ConfigError> {

@@ -218,6 +218,9 @@ pub struct SyslogSink {
     pub prefix: Prefix,
     /// Which fields of an event go where.
     pub profile: Profile,
+    /// The device product that profile `azure-stack` names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
     /// The number after `CEF:`.
     pub cef_version: CefVersion,
     /// Longer messages have their values cut.
@@ -287,6 +290,8 @@ pub enum Prefix {
     Rfc5424,
     /// Nothing.
     None,
+    /// `2018:05:17:-23:59:28 -07:00 host `, and `CEF:0.0`: as Azure Stack's document of 2018 prints it.
+    LegacyAzureStack,
 }
 
 /// Which fields of an event go where.
@@ -295,6 +300,22 @@ pub enum Prefix {
 pub enum Profile {
     /// The 23 `Mas…` extensions of Azure Stack's Windows events.
     AzureStack,
+    /// The keys of the CEF dictionary.
+    Standard,
+}
+
+/// The device product that profile `azure-stack` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Product {
+    /// As in 2018.
+    #[serde(rename = "Microsoft Azure Stack")]
+    AzureStack,
+    /// Its later name.
+    #[serde(rename = "Microsoft Azure Stack Hub")]
+    AzureStackHub,
+    /// The product for a customer's own machines.
+    #[serde(rename = "Microsoft Azure Local")]
+    AzureLocal,
 }
 
 /// The number after `CEF:`.

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::checked::{
-    CefVersion, Confirmation, ContentFormat, Framing, LogFormat, Prefix, Profile, Transport,
-    WhenFull,
+    CefVersion, Confirmation, ContentFormat, Framing, LogFormat, Prefix, Product, Profile,
+    Transport, WhenFull,
 };
 use super::units::{ByteSize, Span};
 
@@ -119,7 +119,8 @@ pub(super) struct SyslogSink {
     pub(super) framing: Option<Spanned<Framing>>,
     pub(super) prefix: Option<Prefix>,
     pub(super) profile: Option<Profile>,
-    pub(super) cef_version: Option<CefVersion>,
+    pub(super) product: Option<Spanned<Product>>,
+    pub(super) cef_version: Option<Spanned<CefVersion>>,
     pub(super) max_message_bytes: Option<Spanned<u32>>,
     pub(super) confirmation: Option<Spanned<Confirmation>>,
 }

@@ -357,9 +357,16 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
         checked::Prefix::Rfc3164Iso => format::Prefix::Rfc3164Iso,
         checked::Prefix::Rfc5424 => format::Prefix::Rfc5424,
         checked::Prefix::None => format::Prefix::None,
+        checked::Prefix::LegacyAzureStack => format::Prefix::LegacyAzureStack,
     };
     format.cef.profile = match sink.profile {
         checked::Profile::AzureStack => cef::Profile::AzureStack,
+        checked::Profile::Standard => cef::Profile::Standard,
+    };
+    format.cef.product = match sink.product {
+        None | Some(checked::Product::AzureStack) => cef::Product::AzureStack,
+        Some(checked::Product::AzureStackHub) => cef::Product::AzureStackHub,
+        Some(checked::Product::AzureLocal) => cef::Product::AzureLocal,
     };
     format.cef.version = match sink.cef_version {
         checked::CefVersion::V0 => cef::Version::Zero,

@@ -131,8 +131,11 @@ impl Destination {
                 warnings.push(Warning::Unframed);
             }
         }
-        if self.format.prefix == Prefix::None {
-            warnings.push(Warning::NoPrefix);
+        match (self.format.prefix, &self.transport) {
+            (Prefix::None, _) => warnings.push(Warning::NoPrefix),
+            (Prefix::LegacyAzureStack, Transport::Udp) => warnings.push(Warning::LegacyPrefix),
+            (Prefix::LegacyAzureStack, _) => warnings.push(Warning::LegacyPrefixInStream),
+            _ => {}
         }
         warnings
     }
@@ -210,6 +213,10 @@ pub enum Warning {
     Unframed,
     /// No syslog header.
     NoPrefix,
+    /// A syslog header that no receiver reads.
+    LegacyPrefix,
+    /// The same in a stream, where its first digits pass for a message's length.
+    LegacyPrefixInStream,
     /// The receiver does not close its side of a connection when ours is closed, or closes it
     /// with a reset. Found out while sending.
     NeverProves,
@@ -246,6 +253,15 @@ impl fmt::Display for Warning {
             Warning::NoPrefix => {
                 "messages carry no syslog header, so the receiver takes its own time and the \
                  sender's address"
+            }
+            Warning::LegacyPrefix => {
+                "no receiver reads time and host from this prefix: it takes its own time and the \
+                 sender's address"
+            }
+            Warning::LegacyPrefixInStream => {
+                "no receiver reads time and host from this prefix, and one that knows octet \
+                 counting, as rsyslog does, takes the year for a message's length and swallows \
+                 that many bytes of what follows; use another prefix, or UDP"
             }
             Warning::NeverProves => {
                 "the receiver takes events and never confirms that it has read them: it should \

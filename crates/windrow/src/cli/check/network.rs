@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use windrow_pipeline::tls;
 
 use super::finding::{Finding, Outcome};
-use crate::config::checked::{Config, SyslogSink, Transport};
+use crate::config::checked::{Config, Prefix, SyslogSink, Transport};
 
 /// How long one destination may take to answer, a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -65,9 +65,22 @@ pub(super) async fn destinations(config: &Config) -> Vec<Finding> {
     let enabled = sinks.filter(|(_, sink)| sink.enabled);
     let checks = enabled.map(|(name, sink)| async move {
         let what = format!("sink syslog.{name}");
-        destination(&what, &sink).await
+        let reached = destination(&what, &sink).await;
+        [Some(reached), legacy_prefix(&what, &sink)]
     });
-    futures::future::join_all(checks).await
+    let found = futures::future::join_all(checks).await;
+    found.into_iter().flatten().flatten().collect()
+}
+
+/// The prefix of 2018 in a stream: rsyslog was seen to swallow sixteen lines for one.
+fn legacy_prefix(what: &str, sink: &SyslogSink) -> Option<Finding> {
+    if sink.prefix != Prefix::LegacyAzureStack || sink.transport == Transport::Udp {
+        return None;
+    }
+    let result = "prefix legacy-azure-stack begins with the year, which a receiver that knows octet counting takes for \
+                  a message's length: it swallows that line and others after it";
+    let finding = Finding::new(what, Outcome::Warning, result);
+    Some(finding.cure("use prefix = \"rfc3164\", or transport = \"udp\""))
 }
 
 async fn destination(what: &str, sink: &SyslogSink) -> Finding {
