@@ -1,54 +1,18 @@
 //! What the CEF encoder writes, Vector's parser must read back.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use windrow_formats::batch::{Header, Kind};
-use windrow_formats::event::{self, Event, Index};
-use windrow_formats::syslog::{Encoder, Framing, Outcome, Prefix, Settings};
-use windrow_oracles::Parser;
-
-fn header() -> Header {
-    Header {
-        kind: Kind::Wef,
-        source: "source.example.com".to_owned(),
-        address: None,
-        subscription: None,
-        received_at: "2018-05-17T23:59:28Z".parse().unwrap(),
-    }
-}
-
-fn encode(settings: &Settings, xml: &str) -> (String, Outcome) {
-    let mut index = Index::default();
-    let _ = event::parse(xml, &mut index);
-    let mut out = Vec::new();
-    let outcome = Encoder::new(settings.clone())
-        .encode(Event::new(xml, &index), &header(), &mut out)
-        .unwrap();
-    (String::from_utf8(out).unwrap(), outcome)
-}
+use windrow_formats::cef::{self, Profile};
+use windrow_formats::syslog::{Framing, Outcome, Prefix, Settings};
+use windrow_oracles::{Parser, as_read, encode, shown};
 
 fn datagrams() -> Settings {
     Settings {
         framing: Framing::Datagram,
         message_bytes_max: 1 << 24,
         ..Settings::default()
-    }
-}
-
-/// What the parser makes of `value`: it reads CR as LF, takes spaces and pipes at the end of
-/// a value for part of the gap before the next key, and drops quotes around it.
-fn as_read(value: &str) -> String {
-    let value = value.replace('\t', " ").replace('\r', "\n");
-    let value = value.trim_end_matches([' ', '|']).to_owned();
-    match value
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'))
-    {
-        Some(bare) if value.len() > 1 => bare.to_owned(),
-        _ => value,
     }
 }
 
@@ -88,6 +52,7 @@ fn hostile() -> impl Strategy<Value = String> {
     let character = prop_oneof![
         6 => prop::char::range(' ', '~'),
         3 => prop::sample::select(vec!['\\', '=', '|', '\n', '\r', '\t', ' ', '!', '"', 'n']),
+        1 => prop::sample::select(vec!['\u{FFFD}', '\u{202E}', '\u{200F}', '\u{2028}', '\u{85}']),
         1 => prop::char::range('\u{A1}', '\u{2FF}'),
         1 => prop::char::range('\u{3000}', '\u{9FFF}'),
     ];
@@ -123,6 +88,7 @@ fn vector_reads_what_went_in() {
         Prefix::Rfc3164Iso,
         Prefix::Rfc5424,
         Prefix::None,
+        Prefix::LegacyAzureStack,
     ];
     let strategy = (
         hostile(),
@@ -142,7 +108,7 @@ fn vector_reads_what_went_in() {
             let read = read(parser, &line)?;
             prop_assert_eq!(read.len(), 7 + 23);
             prop_assert_eq!(&read["severity"], "8");
-            let signature = format!("{provider}:4688").replace(['\r', '\n', '\t'], " ");
+            let signature = shown(&format!("{provider}:4688")).replace(['\r', '\n', '\t'], " ");
             prop_assert_eq!(&read["deviceEventClassId"], signature.trim());
             prop_assert_eq!(&read["MasProviderName"], &as_read(&provider));
             prop_assert_eq!(&read["MasEventDescription"], &as_read(&message));
@@ -172,45 +138,6 @@ fn vector_reads_a_cut_message() {
         }
         Ok(())
     });
-}
-
-fn corpus() -> Option<PathBuf> {
-    let folder = std::env::var_os("WINDROW_CORPUS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"),
-        PathBuf::from,
-    );
-    folder.is_dir().then_some(folder)
-}
-
-fn xml_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            xml_files(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "xml") {
-            found.push(path);
-        }
-    }
-}
-
-#[test]
-fn vector_reads_every_event_of_the_corpus() {
-    let Some(corpus) = corpus() else {
-        println!("skipped: no corpus; set WINDROW_CORPUS");
-        return;
-    };
-    let mut files = Vec::new();
-    xml_files(&corpus.join("event-xml"), &mut files);
-    assert!(!files.is_empty());
-    let oracle = Parser::cef();
-    for file in &files {
-        let text = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
-        let (line, _) = encode(&datagrams(), &text);
-        let read = oracle
-            .parse(&line)
-            .unwrap_or_else(|error| panic!("{}: {error}: {line}", file.display()));
-        assert_eq!(read.len(), 7 + 23, "{}", file.display());
-    }
 }
 
 /// Time, host and priority as a receiver reads them, from every prefix that has them.
@@ -245,3 +172,152 @@ fn vector_reads_the_prefix() {
         }
     }
 }
+
+/// What an attacker would put into a value to look like something else.
+fn attack() -> impl Strategy<Value = String> {
+    let trick = prop_oneof![
+        3 => hostile(),
+        1 => Just("\nCEF:0|Evil|Evil|1|1|fake|10|".to_owned()),
+        1 => Just(" CEF:0|Evil|Evil|1|1|fake|10|msg=x".to_owned()),
+        1 => Just("\r\n<134>1 2026-01-01T00:00:00Z h a - - - CEF:0|a|b|c|d|e|1|".to_owned()),
+        1 => Just("\tx=y suser=root".to_owned()),
+        1 => Just(" cs1=other duser=admin".to_owned()),
+        1 => Just("\\".to_owned()),
+        1 => Just("C:\\new\\=".to_owned()),
+        1 => Just("|".repeat(9)),
+        1 => Just("\u{FFFD}\u{202E}gnp.exe\u{0}".replace('\0', "")),
+    ];
+    let long = hostile().prop_map(|text| (text + "=\\\n|").repeat(10_000));
+    prop_oneof![
+        40 => prop::collection::vec(trick, 0..4).prop_map(|parts| parts.concat()),
+        1 => long,
+    ]
+}
+
+fn frames() -> impl Strategy<Value = Settings> {
+    let prefixes = vec![
+        Prefix::Rfc3164,
+        Prefix::Rfc3164Iso,
+        Prefix::Rfc5424,
+        Prefix::None,
+        Prefix::LegacyAzureStack,
+    ];
+    let framings = vec![Framing::LineFeed, Framing::OctetCounting, Framing::Datagram];
+    (
+        prop::sample::select(prefixes),
+        prop::sample::select(framings),
+        prop::sample::select(vec![Profile::AzureStack, Profile::Standard]),
+        prop::sample::select(vec![1_024, 2_048, 8_192, 1 << 24]),
+    )
+        .prop_map(|(prefix, framing, profile, message_bytes_max)| Settings {
+            prefix,
+            framing,
+            message_bytes_max,
+            cef: cef::Settings {
+                profile,
+                ..cef::Settings::default()
+            },
+            ..Settings::default()
+        })
+}
+
+/// Everything in an event that its maker chooses.
+fn attacked(values: &[String]) -> String {
+    let v = |place: usize| xml(&values[place]);
+    format!(
+        concat!(
+            r#"<Event><System><Provider Name="{}"/><EventID>4688</EventID><Level>2</Level>"#,
+            r#"<EventRecordID>12</EventRecordID><Channel>{}</Channel><Computer>{}</Computer></System>"#,
+            r#"<EventData><Data Name="SubjectUserName">{}</Data><Data Name="CommandLine">{}</Data>"#,
+            r#"<Data Name="{}">{}</Data><Data Name="IpAddress">{}</Data></EventData>"#,
+            "<RenderingInfo><Message>{}</Message><Task>{}</Task></RenderingInfo></Event>"
+        ),
+        v(0),
+        v(1),
+        v(2),
+        v(3),
+        v(4),
+        v(5),
+        v(6),
+        v(7),
+        v(8),
+        v(9),
+    )
+}
+
+/// The message in a frame; everything after it would be a second one.
+fn only_message(framing: Framing, frame: &str) -> Result<&str, TestCaseError> {
+    match framing {
+        Framing::Datagram => Ok(frame),
+        Framing::LineFeed => {
+            let message = frame.strip_suffix('\n');
+            message.ok_or_else(|| TestCaseError::fail("no line end"))
+        }
+        Framing::OctetCounting => {
+            let (length, message) = frame.split_once(' ').unwrap();
+            prop_assert_eq!(length.parse::<usize>().unwrap(), message.len());
+            Ok(message)
+        }
+    }
+}
+
+#[test]
+fn no_text_starts_a_second_message_or_a_second_field() {
+    const KEYS: [&str; 20] = [
+        "rt",
+        "cat",
+        "dvchost",
+        "deviceExternalId",
+        "externalId",
+        "suser",
+        "sntdom",
+        "shost",
+        "src",
+        "c6a2",
+        "c6a2Label",
+        "cn1",
+        "cn1Label",
+        "cs1",
+        "cs1Label",
+        "cs6",
+        "cs6Label",
+        "msg",
+        "WindrowTruncated",
+        "outcome",
+    ];
+    let strategy = (prop::collection::vec(attack(), 10), frames());
+    for_all(Parser::cef(), strategy, |parser, (values, settings)| {
+        let (frame, outcome) = encode(&settings, &attacked(&values));
+        let message = only_message(settings.framing, &frame)?;
+        prop_assert!(message.len() <= settings.message_bytes_max);
+        prop_assert!(!message.contains(|c: char| c.is_control()));
+        let read = read(parser, message)?;
+        prop_assert_eq!(&read["deviceVendor"], "Microsoft");
+        prop_assert_eq!(&read["severity"], "8");
+        let extensions = read.keys().filter(|key| !HEADER.contains(&key.as_str()));
+        if settings.cef.profile == Profile::AzureStack {
+            let all = 23 + usize::from(outcome != Outcome::Whole);
+            prop_assert_eq!(extensions.count(), all);
+        } else {
+            for key in extensions {
+                prop_assert!(KEYS.contains(&key.as_str()), "{}", key);
+            }
+        }
+        let record = match settings.cef.profile {
+            Profile::AzureStack => "MasEventRecordID",
+            Profile::Standard => "cn1",
+        };
+        prop_assert_eq!(&read[record], "12");
+        Ok(())
+    });
+}
+
+const HEADER: [&str; 7] = [
+    "cefVersion",
+    "deviceVendor",
+    "deviceProduct",
+    "deviceVersion",
+    "deviceEventClassId",
+    "name",
+    "severity",
+];
