@@ -45,6 +45,11 @@ fn main() -> Result<()> {
     for (number, event) in events.iter().enumerate() {
         write("event", number, event.as_bytes())?;
         write("cef", number, format!("{number}{event}").as_bytes())?;
+        let standard = [&[0x20 | 0x40 | number as u8], event.as_bytes()].concat();
+        write("cef", events.len() + number, &standard)?;
+        // An index that was stored: the profile of its first byte, text and index halved.
+        let stored = [&[0x80 | 0x20 | number as u8], index(event).as_slice()].concat();
+        write("cef", 2 * events.len() + number, &stored)?;
         write("index", number, &index(event))?;
     }
     write("batch", 0, &batch(&events))?;

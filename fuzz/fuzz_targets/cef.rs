@@ -1,27 +1,44 @@
-//! Any text as an Event, sent on: one event is one frame, within its size, on one line, and
-//! its framing says so.
+//! Any text as an Event, sent on in either profile: one event is one frame, within its size, on
+//! one line, and its framing says so. Half of the inputs bring an index of their own, as a
+//! damaged journal would: it may be of another text.
 #![no_main]
 
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
+use windrow_formats::batch::{Header, Kind};
 use windrow_formats::cef;
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::syslog::{Encoder, Framing, Prefix, Settings};
-use windrow_fuzz::header;
+use windrow_fuzz::{halves, header};
 
 fuzz_target!(|data: &[u8]| {
-    let Some((&choice, text)) = data.split_first() else {
+    let Some((&choice, data)) = data.split_first() else {
         return;
+    };
+    let (text, stored) = match choice & 0x80 {
+        0 => (data, None),
+        _ => {
+            let (text, stored) = halves(data);
+            (text, Some(stored))
+        }
     };
     let Ok(text) = std::str::from_utf8(text) else {
         return;
     };
     let mut index = Index::new();
-    let _ = parse(text, &mut index);
+    match stored {
+        None => {
+            let _ = parse(text, &mut index);
+        }
+        Some(stored) if index.decode(stored, text).is_err() => return,
+        Some(_) => {}
+    }
+    let kind = [Kind::Wef, Kind::Own][usize::from(choice >> 4 & 1)];
+    let header = Header { kind, ..header() };
     let mut encoder = Encoder::new(settings(choice));
     let mut out = b"before".to_vec();
     if encoder
-        .encode(Event::new(text, &index), &header(), &mut out)
+        .encode(Event::new(text, &index), &header, &mut out)
         .is_err()
     {
         assert_eq!(out, b"before", "what cannot be sent leaves nothing behind");
@@ -53,12 +70,21 @@ fn settings(choice: u8) -> Settings {
             Prefix::Rfc3164Iso,
             Prefix::Rfc5424,
             Prefix::None,
-        ][usize::from(choice & 3)],
+            Prefix::LegacyAzureStack,
+        ][usize::from(choice & 7) % 5],
         framing: [Framing::LineFeed, Framing::OctetCounting, Framing::Datagram]
-            [usize::from(choice >> 2 & 3) % 3],
+            [usize::from(choice >> 3 & 3) % 3],
         zone: TimeZone::UTC,
-        cef: cef::Settings::default(),
-        message_bytes_max: if choice & 0x10 == 0 { 1024 } else { 8192 },
+        cef: cef::Settings {
+            profile: if choice & 0x20 == 0 {
+                cef::Profile::AzureStack
+            } else {
+                cef::Profile::Standard
+            },
+            product: cef::Product::AzureStackHub,
+            ..cef::Settings::default()
+        },
+        message_bytes_max: if choice & 0x40 == 0 { 1024 } else { 8192 },
     }
 }
 
