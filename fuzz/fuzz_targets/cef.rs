@@ -81,7 +81,7 @@ fn settings(choice: u8) -> Settings {
             } else {
                 cef::Profile::Standard
             },
-            product: cef::Product::AzureStackHub,
+            product: cef::Product::StackHub,
             ..cef::Settings::default()
         },
         message_bytes_max: if choice & 0x40 == 0 { 1024 } else { 8192 },

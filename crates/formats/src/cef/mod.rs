@@ -54,28 +54,28 @@ pub enum Profile {
 pub enum Product {
     /// `Microsoft Azure Stack`.
     #[default]
-    AzureStack,
+    Stack,
     /// `Microsoft Azure Stack Hub`.
-    AzureStackHub,
+    StackHub,
     /// `Microsoft Azure Local`.
-    AzureLocal,
+    Local,
 }
 
 impl Product {
     fn name(self) -> &'static str {
         match self {
-            Product::AzureStack => "Microsoft Azure Stack",
-            Product::AzureStackHub => "Microsoft Azure Stack Hub",
-            Product::AzureLocal => "Microsoft Azure Local",
+            Product::Stack => "Microsoft Azure Stack",
+            Product::StackHub => "Microsoft Azure Stack Hub",
+            Product::Local => "Microsoft Azure Local",
         }
     }
 
     /// Vendor, product and version as they stand in a message.
     fn device(self) -> &'static str {
         match self {
-            Product::AzureStack => "Microsoft|Microsoft Azure Stack|1.0",
-            Product::AzureStackHub => "Microsoft|Microsoft Azure Stack Hub|1.0",
-            Product::AzureLocal => "Microsoft|Microsoft Azure Local|1.0",
+            Product::Stack => "Microsoft|Microsoft Azure Stack|1.0",
+            Product::StackHub => "Microsoft|Microsoft Azure Stack Hub|1.0",
+            Product::Local => "Microsoft|Microsoft Azure Local|1.0",
         }
     }
 }

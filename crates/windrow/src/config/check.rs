@@ -449,7 +449,7 @@ fn product(
     product: Option<Spanned<checked::Product>>,
 ) -> Result<Option<checked::Product>, ConfigError> {
     if profile != Some(checked::Profile::Standard) {
-        let named = product.map_or(checked::Product::AzureStack, Spanned::into_inner);
+        let named = product.map_or(checked::Product::Stack, Spanned::into_inner);
         return Ok(Some(named));
     }
     match product {

@@ -309,13 +309,13 @@ pub enum Profile {
 pub enum Product {
     /// As in 2018.
     #[serde(rename = "Microsoft Azure Stack")]
-    AzureStack,
+    Stack,
     /// Its later name.
     #[serde(rename = "Microsoft Azure Stack Hub")]
-    AzureStackHub,
+    StackHub,
     /// The product for a customer's own machines.
     #[serde(rename = "Microsoft Azure Local")]
-    AzureLocal,
+    Local,
 }
 
 /// The number after `CEF:`.

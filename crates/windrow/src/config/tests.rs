@@ -106,7 +106,7 @@ fn the_message_is_a_matter_of_profile_product_and_prefix() {
         sink("product = \"Microsoft Azure Local\"").unwrap(),
         (
             Profile::AzureStack,
-            Some(Product::AzureLocal),
+            Some(Product::Local),
             Prefix::Rfc3164,
             CefVersion::V0
         )

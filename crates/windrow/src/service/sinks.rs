@@ -364,9 +364,9 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
         checked::Profile::Standard => cef::Profile::Standard,
     };
     format.cef.product = match sink.product {
-        None | Some(checked::Product::AzureStack) => cef::Product::AzureStack,
-        Some(checked::Product::AzureStackHub) => cef::Product::AzureStackHub,
-        Some(checked::Product::AzureLocal) => cef::Product::AzureLocal,
+        None | Some(checked::Product::Stack) => cef::Product::Stack,
+        Some(checked::Product::StackHub) => cef::Product::StackHub,
+        Some(checked::Product::Local) => cef::Product::Local,
     };
     format.cef.version = match sink.cef_version {
         checked::CefVersion::V0 => cef::Version::Zero,

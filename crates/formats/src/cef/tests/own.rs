@@ -60,7 +60,7 @@ fn an_alert_is_as_the_document_says() {
         ..alert
     };
     let hub = Settings {
-        product: Product::AzureStackHub,
+        product: Product::StackHub,
         ..Settings::default()
     };
     insta::assert_snapshot!(message(hub, &closed.to_xml("wec"), Kind::Own), @r"CEF:0|Microsoft|Microsoft Azure Stack Hub|1.0|Microsoft Azure Stack Hub Alert Creation : AccountCreated|AccountCreated : 7f3d\|1|2|");

@@ -5,7 +5,7 @@ use super::*;
 const STANDARD: Settings = Settings {
     version: Version::Zero,
     profile: Profile::Standard,
-    product: Product::AzureStack,
+    product: Product::Stack,
     tabs: Tabs::Space,
 };
 
