@@ -127,7 +127,7 @@ fn our_other_records_say_whose_they_are() {
 }
 
 /// The document's one sample contradicts its own tables: a number as signature, all text in
-/// the name, no pipe at the end. We send the tables' form (docs/adr/0009-cef-profiles.md);
+/// the name, no pipe at the end. We send the tables' form (docs/adr/0011-cef-profiles.md);
 /// the sample still is what our parts make of its parts, but for that pipe.
 #[test]
 fn the_documents_sample_comes_from_its_parts() {

@@ -97,7 +97,7 @@ fn a_damaged_object_is_named_with_its_place() {
       |
     2 | prot = 6514
       | ^^^^
-      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, cef_version, max_message_bytes, confirmation
+      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, product, cef_version, max_message_bytes, confirmation
     hint: did you mean `port`?
     ");
     place.put(
