@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::support::Scratch;
-use crate::support::program::run;
+use crate::support::program::{Finished, command, run};
 
 /// The real event logs, where they are there. Says so when not.
 fn corpus(folder: &str) -> Option<PathBuf> {
@@ -32,10 +32,19 @@ fn import(scratch: &Scratch, code: i32, path: &Path) -> Value {
     serde_json::from_str(&finished.stdout).unwrap()
 }
 
-fn number(scratch: &Scratch, arguments: &[&str]) -> u64 {
-    let fixed = ["query", "--data-dir", "data", "--output", "csv"];
+fn query(scratch: &Scratch, arguments: &[&str]) -> Finished {
+    let fixed = ["query", "--data-dir", "data"];
     let arguments: Vec<&str> = fixed.iter().chain(arguments).copied().collect();
-    let answer = run(scratch, &arguments).expect(0).stdout;
+    run(scratch, &arguments)
+}
+
+fn number(scratch: &Scratch, arguments: &[&str]) -> u64 {
+    let arguments: Vec<&str> = ["--output", "csv"]
+        .iter()
+        .chain(arguments)
+        .copied()
+        .collect();
+    let answer = query(scratch, &arguments).expect(0).stdout;
     answer.lines().nth(1).unwrap().parse().unwrap()
 }
 
@@ -115,6 +124,59 @@ fn questions_keep_to_their_time() {
         "2030-01-01",
     ];
     run(&scratch, &none).expect(1);
+}
+
+/// What a summary says of times is what a query answers: to the microsecond.
+#[test]
+fn times_are_the_same_wherever_they_are_told() {
+    let Some(logs) = corpus("evtx-damaged") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let summary = import(&scratch, 0, &logs.join("00-intact.evtx"));
+    let sql = "select min(time) as first, max(time) as last from events";
+    let answer = query(&scratch, &["--output", "ndjson", sql])
+        .expect(0)
+        .stdout;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!(
+        (&answer["first"], &answer["last"]),
+        (&summary["first"], &summary["last"])
+    );
+}
+
+#[test]
+fn an_answer_that_is_cut_or_cannot_be_written_says_so() {
+    let Some(logs) = corpus("evtx-damaged") else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let summary = import(&scratch, 0, &logs.join("00-intact.evtx"));
+    let all = summary["events"].as_u64().unwrap();
+    let said = |arguments: &[&str]| query(&scratch, arguments).expect(0).stderr;
+    let sql = "select seq from events";
+    // As many as were asked for is what was asked for; that there are more is worth a word.
+    assert_eq!(
+        said(&["--max-rows", "7", sql]),
+        "only the first 7 rows (--max-rows)\n"
+    );
+    assert_eq!(said(&["--max-rows", &all.to_string(), sql]), "");
+    // Nothing else cuts an answer.
+    let answer = query(&scratch, &["--output", "ndjson", sql]).expect(0);
+    assert_eq!(answer.stdout.lines().count() as u64, all);
+
+    for sql in ["", "-- nothing", "select 1; select 2"] {
+        query(&scratch, &[sql]).expect(2);
+    }
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    let ended = command(&scratch)
+        .args(["query", "--data-dir", "data", sql])
+        .stdout(full.unwrap())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("No space left"), "{stderr}");
 }
 
 #[test]

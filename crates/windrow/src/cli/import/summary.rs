@@ -139,7 +139,9 @@ impl Summary {
         self.ids.add_pair(event.event_id().unwrap_or(0), provider);
         let time = event
             .time_created()
-            .filter(|time| SANE_SECONDS.contains(&time.as_second()));
+            .filter(|time| SANE_SECONDS.contains(&time.as_second()))
+            // As the lake keeps it, so that what is told here is what a query answers.
+            .and_then(|time| Timestamp::from_microsecond(time.as_microsecond()).ok());
         if let Some(time) = time {
             self.first = Some(self.first.map_or(time, |first| first.min(time)));
             self.last = Some(self.last.map_or(time, |last| last.max(time)));
@@ -580,7 +582,7 @@ mod tests {
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         44 events in 2 files (2.1 MB), 1.2 s
         40 new, 3 known already
-        from 2026-11-21T08:00:00Z to 2026-11-21T09:30:00.1234567Z
+        from 2026-11-21T08:00:00Z to 2026-11-21T09:30:00.123456Z
 
         Channels
           43  ████████████  Security
@@ -671,6 +673,7 @@ mod tests {
             serde_json::json!({"name": "Information", "events": 43})
         );
         assert_eq!(json["first"], "2026-11-21T08:00:00Z");
+        assert_eq!(json["last"], "2026-11-21T09:30:00.123456Z");
         assert_eq!(json["damages"][0]["chunk"], 3);
     }
 

@@ -152,7 +152,7 @@ impl Drop for Program {
 }
 
 /// `windrow` with nothing of this environment but the path.
-fn command(scratch: &Scratch) -> Command {
+pub(crate) fn command(scratch: &Scratch) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_windrow"));
     command
         .env_clear()
