@@ -102,7 +102,8 @@ impl Lake {
         let context = self
             .session(Tail::default(), limits)
             .await
-            .map_err(match_failed)?;
+            .map_err(match_failed)?
+            .context;
         let found = async {
             let stored = context.table(schema::EVENTS).await?.filter(candidates)?;
             collect(stored.select_columns(&["event_key"])?, &sought).await

@@ -80,11 +80,24 @@ pub(crate) const DISTRIBUTION_ROWS: u64 = 100_000;
 /// Operators and opening brackets of a query.
 pub(crate) const SQL_OPERATORS: usize = 1_000;
 
-/// Bytes that a function may make of constants: each stands in every row of a batch.
+/// Bytes that a function may make of constants.
 pub(crate) const CONSTANT_BYTES: usize = 64 << 10;
+
+/// Bytes that all functions of a query may make of constants while it is planned.
+pub(crate) const CONSTANTS_BYTES: usize = 1 << 20;
+
+/// Bytes that the constants of a query may have in a batch, where each stands in every row: with larger ones a batch
+/// has fewer rows.
+pub(crate) const BATCH_CONSTANTS_BYTES: usize = 32 << 20;
 
 /// Bytes that a function may make of one batch of rows.
 pub(crate) const FUNCTION_BYTES: usize = 128 << 20;
+
+/// Bytes that a function may be expected to make of the rows that it computes at a time; a single row may make more.
+pub(crate) const FUNCTION_PART_BYTES: usize = 16 << 20;
+
+/// Bytes of a buffer made by a function that are not counted: a query has not many operators.
+pub(crate) const UNCOUNTED_BYTES: usize = 64 << 10;
 
 /// Stack of the thread that plans a query. Reserved, not used: pages come as the stack grows.
 pub(crate) const PLAN_STACK_BYTES: usize = 64 << 20;

@@ -5,9 +5,11 @@
 
 use std::io::{self, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use datafusion::execution::SendableRecordBatchStream;
 use futures::{Stream, StreamExt};
 use jiff::tz::TimeZone;
@@ -81,15 +83,17 @@ pub struct QueryOutput {
 }
 
 impl QueryOutput {
-    /// The rows of a query that began then.
+    /// The rows of a query that began then. `schema` is that of the rows but for the columns' names.
     pub(crate) fn new(
+        schema: SchemaRef,
         stream: SendableRecordBatchStream,
         limits: QueryLimits,
         begun: Instant,
     ) -> QueryOutput {
-        let schema = stream.schema();
+        let named = Arc::clone(&schema);
         let pieces = stream.map(move |batch| {
             batch
+                .and_then(|batch| Ok(renamed(&batch, &named)?))
                 .map(Piece::Rows)
                 .map_err(|error| explain_run(error, limits))
         });
@@ -174,6 +178,19 @@ impl QueryOutput {
         self.rows_left = Some(left - rows as u64);
         (rows > 0).then(|| batch.slice(0, rows))
     }
+}
+
+/// The rows with the names that `schema` has. The rest stays as the engine has it: of what may be null it is not
+/// always of one mind.
+fn renamed(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+    let made = batch.schema();
+    let fields = made.fields().iter().zip(schema.fields());
+    let fields: Vec<_> = fields
+        .map(|(made, named)| made.as_ref().clone().with_name(named.name()))
+        .collect();
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let schema = Arc::new(Schema::new(fields));
+    RecordBatch::try_new_with_options(schema, batch.columns().to_vec(), &rows)
 }
 
 /// Names of the columns, made different where two are the same.

@@ -9,14 +9,17 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arrow::datatypes::SchemaRef;
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool};
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -29,11 +32,15 @@ use crate::output::QueryOutput;
 use crate::rows::Rows;
 use crate::schema;
 
+mod constants;
 mod depth;
 mod growth;
+mod names;
 mod refusal;
 mod view;
 mod yields;
+
+use growth::Budget;
 
 /// Bounds of one query.
 #[derive(Clone, Copy, Debug)]
@@ -93,19 +100,8 @@ impl Lake {
     ) -> Result<QueryOutput, QueryError> {
         let begun = Instant::now();
         depth::check(sql).map_err(|message| QueryError::Refused { message })?;
-        let context = self.session(tail, limits).await?;
-        let text = sql.to_owned();
-        let stream = depth::on_deep_stack(async move {
-            let only_reads = SQLOptions::new()
-                .with_allow_ddl(false)
-                .with_allow_dml(false)
-                .with_allow_statements(false);
-            context
-                .sql_with_options(&text, only_reads)
-                .await?
-                .execute_stream()
-                .await
-        });
+        let session = self.session(tail, limits).await?;
+        let stream = depth::on_deep_stack(begin(session, sql.to_owned()));
         let stream = match limits.time {
             None => stream.await?,
             Some(time) => {
@@ -116,8 +112,8 @@ impl Lake {
                     })??
             }
         };
-        let stream = stream.map_err(|error| refusal::explain(error, sql, limits))?;
-        Ok(QueryOutput::new(stream, limits, begun))
+        let (schema, stream) = stream.map_err(|error| refusal::explain(error, sql, limits))?;
+        Ok(QueryOutput::new(schema, stream, limits, begun))
     }
 
     /// A session that knows the view `events` and nothing else.
@@ -125,7 +121,7 @@ impl Lake {
         &self,
         tail: Tail,
         limits: QueryLimits,
-    ) -> Result<SessionContext, QueryError> {
+    ) -> Result<Session, QueryError> {
         let (table, position) = {
             let mut newest = self.newest().await?;
             let position = match tail.rows.is_empty() {
@@ -139,7 +135,7 @@ impl Lake {
                 .iter()
                 .map(|rows| rows.after(position.unwrap_or(0))),
         );
-        let context = new_context(limits).map_err(run_failed)?;
+        let (context, budget) = new_context(limits).map_err(run_failed)?;
         let provider = table
             .table_provider()
             .with_session(Arc::new(context.state()))
@@ -151,8 +147,40 @@ impl Lake {
         if let Some(wanted) = within(limits.period) {
             narrow(&context, wanted).await.map_err(run_failed)?;
         }
-        Ok(context)
+        Ok(Session { context, budget })
     }
+}
+
+/// What one query is planned and run in.
+pub(crate) struct Session {
+    pub(crate) context: SessionContext,
+    budget: Budget,
+}
+
+/// Plans a statement and begins to run it: its columns, and its rows.
+async fn begin(
+    session: Session,
+    sql: String,
+) -> Result<(SchemaRef, SendableRecordBatchStream), DataFusionError> {
+    let mut state = session.context.state();
+    let dialect = state.config().options().sql_parser.dialect;
+    let statement = state.sql_to_statement(&sql, &dialect)?;
+    let items = names::written(&statement);
+    let plan = state.statement_to_plan(statement).await?;
+    SQLOptions::new()
+        .with_allow_ddl(false)
+        .with_allow_dml(false)
+        .with_allow_statements(false)
+        .verify_plan(&plan)?;
+    let plan = state.optimize(&plan)?;
+    session.budget.planned();
+    let usual = state.config().batch_size();
+    let rows = constants::batch_rows(&plan, usual)?;
+    *state.config_mut() = state.config().clone().with_batch_size(rows);
+    let planner = Arc::clone(state.query_planner());
+    let plan = planner.create_physical_plan(&plan, &state).await?;
+    let stream = execute_stream(plan, state.task_ctx())?;
+    Ok((names::named(&stream.schema(), &items), stream))
 }
 
 /// Puts a view with fewer events in the place of the view.
@@ -191,10 +219,11 @@ fn run_failed(error: DataFusionError) -> QueryError {
     QueryError::Run(Box::new(error))
 }
 
-fn new_context(limits: QueryLimits) -> Result<SessionContext, DataFusionError> {
+fn new_context(limits: QueryLimits) -> Result<(SessionContext, Budget), DataFusionError> {
     // Spilled rows would lie outside the data folder; a query that is too large is told so instead.
+    let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(limits.memory_bytes));
     let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(FairSpillPool::new(limits.memory_bytes)))
+        .with_memory_pool(Arc::clone(&pool))
         .with_disk_manager_builder(
             DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled),
         )
@@ -210,8 +239,8 @@ fn new_context(limits: QueryLimits) -> Result<SessionContext, DataFusionError> {
         .with_runtime_env(runtime)
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins));
-    growth::hold(&mut state);
-    Ok(SessionContext::new_with_state(state.build()))
+    let budget = growth::hold(&mut state, &pool);
+    Ok((SessionContext::new_with_state(state.build()), budget))
 }
 
 /// What went wrong while rows were computed: the question was understood, so it is not refused any more.

@@ -1,5 +1,7 @@
-//! Keeps a query's nesting from ending the program: parser, planner and the plan's own destructors
-//! recurse over an expression, and a stack that overflows takes the whole service with it.
+//! What a query's text must be before anything is made of it: one statement, not too long, not too deep.
+//!
+//! Parser, planner and the plan's own destructors recurse over an expression, and a stack that
+//! overflows takes the whole service with it.
 
 use std::future::Future;
 use std::io;
@@ -14,7 +16,10 @@ use tokio::sync::oneshot;
 use crate::error::QueryError;
 use crate::limits::{PLAN_STACK_BYTES, SQL_BYTES, SQL_OPERATORS};
 
-/// Refuses text that is too long or could nest too deep, whatever it means. The error is for the asker.
+const ONE_STATEMENT: &str = "write one SELECT, EXPLAIN, SHOW or DESCRIBE";
+
+/// Refuses text that is too long, could nest too deep or is not one statement, whatever it means. The error is for
+/// the asker.
 pub(super) fn check(sql: &str) -> Result<(), String> {
     if sql.len() > SQL_BYTES {
         return Err(format!(
@@ -22,9 +27,18 @@ pub(super) fn check(sql: &str) -> Result<(), String> {
         ));
     }
     // What is no SQL at all is refused by the parser, in its words.
-    let tokens = Tokenizer::new(&GenericDialect {}, sql)
-        .tokenize()
-        .unwrap_or_default();
+    let Ok(tokens) = Tokenizer::new(&GenericDialect {}, sql).tokenize() else {
+        return Ok(());
+    };
+    match statements(&tokens) {
+        0 => return Err(format!("the query is empty; {ONE_STATEMENT}")),
+        1 => {}
+        count => {
+            return Err(format!(
+                "the query is {count} statements; ask them one at a time"
+            ));
+        }
+    }
     let operators = tokens.iter().filter(|token| may_nest(token)).count();
     if operators > SQL_OPERATORS {
         return Err(format!(
@@ -33,6 +47,15 @@ pub(super) fn check(sql: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// What stands between semicolons and is more than blanks and comments.
+fn statements(tokens: &[Token]) -> usize {
+    let says = |token: &Token| !matches!(token, Token::Whitespace(_) | Token::EOF);
+    tokens
+        .split(|token| *token == Token::SemiColon)
+        .filter(|statement| statement.iter().any(says))
+        .count()
 }
 
 /// Everything but names, values, commas and the words that only join them: lists may be long, chains not.

@@ -2,8 +2,11 @@
 //!
 //! The engine's pool does not count what a function makes, and one of constants is computed while the
 //! query is planned. So each of these is asked first how large its result may become: of many rows a
-//! part is computed at a time, and what is too large for one row is refused. The operators that the
-//! engine plans without asking its registry (`||`, `[…]`, OVERLAY) come here by [`Planner`].
+//! part is computed at a time, and what is too large for one row is refused. Arguments are computed
+//! before the function that they are for is asked, so a bound of each alone bounds nothing: what all of
+//! them have made and somebody still holds is counted in the pool ([`Budget`]), and so are copies made
+//! by functions that do not grow. The operators that the engine plans without asking its registry (`||`,
+//! `[…]`, OVERLAY) come here by [`Planner`].
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,6 +15,7 @@ use arrow::array::{Array, ArrayRef};
 use arrow::compute::concat;
 use arrow::datatypes::{DataType, FieldRef};
 use datafusion::common::{DFSchema, Result, exec_err};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::functions_nested::planner::NestedFunctionPlanner;
 use datafusion::logical_expr::expr::ScalarFunction;
@@ -22,16 +26,18 @@ use datafusion::logical_expr::{
 };
 use datafusion::sql::sqlparser::ast::BinaryOperator;
 
-use crate::limits::{CONSTANT_BYTES, FUNCTION_BYTES};
+use crate::limits::{CONSTANT_BYTES, FUNCTION_BYTES, FUNCTION_PART_BYTES};
 
+mod budget;
 mod size;
 
+pub(super) use budget::Budget;
 use size::Growth;
 
 /// How each function grows.
-const GROWING: [(&str, Growth); 20] = [
+const GROWING: [(&str, Growth); 21] = [
     ("repeat", Growth::Repeat),
-    ("array_repeat", Growth::Repeat),
+    ("array_repeat", Growth::RepeatElement),
     ("lpad", Growth::Pad),
     ("rpad", Growth::Pad),
     ("array_resize", Growth::Pad),
@@ -42,7 +48,7 @@ const GROWING: [(&str, Growth); 20] = [
     ("array_replace_all", Growth::Replace),
     ("array_to_string", Growth::List),
     ("concat_ws", Growth::Join),
-    ("concat", Growth::Sum),
+    ("concat", Growth::Concat),
     ("overlay", Growth::Sum),
     ("encode", Growth::Sum),
     ("make_array", Growth::Sum),
@@ -50,21 +56,58 @@ const GROWING: [(&str, Growth); 20] = [
     ("array_prepend", Growth::Sum),
     ("array_concat", Growth::Sum),
     ("range", Growth::Series),
+    ("string_to_array", Growth::Split),
 ];
 
-/// Puts functions that are held to a size in the place of those that are not.
-pub(super) fn hold(state: &mut SessionStateBuilder) {
+/// Functions whose result is a copy of their arguments, or of a part of them.
+const COPYING: [&str; 30] = [
+    "upper",
+    "lower",
+    "initcap",
+    "reverse",
+    "translate",
+    "substr",
+    "substr_index",
+    "left",
+    "right",
+    "split_part",
+    "btrim",
+    "ltrim",
+    "rtrim",
+    "regexp_match",
+    "decode",
+    "array_sort",
+    "array_distinct",
+    "array_slice",
+    "array_reverse",
+    "array_remove",
+    "array_remove_n",
+    "array_remove_all",
+    "array_union",
+    "array_intersect",
+    "array_except",
+    "array_pop_back",
+    "array_pop_front",
+    "arrays_zip",
+    "flatten",
+    "map",
+];
+
+/// Puts functions that are held to a size in the place of those that are not; the budget is what they share.
+pub(super) fn hold(state: &mut SessionStateBuilder, pool: &Arc<dyn MemoryPool>) -> Budget {
+    let budget = Budget::new(pool);
     let functions = state.scalar_functions().get_or_insert_default();
     for function in functions.iter_mut() {
         let name = match function.name() {
             "generate_series" => "range",
             name => name,
         };
-        if let Some((_, growth)) = GROWING.iter().find(|(growing, _)| *growing == name) {
-            let inner = Arc::clone(function);
+        let growing = GROWING.iter().find(|(growing, _)| *growing == name);
+        if growing.is_some() || COPYING.contains(&name) {
             *function = Arc::new(ScalarUDF::from(Held {
-                inner,
-                growth: *growth,
+                inner: Arc::clone(function),
+                growth: growing.map(|(_, growth)| *growth),
+                budget: budget.clone(),
             }));
         }
     }
@@ -79,17 +122,60 @@ pub(super) fn hold(state: &mut SessionStateBuilder) {
         overlay: named("overlay"),
         joined: Arc::new(ScalarUDF::from(Joined {
             signature: Signature::any(1, Volatility::Immutable),
+            budget: budget.clone(),
         })),
     };
     let planners = state.expr_planners().get_or_insert_default();
     planners.insert(0, Arc::new(planner));
+    budget
 }
 
 /// A function that refuses to make too much.
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Held {
     inner: Arc<ScalarUDF>,
-    growth: Growth,
+    /// None where the result is at most as large as the arguments.
+    growth: Option<Growth>,
+    budget: Budget,
+}
+
+impl Held {
+    /// Computes rows that grow: together where there is room for the most that they may become, else a part at a time.
+    fn in_parts(&self, args: &ScalarFunctionArgs, growth: Growth) -> Result<ArrayRef> {
+        let bytes = size::of_rows(growth, &args.args, args.number_rows)?;
+        let most = |part: &Range<usize>| {
+            let rows = bytes[part.clone()].iter();
+            rows.fold(0, |sum: u64, row| sum.saturating_add(*row))
+        };
+        let all = 0..bytes.len();
+        let fits = most(&all) <= FUNCTION_BYTES as u64 && self.budget.room(most(&all)).is_ok();
+        let parts = match fits {
+            true => vec![all],
+            false => parts(self.name(), &bytes)?,
+        };
+        let mut made = Vec::<ArrayRef>::new();
+        let mut total = 0;
+        for part in parts {
+            let rows = part.len();
+            let room = self.budget.room(most(&part))?;
+            let value = self.inner.inner().invoke_with_args(cut(args, part))?;
+            drop(room);
+            let array = value.into_array(rows)?;
+            total += array.get_array_memory_size() as u64;
+            check(self.name(), total, FUNCTION_BYTES)?;
+            made.push(self.budget.keep(&array, &args.args)?);
+        }
+        match made.as_slice() {
+            [whole] => Ok(Arc::clone(whole)),
+            made => {
+                let room = self.budget.room(total)?;
+                let made: Vec<&dyn Array> = made.iter().map(AsRef::as_ref).collect();
+                let whole = concat(&made)?;
+                drop(room);
+                self.budget.keep(&whole, &args.args)
+            }
+        }
+    }
 }
 
 impl ScalarUDFImpl for Held {
@@ -123,28 +209,24 @@ impl ScalarUDFImpl for Held {
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let is_constant = |value: &ColumnarValue| matches!(value, ColumnarValue::Scalar(_));
-        if args.args.iter().all(is_constant) {
-            let bytes = size::of_rows(self.growth, &args.args, 1)?;
-            check(self.name(), bytes[0], CONSTANT_BYTES)?;
-            return self.inner.inner().invoke_with_args(args);
+        match self.growth {
+            Some(growth) if args.args.iter().all(is_constant) => {
+                let bytes = size::of_rows(growth, &args.args, 1)?;
+                check(self.name(), bytes[0], CONSTANT_BYTES)?;
+                self.budget.constant(bytes[0])?;
+                self.inner.inner().invoke_with_args(args)
+            }
+            Some(growth) => Ok(ColumnarValue::Array(self.in_parts(&args, growth)?)),
+            None => {
+                let of = args.args.clone();
+                match self.inner.inner().invoke_with_args(args)? {
+                    ColumnarValue::Array(made) => {
+                        Ok(ColumnarValue::Array(self.budget.keep(&made, &of)?))
+                    }
+                    constant => Ok(constant),
+                }
+            }
         }
-        let bytes = size::of_rows(self.growth, &args.args, args.number_rows)?;
-        let parts = parts(self.name(), &bytes)?;
-        if parts.len() <= 1 {
-            return self.inner.inner().invoke_with_args(args);
-        }
-        let mut made = Vec::<ArrayRef>::with_capacity(parts.len());
-        let mut total = 0;
-        for part in parts {
-            let rows = part.len();
-            let value = self.inner.inner().invoke_with_args(cut(&args, part))?;
-            let array = value.into_array(rows)?;
-            total += array.get_array_memory_size() as u64;
-            check(self.name(), total, FUNCTION_BYTES)?;
-            made.push(array);
-        }
-        let made: Vec<&dyn Array> = made.iter().map(AsRef::as_ref).collect();
-        Ok(ColumnarValue::Array(concat(&made)?))
     }
 }
 
@@ -154,7 +236,7 @@ fn parts(function: &str, bytes: &[u64]) -> Result<Vec<Range<usize>>> {
     let (mut first, mut sum) = (0, 0u64);
     for (row, bytes) in bytes.iter().enumerate() {
         check(function, *bytes, FUNCTION_BYTES)?;
-        if sum.saturating_add(*bytes) > FUNCTION_BYTES as u64 {
+        if row > first && sum.saturating_add(*bytes) > FUNCTION_PART_BYTES as u64 {
             parts.push(first..row);
             (first, sum) = (row, 0);
         }
@@ -186,6 +268,7 @@ fn check(function: &str, bytes: u64, limit: usize) -> Result<()> {
 #[derive(Debug, PartialEq, Eq, Hash)]
 struct Joined {
     signature: Signature,
+    budget: Budget,
 }
 
 impl ScalarUDFImpl for Joined {
@@ -217,7 +300,7 @@ impl ScalarUDFImpl for Joined {
             [ColumnarValue::Scalar(_)] => CONSTANT_BYTES,
             _ => FUNCTION_BYTES,
         };
-        let bytes = size::of_rows(Growth::Sum, &args.args, args.number_rows)?;
+        let bytes = size::of_rows(Growth::Concat, &args.args, args.number_rows)?;
         let bytes = match limit {
             CONSTANT_BYTES => bytes.first().copied().unwrap_or(0),
             _ => bytes
@@ -226,7 +309,14 @@ impl ScalarUDFImpl for Joined {
         };
         check("||", bytes, limit)?;
         match args.args.pop() {
-            Some(joined) => Ok(joined),
+            // What was joined is new: none of its buffers is another's.
+            Some(ColumnarValue::Array(joined)) => {
+                Ok(ColumnarValue::Array(self.budget.keep(&joined, &[])?))
+            }
+            Some(joined) => {
+                self.budget.constant(bytes)?;
+                Ok(joined)
+            }
             None => exec_err!("joined takes one argument"),
         }
     }

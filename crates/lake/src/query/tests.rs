@@ -107,7 +107,7 @@ async fn a_query_reads_and_does_nothing_else() {
         select * from read_csv('/etc/passwd')
           table function 'read_csv' not found
         select 1; drop table events
-          this is not supported: The context currently only supports a single SQL statement
+          the query is 2 statements; ask them one at a time
         begin
           this is not supported: Unsupported SQL statement: BEGIN
         explain analyze insert into events select * from events
@@ -140,6 +140,11 @@ async fn an_error_names_the_cure() {
         "select x from (select 1 as a)",
         "select computer, count(*) from events",
         "",
+        " ; ",
+        "-- select 1",
+        "/* select 1 */",
+        "select 1; select 2",
+        "select 1 from",
     ] {
         answers.push_str(&format!("{sql}\n  {}\n", refusal(&lake, sql).await));
     }
@@ -165,7 +170,17 @@ async fn an_error_names_the_cure() {
         select computer, count(*) from events
           Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column "events.computer" must appear in the GROUP BY clause or must be part of an aggregate function, currently only "count(Int64(1))" appears in the SELECT clause satisfies this requirement
 
-          No SQL statements were provided in the query string
+          the query is empty; write one SELECT, EXPLAIN, SHOW or DESCRIBE
+         ; 
+          the query is empty; write one SELECT, EXPLAIN, SHOW or DESCRIBE
+        -- select 1
+          the query is empty; write one SELECT, EXPLAIN, SHOW or DESCRIBE
+        /* select 1 */
+          the query is empty; write one SELECT, EXPLAIN, SHOW or DESCRIBE
+        select 1; select 2
+          the query is 2 statements; ask them one at a time
+        select 1 from
+          this is not SQL that can be read: Expected: identifier, found: EOF
         "#);
     let long = format!("select {}1", "1+".repeat(SQL_BYTES));
     insta::assert_snapshot!(refusal(&lake, &long).await, @"the query is longer than 65536 bytes; shorten it");
@@ -289,6 +304,165 @@ async fn limits_hold() {
     };
     let error = answer.await.unwrap_err();
     assert!(matches!(error, QueryError::Time { .. }), "{error}");
+}
+
+/// The name of a column can be told from the query alone.
+#[tokio::test]
+async fn a_column_is_named_as_the_query_writes_it() {
+    let (_dir, lake) = lake_with(1).await;
+    let mut answers = String::new();
+    for sql in [
+        "select event_data['TargetUserName'], count(*), 1, 'it''s' from events group by 1",
+        "select e.seq, SEQ + 1, (date), upper( target_user ) as u, upper(target_user) || '@' from events e",
+        "select seq*2, e.date, e.seq % 7 from (select date, seq from events) e",
+        "select 1+1, * from (select seq, 2+2, date from events)",
+        "select *, 1+1 from (select seq, date from events)",
+        "select 1+1, a.*, 2+2, b.*, 3+3 from (select seq from events) a, (select date from events) b",
+        "select 1+1, unnest([7, 8]), 2+2",
+        "select 1+1 union all select 2+2 order by 1",
+        "(select 1+1 as n) union all select 2+2 limit 1",
+        "with t as (select 1+1) select * from t",
+        "select 1+1, unnest({'a': 1, 'b': 2}), 2+2",
+        "select count(*), count( * ) filter (where seq > 0) from events having count(*) > 0",
+        "values (1, 2)",
+    ] {
+        answers.push_str(&format!(
+            "{sql}\n  {}\n",
+            ask(&lake, sql).await.trim().replace('\n', "\n  ")
+        ));
+    }
+    insta::assert_snapshot!(answers, @r#"
+        select event_data['TargetUserName'], count(*), 1, 'it''s' from events group by 1
+          {"event_data['TargetUserName']":"user0001","count(*)":1,"1":1,"'it''s'":"it's"}
+        select e.seq, SEQ + 1, (date), upper( target_user ) as u, upper(target_user) || '@' from events e
+          {"seq":1,"SEQ + 1":2,"date":"2025-11-05","u":"USER0001","upper(target_user) || '@'":"USER0001@"}
+        select seq*2, e.date, e.seq % 7 from (select date, seq from events) e
+          {"seq * 2":2,"date":"2025-11-05","e.seq % 7":1}
+        select 1+1, * from (select seq, 2+2, date from events)
+          {"1 + 1":2,"seq":1,"Int64(2) + Int64(2)":4,"date":"2025-11-05"}
+        select *, 1+1 from (select seq, date from events)
+          {"seq":1,"date":"2025-11-05","1 + 1":2}
+        select 1+1, a.*, 2+2, b.*, 3+3 from (select seq from events) a, (select date from events) b
+          {"1 + 1":2,"seq":1,"Int64(2) + Int64(2)":4,"date":"2025-11-05","3 + 3":6}
+        select 1+1, unnest([7, 8]), 2+2
+          {"1 + 1":2,"unnest([7, 8])":7,"2 + 2":4}
+          {"1 + 1":2,"unnest([7, 8])":8,"2 + 2":4}
+        select 1+1 union all select 2+2 order by 1
+          {"1 + 1":2}
+          {"1 + 1":4}
+        (select 1+1 as n) union all select 2+2 limit 1
+          {"n":2}
+        with t as (select 1+1) select * from t
+          {"Int64(1) + Int64(1)":2}
+        select 1+1, unnest({'a': 1, 'b': 2}), 2+2
+          {"1 + 1":2,"named_struct(Utf8(\"a\"),Int64(1),Utf8(\"b\"),Int64(2)).a":1,"named_struct(Utf8(\"a\"),Int64(1),Utf8(\"b\"),Int64(2)).b":2,"2 + 2":4}
+        select count(*), count( * ) filter (where seq > 0) from events having count(*) > 0
+          {"count(*)":1,"count(*) FILTER (WHERE seq > 0)":1}
+        values (1, 2)
+          {"column1":1,"column2":2}
+        "#);
+    insta::assert_snapshot!(
+        write(lake.query("select count(*), event_data['LogonType'] from events group by 2", Tail::default(), QueryLimits::default()).await.unwrap(), Format::Csv).await,
+        @r#"
+        count(*),event_data['LogonType']
+        1,3
+        "#
+    );
+}
+
+/// A semicolon ends a statement; in a text or a comment it is one more character.
+#[tokio::test]
+async fn one_statement_may_end_as_one_does() {
+    let (_dir, lake) = lake_with(1).await;
+    for sql in [
+        "select 1 as n;",
+        ";select 1 as n -- ; and no more",
+        "select 1 as n /* ; select 2 */ ; ;",
+    ] {
+        assert_eq!(ask(&lake, sql).await, "{\"n\":1}\n", "{sql}");
+    }
+    assert_eq!(ask(&lake, "select ';' as n").await, "{\"n\":\";\"}\n");
+}
+
+/// A recursion without an end is ended by the limits: of time where it keeps nothing, of memory where it does, and its
+/// iterations give their thread back.
+#[tokio::test]
+async fn an_endless_recursion_ends() {
+    let (_dir, lake) = lake_with(3).await;
+    let end = async |sql: &str, limits: QueryLimits| {
+        let answer = async {
+            let output = lake.query(sql, Tail::default(), limits).await?;
+            let (format, layout) = (Format::Csv, crate::Layout::default());
+            output.write(format, &layout, &mut std::io::sink()).await
+        };
+        answer.await.unwrap_err().to_string()
+    };
+    let brief = QueryLimits {
+        time: Some(Duration::from_millis(300)),
+        ..QueryLimits::default()
+    };
+    let small = QueryLimits {
+        memory_bytes: 4 << 20,
+        ..QueryLimits::default()
+    };
+    let mut answers = String::new();
+    for (sql, limits) in [
+        (
+            "with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) from t",
+            brief,
+        ),
+        (
+            "with recursive t(n) as (select 1 union all select n + 1 from t) select n from t",
+            brief,
+        ),
+        (
+            "with recursive t(n) as (select 1 union all select n + 1 from t) select n from t where n < 0",
+            brief,
+        ),
+        (
+            "with recursive t(n) as (select seq from events union all select t.n from t join events on t.n = seq) select max(n) from t",
+            brief,
+        ),
+        (
+            "with recursive t(n) as (select 1 union all select n % 7 from t where n < 9) select n from t where n > 8",
+            brief,
+        ),
+        (
+            "with recursive t(n) as (select seq from events union all select t.n from t cross join events) select max(n) from t",
+            small,
+        ),
+        (
+            "with recursive t(n) as (select 1 union select n + 1 from t) select max(n) from t",
+            QueryLimits {
+                memory_bytes: 64 << 10,
+                ..small
+            },
+        ),
+        (
+            "with recursive t(n) as (select 'x' union all select n || n from t) select length(n) from t",
+            small,
+        ),
+    ] {
+        answers.push_str(&format!("{sql}\n  {}\n", end(sql, limits).await));
+    }
+    insta::assert_snapshot!(answers, @r"
+        with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) from t
+          the query ran longer than its 0 s; narrow it with a range of date
+        with recursive t(n) as (select 1 union all select n + 1 from t) select n from t
+          the query ran longer than its 0 s; narrow it with a range of date
+        with recursive t(n) as (select 1 union all select n + 1 from t) select n from t where n < 0
+          the query ran longer than its 0 s; narrow it with a range of date
+        with recursive t(n) as (select seq from events union all select t.n from t join events on t.n = seq) select max(n) from t
+          the query ran longer than its 0 s; narrow it with a range of date
+        with recursive t(n) as (select 1 union all select n % 7 from t where n < 9) select n from t where n > 8
+          the query ran longer than its 0 s; narrow it with a range of date
+        with recursive t(n) as (select seq from events union all select t.n from t cross join events) select max(n) from t
+          the query needs more than its 4 MiB of memory; narrow it with a range of date, fewer columns or a limit
+        with recursive t(n) as (select 1 union select n + 1 from t) select max(n) from t
+          the query needs more than its 0 MiB of memory; narrow it with a range of date, fewer columns or a limit
+        with recursive t(n) as (select 'x' union all select n || n from t) select length(n) from t
+          the query needs more than its 4 MiB of memory; narrow it with a range of date, fewer columns or a limit
+        ");
 }
 
 /// What is skipped is not even opened: its file may be damaged.

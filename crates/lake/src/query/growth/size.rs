@@ -9,8 +9,10 @@ use datafusion::logical_expr::ColumnarValue;
 /// What the size of a result depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Growth {
-    /// The first argument as often as the second says.
+    /// The text that is the first argument, as often as the second says.
     Repeat,
+    /// A list of the first argument, as often as the second says.
+    RepeatElement,
     /// As many places as the second argument says.
     Pad,
     /// The third argument in each place of the first.
@@ -19,8 +21,12 @@ pub(super) enum Growth {
     Join,
     /// The elements of the first argument as text, and the second between them.
     List,
+    /// All arguments, one after another.
+    Concat,
     /// All arguments, each perhaps doubled.
     Sum,
+    /// A list of the parts of the first argument, each of a character at least.
+    Split,
     /// Numbers, days or moments from one to another.
     Series,
 }
@@ -42,15 +48,17 @@ pub(super) fn of_rows(growth: Growth, args: &[ColumnarValue], rows: usize) -> Re
         of_arg.map_or(0, |all| *all.get(row).or(all.first()).unwrap_or(&0))
     };
     let counts = match growth {
-        Growth::Repeat | Growth::Pad => numbers(args.get(1), rows)?,
+        Growth::Repeat | Growth::RepeatElement | Growth::Pad => numbers(args.get(1), rows)?,
         _ => Numbers::default(),
     };
+    let lists = args.iter().any(|arg| arg.data_type().is_nested());
     let size = |row: usize| {
         let sum = (0..args.len()).fold(0, |sum: u64, arg| sum.saturating_add(at(arg, row)));
         let (first, second, third) = (at(0, row), at(1, row), at(2, row));
         let count = u64::try_from(counts.at(row)).unwrap_or(0);
         match growth {
-            Growth::Repeat => (first + ONE).saturating_mul(count),
+            Growth::Repeat => first.saturating_mul(count),
+            Growth::RepeatElement => (first + ONE).saturating_mul(count),
             Growth::Pad => (third + ONE).saturating_mul(count).saturating_add(first),
             // A reference to the match may stand in the replacement, each two bytes of it.
             Growth::Replace => (first + 1).saturating_mul(2 * third + 1),
@@ -63,6 +71,9 @@ pub(super) fn of_rows(growth: Growth, args: &[ColumnarValue], rows: usize) -> Re
                 let between = (first / ONE + 1).saturating_mul(second + third);
                 first.saturating_mul(4).saturating_add(between)
             }
+            Growth::Concat if lists => sum.saturating_mul(2),
+            Growth::Concat => sum,
+            Growth::Split => first.saturating_mul(1 + 2 * ONE),
             Growth::Sum | Growth::Series => sum.saturating_mul(2),
         }
     };
