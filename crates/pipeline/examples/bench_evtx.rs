@@ -28,8 +28,8 @@ fn main() {
     }
     println!("{} files", paths.len());
     let mut index = Index::new();
-    report("evtx: hash and survey", &paths, |path| {
-        black_box(EvtxFile::open(path).unwrap().hash());
+    report("evtx: survey", &paths, |path| {
+        black_box(EvtxFile::open(path).unwrap().bytes());
         0
     });
     report("evtx: and XML", &paths, |path| {

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use evtx::err::EvtxError;
-use evtx::{EvtxChunkData, ParserSettings};
+use evtx::{EvtxChunk, EvtxChunkHeader, ParserSettings};
 
 use super::damage::{Damage, Reason};
 use super::layout::{CHUNK_BYTES, ChunkHeader};
@@ -89,29 +89,28 @@ impl Rendered {
         self.records.iter().map(|record| record.id).max()
     }
 
-    /// Reads the chunk as it is and, where that leaves something to be desired, once more
-    /// as far as it can be mended, for the records that did not come. Returns the buffer.
+    /// Reads the chunk as it is and, where that leaves something to be desired, mends it as
+    /// far as it can be mended and reads it once more, for the records that did not come.
     pub(super) fn render(
         &mut self,
-        chunk: Vec<u8>,
+        chunk: &mut [u8],
         place: Place,
         settings: &Arc<ParserSettings>,
-    ) -> Vec<u8> {
+    ) {
         self.clear();
-        let mut mended = chunk.clone();
-        let header = ChunkHeader::trusted(&chunk);
-        let (chunk, read) = if place.len == CHUNK_BYTES {
+        let header = ChunkHeader::trusted(chunk);
+        let read = if place.len == CHUNK_BYTES {
             self.read(chunk, place.number, settings)
         } else {
-            (chunk, Read::Refused)
+            Read::Refused
         };
         let is_whole = read == Read::ToTheEnd
             && self.damage.is_empty()
             && header.is_some_and(|header| self.records.len() as u64 >= header.announced);
         if is_whole {
-            return chunk;
+            return;
         }
-        if let Some(found) = mend(&mut mended, place.len) {
+        if let Some(found) = mend(chunk, place.len) {
             self.damage.clear();
             let reason = match found.header {
                 HeaderMend::Right => None,
@@ -122,9 +121,8 @@ impl Rendered {
             self.damage.extend(reason.map(of_chunk));
             let damage = |id| Damage::of_records(place.number, id..=id, Reason::RecordHeader);
             self.damage.extend(found.records.into_iter().map(damage));
-            self.read(mended, place.number, settings);
+            self.read(chunk, place.number, settings);
         }
-        chunk
     }
 
     fn clear(&mut self) {
@@ -136,20 +134,15 @@ impl Rendered {
         self.damage.clear();
     }
 
-    /// Adds the records of a chunk that are not here yet. Gives the bytes back.
-    fn read(
-        &mut self,
-        chunk: Vec<u8>,
-        number: u64,
-        settings: &Arc<ParserSettings>,
-    ) -> (Vec<u8>, Read) {
+    /// Adds the records of a chunk that are not here yet.
+    fn read(&mut self, chunk: &[u8], number: u64, settings: &Arc<ParserSettings>) -> Read {
         let mut known: Vec<u64> = self.records.iter().map(|record| record.id).collect();
         known.sort_unstable();
-        let Ok(mut data) = EvtxChunkData::new(chunk, false) else {
-            return (Vec::new(), Read::Refused);
+        let Ok(header) = EvtxChunkHeader::from_bytes(chunk) else {
+            return Read::Refused;
         };
-        let Ok(mut chunk) = data.parse(Arc::clone(settings)) else {
-            return (data.data, Read::Refused);
+        let Ok(mut chunk) = EvtxChunk::new(chunk, &header, Arc::clone(settings)) else {
+            return Read::Refused;
         };
         for record in chunk.iter() {
             let id = record.as_ref().ok().map(|record| record.event_record_id);
@@ -161,8 +154,7 @@ impl Rendered {
                 Err(error) => self.damage.push(damage(number, id, &error)),
             }
         }
-        drop(chunk);
-        (data.data, Read::ToTheEnd)
+        Read::ToTheEnd
     }
 
     fn push(&mut self, number: u64, id: u64, xml: &[u8]) {

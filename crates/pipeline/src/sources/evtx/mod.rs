@@ -7,8 +7,7 @@
 //!
 //! Invariants: one chunk and its rendered text are in memory at a time. A record comes once
 //! a file, unless the file itself has it in two chunks that differ. Whatever is not read is
-//! named by a [`Damage`], up to a limit, then counted. The hash is that of the whole file
-//! and known before the first chunk.
+//! named by a [`Damage`], up to a limit, then counted.
 
 mod batches;
 mod chunk;
@@ -80,7 +79,7 @@ pub struct EvtxFile<R> {
 }
 
 impl EvtxFile<fs_err::File> {
-    /// Opens a file and reads it once for its hash and the place of its chunks.
+    /// Opens a file and finds the places of its chunks.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::from_reader(fs_err::File::open(path)?)
     }
@@ -106,11 +105,6 @@ impl<R: Read + Seek> EvtxFile<R> {
             file.report(Damage::of_file(Reason::FileHeader));
         }
         Ok(file)
-    }
-
-    /// SHA-256 of the whole file.
-    pub fn hash(&self) -> [u8; 32] {
-        self.survey.hash
     }
 
     /// Length of the file.
@@ -164,7 +158,8 @@ impl<R: Read + Seek> EvtxFile<R> {
         let mut buffer = std::mem::take(&mut self.buffer);
         self.load(place, &mut buffer)?;
         let header = ChunkHeader::trusted(&buffer);
-        self.buffer = self.rendered.render(buffer, place, &self.settings);
+        self.rendered.render(&mut buffer, place, &self.settings);
+        self.buffer = buffer;
         self.report_gap(header.as_ref());
         self.report_chunk(place, header.as_ref());
         if self.rendered.is_empty() {
@@ -180,10 +175,11 @@ impl<R: Read + Seek> EvtxFile<R> {
 
     /// Fills `buffer` with the chunk at `place`, zeros where the file ends before it does.
     fn load(&mut self, place: Place, buffer: &mut Vec<u8>) -> io::Result<()> {
-        buffer.clear();
         buffer.resize(CHUNK_BYTES, 0);
+        let (read, beyond) = buffer.split_at_mut(place.len);
+        beyond.fill(0);
         self.reader.seek(SeekFrom::Start(place.offset))?;
-        self.reader.read_exact(&mut buffer[..place.len])
+        self.reader.read_exact(read)
     }
 
     /// Whether the chunk at `place` is byte for byte that of an earlier number.

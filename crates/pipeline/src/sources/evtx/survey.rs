@@ -1,22 +1,20 @@
-//! The first pass over a file: its hash, and where its chunks are.
+//! The first look at a file: where its chunks are. Of each only its header is read, unless it has none.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use aws_lc_rs::digest::{Context, SHA256};
-
 use super::OpenError;
 use super::layout::{
-    CHUNK_BYTES, CHUNK_MAGIC, ChunkHeader, FILE_HEADER_BYTES, FILE_MAGIC, field, u32_at,
+    CHUNK_BYTES, CHUNK_HEADER_BYTES, CHUNK_MAGIC, ChunkHeader, FILE_HEADER_BYTES, FILE_MAGIC,
+    field, u32_at,
 };
 use crate::limits::EVTX_FILE_BYTES_MAX;
 
 /// How far into a file without a header the first chunk is looked for.
 const SEARCH_BYTES: u64 = 1024 * 1024;
 
-/// What the first pass found.
+/// What the first look found.
 pub(super) struct Survey {
-    pub(super) hash: [u8; 32],
     pub(super) bytes: u64,
     pub(super) has_file_header: bool,
     /// The chunks, the oldest records first.
@@ -60,7 +58,6 @@ impl Survey {
         }
         let (has_file_header, first_chunk) = find_first_chunk(reader, bytes)?;
         let mut survey = Self {
-            hash: [0; 32],
             bytes,
             has_file_header,
             places: Vec::new(),
@@ -81,26 +78,31 @@ impl Survey {
     }
 
     fn read_places(&mut self, reader: &mut (impl Read + Seek)) -> io::Result<()> {
-        let mut context = Context::new(&SHA256);
         let mut seen = HashMap::new();
         let mut buffer = vec![0; CHUNK_BYTES];
-        reader.seek(SeekFrom::Start(0))?;
-        let mut head = reader.by_ref().take(self.first_chunk);
-        loop {
-            let len = read_full(&mut head, &mut buffer)?;
-            if len == 0 {
-                break;
-            }
-            context.update(&buffer[..len]);
-        }
         for number in 0.. {
-            let len = read_full(reader, &mut buffer)?;
+            let offset = self.offset_of(number);
+            let len = self.bytes.saturating_sub(offset).min(CHUNK_BYTES as u64) as usize;
             if len == 0 {
                 break;
             }
-            context.update(&buffer[..len]);
-            let kind = kind_of(&buffer[..len], number, &mut seen);
-            let offset = self.offset_of(number);
+            reader.seek(SeekFrom::Start(offset))?;
+            let (head, rest) = buffer[..len].split_at_mut(len.min(CHUNK_HEADER_BYTES));
+            reader.read_exact(head)?;
+            let kind = match ChunkHeader::plausible(head) {
+                Some(header) => PlaceKind::Chunk {
+                    first_id: header.first_id,
+                    like: like(head, &header, (number, len), &mut seen),
+                },
+                None if !is_blank(head) => PlaceKind::Unknown,
+                None => {
+                    reader.read_exact(rest)?;
+                    match is_blank(rest) {
+                        true => PlaceKind::Blank,
+                        false => PlaceKind::Unknown,
+                    }
+                }
+            };
             self.places.push(Place {
                 number,
                 offset,
@@ -108,7 +110,6 @@ impl Survey {
                 kind,
             });
         }
-        self.hash.copy_from_slice(context.finish().as_ref());
         Ok(())
     }
 
@@ -130,44 +131,49 @@ impl Survey {
 /// Ids and checksums of the chunks so far, and their numbers.
 type Seen = HashMap<[u64; 3], u64>;
 
-fn kind_of(chunk: &[u8], number: u64, seen: &mut Seen) -> PlaceKind {
-    let Some(header) = ChunkHeader::plausible(chunk) else {
-        let is_blank = chunk.iter().all(|&byte| byte == 0);
-        return if is_blank {
-            PlaceKind::Blank
-        } else {
-            PlaceKind::Unknown
-        };
-    };
-    let like = (chunk.len() == CHUNK_BYTES).then(|| {
-        let records_crc = u64::from(u32_at(chunk, field::RECORDS_CRC).unwrap_or_default());
-        let header_crc = u64::from(u32_at(chunk, field::HEADER_CRC).unwrap_or_default());
-        let key = [
-            header.first_id,
-            header.last_id,
-            records_crc << 32 | header_crc,
-        ];
-        let earlier = *seen.entry(key).or_insert(number);
-        (earlier != number).then_some(earlier)
-    });
-    PlaceKind::Chunk {
-        first_id: header.first_id,
-        like: like.flatten(),
+/// The earlier chunk with the ids and checksums of this one, which has this number and length.
+fn like(
+    head: &[u8],
+    header: &ChunkHeader,
+    (number, len): (u64, usize),
+    seen: &mut Seen,
+) -> Option<u64> {
+    if len < CHUNK_BYTES {
+        return None;
     }
+    let records_crc = u64::from(u32_at(head, field::RECORDS_CRC).unwrap_or_default());
+    let header_crc = u64::from(u32_at(head, field::HEADER_CRC).unwrap_or_default());
+    let key = [
+        header.first_id,
+        header.last_id,
+        records_crc << 32 | header_crc,
+    ];
+    let earlier = *seen.entry(key).or_insert(number);
+    (earlier != number).then_some(earlier)
+}
+
+fn is_blank(bytes: &[u8]) -> bool {
+    // A piece at a time without a branch in it is what the compiler makes wide.
+    bytes
+        .chunks(256)
+        .all(|piece| piece.iter().fold(0, |all, byte| all | byte) == 0)
 }
 
 /// Whether the file has its header, and where the first chunk begins: behind the header,
 /// or, where that is not one, at the first chunk's magic.
 fn find_first_chunk(reader: &mut (impl Read + Seek), bytes: u64) -> Result<(bool, u64), OpenError> {
     reader.seek(SeekFrom::Start(0))?;
-    let mut head = Vec::new();
-    reader.by_ref().take(SEARCH_BYTES).read_to_end(&mut head)?;
-    if head.starts_with(FILE_MAGIC) {
+    let mut magic = [0; FILE_MAGIC.len()];
+    let len = read_full(reader, &mut magic)?;
+    if magic[..len] == *FILE_MAGIC {
         if bytes < FILE_HEADER_BYTES {
             return Err(OpenError::CutInHeader { bytes });
         }
         return Ok((true, FILE_HEADER_BYTES));
     }
+    reader.seek(SeekFrom::Start(0))?;
+    let mut head = Vec::new();
+    reader.by_ref().take(SEARCH_BYTES).read_to_end(&mut head)?;
     match head
         .windows(CHUNK_MAGIC.len())
         .position(|window| window == CHUNK_MAGIC)

@@ -72,8 +72,6 @@ fn a_whole_file_is_read_to_the_end() {
     assert_eq!(outcome.damage, [""; 0]);
 
     let mut file = EvtxFile::from_reader(Cursor::new(&bytes)).unwrap();
-    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
-    assert_eq!(file.hash().as_slice(), digest.as_ref());
     assert_eq!(file.bytes(), bytes.len() as u64);
     let chunk = file.next_chunk().unwrap().unwrap();
     let text = chunk.records().next().unwrap().text;

@@ -28,7 +28,7 @@ const COMMIT_BYTES: usize = 128 << 20;
 pub(super) struct Group {
     /// The rows.
     pub(super) rows: Rows,
-    /// What they are: the same files, read again, give the same name.
+    /// What they are: the same events, read again, give the same name.
     pub(super) app_id: String,
     /// The same events as batches for the journal, if they are to be forwarded.
     pub(super) batches: Vec<EncodedBatch>,
@@ -53,7 +53,7 @@ pub(super) struct Reader {
     header: Header,
     index: Index,
     rows: RowBuilder,
-    /// Hash over the file and chunk of every row in hand.
+    /// Hash over the identity of every row in hand.
     contents: Sha256,
     summary: Summary,
 }
@@ -128,7 +128,6 @@ impl Reader {
         };
         self.summary.files += 1;
         self.summary.bytes += file.bytes();
-        let hash = file.hash();
         let mut io_error = None;
         while !self.stop.is_cancelled() {
             let chunk = match file.next_chunk() {
@@ -139,8 +138,6 @@ impl Reader {
                     break;
                 }
             };
-            self.contents.update(hash);
-            self.contents.update(chunk.number().to_le_bytes());
             self.take(chunk);
             if self.rows.len() >= COMMIT_ROWS || self.rows.bytes() >= COMMIT_BYTES {
                 self.hand_over()?;
@@ -181,6 +178,7 @@ impl Reader {
             let event = Event::new(record.text, &self.index);
             self.summary.count(event);
             let identity = identity(SOURCE, event);
+            self.contents.update(identity.0);
             self.rows.push(None, &self.header, flags, event, identity);
         }
         if self.forward == Forward::Yes {
