@@ -90,6 +90,7 @@ async fn fill(lake: &Lake, events: usize) {
     };
     let mut fleet = Fleet::new();
     let (mut parsing, mut building, mut appending) = (0.0, 0.0, 0.0);
+    let mut builder = RowBuilder::new();
     let mut bytes = 0;
     for first in (0..events).step_by(COMMIT) {
         let texts: Vec<String> = (first..events.min(first + COMMIT))
@@ -101,7 +102,6 @@ async fn fill(lake: &Lake, events: usize) {
         parsing += cpu_seconds() - start;
 
         let start = cpu_seconds();
-        let mut builder = RowBuilder::new();
         for (at, (text, (index, key))) in (first as u64 + 1..).zip(texts.iter().zip(&parsed)) {
             builder.push(
                 Some(at),

@@ -87,15 +87,21 @@ fn without_date(batch: &RecordBatch) -> Result<RecordBatch, ParquetError> {
     )?)
 }
 
-/// Encodings and compression a column; see `docs/lake-schema.md` for what each costs.
+/// Encodings and compression a column; see `docs/lake-schema.md`.
 pub(crate) fn writer_properties() -> Result<WriterProperties, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(3)?))
+        // Pages are so much alike that a higher level finds nothing more in the Event's text.
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by(format!("windrow {}", env!("CARGO_PKG_VERSION")));
+        .set_created_by(format!("windrow {}", env!("CARGO_PKG_VERSION")))
+        // The least and greatest of all values of all names say nothing about any of them.
+        .set_column_statistics_enabled(map_path("key"), EnabledStatistics::None)
+        .set_column_statistics_enabled(map_path("value"), EnabledStatistics::None)
+        // Too many are different: a dictionary would be given up after a megabyte, its cost spent.
+        .set_column_dictionary_enabled(map_path("value"), false);
     for column in &schema::COLUMNS {
         let path = ColumnPath::from(column.name);
         properties = match (column.name, column.kind) {
@@ -109,6 +115,9 @@ pub(crate) fn writer_properties() -> Result<WriterProperties, ParquetError> {
             ("message" | "event_xml" | "command_line", _) => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_statistics_enabled(path, EnabledStatistics::None),
+            ("target_logon_id" | "subject_logon_id", _) => {
+                properties.set_column_dictionary_enabled(path, false)
+            }
             (_, Kind::Time) | ("seq" | "record_id", _) => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
@@ -116,6 +125,15 @@ pub(crate) fn writer_properties() -> Result<WriterProperties, ParquetError> {
         };
     }
     Ok(properties.build())
+}
+
+/// The keys or the values of `event_data`.
+fn map_path(part: &str) -> ColumnPath {
+    ColumnPath::from(
+        ["event_data", "key_value", part]
+            .map(str::to_owned)
+            .to_vec(),
+    )
 }
 
 /// Per-file statistics (Delta protocol, "Per-file Statistics") of [`schema::SKIPPING_COLUMNS`].

@@ -56,6 +56,10 @@ pub(crate) const COLUMN_CHARS: usize = 6;
 /// Rows in one batch of a builder.
 pub(crate) const BATCH_ROWS: usize = 65_536;
 
+/// Rows of one date that follow one another are written as they lie when they are so many on average; fewer are copied
+/// together first, since every piece has a cost in each column.
+pub(crate) const RUN_ROWS: usize = 32;
+
 /// Memory of the rows in one batch of a builder, in bytes: far below the 2 GiB that a column can address.
 pub(crate) const BATCH_BYTES: usize = 128 << 20;
 

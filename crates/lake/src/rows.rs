@@ -1,12 +1,14 @@
 //! Rows: events in the table's columns, opaque to everyone outside.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::Int64Type;
 use arrow::error::ArrowError;
 
+use crate::limits::RUN_ROWS;
 use crate::schema;
 
 /// Events as rows of the table, held in memory.
@@ -107,15 +109,17 @@ fn split_by_date(batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, Arro
     else {
         return Ok(Vec::new());
     };
-    let mut positions = BTreeMap::<&str, Vec<u64>>::new();
-    for (position, date) in dates.iter().enumerate() {
-        positions
-            .entry(date.unwrap_or_default())
-            .or_default()
-            .push(position as u64);
+    let runs = runs(dates);
+    if runs.len() * RUN_ROWS <= batch.num_rows() || runs.len() <= 1 {
+        let part = |(date, run): (&str, Range<usize>)| {
+            (date.to_owned(), batch.slice(run.start, run.len()))
+        };
+        return Ok(runs.into_iter().map(part).collect());
     }
-    if let (1, Some((date, _))) = (positions.len(), positions.first_key_value()) {
-        return Ok(vec![((*date).to_owned(), batch.clone())]);
+    let mut positions = BTreeMap::<&str, Vec<u64>>::new();
+    for (date, run) in runs {
+        let run = run.start as u64..run.end as u64;
+        positions.entry(date).or_default().extend(run);
     }
     let part = |(date, positions): (&str, Vec<u64>)| {
         Ok((
@@ -125,3 +129,19 @@ fn split_by_date(batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, Arro
     };
     positions.into_iter().map(part).collect()
 }
+
+/// Stretches of rows with the same date.
+fn runs(dates: &StringArray) -> Vec<(&str, Range<usize>)> {
+    let mut runs: Vec<(&str, Range<usize>)> = Vec::new();
+    for (row, date) in dates.iter().enumerate() {
+        let date = date.unwrap_or_default();
+        match runs.last_mut() {
+            Some((last, run)) if *last == date => run.end = row + 1,
+            _ => runs.push((date, row..row + 1)),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests;

@@ -193,16 +193,16 @@ pub(crate) const fn slot(name: &str, kind: Kind) -> usize {
     slot
 }
 
-/// [`slot`], or 0 where there is no such column.
-pub(crate) const fn slot_if(name: &str, kind: Kind) -> usize {
-    find(name, kind).1
+/// Whether there is a column of this name and type.
+pub(crate) const fn has(name: &str, kind: Kind) -> bool {
+    find(name, kind).0
 }
 
 const fn find(name: &str, kind: Kind) -> (bool, usize) {
     let (mut at, mut slot) = (0, 0);
     while at < COLUMNS.len() {
         if COLUMNS[at].kind as u8 == kind as u8 {
-            if same(COLUMNS[at].name.as_bytes(), name.as_bytes()) {
+            if same(COLUMNS[at].name, name) {
                 return (true, slot);
             }
             slot += 1;
@@ -212,7 +212,9 @@ const fn find(name: &str, kind: Kind) -> (bool, usize) {
     (false, 0)
 }
 
-const fn same(one: &[u8], other: &[u8]) -> bool {
+/// Whether two names are the same. For constants.
+pub(crate) const fn same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
     if one.len() != other.len() {
         return false;
     }

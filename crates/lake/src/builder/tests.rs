@@ -4,6 +4,8 @@ use std::path::Path;
 use windrow_formats::event::{Index, parse};
 
 use super::*;
+use crate::limits::KEY_BYTES;
+use crate::schema::COLUMNS;
 use crate::testing::{ask_with, header, logon, rows, rows_from};
 use crate::{Lake, Tail};
 
@@ -166,32 +168,6 @@ async fn odd_payloads_keep_every_value() {
         source: "host/wks@EXAMPLE"
         subscription: "main"
         "#);
-}
-
-#[test]
-fn keys_of_one_event_differ() {
-    let mut names = DataNames::default();
-    let mut keys = StringBuilder::new();
-    for count in [KEYS_COMPARED - 1, 5_000] {
-        names.begin(&keys);
-        let first = keys.len();
-        for place in 0..count {
-            match place % 3 {
-                0 => names.append(&mut keys, "Same"),
-                1 => names.append(&mut keys, "Same_7"),
-                _ => names.append_long(&mut keys, format_args!("Same")),
-            }
-        }
-        let seen: HashSet<_> = own(&keys, first).collect();
-        assert_eq!(seen.len(), count);
-    }
-    names.begin(&keys);
-    let long = "ß".repeat(KEY_BYTES);
-    names.append(&mut keys, "Same");
-    names.append(&mut keys, &long);
-    names.append_long(&mut keys, format_args!("{long}/{long}"));
-    let lengths: Vec<_> = own(&keys, keys.len() - 3).map(<[u8]>::len).collect();
-    assert_eq!(lengths, [4, KEY_BYTES, KEY_BYTES + 2]);
 }
 
 #[test]
