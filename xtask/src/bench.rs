@@ -59,6 +59,10 @@ pub const BENCHES: [Bench; 7] = [
         package: "windrow-lake",
         example: "bench_lake",
     },
+    Bench {
+        package: "windrow",
+        example: "bench_import",
+    },
 ];
 
 const TARGETS: [Target; 5] = [
@@ -83,7 +87,7 @@ const TARGETS: [Target; 5] = [
         seconds: 2.2,
     },
     Target {
-        example: "bench_lake",
+        example: "bench_import",
         what: "evtx to lake",
         seconds: 8.0,
     },
