@@ -1,9 +1,10 @@
 //! Rows to Parquet: encodings chosen a column, and the statistics by which a query skips the file.
 //!
-//! The bytes are made in memory on a thread of their own: a commit's rows are bounded by whoever
-//! collected them, and their Parquet is a tenth of them.
+//! The bytes are made in memory, a day's at a time: a commit's rows are bounded by whoever collected
+//! them, and their Parquet is a tenth of them. What is merged goes to the disk as it is made.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -12,6 +13,7 @@ use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use deltalake::kernel::Add;
 use jiff::Timestamp;
 use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
@@ -19,28 +21,51 @@ use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use crate::limits::{ROW_GROUP_BYTES, ROW_GROUP_ROWS, STATISTIC_CHARS};
+use crate::limits::{
+    MERGE_BATCH_ROWS, MERGE_GROUP_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, STATISTIC_CHARS,
+};
 use crate::rows::Rows;
 use crate::schema::{self, Kind};
 
-/// One data file, encoded and not yet stored.
+/// What the table says about a data file.
 pub(crate) struct DataFile {
     /// Path below the table's folder.
     pub(crate) path: String,
-    pub(crate) bytes: Vec<u8>,
     date: String,
     statistics: Value,
 }
 
+/// What a new file means to whoever follows the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Rows that were not there.
+    Rows,
+    /// The rows of other files that go.
+    Layout,
+}
+
 impl DataFile {
-    /// The action that adds this file to the table, once it is stored.
-    pub(crate) fn add(&self, now: Timestamp) -> Add {
+    /// A new file for rows of this date.
+    fn new(date: &str, statistics: &Statistics) -> DataFile {
+        DataFile {
+            path: format!(
+                "{}={date}/part-{}.zstd.parquet",
+                schema::DATE,
+                Uuid::new_v4()
+            ),
+            date: date.to_owned(),
+            statistics: statistics.to_json(),
+        }
+    }
+
+    /// The action that adds this file of so many bytes to the table, once it is stored.
+    pub(crate) fn add(&self, bytes: u64, now: Timestamp, change: Change) -> Add {
         Add {
             path: self.path.clone(),
             partition_values: HashMap::from([(schema::DATE.to_owned(), Some(self.date.clone()))]),
-            size: i64::try_from(self.bytes.len()).unwrap_or(i64::MAX),
+            size: i64::try_from(bytes).unwrap_or(i64::MAX),
             modification_time: now.as_millisecond(),
-            data_change: true,
+            data_change: change == Change::Rows,
             stats: Some(self.statistics.to_string()),
             tags: None,
             deletion_vector: None,
@@ -51,29 +76,40 @@ impl DataFile {
     }
 }
 
-/// Encodes rows that all have this date.
-pub(crate) fn encode(date: &str, rows: &Rows) -> Result<DataFile, ParquetError> {
-    let mut writer = ArrowWriter::try_new(
-        Vec::new(),
-        schema::file_schema(),
-        Some(writer_properties()?),
-    )?;
+/// Encodes rows that all go under this date.
+pub(crate) fn encode(date: &str, rows: &Rows) -> Result<(DataFile, Vec<u8>), ParquetError> {
+    let properties = writer_properties(ROW_GROUP_BYTES)?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), schema::file_schema(), Some(properties))?;
     let mut statistics = Statistics::default();
     for batch in rows.batches() {
         let batch = without_date(batch)?;
         statistics.cover(&batch);
         writer.write(&batch)?;
     }
-    Ok(DataFile {
-        path: format!(
-            "{}={date}/part-{}.zstd.parquet",
-            schema::DATE,
-            Uuid::new_v4()
-        ),
-        bytes: writer.into_inner()?,
-        date: date.to_owned(),
-        statistics: statistics.to_json(),
-    })
+    let bytes = writer.into_inner()?;
+    Ok((DataFile::new(date, &statistics), bytes))
+}
+
+/// Writes the rows of these data files of one date, in this order, as one. Some rows of one of them and a row group of
+/// the new one are in memory.
+pub(crate) fn merge(
+    date: &str,
+    parts: impl Iterator<Item = std::io::Result<File>>,
+    into: File,
+) -> Result<(DataFile, File), ParquetError> {
+    let properties = writer_properties(MERGE_GROUP_BYTES)?;
+    let mut writer = ArrowWriter::try_new(into, schema::file_schema(), Some(properties))?;
+    let mut statistics = Statistics::default();
+    for part in parts {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(part?)?;
+        for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
+            let batch = batch?.with_schema(schema::file_schema())?;
+            statistics.cover(&batch);
+            writer.write(&batch)?;
+        }
+    }
+    let file = writer.into_inner()?;
+    Ok((DataFile::new(date, &statistics), file))
 }
 
 fn without_date(batch: &RecordBatch) -> Result<RecordBatch, ParquetError> {
@@ -88,13 +124,13 @@ fn without_date(batch: &RecordBatch) -> Result<RecordBatch, ParquetError> {
 }
 
 /// Encodings and compression a column; see `docs/lake-schema.md`.
-pub(crate) fn writer_properties() -> Result<WriterProperties, ParquetError> {
+fn writer_properties(group_bytes: usize) -> Result<WriterProperties, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         // Pages are so much alike that a higher level finds nothing more in the Event's text.
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        .set_max_row_group_bytes(Some(ROW_GROUP_BYTES))
+        .set_max_row_group_bytes(Some(group_bytes))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by(format!("windrow {}", env!("CARGO_PKG_VERSION")))
         // The least and greatest of all values of all names say nothing about any of them.

@@ -20,7 +20,7 @@ use windrow_formats::limits::SANE_SECONDS;
 
 use crate::error::{LakeError, QueryError};
 use crate::lake::{Appended, Commit, Lake, Txn, back_off, paths};
-use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
+use crate::limits::{COMMIT_ATTEMPTS, IMPORT_DAYS, MATCH_COMPUTERS};
 use crate::query::{QueryLimits, Tail};
 use crate::rows::{Rows, column};
 use crate::schema;
@@ -68,7 +68,7 @@ impl Lake {
         txn: Option<Txn<'_>>,
         version: Option<u64>,
     ) -> Result<Option<Appended>, LakeError> {
-        let adds = self.write_files(rows.clone()).await?;
+        let adds = self.write_files(rows.clone(), IMPORT_DAYS).await?;
         let bytes = adds
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))

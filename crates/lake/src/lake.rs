@@ -21,17 +21,21 @@ use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use jiff::Timestamp;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
+use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_blocking;
 use url::Url;
 
-use crate::datafile::{self, DataFile};
+use crate::datafile::{self, Change};
 use crate::error::LakeError;
-use crate::limits::{CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, LOG_RETENTION_DAYS, REPLACED_DAYS};
-use crate::rows::Rows;
+use crate::limits::{
+    CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, COMMIT_DAYS, LOG_RETENTION_DAYS, REPLACED_DAYS,
+};
+use crate::rows::{Days, Rows};
 use crate::schema;
 use crate::store::{self, DurableFiles};
 
+mod merge;
 mod state;
 mod upkeep;
 
@@ -159,7 +163,7 @@ impl Lake {
             return Ok(Appended::Already { position });
         }
         let count = rows.len() as u64;
-        let adds = self.write_files(rows).await?;
+        let adds = self.write_files(rows, COMMIT_DAYS).await?;
         let bytes = adds
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))
@@ -212,23 +216,43 @@ impl Lake {
         Ok(self.newest().await?.table().clone())
     }
 
-    /// Encodes rows and puts their files in place. Until a commit names them, no reader sees them.
-    pub(crate) async fn write_files(&self, rows: Rows) -> Result<Vec<Add>, LakeError> {
-        let files = encode(rows).await?;
-        let objects = self.shared.log.object_store(None);
-        let now = Timestamp::now();
-        let mut adds = Vec::with_capacity(files.len());
-        for file in files {
-            adds.push(file.add(now));
-            let put = objects
-                .put(&file.path.as_str().into(), file.bytes.into())
-                .await;
-            if let Err(source) = put {
-                self.remove_files(&paths(&adds)).await;
-                return Err(LakeError::table("write")(source.into()));
+    /// Encodes rows and puts their files in place, one for each of at most so many days and of those on which they
+    /// arrived. Until a commit names them, no reader sees them.
+    pub(crate) async fn write_files(
+        &self,
+        rows: Rows,
+        days_max: usize,
+    ) -> Result<Vec<Add>, LakeError> {
+        let days = Arc::new(spawn_blocking(move || rows.days(days_max)).await?);
+        let dates: Vec<String> = days.dates().map(ToOwned::to_owned).collect();
+        let mut adds = Vec::with_capacity(dates.len());
+        for date in dates {
+            // A day after the other, so that one encoder's memory and one file are the most there is.
+            match self.write_file(Arc::clone(&days), date).await {
+                Ok(add) => adds.push(add),
+                Err(error) => {
+                    self.remove_files(&paths(&adds)).await;
+                    return Err(error);
+                }
             }
         }
         Ok(adds)
+    }
+
+    async fn write_file(&self, days: Arc<Days>, date: String) -> Result<Add, LakeError> {
+        let encode = move || {
+            let rows = days.rows(&date).map_err(ParquetError::from)?;
+            datafile::encode(&date, &rows)
+        };
+        let (file, bytes) = spawn_blocking(encode).await??;
+        let add = file.add(bytes.len() as u64, Timestamp::now(), Change::Rows);
+        let objects = self.shared.log.object_store(None);
+        let put = objects.put(&add.path.as_str().into(), bytes.into()).await;
+        if let Err(source) = put {
+            self.remove_files(&[add.path]).await;
+            return Err(LakeError::table("write")(source.into()));
+        }
+        Ok(add)
     }
 
     /// Takes back files of a commit that failed, once the newest version shows that it did not happen after all.
@@ -302,13 +326,13 @@ impl Lake {
         txn: Option<Txn<'_>>,
         error: DeltaTableError,
     ) -> Result<Commit, LakeError> {
+        // It may be there and not on the disk.
+        state.doubt();
         state.refresh().await?;
-        let Some(position) = state.reached(txn).await? else {
-            return Err(LakeError::table("write")(error));
-        };
-        // It is there; only durable if the folder can be synced now.
-        sync_log(&self.shared.folder)?;
-        Ok(Commit::Already(position))
+        match state.reached(txn).await? {
+            Some(position) => Ok(Commit::Already(position)),
+            None => Err(LakeError::table("write")(error)),
+        }
     }
 }
 
@@ -333,7 +357,7 @@ fn sync_log(folder: &Path) -> Result<(), LakeError> {
 
 fn table_folder(dir: &Path) -> Result<PathBuf, LakeError> {
     let folder = dir.join(schema::EVENTS);
-    std::fs::create_dir_all(&folder)
+    store::create_folder(&folder)
         .and_then(|()| folder.canonicalize())
         .map_err(|source| LakeError::Folder {
             path: folder,
@@ -447,22 +471,6 @@ fn check_schema(table: &DeltaTable, folder: &Path) -> Result<(), LakeError> {
 pub(crate) async fn back_off(attempt: u32) {
     let spread = u64::from(std::process::id() % 7) + 1;
     tokio::time::sleep(Duration::from_millis(spread << attempt.min(6))).await;
-}
-
-/// Encodes on a thread of its own, a date after the other, so that one encoder's memory is the most there is.
-async fn encode(rows: Rows) -> Result<Vec<DataFile>, LakeError> {
-    spawn_blocking(move || {
-        let dates = rows
-            .by_date()
-            .map_err(parquet::errors::ParquetError::from)?;
-        let files = dates
-            .iter()
-            .map(|(date, rows)| datafile::encode(date, rows));
-        files
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(LakeError::from)
-    })
-    .await?
 }
 
 #[cfg(test)]

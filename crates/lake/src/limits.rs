@@ -11,6 +11,13 @@ pub(crate) const ROW_GROUP_ROWS: usize = 65_536;
 /// Commits tried until the lake gives up: each failed try means that another writer got ahead.
 pub(crate) const COMMIT_ATTEMPTS: u32 = 32;
 
+/// Days that the rows of one append may be of; those of further days, the rarest, are kept under the day on which they
+/// arrived. Each day is a file and a folder with three syncs, and whoever sends events chooses their dates.
+pub(crate) const COMMIT_DAYS: usize = 64;
+
+/// The same for an import: whoever starts one has chosen the files and waits for it.
+pub(crate) const IMPORT_DAYS: usize = 4_096;
+
 /// A checkpoint of the table's log is written every so many commits.
 pub(crate) const CHECKPOINT_COMMITS: u64 = 100;
 
@@ -22,6 +29,12 @@ pub(crate) const COMPACT_DAYS: usize = 8;
 
 /// Bytes of files that are merged at a time, a day at least.
 pub(crate) const COMPACT_BYTES: u64 = 1 << 30;
+
+/// Bytes of decoded rows in a row group of a merged file: it is made beside everything else that runs.
+pub(crate) const MERGE_GROUP_BYTES: usize = 32 << 20;
+
+/// Rows that are read at a time when files are merged.
+pub(crate) const MERGE_BATCH_ROWS: usize = 1_024;
 
 /// Size that merged files are to have.
 pub(crate) const COMPACTED_FILE_BYTES: NonZeroU64 = NonZeroU64::new(128 << 20).unwrap();

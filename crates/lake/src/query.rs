@@ -22,9 +22,7 @@ use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use tokio::time::{Instant, timeout_at};
-use windrow_formats::limits::SANE_SECONDS;
 
 use crate::error::QueryError;
 use crate::lake::Lake;
@@ -191,8 +189,8 @@ async fn narrow(context: &SessionContext, wanted: Expr) -> Result<(), DataFusion
     Ok(())
 }
 
-/// Events of this period; none where all are meant. The date is there so that other partitions are not opened: it
-/// is that of the time only where the time is sane, so both bounds have to be.
+/// Events of this period; none where all are meant. Files of other times are not opened, as their statistics tell: the
+/// date is not asked for, since not every row lies under that of its time.
 pub(crate) fn within(period: Period) -> Option<Expr> {
     let instant = |time: Timestamp| {
         let microseconds = Some(time.as_microsecond());
@@ -201,18 +199,9 @@ pub(crate) fn within(period: Period) -> Option<Expr> {
             Some("UTC".into()),
         ))
     };
-    let date = |time: Timestamp| lit(Offset::UTC.to_datetime(time).date().to_string());
-    let sane = |time: Timestamp| SANE_SECONDS.contains(&time.as_second());
-    let mut wanted = Vec::new();
-    if let (Some(from), Some(to)) = (period.from, period.to)
-        && sane(from)
-        && sane(to)
-    {
-        wanted.push(ident(schema::DATE).between(date(from), date(to)));
-    }
-    wanted.extend(period.from.map(|from| ident("time").gt_eq(instant(from))));
-    wanted.extend(period.to.map(|to| ident("time").lt(instant(to))));
-    wanted.into_iter().reduce(Expr::and)
+    let from = period.from.map(|from| ident("time").gt_eq(instant(from)));
+    let to = period.to.map(|to| ident("time").lt(instant(to)));
+    from.into_iter().chain(to).reduce(Expr::and)
 }
 
 fn run_failed(error: DataFusionError) -> QueryError {

@@ -1,12 +1,13 @@
 //! Rows: events in the table's columns, opaque to everyone outside.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
 use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::Int64Type;
+use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use jiff::Timestamp;
+use jiff::tz::Offset;
 
 use crate::limits::RUN_ROWS;
 use crate::schema;
@@ -81,15 +82,91 @@ impl Rows {
         Rows { batches }
     }
 
-    /// The rows of each date, dates ascending, order within a date kept.
-    pub(crate) fn by_date(&self) -> Result<BTreeMap<String, Rows>, ArrowError> {
-        let mut dates = BTreeMap::<String, Rows>::new();
-        for batch in &self.batches {
-            for (date, part) in split_by_date(batch)? {
-                dates.entry(date).or_default().batches.push(part);
+    /// Which of these rows belong into the files of which date. Where they are of more than `most` dates, those of the
+    /// rarest go to the date on which they arrived.
+    pub(crate) fn days(self, most: usize) -> Days {
+        let mut days = BTreeMap::<String, Places>::new();
+        for (number, batch) in self.batches.iter().enumerate() {
+            for (row, date) in texts(batch, schema::DATE).enumerate() {
+                let date = date.unwrap_or_default();
+                if !days.contains_key(date) {
+                    days.insert(date.to_owned(), Places::new());
+                }
+                if let Some(places) = days.get_mut(date) {
+                    places.push((number, row as u64));
+                }
             }
         }
-        Ok(dates)
+        let mut days = Days { rows: self, days };
+        days.keep(most);
+        days
+    }
+}
+
+/// Rows by the number of their batch and their own in it, ascending.
+type Places = Vec<(usize, u64)>;
+
+/// Rows by their date. Only places are held: the rows of a date are copied together when they are asked for.
+#[derive(Debug)]
+pub(crate) struct Days {
+    rows: Rows,
+    days: BTreeMap<String, Places>,
+}
+
+impl Days {
+    /// The dates, ascending.
+    pub(crate) fn dates(&self) -> impl Iterator<Item = &str> {
+        self.days.keys().map(String::as_str)
+    }
+
+    /// The rows of this date, in their order.
+    pub(crate) fn rows(&self, date: &str) -> Result<Rows, ArrowError> {
+        let places = self.days.get(date).map_or(&[][..], Vec::as_slice);
+        let mut batches = Vec::new();
+        for places in places.chunk_by(|one, other| one.0 == other.0) {
+            let Some(batch) = self.rows.batches.get(places[0].0) else {
+                continue;
+            };
+            batches.extend(pick(batch, places)?);
+        }
+        Ok(Rows { batches })
+    }
+
+    /// Leaves as many dates as this, those with most rows.
+    fn keep(&mut self, most: usize) {
+        if self.days.len() <= most {
+            return;
+        }
+        let mut dates: Vec<(usize, String)> = self
+            .days
+            .iter()
+            .map(|(date, places)| (places.len(), date.clone()))
+            .collect();
+        dates.sort_unstable_by(|one, other| other.cmp(one));
+        let rare: Vec<(usize, u64)> = dates
+            .drain(most.min(dates.len())..)
+            .filter_map(|(_, date)| self.days.remove(&date))
+            .flatten()
+            .collect();
+        for place in rare {
+            let arrived = self.arrived(place);
+            self.days.entry(arrived).or_default().push(place);
+        }
+        self.days
+            .values_mut()
+            .for_each(|places| places.sort_unstable());
+    }
+
+    /// The date on which the row at this place arrived.
+    fn arrived(&self, (batch, row): (usize, u64)) -> String {
+        let times = self.rows.batches.get(batch).and_then(|batch| {
+            column(batch, "received_at")?.as_primitive_opt::<TimestampMicrosecondType>()
+        });
+        let time = times
+            .zip(usize::try_from(row).ok())
+            .map_or(0, |(times, row)| times.value(row));
+        let time = Timestamp::from_microsecond(time).unwrap_or_default();
+        Offset::UTC.to_datetime(time).date().to_string()
     }
 }
 
@@ -104,43 +181,28 @@ fn sequences(batch: &RecordBatch) -> Option<&[i64]> {
     (sequences.null_count() == 0).then(|| &sequences.values()[..])
 }
 
-fn split_by_date(batch: &RecordBatch) -> Result<Vec<(String, RecordBatch)>, ArrowError> {
-    let Some(dates) = column(batch, schema::DATE).and_then(|dates| dates.as_string_opt::<i32>())
-    else {
-        return Ok(Vec::new());
-    };
-    let runs = runs(dates);
-    if runs.len() * RUN_ROWS <= batch.num_rows() || runs.len() <= 1 {
-        let part = |(date, run): (&str, Range<usize>)| {
-            (date.to_owned(), batch.slice(run.start, run.len()))
-        };
-        return Ok(runs.into_iter().map(part).collect());
-    }
-    let mut positions = BTreeMap::<&str, Vec<u64>>::new();
-    for (date, run) in runs {
-        let run = run.start as u64..run.end as u64;
-        positions.entry(date).or_default().extend(run);
-    }
-    let part = |(date, positions): (&str, Vec<u64>)| {
-        Ok((
-            date.to_owned(),
-            take_record_batch(batch, &UInt64Array::from(positions))?,
-        ))
-    };
-    positions.into_iter().map(part).collect()
+/// A column of texts.
+fn texts<'a>(batch: &'a RecordBatch, name: &str) -> impl Iterator<Item = Option<&'a str>> {
+    let texts = column(batch, name).and_then(|texts| texts.as_string_opt::<i32>());
+    texts.into_iter().flatten()
 }
 
-/// Stretches of rows with the same date.
-fn runs(dates: &StringArray) -> Vec<(&str, Range<usize>)> {
-    let mut runs: Vec<(&str, Range<usize>)> = Vec::new();
-    for (row, date) in dates.iter().enumerate() {
-        let date = date.unwrap_or_default();
-        match runs.last_mut() {
-            Some((last, run)) if *last == date => run.end = row + 1,
-            _ => runs.push((date, row..row + 1)),
-        }
+/// The rows of a batch at these places: shared where they lie together, copied where they are scattered.
+fn pick(batch: &RecordBatch, places: &[(usize, u64)]) -> Result<Vec<RecordBatch>, ArrowError> {
+    let rows = || places.iter().map(|place| place.1);
+    let runs = || places.chunk_by(|one, other| one.1 + 1 == other.1);
+    let count = runs().count();
+    if count > 1 && count * RUN_ROWS > places.len() {
+        return Ok(vec![take_record_batch(
+            batch,
+            &rows().collect::<UInt64Array>(),
+        )?]);
     }
-    runs
+    let slice = |run: &[(usize, u64)]| {
+        let start = usize::try_from(run[0].1).unwrap_or(usize::MAX);
+        batch.slice(start, run.len())
+    };
+    Ok(runs().map(slice).collect())
 }
 
 #[cfg(test)]

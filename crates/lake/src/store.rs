@@ -35,12 +35,22 @@ const STAGED: &str = ".tmp";
 #[derive(Debug)]
 pub(crate) struct DurableFiles {
     inner: LocalFileSystem,
+    sync: SyncFolder,
 }
+
+/// Makes the names in a folder durable.
+type SyncFolder = fn(&FsPath) -> io::Result<()>;
 
 impl DurableFiles {
     pub(crate) fn new() -> DurableFiles {
+        DurableFiles::syncing_by(sync_inside)
+    }
+
+    /// The same with another way to sync folders, for tests of disks that fail.
+    pub(crate) fn syncing_by(sync: SyncFolder) -> DurableFiles {
         DurableFiles {
             inner: LocalFileSystem::new(),
+            sync,
         }
     }
 }
@@ -60,9 +70,10 @@ impl ObjectStore for DurableFiles {
         opts: PutOptions,
     ) -> Result<PutResult> {
         let target = self.inner.path_to_filesystem(location)?;
+        let sync = self.sync;
         blocking(move || match opts.mode {
-            PutMode::Create => write_new(&target, &payload),
-            PutMode::Overwrite => write_over(&target, &payload),
+            PutMode::Create => write_new(&target, &payload, sync),
+            PutMode::Overwrite => write_over(&target, &payload, sync),
             PutMode::Update(_) => Err(Error::NotImplemented {
                 operation: "conditional update".to_owned(),
                 implementer: STORE.to_owned(),
@@ -87,6 +98,7 @@ impl ObjectStore for DurableFiles {
             upload,
             staged,
             target,
+            sync: self.sync,
         }))
     }
 
@@ -136,6 +148,7 @@ struct DurableUpload {
     upload: Box<dyn MultipartUpload>,
     staged: PathBuf,
     target: PathBuf,
+    sync: SyncFolder,
 }
 
 #[async_trait]
@@ -147,12 +160,13 @@ impl MultipartUpload for DurableUpload {
     async fn complete(&mut self) -> Result<PutResult> {
         let result = self.upload.complete().await?;
         let (staged, target) = (self.staged.clone(), self.target.clone());
+        let sync = self.sync;
         blocking(move || {
             File::open(&staged)
                 .and_then(|file| file.sync_all())
                 .map_err(failed)?;
             fs::rename(&staged, &target).map_err(failed)?;
-            sync_folder(&target).map_err(failed)
+            sync(folder_of(&target)).map_err(failed)
         })
         .await?;
         Ok(result)
@@ -184,13 +198,13 @@ const DONE: PutResult = PutResult {
     version: None,
 };
 
-fn write_new(target: &FsPath, payload: &PutPayload) -> Result<PutResult> {
-    let staged = write_staged(target, payload).map_err(failed)?;
+fn write_new(target: &FsPath, payload: &PutPayload, sync: SyncFolder) -> Result<PutResult> {
+    let staged = write_staged(target, payload, sync).map_err(failed)?;
     // A hard link fails when the name exists: that is what makes one writer win a version.
     let linked = fs::hard_link(&staged, target);
     let _ = fs::remove_file(&staged);
     match linked {
-        Ok(()) => sync_folder(target).map_err(failed).map(|()| DONE),
+        Ok(()) => sync(folder_of(target)).map_err(failed).map(|()| DONE),
         Err(source) if source.kind() == io::ErrorKind::AlreadyExists => Err(Error::AlreadyExists {
             path: target.display().to_string(),
             source: Box::new(source),
@@ -199,21 +213,19 @@ fn write_new(target: &FsPath, payload: &PutPayload) -> Result<PutResult> {
     }
 }
 
-fn write_over(target: &FsPath, payload: &PutPayload) -> Result<PutResult> {
-    let staged = write_staged(target, payload).map_err(failed)?;
+fn write_over(target: &FsPath, payload: &PutPayload, sync: SyncFolder) -> Result<PutResult> {
+    let staged = write_staged(target, payload, sync).map_err(failed)?;
     if let Err(source) = fs::rename(&staged, target) {
         let _ = fs::remove_file(&staged);
         return Err(failed(source));
     }
-    sync_folder(target).map_err(failed).map(|()| DONE)
+    sync(folder_of(target)).map_err(failed).map(|()| DONE)
 }
 
 /// Writes and syncs the content beside its target, under a name that no reader of the table takes for its own.
-fn write_staged(target: &FsPath, payload: &PutPayload) -> io::Result<PathBuf> {
-    let mut name = target.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}{STAGED}", Uuid::new_v4().simple()));
-    let staged = target.with_file_name(name);
-    let mut file = create(&staged)?;
+fn write_staged(target: &FsPath, payload: &PutPayload, sync: SyncFolder) -> io::Result<PathBuf> {
+    let staged = beside(target);
+    let mut file = create(&staged, sync)?;
     let written = payload
         .iter()
         .try_for_each(|part| file.write_all(part))
@@ -225,22 +237,83 @@ fn write_staged(target: &FsPath, payload: &PutPayload) -> io::Result<PathBuf> {
     Ok(staged)
 }
 
-fn create(path: &FsPath) -> io::Result<File> {
+/// A name beside the target that is nobody else's, for as long as the content is written.
+fn beside(target: &FsPath) -> PathBuf {
+    let mut name = target.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}{STAGED}", Uuid::new_v4().simple()));
+    target.with_file_name(name)
+}
+
+fn create(path: &FsPath, sync: SyncFolder) -> io::Result<File> {
     let open = || OpenOptions::new().write(true).create_new(true).open(path);
     match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let folder = path.parent().unwrap_or(FsPath::new("."));
+            let folder = folder_of(path);
             fs::create_dir_all(folder)?;
-            sync_folder(folder)?;
+            if let Err(error) = sync(folder_of(folder)) {
+                // Or whoever tries again would find it, and believe that it lasts.
+                let _ = fs::remove_dir(folder);
+                return Err(error);
+            }
             open()
         }
         opened => opened,
     }
 }
 
-/// Makes the entry of `path` in its folder durable.
-fn sync_folder(path: &FsPath) -> io::Result<()> {
-    sync_inside(path.parent().unwrap_or(FsPath::new(".")))
+/// A file that gets its name when it is whole.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    path: PathBuf,
+}
+
+impl Staged {
+    /// A file in this folder to write into, and what makes it last.
+    pub(crate) fn new(folder: &FsPath) -> io::Result<(Staged, File)> {
+        let path = beside(&folder.join("merged"));
+        let file = create(&path, sync_inside)?;
+        Ok((Staged { path }, file))
+    }
+
+    /// Gives the file that was written this name in its folder; its size in bytes.
+    pub(crate) fn keep(self, file: &File, name: &FsPath) -> io::Result<u64> {
+        file.sync_all()?;
+        let bytes = file.metadata()?.len();
+        fs::rename(&self.path, name)?;
+        sync_inside(folder_of(name))?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // There is nothing to remove when it was kept.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Makes a folder and those above it that are missing, and makes their names durable.
+pub(crate) fn create_folder(folder: &FsPath) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = folder
+        .parent()
+        .filter(|above| !above.as_os_str().is_empty())
+    {
+        create_folder(above)?;
+    }
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => sync_inside(folder_of(folder)),
+    }
+}
+
+fn folder_of(path: &FsPath) -> &FsPath {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => FsPath::new("."),
+    }
 }
 
 /// Makes the names in this folder durable.

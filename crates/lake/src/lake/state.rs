@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, Transaction};
+use deltalake::kernel::{Action, Add, Remove, Transaction};
+use deltalake::logstore::commit_uri_from_version;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError, checkpoints};
 use jiff::Timestamp;
+use object_store::ObjectStoreExt as _;
 
 use super::Txn;
 use crate::error::LakeError;
-use crate::limits::{CHECKPOINT_COMMITS, POSITIONS};
+use crate::limits::{CHECKPOINT_COMMITS, COMPACTED_FILE_BYTES, POSITIONS};
 use crate::schema;
 
 /// A version of the table, and the positions read from it.
@@ -18,6 +20,8 @@ pub(crate) struct State {
     table: DeltaTable,
     /// Position of an application, and the version of the table in which it was that.
     positions: HashMap<String, (Option<u64>, Option<i64>)>,
+    /// The first version that may be seen and yet not be on the disk, since a write to the log failed.
+    doubtful: Option<u64>,
 }
 
 impl State {
@@ -25,6 +29,7 @@ impl State {
         State {
             table,
             positions: HashMap::new(),
+            doubtful: None,
         }
     }
 
@@ -62,7 +67,62 @@ impl State {
             return Ok(None);
         };
         let position = self.position(app_id).await?;
-        Ok(position.filter(|position| *position >= version))
+        let reached = position.filter(|position| *position >= version);
+        if reached.is_some() {
+            self.assure().await?;
+        }
+        Ok(reached)
+    }
+
+    /// A write to the log failed: what comes after the version known so far may be there without being durable.
+    pub(super) fn doubt(&mut self) {
+        let next = self.table.version().map_or(0, |version| version + 1);
+        self.doubtful.get_or_insert(next);
+    }
+
+    /// Makes durable what is in doubt. The system tells of a failed sync once and takes the next one for a success
+    /// although nothing was written again, so each entry is written anew and takes its own name.
+    async fn assure(&mut self) -> Result<(), LakeError> {
+        let (Some(first), Some(last)) = (self.doubtful, self.table.version()) else {
+            return Ok(());
+        };
+        let failed = |error: object_store::Error| LakeError::table("write")(error.into());
+        let objects = self.table.log_store().object_store(None);
+        for version in first..=last {
+            let path = commit_uri_from_version(Some(version));
+            let entry = objects.get(&path).await.map_err(failed)?;
+            let entry = entry.bytes().await.map_err(failed)?;
+            objects.put(&path, entry.into()).await.map_err(failed)?;
+        }
+        self.doubtful = None;
+        Ok(())
+    }
+
+    /// One attempt to name merged files instead of those they were made of, upon exactly this state.
+    pub(super) async fn replace(
+        &mut self,
+        adds: Vec<Add>,
+        removes: Vec<Remove>,
+    ) -> Result<(), DeltaTableError> {
+        let properties = CommitProperties::default()
+            .with_max_retries(0)
+            .with_create_checkpoint(false)
+            .with_cleanup_expired_logs(Some(false));
+        let operation = DeltaOperation::Optimize {
+            predicate: None,
+            target_size: i64::try_from(COMPACTED_FILE_BYTES.get()).unwrap_or(i64::MAX),
+        };
+        let removes = removes.into_iter().map(Action::Remove);
+        let commit = CommitBuilder::from(properties)
+            .with_actions(adds.into_iter().map(Action::Add).chain(removes).collect())
+            .build(
+                Some(self.table.snapshot()?),
+                self.table.log_store(),
+                operation,
+            )
+            .await?;
+        self.table.state = Some(commit.snapshot());
+        Ok(())
     }
 
     /// One attempt, upon exactly this state: deltalake's own retries would not look at the position again.

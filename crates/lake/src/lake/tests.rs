@@ -67,7 +67,9 @@ async fn an_append_is_done_once() {
 async fn a_crash_before_the_commit_leaves_nothing_to_see() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();
-    lake.write_files(rows(&logons(3), Some(1))).await.unwrap();
+    lake.write_files(rows(&logons(3), Some(1)), COMMIT_DAYS)
+        .await
+        .unwrap();
     drop(lake);
     let lake = Lake::open(dir.path()).await.unwrap();
     assert_eq!(lake.position("journal").await.unwrap(), None);
@@ -85,7 +87,10 @@ async fn a_commit_that_happened_is_not_repeated() {
         Lake::open(dir.path()).await.unwrap(),
     );
     // As after an error that hid a success: the files are there a second time, the commit as well.
-    let adds = other.write_files(rows(&logons(3), Some(1))).await.unwrap();
+    let adds = other
+        .write_files(rows(&logons(3), Some(1)), COMMIT_DAYS)
+        .await
+        .unwrap();
     one.append(rows(&logons(3), Some(1)), Some(("journal", 3)))
         .await
         .unwrap();
@@ -219,7 +224,9 @@ async fn files_of_days_that_are_over_become_one() {
         "a query may still read them"
     );
 
-    lake.write_files(rows(&logons(1), None)).await.unwrap();
+    lake.write_files(rows(&logons(1), None), COMMIT_DAYS)
+        .await
+        .unwrap();
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
     let done = lake.keep_up(later).await.unwrap();
     assert_eq!(done.removed, 2 * files + 1);
@@ -247,12 +254,18 @@ async fn an_append_that_failed_leaves_no_files() {
     assert_eq!(data_files(&lake), 0);
 
     let (mine, other) = (lake, Lake::open(dir.path()).await.unwrap());
-    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
+    let adds = mine
+        .write_files(rows(&logons(2), Some(1)), COMMIT_DAYS)
+        .await
+        .unwrap();
     let named = paths(&adds);
     other.commit(adds, Some(("journal", 2))).await.unwrap();
     mine.remove_unless_named(&named).await;
     assert_eq!(data_files(&mine), 1, "the commit happened after all");
-    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
+    let adds = mine
+        .write_files(rows(&logons(2), Some(1)), COMMIT_DAYS)
+        .await
+        .unwrap();
     mine.remove_unless_named(&paths(&adds)).await;
     assert_eq!(data_files(&mine), 1);
 }
@@ -293,4 +306,101 @@ async fn reading_changes_nothing_on_disk() {
     insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
     assert_eq!(lake.position("journal").await.unwrap(), Some(3));
     assert_eq!(listing(dir.path()), before);
+}
+
+#[tokio::test]
+async fn events_of_any_day_make_a_bounded_number_of_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let days = COMMIT_DAYS as u64 + 40;
+    let mut events: Vec<String> = (0..days)
+        .map(|day| logon(1, day + 1, 86_400 * (day as i64 - 400)))
+        .collect();
+    // The day with most events keeps its own.
+    events.extend((0..3).map(|i| logon(1, 1_000 + i, i as i64)));
+    let all = rows(&events, Some(1));
+    lake.append(all.clone(), Some(("journal", days as i64 + 3)))
+        .await
+        .unwrap();
+    assert_eq!(
+        data_files(&lake),
+        COMMIT_DAYS,
+        "one of them is the day of arrival"
+    );
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":107,"d":107}"#);
+    insta::assert_snapshot!(
+        ask(&lake, "select date, count(*) as n, min(cast(time as date)) as first from events where date = '2025-11-05' group by 1").await,
+        @r#""#
+    );
+    // Each is found by its time, wherever it lies.
+    for day in [0, days - 1] {
+        let from = Timestamp::from_second(1_762_300_800 + 86_400 * (day as i64 - 400)).unwrap();
+        let period = crate::query::Period {
+            from: Some(from),
+            to: Some(from + jiff::SignedDuration::from_hours(1)),
+        };
+        let limits = crate::QueryLimits {
+            period,
+            ..crate::QueryLimits::default()
+        };
+        let found = lake
+            .query(
+                "select record_id from events",
+                crate::Tail::default(),
+                limits,
+            )
+            .await
+            .unwrap();
+        let found = crate::testing::write(found, crate::output::Format::Json).await;
+        assert_eq!(
+            found.trim(),
+            format!("[\n  {{\"record_id\":{}}}\n]", day + 1)
+        );
+    }
+
+    let imported = dir.path().join("imported");
+    let lake = Lake::open(&imported).await.unwrap();
+    lake.append_new(all, None).await.unwrap();
+    assert_eq!(data_files(&lake), COMMIT_DAYS + 41);
+}
+
+/// Fails as often as a file in the folder has bytes.
+fn fails_where_marked(folder: &Path) -> std::io::Result<()> {
+    let mark = folder.join("fails");
+    let mut times = fs::read(&mark).unwrap_or_default();
+    if times.pop().is_none() {
+        return store::sync_inside(folder);
+    }
+    fs::write(&mark, times)?;
+    Err(std::io::Error::other("the disk failed"))
+}
+
+#[tokio::test]
+async fn a_commit_that_may_not_be_on_disk_is_written_again() {
+    use std::os::unix::fs::MetadataExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let folder = table_folder(dir.path()).unwrap();
+    let url = Url::from_directory_path(&folder).unwrap();
+    let store = DurableFiles::syncing_by(fails_where_marked);
+    let log = log_in(url.as_str(), Arc::new(store)).unwrap();
+    let table = load_or_create(&log).await.unwrap();
+    let lake = Lake::new(folder.clone(), log, table);
+    let append = || lake.append(rows(&logons(3), Some(1)), Some(("journal", 3)));
+
+    let (entry, mark) = (
+        folder.join(LOG).join("00000000000000000001.json"),
+        folder.join(LOG).join("fails"),
+    );
+    // Once for the commit, once for the attempt to make it last.
+    fs::write(&mark, "12").unwrap();
+    append().await.unwrap_err();
+    assert_eq!(fs::read(&mark).unwrap(), b"");
+    let doubtful = fs::metadata(&entry).unwrap().ino();
+    assert_eq!(append().await.unwrap(), Appended::Already { position: 3 });
+    assert_ne!(
+        fs::metadata(&entry).unwrap().ino(),
+        doubtful,
+        "a sync without a write proves nothing after one that failed"
+    );
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
 }

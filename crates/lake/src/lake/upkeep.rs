@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use deltalake::kernel::transaction::CommitProperties;
 use deltalake::operations::vacuum::{Clock, VacuumMode};
-use deltalake::{DeltaTable, DeltaTableError, FilterOp, FilterValue};
+use deltalake::{DeltaTable, DeltaTableError};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use super::Lake;
-use crate::datafile;
+use super::merge::Part;
 use crate::error::LakeError;
 use crate::limits::{COMPACT_BYTES, COMPACT_DAYS, COMPACT_FILES, COMPACTED_FILE_BYTES};
 use crate::schema;
@@ -40,13 +40,6 @@ impl Clock for At {
     }
 }
 
-/// The small files of a day.
-#[derive(Default)]
-struct Small {
-    files: usize,
-    bytes: u64,
-}
-
 impl Lake {
     /// Merges the small files of days that are over, some days a call, and removes files that were replaced or left
     /// behind long enough ago. Others may append and query meanwhile.
@@ -55,11 +48,12 @@ impl Lake {
         let table = self.snapshot().await?;
         let mut bytes = 0;
         for (day, small) in scattered(&table, now)?.into_iter().take(COMPACT_DAYS) {
-            if bytes > 0 && bytes + small.bytes > COMPACT_BYTES {
+            let size: u64 = small.iter().map(|part| part.bytes).sum();
+            if bytes > 0 && bytes + size > COMPACT_BYTES {
                 break;
             }
-            bytes += small.bytes;
-            done.merged += self.merge_day(&day).await?;
+            bytes += size;
+            done.merged += self.merge_day(&day, small).await?;
             done.days += 1;
         }
         done.removed = self.remove_unnamed(now).await?;
@@ -68,22 +62,6 @@ impl Lake {
             state.checkpoint_when_due(version).await;
         }
         Ok(done)
-    }
-
-    async fn merge_day(&self, day: &str) -> Result<u64, LakeError> {
-        let filters = [(schema::DATE, FilterOp::Eq, FilterValue::Scalar(day))];
-        let table = self.snapshot().await?;
-        let merged = table
-            .optimize()
-            .with_filters(&filters)
-            .with_target_size(COMPACTED_FILE_BYTES)
-            // One after the other: a row group of each is in memory.
-            .with_max_concurrent_tasks(1)
-            .with_commit_properties(plain_commit())
-            .with_writer_properties(datafile::writer_properties()?)
-            .await;
-        let (_, metrics) = merged.map_err(LakeError::table("compact"))?;
-        Ok(metrics.num_files_removed)
     }
 
     /// Files of data that no version of the last days names: replaced by merging, or of a commit that never was.
@@ -117,23 +95,28 @@ fn plain_commit() -> CommitProperties {
         .with_cleanup_expired_logs(Some(false))
 }
 
-/// Days that are over and have many small files, the oldest first.
-fn scattered(table: &DeltaTable, now: Timestamp) -> Result<BTreeMap<String, Small>, LakeError> {
+/// Days that are over and have many small files, the oldest first, with those files in the order they came.
+fn scattered(table: &DeltaTable, now: Timestamp) -> Result<BTreeMap<String, Vec<Part>>, LakeError> {
     let read = |error: DeltaTableError| LakeError::table("read")(error);
     let today = Offset::UTC.to_datetime(now).date().to_string();
-    let mut days = BTreeMap::<String, Small>::new();
+    let mut days = BTreeMap::<String, Vec<Part>>::new();
     for file in table.snapshot().map_err(read)?.log_data() {
-        let size = u64::try_from(file.size()).unwrap_or(0);
+        let bytes = u64::try_from(file.size()).unwrap_or(0);
         let day = file.partition_values_map().remove(schema::DATE).flatten();
         let Some(day) = day.filter(|day| *day < today) else {
             continue;
         };
-        if size < COMPACTED_FILE_BYTES.get() / 2 {
-            let small = days.entry(day).or_default();
-            small.files += 1;
-            small.bytes += size;
+        if bytes < COMPACTED_FILE_BYTES.get() / 2 {
+            days.entry(day).or_default().push(Part {
+                bytes,
+                written_at: file.modification_time(),
+                remove: file.remove_action(false),
+            });
         }
     }
-    days.retain(|_, small| small.files >= COMPACT_FILES);
+    days.retain(|_, small| small.len() >= COMPACT_FILES);
+    for small in days.values_mut() {
+        small.sort_by_key(|part| part.written_at);
+    }
     Ok(days)
 }

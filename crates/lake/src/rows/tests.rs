@@ -5,14 +5,16 @@ use crate::testing;
 fn by_date(days: impl Iterator<Item = i64>) -> Vec<(String, Vec<i64>)> {
     let events: Vec<String> = days.map(|day| testing::logon(1, 1, day * 86_400)).collect();
     let rows = testing::rows(&events, Some(1));
-    let dates = rows.by_date().unwrap().into_iter();
+    let days = rows.days(usize::MAX);
     let numbers = |rows: Rows| -> Vec<i64> {
         let batches = rows.batches().iter();
         batches
             .flat_map(|batch| sequences(batch).unwrap().to_vec())
             .collect()
     };
-    dates.map(|(date, rows)| (date, numbers(rows))).collect()
+    days.dates()
+        .map(|date| (date.to_owned(), numbers(days.rows(date).unwrap())))
+        .collect()
 }
 
 #[test]

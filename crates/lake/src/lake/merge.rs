@@ -1,0 +1,123 @@
+//! Small files of a day become large ones: the same rows, in the order in which they came.
+//!
+//! Done here and not by the table format's own means, since it runs beside the collector, whose
+//! memory is bounded: some rows of one file and one row group of the new one are all it holds.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::PathBuf;
+
+use deltalake::kernel::{Add, Remove};
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::{Lake, back_off, paths, state};
+use crate::datafile::{self, Change};
+use crate::error::LakeError;
+use crate::limits::{COMMIT_ATTEMPTS, COMPACTED_FILE_BYTES};
+use crate::schema;
+use crate::store::Staged;
+
+/// A file that is to be merged with others.
+#[derive(Clone, Debug)]
+pub(super) struct Part {
+    pub(super) bytes: u64,
+    /// Milliseconds since 1970.
+    pub(super) written_at: i64,
+    /// What takes it out of the table.
+    pub(super) remove: Remove,
+}
+
+impl Lake {
+    /// Merges files of one day into as few as their sizes allow; how many were merged.
+    pub(super) async fn merge_day(&self, day: &str, parts: Vec<Part>) -> Result<u64, LakeError> {
+        let mut merged = 0;
+        for group in groups(parts) {
+            let removes: Vec<Remove> = group.into_iter().map(|part| part.remove).collect();
+            let add = self.merge(day, &removes).await?;
+            let written = paths(std::slice::from_ref(&add));
+            let count = removes.len() as u64;
+            match self.replace(add, removes).await {
+                Ok(Replaced::Done) => merged += count,
+                // Somebody else merged them or took them away.
+                Ok(Replaced::Gone) => self.remove_files(&written).await,
+                Err(error) => {
+                    self.remove_unless_named(&written).await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(merged)
+    }
+
+    /// Writes the new file. Until a commit names it, no reader sees it.
+    async fn merge(&self, day: &str, removes: &[Remove]) -> Result<Add, LakeError> {
+        let (day, table) = (day.to_owned(), self.folder().to_owned());
+        let parts: Vec<PathBuf> = removes.iter().map(|part| table.join(&part.path)).collect();
+        spawn_blocking(move || {
+            let folder = table.join(format!("{}={day}", schema::DATE));
+            let failed = |source| LakeError::Folder {
+                path: folder.clone(),
+                source,
+            };
+            let (staged, file) = Staged::new(&folder).map_err(failed)?;
+            let (merged, file) = datafile::merge(&day, parts.iter().map(File::open), file)?;
+            let bytes = staged
+                .keep(&file, &table.join(&merged.path))
+                .map_err(failed)?;
+            Ok(merged.add(bytes, Timestamp::now(), Change::Layout))
+        })
+        .await?
+    }
+
+    async fn replace(&self, add: Add, removes: Vec<Remove>) -> Result<Replaced, LakeError> {
+        for attempt in 0..COMMIT_ATTEMPTS {
+            let mut state = self.newest().await?;
+            let snapshot = state.table().snapshot().map_err(LakeError::table("read"))?;
+            let named: HashSet<String> = snapshot
+                .log_data()
+                .into_iter()
+                .map(|file| file.path().into_owned())
+                .collect();
+            if !removes.iter().all(|part| named.contains(&part.path)) {
+                return Ok(Replaced::Gone);
+            }
+            match state.replace(vec![add.clone()], removes.clone()).await {
+                Ok(()) => return Ok(Replaced::Done),
+                Err(error) if state::is_overtaken(&error) => {}
+                Err(error) => {
+                    state.doubt();
+                    return Err(LakeError::table("compact")(error));
+                }
+            }
+            drop(state);
+            back_off(attempt).await;
+        }
+        Err(LakeError::Contended {
+            attempts: COMMIT_ATTEMPTS,
+        })
+    }
+}
+
+enum Replaced {
+    Done,
+    Gone,
+}
+
+/// Neighbours that together have the size a merged file is to have; one alone stays as it is.
+fn groups(parts: Vec<Part>) -> Vec<Vec<Part>> {
+    let mut groups: Vec<Vec<Part>> = Vec::new();
+    let mut bytes = u64::MAX;
+    for part in parts {
+        if bytes.saturating_add(part.bytes) > COMPACTED_FILE_BYTES.get() {
+            groups.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += part.bytes;
+        if let Some(group) = groups.last_mut() {
+            group.push(part);
+        }
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
