@@ -30,7 +30,7 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 7] = [
+pub const BENCHES: [Bench; 8] = [
     Bench {
         package: "windrow-formats",
         example: "bench_event",
