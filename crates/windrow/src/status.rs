@@ -76,8 +76,10 @@ pub struct Source {
     pub events: u64,
     /// Batches acknowledged since the start.
     pub batches: u64,
-    /// Requests refused since the start.
+    /// Connections and requests refused since the start.
     pub refused: u64,
+    /// The same by reason.
+    pub refused_by_reason: BTreeMap<String, u64>,
     /// Each machine, as far as asked for.
     pub by_machine: Vec<Machine>,
 }

@@ -215,6 +215,15 @@ async fn each_bad_body_gets_its_fault_and_the_connection_lives() {
     assert_eq!(running.metrics.quarantined.get(), kept as u64);
     let known = &running.collector.sources()[0];
     assert_eq!(known.refusals, 19);
+    let by_reason = running.collector.refusals();
+    assert_eq!(by_reason.values().sum::<u64>(), 19);
+    let by_reason: Vec<String> = (by_reason.into_iter())
+        .map(|(refusal, count)| format!("{} {count}", refusal.name()))
+        .collect();
+    insta::assert_snapshot!(
+        by_reason.join(", "),
+        @"too_large 2, unreadable 11, bookmark 2, unknown_subscription 2, action 2"
+    );
     assert!(known.last_refusal.is_some());
     running.stop().await;
     assert!(bench.stored().is_empty());

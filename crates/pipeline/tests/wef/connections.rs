@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use windrow_pipeline::sources::wef::Refusal;
 
 use crate::harness::*;
 
@@ -40,6 +41,15 @@ async fn only_certificates_of_the_authority_get_in() {
     );
 
     until(|| running.collector.refused_connections().len() == 3).await;
+    let refusals: Vec<_> = running.collector.refusals().into_iter().collect();
+    assert_eq!(
+        refusals,
+        [
+            (Refusal::NoCertificate, 1),
+            (Refusal::BadCertificate, 1),
+            (Refusal::OwnCertificate, 1),
+        ]
+    );
     let mut reasons: Vec<String> = running
         .collector
         .refused_connections()

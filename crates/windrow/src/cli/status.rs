@@ -269,11 +269,7 @@ fn write_source(
         thousands(source.batches)
     )?;
     if source.refused > 0 {
-        let refused = format!(
-            "{} requests refused: the log says why",
-            thousands(source.refused)
-        );
-        writeln!(out, "  {}", paint.yellow(&refused))?;
+        writeln!(out, "  {}", paint.yellow(&refused(source)))?;
     }
     if source.machines == 0 {
         writeln!(
@@ -299,6 +295,20 @@ fn write_source(
         writeln!(out, "  and {} more silent", silent.len() - SILENT_SHOWN)?;
     }
     Ok(())
+}
+
+/// How often and why, most frequent first.
+fn refused(source: &Source) -> String {
+    let mut reasons: Vec<_> = source.refused_by_reason.iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    let reasons: Vec<String> = (reasons.into_iter())
+        .map(|(name, count)| format!("{} {}", thousands(*count), escape(name)))
+        .collect();
+    format!(
+        "{} refused: {}; the log says who and what helps",
+        thousands(source.refused),
+        reasons.join(", ")
+    )
 }
 
 /// A machine that deserves a look, and since when it was not heard of, in seconds.
@@ -418,7 +428,7 @@ mod tests {
             "journal": {"durable_seq": 1_234_567, "bytes": 1_200_000_000u64, "quota_bytes": 10_000_000_000u64,
                 "pressure": "slow", "damaged_frames": 1, "dropped_events": 0},
             "sources": {"wef.main": {"listen": "0.0.0.0:5986", "machines": 2, "connections": 1, "events": 1_234_000,
-                "batches": 24_680, "refused": 3, "by_machine": [
+                "batches": 24_680, "refused": 3, "refused_by_reason": {"bad_certificate": 1, "too_large": 2}, "by_machine": [
                     {"name": "ws01.corp.example", "address": "192.0.2.1", "last_enumerate": "2026-11-21T08:01:00Z",
                      "last_heartbeat": "2026-11-21T08:10:00Z", "last_event": null, "events": 0},
                     {"name": "dc01\u{1b}[2J", "address": null, "last_enumerate": "2026-11-21T11:00:00Z",
@@ -444,7 +454,7 @@ mod tests {
 
         source wef.main  0.0.0.0:5986
           2 machines, 1 connections, 1 234 000 events in 24 680 batches
-          3 requests refused: the log says why
+          3 refused: 2 too_large, 1 bad_certificate; the log says who and what helps
           ws01.corp.example sent no events yet, heard of 3h 2m ago
 
         sink syslog.siem  tls://siem:6514  waiting

@@ -247,6 +247,9 @@ impl Sources {
     fn describe(&self, running: &Running) -> status::Source {
         let sources = running.collector.sources();
         let by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
+        let refused: BTreeMap<String, u64> = (running.collector.refusals().into_iter())
+            .map(|(refusal, count)| (refusal.name().to_owned(), count))
+            .collect();
         status::Source {
             listen: running.address.to_string(),
             machines: by_machine.len() as u64,
@@ -257,7 +260,8 @@ impl Sources {
                 .flat_map(|source| source.subscriptions.values())
                 .map(|counts| counts.batches)
                 .sum(),
-            refused: sources.iter().map(|source| source.refusals).sum(),
+            refused: refused.values().sum(),
+            refused_by_reason: refused,
             by_machine,
         }
     }

@@ -18,9 +18,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::caps::{Place, Refusal};
+use super::caps::{Full, Place};
 use super::options::{Authentication, WefOptions};
 use super::process::{Peer, handle};
+use super::refusal::Refusal;
 use super::shares::network;
 use super::{Shared, WefLimits};
 use crate::tls;
@@ -98,13 +99,13 @@ fn begin(
     let address = address.ip().to_canonical();
     let mut place = match shared.caps.take(address, limits) {
         Ok(place) => place,
-        Err(Refusal::Total) => {
+        Err(Full::Altogether) => {
             let reason = "too many connections altogether".to_owned();
-            return shared.refuse(address, "refused_total", reason);
+            return shared.refuse(address, Refusal::TooManyConnections, reason);
         }
-        Err(Refusal::Address) => {
+        Err(Full::OfAddress) => {
             let reason = "too many connections from this address".to_owned();
-            return shared.refuse(address, "refused_address", reason);
+            return shared.refuse(address, Refusal::TooManyOfAddress, reason);
         }
     };
     let shared = Arc::clone(shared);
@@ -139,17 +140,17 @@ async fn connection(
     let stream = match stream {
         Err(_) => {
             let reason = "the TLS handshake took too long".to_owned();
-            return shared.refuse(address, "handshake_timeout", reason);
+            return shared.refuse(address, Refusal::HandshakeTimeout, reason);
         }
         Ok(Err(error)) => {
             let reason = format!("the TLS handshake failed: {error}");
-            return shared.refuse(address, "handshake_failed", reason);
+            return shared.refuse(address, Refusal::of_handshake(&error), reason);
         }
         Ok(Ok(stream)) => stream,
     };
     let peer = match identify(server, &stream, address) {
         Ok(peer) => Arc::new(peer),
-        Err(error) => return shared.refuse(address, "unnamed", error.to_string()),
+        Err(error) => return shared.refuse(address, Refusal::NoName, error.to_string()),
     };
     place.authenticated();
     shared.metrics.connection("accepted");

@@ -37,9 +37,9 @@ struct Counts {
 
 /// Which cap a connection met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
-    Total,
-    Address,
+pub(super) enum Full {
+    Altogether,
+    OfAddress,
 }
 
 /// A connection's place; given back when it is dropped.
@@ -66,7 +66,7 @@ impl Caps {
     }
 
     /// A place for a connection from `address`, where there is one.
-    pub(super) fn take(&self, address: IpAddr, limits: &WefLimits) -> Result<Place, Refusal> {
+    pub(super) fn take(&self, address: IpAddr, limits: &WefLimits) -> Result<Place, Full> {
         // A dual-stack socket shows IPv4 peers as mapped addresses.
         let address = address.to_canonical();
         let network = network(address);
@@ -77,17 +77,17 @@ impl Caps {
             Stranger::OfUnknownNetwork
         };
         if counts.total >= limits.connections {
-            return Err(Refusal::Total);
+            return Err(Full::Altogether);
         }
         let held = |by: &HashMap<IpAddr, usize>, key| by.get(key).copied().unwrap_or(0);
         if held(&counts.by_address, &address) >= limits.connections_per_address
             || held(&counts.strangers, &network) >= limits.strangers_per_network
         {
-            return Err(Refusal::Address);
+            return Err(Full::OfAddress);
         }
         if stranger == Stranger::OfUnknownNetwork {
             if counts.unknown >= limits.strangers {
-                return Err(Refusal::Total);
+                return Err(Full::Altogether);
             }
             counts.unknown += 1;
         }
@@ -184,9 +184,9 @@ mod tests {
         let mut first = caps.take(one, &limits).unwrap();
         let second = caps.take(mapped, &limits).unwrap();
         first.authenticated();
-        assert_eq!(caps.take(one, &limits).unwrap_err(), Refusal::Address);
+        assert_eq!(caps.take(one, &limits).unwrap_err(), Full::OfAddress);
         let third = caps.take(two, &limits).unwrap();
-        assert_eq!(caps.take(two, &limits).unwrap_err(), Refusal::Total);
+        assert_eq!(caps.take(two, &limits).unwrap_err(), Full::Altogether);
         assert_eq!(caps.open.get(), 3);
         drop((first, second, third));
         assert_eq!(caps.open.get(), 0);

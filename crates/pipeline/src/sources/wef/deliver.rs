@@ -17,8 +17,9 @@ use windrow_formats::wsman::{
 
 use super::Shared;
 use super::options::{Subscription, message_id};
-use super::process::{Arrived, Encoding, action_name, not_supported, too_large};
+use super::process::{Arrived, Encoding, action_name, later, not_supported, too_large};
 use super::recent::{Mark, Recent, Stored, state_key};
+use super::refusal::Refusal;
 use super::reply::Reply;
 use super::status::Counts;
 use crate::journal::{AppendError, Entry, Pressure, StateChange};
@@ -97,7 +98,7 @@ impl Scratch {
 }
 
 fn unreadable(request: &Header<'_>, charset: Charset, reason: &str) -> Unreadable {
-    let code = FaultCode::SchemaValidationError;
+    let code = (FaultCode::SchemaValidationError, Refusal::Unreadable);
     Unreadable {
         reason: reason.to_owned(),
         reply: Box::new(Reply::fault(request, charset, code, reason)),
@@ -134,9 +135,8 @@ pub(super) async fn answer(
         .track(&arrived.peer.name, subscription.id, &shared.journal);
     let Ok(recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
         let reason = "an earlier delivery of this source still waits for the disk";
-        let limits = &arrived.options.limits;
-        let reply = Reply::refused(StatusCode::SERVICE_UNAVAILABLE, reason);
-        return Ok(("other", reply.retry_after(limits.retry_after)));
+        let reply = later(&arrived.options, Refusal::NoRoom, reason);
+        return Ok(("other", reply));
     };
     let (action, read) =
         shared.with_scratch(|scratch| read(shared, arrived, subscription, &recent, scratch))?;
@@ -173,7 +173,10 @@ fn read(
     };
     let read = match message.header.action() {
         Action::Events | Action::Heartbeat if header.message_id.is_none() => {
-            let code = FaultCode::MessageInformationHeaderRequired;
+            let code = (
+                FaultCode::MessageInformationHeaderRequired,
+                Refusal::Unreadable,
+            );
             let reason = "the envelope has no MessageID";
             Read::Answer(Reply::fault(&header, charset, code, reason))
         }
@@ -214,7 +217,8 @@ fn owned(value: Option<&Cow<'_, str>>) -> Option<Cow<'static, str>> {
 
 fn bad_bookmark(request: &Header<'_>, charset: Charset, error: &wsman::ParseError) -> Unreadable {
     let reason = error.to_string();
-    let reply = Reply::fault(request, charset, FaultCode::InvalidBookmark, &reason);
+    let code = (FaultCode::InvalidBookmark, Refusal::Bookmark);
+    let reply = Reply::fault(request, charset, code, &reason);
     Unreadable {
         reason,
         reply: Box::new(reply),
@@ -341,7 +345,7 @@ async fn store(
         shared.journal.append(entry).await.map(drop)
     };
     if let Err(error) = appended {
-        return refuse(shared, arrived, header, charset, &error);
+        return refuse(arrived, header, charset, &error);
     }
     recent.remember(delivery.marks, delivery.bookmark);
     drop(recent);
@@ -361,35 +365,22 @@ async fn slow_down(shared: &Shared, arrived: &Arrived) {
 }
 
 /// What a source is told when its delivery is not in the journal: it keeps it and tries again.
-fn refuse(
-    shared: &Shared,
-    arrived: &Arrived,
-    header: &Header<'_>,
-    charset: Charset,
-    error: &AppendError,
-) -> Reply {
+fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &AppendError) -> Reply {
     let limits = &arrived.options.limits;
     match error {
         AppendError::TooLarge { .. } => too_large(header, charset, arrived.options.clear_bytes()),
         AppendError::Full { .. } | AppendError::StatesFull { .. } => {
-            Reply::fault(header, charset, FaultCode::QuotaLimit, &error.to_string())
-                .retry_after(limits.retry_after)
+            let code = (FaultCode::QuotaLimit, Refusal::JournalFull);
+            Reply::fault(header, charset, code, &error.to_string()).retry_after(limits.retry_after)
         }
         AppendError::Closed => {
             let reason = "the collector is going down";
-            Reply::fault(header, charset, FaultCode::QuotaLimit, reason)
-                .retry_after(limits.retry_after)
+            let code = (FaultCode::QuotaLimit, Refusal::Stopping);
+            Reply::fault(header, charset, code, reason).retry_after(limits.retry_after)
         }
         _ => {
-            if let Some(left_out) = shared.quiet.not_stored.due(Instant::now()) {
-                tracing::error!(%error, left_out, "a delivery could not be stored");
-            }
-            Reply::fault(
-                header,
-                charset,
-                FaultCode::InternalError,
-                &error.to_string(),
-            )
+            let code = (FaultCode::InternalError, Refusal::NotStored);
+            Reply::fault(header, charset, code, &error.to_string())
         }
     }
 }

@@ -6,11 +6,12 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::refusal::Refusal;
+
 /// How a connection came out.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ConnectionLabel {
-    /// `accepted`, `refused_total`, `refused_address`, `handshake_failed`, `handshake_timeout`,
-    /// `unnamed`.
+    /// `accepted`, `refused`.
     pub result: &'static str,
 }
 
@@ -23,6 +24,13 @@ pub struct RequestLabel {
     pub status: u16,
 }
 
+/// Why a connection or a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RefusalLabel {
+    /// The name of a [`Refusal`].
+    pub reason: &'static str,
+}
+
 /// The collector's counters; cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct WefMetrics {
@@ -32,6 +40,8 @@ pub struct WefMetrics {
     pub connections: Family<ConnectionLabel, Counter>,
     /// Requests by action and status.
     pub requests: Family<RequestLabel, Counter>,
+    /// Connections and requests refused, by reason.
+    pub refusals: Family<RefusalLabel, Counter>,
     /// Deliveries acknowledged.
     pub batches: Counter,
     /// Events made durable.
@@ -73,6 +83,11 @@ impl WefMetrics {
             "windrow_wef_requests",
             "Requests of sources by action and HTTP status",
             self.requests.clone(),
+        );
+        registry.register(
+            "windrow_wef_refusals",
+            "Connections and requests of sources that were refused, by reason",
+            self.refusals.clone(),
         );
         let counters = [
             ("batches", "Deliveries acknowledged", &self.batches),
@@ -126,6 +141,11 @@ impl WefMetrics {
         for (name, help, counter) in counters {
             registry.register(format!("windrow_wef_{name}"), help, counter.clone());
         }
+    }
+
+    pub(super) fn refusal(&self, refusal: Refusal) {
+        let reason = refusal.name();
+        self.refusals.get_or_create(&RefusalLabel { reason }).inc();
     }
 
     pub(super) fn connection(&self, result: &'static str) {

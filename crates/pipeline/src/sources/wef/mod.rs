@@ -33,11 +33,12 @@ mod options;
 mod process;
 mod quiet;
 mod recent;
+mod refusal;
 mod reply;
 mod shares;
 mod status;
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -51,18 +52,19 @@ use tokio_util::task::TaskTracker;
 use self::caps::Caps;
 use self::deliver::Scratch;
 pub use self::forget::forget_unused;
-pub use self::metrics::{ConnectionLabel, RequestLabel, WefMetrics};
+pub use self::metrics::{ConnectionLabel, RefusalLabel, RequestLabel, WefMetrics};
 pub use self::options::{
     Authentication, ContentFormat, ENUMERATE_PATH, QueryError, QueryList, SUBSCRIPTION_PATH,
     Subscription, WefLimits, WefOptions,
 };
 use self::quiet::Quiet;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
+pub use self::refusal::Refusal;
+use self::refusal::{Refusals, Refused};
 use self::shares::{Share, Shares};
 use self::status::Sources;
 pub use self::status::{Counts, SourceStatus};
 use crate::journal::Journal;
-use crate::limits::REFUSED_CONNECTIONS_MAX;
 use crate::quarantine::Quarantine;
 
 /// Runs a collector on a listener until `shutdown`, and returns when what was under way is
@@ -92,7 +94,7 @@ struct Shared {
     metrics: WefMetrics,
     quarantine: Option<Quarantine>,
     sources: Sources,
-    refused: Mutex<VecDeque<RefusedConnection>>,
+    refusals: Refusals,
     quiet: Quiet,
     caps: Caps,
     /// For bodies, until they are answered.
@@ -145,7 +147,7 @@ impl Collector {
             journal,
             metrics,
             quarantine,
-            refused: Mutex::default(),
+            refusals: Refusals::new(),
             quiet: Quiet::default(),
             scratch: Mutex::default(),
             requests: TaskTracker::new(),
@@ -179,9 +181,13 @@ impl Collector {
     /// The last connections that were refused, newest last.
     #[must_use]
     pub fn refused_connections(&self) -> Vec<RefusedConnection> {
-        let refused = self.shared.refused.lock();
-        let refused = refused.unwrap_or_else(PoisonError::into_inner);
-        refused.iter().cloned().collect()
+        self.shared.refusals.connections()
+    }
+
+    /// Connections and requests refused since the start, by reason.
+    #[must_use]
+    pub fn refusals(&self) -> BTreeMap<Refusal, u64> {
+        self.shared.refusals.counts()
     }
 }
 
@@ -192,18 +198,15 @@ impl Shared {
     }
 
     /// Counts and notes a connection that is refused.
-    fn refuse(&self, address: IpAddr, result: &'static str, reason: String) {
-        self.metrics.connection(result);
-        tracing::debug!(%address, ?reason, "refused a connection");
-        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        if refused.len() >= REFUSED_CONNECTIONS_MAX {
-            refused.pop_front();
-        }
-        refused.push_back(RefusedConnection {
-            at: Timestamp::now(),
+    fn refuse(&self, address: IpAddr, refusal: Refusal, reason: String) {
+        self.metrics.connection("refused");
+        let who = Refused {
             address,
-            reason,
-        });
+            source: None,
+            reason: &reason,
+        };
+        self.refusals.note(refusal, who, &self.metrics);
+        self.refusals.keep_connection(address, reason);
     }
 }
 

@@ -20,6 +20,7 @@ use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
 use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
 use super::recent::stored;
+use super::refusal::{Refusal, Refused};
 use super::reply::Reply;
 use super::{Held, Shared};
 use crate::quarantine::Finding;
@@ -101,8 +102,13 @@ pub(super) async fn handle(
     let status = reply.status.as_u16();
     let label = RequestLabel { action, status };
     shared.metrics.requests.get_or_create(&label).inc();
-    if let Some(reason) = &reply.refusal {
-        tracing::debug!(source = ?peer.name, status, ?reason, "refused a request");
+    if let Some((refusal, reason)) = &reply.refusal {
+        let who = Refused {
+            address: peer.address,
+            source: Some(&peer.name),
+            reason,
+        };
+        shared.refusals.note(*refusal, who, &shared.metrics);
         shared.sources.update(&peer.name, |known| {
             known.refusals += 1;
             known.last_refusal = Some((Timestamp::now(), reason.clone()));
@@ -123,7 +129,8 @@ async fn arrive(
     let limits = &options.limits;
     if request.method() != Method::POST {
         let reason = "only POST is understood";
-        return Err(Reply::refused(StatusCode::METHOD_NOT_ALLOWED, reason).closing());
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        return Err(Reply::refused(status, Refusal::Method, reason).closing());
     }
     let route = route(options, request.uri().path());
     let charset = header(request.headers(), &CONTENT_TYPE).and_then(Charset::from_content_type);
@@ -133,7 +140,8 @@ async fn arrive(
     let expected = declared.and_then(|bytes| usize::try_from(bytes).ok());
     let held = expected.map_or(body_bytes, |bytes| bytes.min(body_bytes));
     let Some(room) = shared.bodies.take(&peer.name, held, deadline).await else {
-        return Err(no_room(options, "too much is being received at once").closing());
+        let reason = "too much is being received at once";
+        return Err(later(options, Refusal::NoRoom, reason).closing());
     };
     let body_limits = BodyLimits {
         bytes: body_bytes,
@@ -149,7 +157,7 @@ async fn arrive(
         return Err(Reply::fault(
             &Header::default(),
             charset.unwrap_or(Charset::Utf16Le),
-            FaultCode::UnsupportedEncoding,
+            (FaultCode::UnsupportedEncoding, Refusal::Encoding),
             reason,
         ));
     };
@@ -166,8 +174,9 @@ async fn arrive(
     })
 }
 
-fn no_room(options: &WefOptions, reason: &str) -> Reply {
-    Reply::refused(StatusCode::SERVICE_UNAVAILABLE, reason).retry_after(options.limits.retry_after)
+pub(super) fn later(options: &WefOptions, refusal: Refusal, reason: &str) -> Reply {
+    Reply::refused(StatusCode::SERVICE_UNAVAILABLE, refusal, reason)
+        .retry_after(options.limits.retry_after)
 }
 
 fn body_reply(error: BodyError, options: &WefOptions, charset: Option<Charset>) -> Reply {
@@ -178,10 +187,14 @@ fn body_reply(error: BodyError, options: &WefOptions, charset: Option<Charset>) 
             options.body_bytes(),
         ),
         BodyError::TooSlow => {
-            Reply::refused(StatusCode::REQUEST_TIMEOUT, "the body came too slowly")
+            let reason = "the body came too slowly";
+            Reply::refused(StatusCode::REQUEST_TIMEOUT, Refusal::TooSlow, reason)
         }
-        BodyError::Broken => Reply::refused(StatusCode::BAD_REQUEST, "the body broke off"),
-        BodyError::Stopping => no_room(options, "the collector is going down"),
+        BodyError::Broken => {
+            let reason = "the body broke off";
+            Reply::refused(StatusCode::BAD_REQUEST, Refusal::BrokeOff, reason)
+        }
+        BodyError::Stopping => later(options, Refusal::Stopping, "the collector is going down"),
     };
     reply.closing()
 }
@@ -191,7 +204,8 @@ pub(super) fn too_large(request: &Header<'_>, charset: Charset, limit: usize) ->
     let reason = format!(
         "the body is over {limit} bytes; lower the subscription's MaxEnvelopeSize or MaxElements"
     );
-    Reply::fault(request, charset, FaultCode::EncodingLimit, &reason)
+    let code = (FaultCode::EncodingLimit, Refusal::TooLarge);
+    Reply::fault(request, charset, code, &reason)
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
@@ -244,7 +258,11 @@ async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Re
     let Some(_room) = shared.deliveries.take(source, needed, deadline).await else {
         return (
             "other",
-            no_room(&arrived.options, "too much waits for the disk"),
+            later(
+                &arrived.options,
+                Refusal::NoRoom,
+                "too much waits for the disk",
+            ),
         );
     };
     let answer = match arrived.route {
@@ -274,7 +292,10 @@ fn answer_unknown(
 ) -> Result<(&'static str, Reply), Unreadable> {
     let (message, charset) = scratch.read(arrived)?;
     let reason = "there is no such subscription; ask for the subscriptions again";
-    let code = FaultCode::DestinationUnreachable;
+    let code = (
+        FaultCode::DestinationUnreachable,
+        Refusal::UnknownSubscription,
+    );
     let reply = Reply::fault(&message.header, charset, code, reason);
     Ok((action_name(&message.header), reply))
 }
@@ -305,7 +326,7 @@ pub(super) fn not_supported(header: &Header<'_>, charset: Charset) -> Reply {
             "this address does not serve that action",
         ),
     };
-    Reply::fault(header, charset, code, reason)
+    Reply::fault(header, charset, (code, Refusal::Action), reason)
 }
 
 fn offer_subscriptions(
@@ -323,7 +344,8 @@ fn offer_subscriptions(
     let Some(thumbprint) = peer.issuer_thumbprint.as_deref() else {
         let reason = "the authority that issued the client's certificate is not among the \
                       configured ones, so it cannot be named; add it to client_ca";
-        return Reply::fault(&message.header, charset, FaultCode::InternalError, reason);
+        let code = (FaultCode::InternalError, Refusal::UnnamedAuthority);
+        return Reply::fault(&message.header, charset, code, reason);
     };
     let prepared: Vec<(&Subscription, OfferStrings, Option<String>)> = arrived
         .options
@@ -352,17 +374,8 @@ fn offer_subscriptions(
                 "the subscriptions come to {bytes} bytes and the source takes {most}; shorten \
                  their queries or have fewer of them"
             );
-            if let Some(left_out) = shared.quiet.offer_too_large.due(Instant::now()) {
-                let source = &peer.name;
-                tracing::warn!(
-                    ?source,
-                    bytes,
-                    most,
-                    left_out,
-                    "subscriptions are too large to offer"
-                );
-            }
-            Reply::fault(&message.header, charset, FaultCode::AnswerTooLarge, &reason)
+            let code = (FaultCode::AnswerTooLarge, Refusal::OfferTooLarge);
+            Reply::fault(&message.header, charset, code, &reason)
         }
         _ => Reply::soap(envelope, charset),
     }

@@ -15,8 +15,6 @@ pub(super) struct Quiet {
     pub(super) quarantined: Line,
     pub(super) quarantine_failed: Line,
     pub(super) begun_anew: Line,
-    pub(super) not_stored: Line,
-    pub(super) offer_too_large: Line,
     pub(super) subscription_ended: Line,
 }
 

@@ -10,6 +10,7 @@ use windrow_formats::wsman::reply::{FaultCode, fault};
 use windrow_formats::wsman::{self, Charset, Header};
 
 use super::options::message_id;
+use super::refusal::Refusal;
 
 /// What goes back.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Reply {
     retry_after: Option<Duration>,
     /// Whether the connection ends with it, because the body was not read.
     closes: bool,
-    /// What the source's status shows, when it was refused.
-    pub(super) refusal: Option<String>,
+    /// Why it was refused: the kind, and in words that the source's status shows.
+    pub(super) refusal: Option<(Refusal, String)>,
 }
 
 impl Reply {
@@ -42,9 +43,9 @@ impl Reply {
         }
     }
 
-    pub(super) fn refused(status: StatusCode, reason: &str) -> Reply {
+    pub(super) fn refused(status: StatusCode, refusal: Refusal, reason: &str) -> Reply {
         Reply {
-            refusal: Some(reason.to_owned()),
+            refusal: Some((refusal, reason.to_owned())),
             ..Reply::bare(status)
         }
     }
@@ -52,13 +53,17 @@ impl Reply {
     pub(super) fn fault(
         request: &Header<'_>,
         charset: Charset,
-        code: FaultCode,
+        (code, refusal): (FaultCode, Refusal),
         reason: &str,
     ) -> Reply {
         let status = StatusCode::from_u16(code.http_status());
         Reply {
             soap: Some((fault(request, &message_id(), code, reason), charset)),
-            ..Reply::refused(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), reason)
+            ..Reply::refused(
+                status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+                refusal,
+                reason,
+            )
         }
     }
 

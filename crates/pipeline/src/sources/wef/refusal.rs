@@ -1,0 +1,355 @@
+//! Why a connection or a request is refused: counted by reason, and said in the log with who it was
+//! and what helps, one line a minute of each reason.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use jiff::Timestamp;
+use rustls::AlertDescription;
+use tokio::time::Instant;
+use tracing::Level;
+
+use super::RefusedConnection;
+use super::metrics::WefMetrics;
+use super::quiet::Line;
+use crate::limits::REFUSED_CONNECTIONS_MAX;
+
+/// A reason, the same for everyone who meets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// As many connections as there may be.
+    TooManyConnections,
+    /// As many connections as one address may have.
+    TooManyOfAddress,
+    /// The peer went away before it was known who it is.
+    HungUp,
+    /// The peer was silent in the handshake.
+    HandshakeTimeout,
+    /// The peer showed no certificate.
+    NoCertificate,
+    /// The peer's certificate is of an authority that is not configured, or not valid.
+    BadCertificate,
+    /// The peer does not believe our certificate.
+    OwnCertificate,
+    /// The peer's certificate names nobody.
+    NoName,
+    /// Any other end of a handshake.
+    HandshakeFailed,
+    /// Not a POST.
+    Method,
+    /// Too much is in memory at once.
+    NoRoom,
+    /// The collector goes down.
+    Stopping,
+    /// The body is larger than allowed.
+    TooLarge,
+    /// The body came too slowly.
+    TooSlow,
+    /// The body broke off.
+    BrokeOff,
+    /// The body is compressed in a way that is not known.
+    Encoding,
+    /// The body is not what the protocol says.
+    Unreadable,
+    /// The bookmark is not what the protocol says.
+    Bookmark,
+    /// Nothing is at that address any more.
+    UnknownSubscription,
+    /// A request that is not served there.
+    Action,
+    /// The authority of the certificate cannot be named to its machine.
+    UnnamedAuthority,
+    /// The subscriptions do not fit into an answer.
+    OfferTooLarge,
+    /// The journal is full, of events or of bookmarks.
+    JournalFull,
+    /// The journal could not write.
+    NotStored,
+}
+
+impl Refusal {
+    const ALL: [Refusal; 24] = [
+        Refusal::TooManyConnections,
+        Refusal::TooManyOfAddress,
+        Refusal::HungUp,
+        Refusal::HandshakeTimeout,
+        Refusal::NoCertificate,
+        Refusal::BadCertificate,
+        Refusal::OwnCertificate,
+        Refusal::NoName,
+        Refusal::HandshakeFailed,
+        Refusal::Method,
+        Refusal::NoRoom,
+        Refusal::Stopping,
+        Refusal::TooLarge,
+        Refusal::TooSlow,
+        Refusal::BrokeOff,
+        Refusal::Encoding,
+        Refusal::Unreadable,
+        Refusal::Bookmark,
+        Refusal::UnknownSubscription,
+        Refusal::Action,
+        Refusal::UnnamedAuthority,
+        Refusal::OfferTooLarge,
+        Refusal::JournalFull,
+        Refusal::NotStored,
+    ];
+
+    /// In the log, the metrics and the status.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Refusal::TooManyConnections => "too_many_connections",
+            Refusal::TooManyOfAddress => "too_many_connections_of_address",
+            Refusal::HungUp => "hung_up",
+            Refusal::HandshakeTimeout => "handshake_timeout",
+            Refusal::NoCertificate => "no_certificate",
+            Refusal::BadCertificate => "bad_certificate",
+            Refusal::OwnCertificate => "own_certificate_not_believed",
+            Refusal::NoName => "certificate_without_name",
+            Refusal::HandshakeFailed => "handshake_failed",
+            Refusal::Method => "method",
+            Refusal::NoRoom => "no_room",
+            Refusal::Stopping => "stopping",
+            Refusal::TooLarge => "too_large",
+            Refusal::TooSlow => "too_slow",
+            Refusal::BrokeOff => "broke_off",
+            Refusal::Encoding => "encoding",
+            Refusal::Unreadable => "unreadable",
+            Refusal::Bookmark => "bookmark",
+            Refusal::UnknownSubscription => "unknown_subscription",
+            Refusal::Action => "action",
+            Refusal::UnnamedAuthority => "unnamed_authority",
+            Refusal::OfferTooLarge => "offer_too_large",
+            Refusal::JournalFull => "journal_full",
+            Refusal::NotStored => "not_stored",
+        }
+    }
+
+    /// What the administrator can do.
+    fn cure(self) -> &'static str {
+        match self {
+            Refusal::TooManyConnections => {
+                "see whether all of them are machines; a second collector takes more"
+            }
+            Refusal::TooManyOfAddress => {
+                "see whether a gateway or a proxy hides many machines behind this address"
+            }
+            Refusal::HungUp => {
+                "nothing, when it is a port scan or a load balancer's probe; else see the peer's log"
+            }
+            Refusal::HandshakeTimeout => "see whether the peer speaks TLS and the network is whole",
+            Refusal::NoCertificate => {
+                "give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA"
+            }
+            Refusal::BadCertificate => {
+                "see the reason; the authority of the machine's certificate belongs into client_ca"
+            }
+            Refusal::OwnCertificate => {
+                "the machine has to trust the authority of the collector's certificate and call it by a name in it"
+            }
+            Refusal::NoName => {
+                "issue the machine's certificate with a DNS name or a common name in it"
+            }
+            Refusal::HandshakeFailed => {
+                "see the reason; Server= has to begin with https and TLS 1.2 or 1.3 be on"
+            }
+            Refusal::Method | Refusal::Encoding | Refusal::Action => {
+                "see what calls: a Windows event forwarder does not ask for this"
+            }
+            Refusal::NoRoom => {
+                "nothing, the machine tries again; if it lasts, see whether the disk keeps up"
+            }
+            Refusal::Stopping => "nothing, the machine tries again",
+            Refusal::TooLarge => "lower the subscription's max_envelope or max_batch_events",
+            Refusal::TooSlow | Refusal::BrokeOff => {
+                "nothing, the machine tries again; if it lasts, see the network in between"
+            }
+            Refusal::Unreadable | Refusal::Bookmark => {
+                "see the quarantine for the body; a proxy that alters it may be in between"
+            }
+            Refusal::UnknownSubscription => {
+                "nothing, the machine asks for its subscriptions again; they were renamed or removed"
+            }
+            Refusal::UnnamedAuthority => {
+                "add the authority that issued the machine's certificate to client_ca"
+            }
+            Refusal::OfferTooLarge => "shorten the subscriptions' queries or have fewer of them",
+            Refusal::JournalFull => {
+                "see in the status which sink is behind, or give the journal a larger quota"
+            }
+            Refusal::NotStored => "see the journal's disk",
+        }
+    }
+
+    /// How much the administrator should mind.
+    fn level(self) -> Level {
+        match self {
+            Refusal::NotStored => Level::ERROR,
+            Refusal::HungUp
+            | Refusal::Stopping
+            | Refusal::BrokeOff
+            | Refusal::UnknownSubscription => Level::INFO,
+            _ => Level::WARN,
+        }
+    }
+
+    /// Why a handshake ended.
+    pub(super) fn of_handshake(error: &std::io::Error) -> Refusal {
+        let inner = error.get_ref().and_then(|error| error.downcast_ref());
+        match inner {
+            Some(rustls::Error::NoCertificatesPresented) => Refusal::NoCertificate,
+            Some(rustls::Error::InvalidCertificate(_)) => Refusal::BadCertificate,
+            Some(rustls::Error::AlertReceived(alert)) if is_about_certificates(*alert) => {
+                Refusal::OwnCertificate
+            }
+            Some(_) => Refusal::HandshakeFailed,
+            None => match error.kind() {
+                std::io::ErrorKind::UnexpectedEof
+                | std::io::ErrorKind::ConnectionReset
+                | std::io::ErrorKind::BrokenPipe => Refusal::HungUp,
+                std::io::ErrorKind::TimedOut => Refusal::HandshakeTimeout,
+                _ => Refusal::HandshakeFailed,
+            },
+        }
+    }
+}
+
+fn is_about_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+    )
+}
+
+/// Who was refused, as far as is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused<'a> {
+    pub(super) address: IpAddr,
+    /// Its authenticated name.
+    pub(super) source: Option<&'a str>,
+    /// Why in this case.
+    pub(super) reason: &'a str,
+}
+
+fn say(refusal: Refusal, who: Refused<'_>, left_out: u64) {
+    let (kind, cure) = (refusal.name(), refusal.cure());
+    let Refused {
+        address,
+        source,
+        reason,
+    } = who;
+    match refusal.level() {
+        Level::ERROR => {
+            tracing::error!(kind, %address, source, reason, cure, left_out, "refused")
+        }
+        Level::WARN => tracing::warn!(kind, %address, source, reason, cure, left_out, "refused"),
+        _ => tracing::info!(kind, %address, source, reason, cure, left_out, "refused"),
+    }
+}
+
+/// All refusals of a collector since its start.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    lines: BTreeMap<Refusal, Line>,
+    counts: Mutex<BTreeMap<Refusal, u64>>,
+    connections: Mutex<VecDeque<RefusedConnection>>,
+}
+
+impl Refusals {
+    pub(super) fn new() -> Refusals {
+        Refusals {
+            lines: Refusal::ALL
+                .into_iter()
+                .map(|refusal| (refusal, Line::default()))
+                .collect(),
+            counts: Mutex::default(),
+            connections: Mutex::default(),
+        }
+    }
+
+    /// Counts it, and says it where nothing was said of its kind for a while.
+    pub(super) fn note(&self, refusal: Refusal, who: Refused<'_>, metrics: &WefMetrics) {
+        metrics.refusal(refusal);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(refusal).or_default() += 1;
+        drop(counts);
+        let line = self.lines.get(&refusal);
+        let Some(left_out) = line.and_then(|line| line.due(Instant::now())) else {
+            return;
+        };
+        say(refusal, who, left_out);
+    }
+
+    /// Keeps the last connections for whoever asks.
+    pub(super) fn keep_connection(&self, address: IpAddr, reason: String) {
+        let kept = self.connections.lock();
+        let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= REFUSED_CONNECTIONS_MAX {
+            kept.pop_front();
+        }
+        kept.push_back(RefusedConnection {
+            at: Timestamp::now(),
+            address,
+            reason,
+        });
+    }
+
+    pub(super) fn connections(&self) -> Vec<RefusedConnection> {
+        let kept = self.connections.lock();
+        let kept = kept.unwrap_or_else(PoisonError::into_inner);
+        kept.iter().cloned().collect()
+    }
+
+    pub(super) fn counts(&self) -> BTreeMap<Refusal, u64> {
+        let counts = self.counts.lock();
+        counts.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::CertificateError;
+
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_name_of_its_own_and_a_line() {
+        let refusals = Refusals::new();
+        let names: std::collections::BTreeSet<_> =
+            refusals.lines.keys().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), Refusal::ALL.len());
+        assert!(Refusal::ALL.is_sorted());
+    }
+
+    #[test]
+    fn a_handshake_says_whose_certificate_was_not_liked() {
+        let of = |error| Refusal::of_handshake(&std::io::Error::other(error));
+        assert_eq!(
+            of(rustls::Error::NoCertificatesPresented),
+            Refusal::NoCertificate
+        );
+        assert_eq!(
+            of(CertificateError::UnknownIssuer.into()),
+            Refusal::BadCertificate
+        );
+        assert_eq!(
+            of(rustls::Error::AlertReceived(AlertDescription::UnknownCA)),
+            Refusal::OwnCertificate
+        );
+        assert_eq!(
+            of(rustls::Error::AlertReceived(
+                AlertDescription::ProtocolVersion
+            )),
+            Refusal::HandshakeFailed
+        );
+        let gone = std::io::ErrorKind::UnexpectedEof.into();
+        assert_eq!(Refusal::of_handshake(&gone), Refusal::HungUp);
+    }
+}
