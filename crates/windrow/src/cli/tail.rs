@@ -56,7 +56,7 @@ pub(super) struct Args {
     computer: Vec<String>,
 
     /// The zone that times are shown in
-    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone, allow_hyphen_values = true)]
     tz: TimeZone,
 
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
 
@@ -10,16 +11,33 @@ use crate::config::units::Span;
 /// `--from`, `--to`, `--tz`
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TimeArgs {
-    /// Only events from this time on: 2026-11-21T08:00:00Z, 2026-11-21, or 24h for 24 hours ago
-    #[arg(long, value_name = "TIME", help_heading = "Time")]
+    /// Only events from this time on: 2026-11-21T08:00:00Z, 2026-11-21, or 24h (or -24h) for 24 hours ago
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        help_heading = "Time"
+    )]
     from: Option<String>,
 
     /// Only events before this time
-    #[arg(long, value_name = "TIME", help_heading = "Time")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        allow_hyphen_values = true,
+        help_heading = "Time"
+    )]
     to: Option<String>,
 
-    /// The zone that times are shown in, and that times without one are in: Europe/Berlin, or `local`
-    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone, help_heading = "Time")]
+    /// The zone that times are shown in, and that times without one are in: Europe/Berlin, +05:30, or `local`
+    #[arg(
+        long,
+        value_name = "ZONE",
+        default_value = "UTC",
+        value_parser = zone,
+        allow_hyphen_values = true,
+        help_heading = "Time"
+    )]
     pub(crate) tz: TimeZone,
 }
 
@@ -57,13 +75,17 @@ impl TimeArgs {
     }
 }
 
-/// `UTC`, `local`, or a name of the tz database.
+/// `UTC`, `local`, a name of the tz database, or a fixed distance from UTC such as `+05:30`.
 pub(crate) fn zone(text: &str) -> Result<TimeZone, String> {
     match text {
         "UTC" | "utc" | "Z" => Ok(TimeZone::UTC),
         "local" => TimeZone::try_system().map_err(|error| error.to_string()),
-        name => TimeZone::get(name)
-            .map_err(|_| "not a zone of the tz database, such as Europe/Berlin".to_owned()),
+        offset if offset.starts_with(['+', '-']) => DateTimeParser::new()
+            .parse_time_zone(offset)
+            .map_err(|_| "not a distance from UTC, such as +05:30".to_owned()),
+        name => TimeZone::get(name).map_err(|_| {
+            "not a zone of the tz database, such as Europe/Berlin, nor a distance from UTC, such as +05:30".to_owned()
+        }),
     }
 }
 
@@ -80,7 +102,7 @@ fn moment(text: &str, zone: &TimeZone, now: Timestamp) -> Result<Timestamp, Stri
         let time = zone.to_ambiguous_timestamp(local).compatible();
         return time.map_err(|_| FORM.to_owned());
     }
-    match text.trim_start_matches('-').parse::<Span>() {
+    match text.strip_prefix('-').unwrap_or(text).parse::<Span>() {
         Ok(Span(ago)) => now.checked_sub(ago).map_err(|_| "too long ago".to_owned()),
         Err(_) => Err(FORM.to_owned()),
     }
@@ -115,9 +137,45 @@ mod tests {
         assert_eq!(at("2026-07-01 08:00", &berlin), "2026-07-01T06:00:00Z");
         assert_eq!(at("2026-11-21", &berlin), "2026-11-20T23:00:00Z");
         assert_eq!(at("24h", &TimeZone::UTC), "2026-11-20T12:00:00Z");
+        assert_eq!(at("-24h", &TimeZone::UTC), "2026-11-20T12:00:00Z");
         assert_eq!(at("now", &TimeZone::UTC), "2026-11-21T12:00:00Z");
         assert!(at("yesterday", &TimeZone::UTC).starts_with("expected a time"));
+        assert!(at("--24h", &TimeZone::UTC).starts_with("expected a time"));
         assert!(zone("Mars/Olympus").is_err());
+    }
+
+    #[test]
+    fn a_zone_can_be_a_distance_from_utc() {
+        let begin = |offset| at("2026-11-21", &zone(offset).unwrap());
+        assert_eq!(begin("+05:30"), "2026-11-20T18:30:00Z");
+        assert_eq!(begin("-03:00"), "2026-11-21T03:00:00Z");
+        assert_eq!(begin("-0330"), "2026-11-21T03:30:00Z");
+        assert_eq!(begin("+14"), "2026-11-20T10:00:00Z");
+        for bad in [
+            "+",
+            "-",
+            "+5:30",
+            "+26:00",
+            "-from",
+            "+05:30[Europe/Berlin]",
+        ] {
+            assert!(zone(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_begins_with_a_minus_is_taken() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            time: TimeArgs,
+        }
+        let line = ["", "--from", "-5h", "--to", "-1h", "--tz", "-03:00"];
+        let time = <Line as clap::Parser>::try_parse_from(line).unwrap().time;
+        let now = "2026-11-21T12:00:00Z".parse().unwrap();
+        let range = time.range(now).unwrap();
+        assert_eq!(range.from, Some("2026-11-21T07:00:00Z".parse().unwrap()));
+        assert_eq!(range.to, Some("2026-11-21T11:00:00Z".parse().unwrap()));
     }
 
     #[test]

@@ -37,7 +37,7 @@ const GROUPS_WAITING_MAX: usize = 1;
 Examples:
   windrow import Security.evtx
   windrow import /mnt/disk/Windows/System32/winevt/Logs
-  windrow import --forward Security.evtx         to the configured syslog receivers too
+  windrow import --forward Security.evtx         to the syslog receivers too
   windrow import --output json *.evtx | jq .events
 
 Then: windrow query \"select * from events order by time desc limit 10\"")]
@@ -51,7 +51,7 @@ pub(super) struct Args {
     forward: bool,
 
     /// The zone that times of the summary are shown in
-    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone, allow_hyphen_values = true)]
     tz: TimeZone,
 
     #[command(flatten)]
