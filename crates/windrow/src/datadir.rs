@@ -234,9 +234,7 @@ fn without_version(root: &Path) -> DataDirError {
 
 fn begin(root: &Path) -> io::Result<()> {
     let new = root.join("VERSION.new");
-    let mut file = fs_err::File::create(&new)?;
-    writeln!(file, "{VERSION}")?;
-    file.sync_all()?;
+    write_private(&new, format!("{VERSION}\n").as_bytes())?;
     fs_err::rename(&new, root.join("VERSION"))?;
     sync_folder(root)
 }
@@ -295,21 +293,24 @@ pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
 
 /// Writes a new file that only its owner may read, down to the disk.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = fs_err::OpenOptions::new();
+    let mut options = private_file();
     options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use fs_err::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
     let mut file = options.open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
+/// A file that is made is readable by its owner only, whatever the umask.
+fn private_file() -> fs_err::OpenOptions {
+    let mut options = fs_err::OpenOptions::new();
+    #[cfg(unix)]
+    fs_err::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
 fn lock(root: &Path) -> Result<File, DataDirError> {
     let path = root.join("lock");
-    let mut options = fs_err::OpenOptions::new();
+    let mut options = private_file();
     let mut file = options
         .read(true)
         .write(true)
@@ -372,6 +373,11 @@ mod tests {
             std::fs::read_to_string(root.join("VERSION")).unwrap(),
             "1\n"
         );
+        let _serving = DataDir::open(&root, Purpose::Serve).unwrap();
+        for file in ["VERSION", "lock"] {
+            let mode = std::fs::metadata(root.join(file)).unwrap().permissions();
+            assert_eq!(mode.mode() & 0o777, 0o600, "{file}");
+        }
         assert_eq!(opened.socket(), root.join("run/windrow.sock"));
         DataDir::open(&root, Purpose::Read).unwrap();
     }

@@ -167,13 +167,14 @@ fn fraction_of(digits: &str, factor: u64) -> u64 {
 }
 
 impl fmt::Display for ByteSize {
-    /// The largest unit that writes it without a fraction, so that what is shown reads back the same.
+    /// The largest unit that writes it without a fraction, so that what is shown reads back the same; of two that are
+    /// nearly the same, as kB and KiB, the decimal one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fits = |(_, factor): &&(&str, u64)| self.0 >= *factor && self.0.is_multiple_of(*factor);
         let best = SIZE_UNITS
             .iter()
             .filter(fits)
-            .max_by_key(|(_, factor)| *factor);
+            .max_by_key(|(unit, factor)| ((factor.ilog2() + 1) / 10, !unit.ends_with("iB")));
         let (unit, factor) = best.unwrap_or(&("B", 1));
         write!(f, "{} {unit}", self.0 / factor)
     }
@@ -333,5 +334,6 @@ mod tests {
             );
         }
         assert_eq!(ByteSize(134_217_728).to_string(), "128 MiB");
+        assert_eq!(ByteSize(512_000).to_string(), "512 kB");
     }
 }
