@@ -231,6 +231,22 @@ pub(super) fn load(disk: &Arc<dyn Disk>, dir: &Path) -> io::Result<Loaded> {
     Ok(loaded)
 }
 
+/// Names and positions of a folder that another process may be writing.
+pub(super) fn positions(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<(String, Seq)>> {
+    let mut positions = Vec::new();
+    for file in disk.list(dir)? {
+        if !file.ends_with(".cursor") {
+            continue;
+        }
+        let value = Slots::read(disk, &dir.join(&file))?;
+        if let Some((position, name)) = value.as_deref().and_then(decode) {
+            positions.push((name, position));
+        }
+    }
+    positions.sort();
+    Ok(positions)
+}
+
 impl CursorFile {
     pub(super) fn name(&self) -> &str {
         &self.name

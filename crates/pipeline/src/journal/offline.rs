@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use super::catalog::Catalog;
+use super::cursor;
 use super::keys::PublicKey;
 use super::mark::{self, Mark};
 use super::open::{self, LOCK_FILE, OpenError};
 use super::reader::{ReadError, Reader};
 use super::recover;
 use super::scan::OnReadError;
+use super::shared::CURSORS_DIR;
 use super::storage::{Disk, Os};
 use super::verify;
 use super::{Frame, JournalOptions, Recovery, Seq};
@@ -66,6 +68,25 @@ pub fn id(dir: &Path) -> Result<uuid::Uuid, OpenError> {
             dir: dir.display().to_string(),
         }),
     }
+}
+
+/// Names of all cursors, each with the number of durable events after it. A cursor's file that is
+/// damaged is left out.
+///
+/// # Errors
+/// The folder is not a journal, or one of a newer format, or cannot be read.
+pub fn cursors(dir: &Path) -> Result<Vec<(String, u64)>, OpenError> {
+    id(dir)?;
+    let to_error = |source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    };
+    let mark = mark::read(&Os, dir).map_err(to_error)?;
+    let durable = mark.map_or(0, |mark| mark.next_seq.saturating_sub(1));
+    let positions = cursor::positions(&Os, &dir.join(CURSORS_DIR)).map_err(to_error)?;
+    Ok((positions.into_iter())
+        .map(|(name, position)| (name, durable.saturating_sub(position)))
+        .collect())
 }
 
 /// The durable frames after a sequence; ends where the journal ended when it was called.

@@ -46,7 +46,9 @@ pub(crate) use own::{Recorder, hex};
 
 pub(crate) use http::{Body, answer};
 pub(crate) use settings::{Edit, EditError, Edited, Offline};
-pub(crate) use sinks::{destination as sink_destination, tls_client, warnings as sink_warnings};
+pub(crate) use sinks::{
+    CURSOR_PREFIX, destination as sink_destination, tls_client, warnings as sink_warnings,
+};
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
 pub use start::start;
 pub(crate) use start::{app_id as lake_app_id, computer_name};

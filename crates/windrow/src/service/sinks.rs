@@ -21,7 +21,7 @@ use crate::config::checked::{self, SyslogSink};
 use crate::status;
 
 /// What the cursors of these sinks begin with.
-pub(super) const CURSOR_PREFIX: &str = "syslog.";
+pub(crate) const CURSOR_PREFIX: &str = "syslog.";
 /// How often a drain looks whether the sinks have all.
 const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// Time a sink has to end in good order when its configuration changes: a change is in force within a second. What the

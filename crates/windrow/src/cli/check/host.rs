@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use windrow_pipeline::journal::offline;
+
 use super::finding::{Finding, Outcome};
 use crate::config::checked::Config;
 use crate::config::units::ByteSize;
 use crate::datadir::{self, DataDir, DataDirError, Purpose};
+use crate::output::thousands;
+use crate::service::CURSOR_PREFIX;
 
 /// Bytes of a socket's path that the kernel takes (unix(7): `sun_path` holds 108 with the closing zero).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -14,6 +18,9 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![data_folder(&config.data_dir)];
     findings.extend(socket_path(&config.data_dir));
     findings.extend(disk(config));
+    findings.extend(removed_sinks(&config.data_dir, |name| {
+        config.sink.syslog.contains_key(name)
+    }));
     findings
 }
 
@@ -56,6 +63,28 @@ fn data_folder(root: &Path) -> Finding {
         Err(error) => Finding::new(what, Outcome::Failed, crate::exit::chain(&error))
             .cure("name another folder with --data-dir"),
     }
+}
+
+/// Destinations that the configuration does not name any more, and what would be lost with them.
+pub(super) fn removed_sinks(root: &Path, is_configured: impl Fn(&str) -> bool) -> Vec<Finding> {
+    let Ok(cursors) = offline::cursors(&root.join("journal")) else {
+        return Vec::new();
+    };
+    let removed = cursors.into_iter().filter_map(|(cursor, waiting)| {
+        let name = cursor.strip_prefix(CURSOR_PREFIX)?;
+        (!is_configured(name) && waiting > 0).then(|| removed_sink(name, waiting))
+    });
+    removed.collect()
+}
+
+fn removed_sink(name: &str, waiting: u64) -> Finding {
+    let result = format!(
+        "not configured any more: the next start or reload gives up the {} events that wait for it",
+        thousands(waiting)
+    );
+    Finding::new(format!("sink syslog.{name}"), Outcome::Warning, result).cure(
+        "to send them, configure it under this name until `windrow status` says that none wait",
+    )
 }
 
 fn socket_path(root: &Path) -> Option<Finding> {

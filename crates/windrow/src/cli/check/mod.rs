@@ -24,7 +24,7 @@ use crate::output::SummaryOutput;
 #[command(after_help = "\
 Examples:
   windrow check --config windrow.toml
-  windrow check --offline                        without a connection to any destination, as before a start")]
+  windrow check --offline                        connects to no destination")]
 pub(super) struct Args {
     /// Open no connection to destinations
     #[arg(long)]

@@ -2,6 +2,8 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 
+use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
+
 use super::*;
 use crate::config::checked::{WefSource, WefTls};
 use crate::output::{SummaryFormat, Terminal};
@@ -156,6 +158,26 @@ fn a_port_that_is_taken_is_told() {
     assert!(line.starts_with("Ok"), "{line}");
     let elsewhere = "192.0.2.1:5986".parse().unwrap();
     insta::assert_snapshot!(network::port("source wef.main port", elsewhere, false).line(), @"Failed source wef.main port: 192.0.2.1:5986 is not an address of this machine -> choose one of `ip address`, or 0.0.0.0 for all");
+}
+
+#[tokio::test]
+async fn a_sink_that_is_gone_is_told_with_what_waits_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = JournalOptions::new(folder.path().join("journal"));
+    let (journal, _) = Journal::open(options).unwrap();
+    for name in ["syslog.gone", "syslog.kept", "lake"] {
+        journal.cursor(name, Start::Oldest).unwrap();
+    }
+    let entry = Entry {
+        body: b"three".to_vec(),
+        events: 3,
+        state: None,
+    };
+    journal.append(entry).await.unwrap();
+    journal.close().await;
+    let findings = host::removed_sinks(folder.path(), |name| name == "kept");
+    let lines: Vec<String> = findings.iter().map(Finding::line).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"Warning sink syslog.gone: not configured any more: the next start or reload gives up the 3 events that wait for it -> to send them, configure it under this name until `windrow status` says that none wait");
 }
 
 #[test]
