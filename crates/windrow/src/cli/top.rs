@@ -55,6 +55,11 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         let mut service = connect().await?;
         let mut asker = Asker::Service(connect().await?);
         let mut before = status(&mut service).await?;
+        if terminal.stdout_is_terminal && !args.once {
+            let first = rates(None, &before, &terminal);
+            write!(out, "{HOME_AND_CLEAR}{first}")?;
+            out.flush()?;
+        }
         loop {
             tokio::time::sleep(args.interval).await;
             let now = status(&mut service).await?;
@@ -89,11 +94,36 @@ async fn busiest(asker: &mut Asker, before: &Status, now: &Status) -> anyhow::Re
     Ok(asker.rows(&sql).await?.rows)
 }
 
+/// Seconds between two looks.
+fn seconds(before: &Status, now: &Status) -> f64 {
+    (now.now.as_millisecond() - before.now.as_millisecond()).max(1) as f64 / 1_000.0
+}
+
 /// One look, as text.
 fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) -> String {
+    let mut text = rates(Some(before), now, terminal);
+    // Writing to a String does not fail.
+    let _ = writeln!(text);
+    for row in events {
+        let _ = writeln!(text, "{}", event_line(row, seconds(before, now)));
+    }
+    if events.is_empty() {
+        let _ = writeln!(text, "no events in this time");
+    }
+    let _ = writeln!(text);
+    text
+}
+
+/// Journal, sources and sinks, a line each. The first look has no rates yet.
+fn rates(before: Option<&Status>, now: &Status, terminal: &Terminal) -> String {
     let paint = terminal.paint();
-    let seconds = (now.now.as_millisecond() - before.now.as_millisecond()).max(1) as f64 / 1_000.0;
-    let rate = |from: u64, to: u64| format!("{:>9.0}/s", to.saturating_sub(from) as f64 / seconds);
+    let rate = |from: &dyn Fn(&Status) -> u64, to: u64| match before {
+        Some(before) => {
+            let came = to.saturating_sub(from(before));
+            format!("{:>9.0}/s", came as f64 / seconds(before, now))
+        }
+        None => format!("{:>9}/s", "-"),
+    };
     let names = now.sources.keys().chain(now.sinks.keys());
     let width = names
         .map(|name| name.chars().count())
@@ -103,7 +133,10 @@ fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) ->
     let label = |name: &str| paint.bold(&format!("{:width$}", escape(name)));
     let mut text = String::new();
     // Writing to a String does not fail.
-    let came = rate(before.journal.durable_seq, now.journal.durable_seq);
+    let came = rate(
+        &|before| before.journal.durable_seq,
+        now.journal.durable_seq,
+    );
     let _ = writeln!(
         text,
         "{} {came}   {} in all",
@@ -111,13 +144,13 @@ fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) ->
         thousands(now.journal.durable_seq)
     );
     for (name, source) in &now.sources {
-        let from = before.sources.get(name).map_or(0, |source| source.events);
-        let (came, machines) = (rate(from, source.events), thousands(source.machines));
+        let from = |before: &Status| before.sources.get(name).map_or(0, |source| source.events);
+        let (came, machines) = (rate(&from, source.events), thousands(source.machines));
         let _ = writeln!(text, "{} {came}   {machines} machines", label(name));
     }
     for (name, sink) in &now.sinks {
-        let from = before.sinks.get(name).map_or(0, |sink| sink.sent);
-        let went = rate(from, sink.sent);
+        let from = |before: &Status| before.sinks.get(name).map_or(0, |sink| sink.sent);
+        let went = rate(&from, sink.sent);
         let waits = thousands(sink.lag_events);
         let _ = writeln!(
             text,
@@ -126,14 +159,6 @@ fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) ->
             escape(&sink.state)
         );
     }
-    let _ = writeln!(text);
-    for row in events {
-        let _ = writeln!(text, "{}", event_line(row, seconds));
-    }
-    if events.is_empty() {
-        let _ = writeln!(text, "no events in this time");
-    }
-    let _ = writeln!(text);
     text
 }
 
