@@ -74,7 +74,7 @@ pub enum PkiError {
         source: rcgen::Error,
     },
     /// The file is there, and the caller did not ask to replace it.
-    #[error("{} exists; remove it first, or ask to replace it", .0.display())]
+    #[error("{} exists; remove it first", .0.display())]
     Exists(PathBuf),
     /// A file is too large to be a certificate or a key.
     #[error("{} is too large for a PEM file", .0.display())]

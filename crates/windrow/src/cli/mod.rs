@@ -7,6 +7,7 @@ mod config;
 mod demo;
 mod import;
 mod man;
+mod pki;
 mod query;
 mod report;
 mod run;
@@ -33,9 +34,9 @@ const ABOUT: &str = "Takes security logs from Windows machines to the people who
 
 const AFTER_HELP: &str = "\
 Examples:
-  windrow demo                                     everything at work, with simulated machines, no configuration
+  windrow demo                                     everything at work, simulated
   windrow import Security.evtx                     what is in an event log file
-  windrow query \"select event_id, count(*) from events group by 1 order by 2 desc\"
+  windrow query \"select event_id, count(*) from events group by 1\"
   windrow run --config /etc/windrow/windrow.toml   the service
 
 `windrow help COMMAND` says more, with examples.";
@@ -99,6 +100,7 @@ enum Command {
     Top(top::Args),
     Verify(verify::Args),
     Simulate(Box<simulate::Args>),
+    Pki(pki::Args),
     Config(config::Args),
     Completions(completions::Args),
     Man(man::Args),
@@ -177,6 +179,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Top(args) => top::run(&args, invocation, out),
         Command::Verify(args) => verify::run(&args, invocation, out),
         Command::Simulate(args) => simulate::run(&args, invocation, out),
+        Command::Pki(args) => pki::run(&args, invocation, out),
         Command::Config(args) => config::run(&args, invocation, out),
         Command::Completions(args) => completions::run(&args, out),
         Command::Man(args) => man::run(&args, out),

@@ -1,7 +1,8 @@
 //! The service as its manager and its auditor see it.
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
+use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::support::program::{Program, run};
 use crate::support::service::Service;
-use crate::support::{Scratch, installed, wait_for, wait_until};
+use crate::support::{Scratch, free_port, installed, wait_for, wait_until};
 
 /// Waits for a message to the service manager that contains `wanted`; others are passed over.
 fn told(manager: &UnixDatagram, wanted: &str) {
@@ -115,6 +116,50 @@ fn every_root_leaves_once() {
         roots_told(&service).get(last) == proven.get(last)
     });
     service.terminate().expect(0);
+}
+
+#[test]
+fn who_is_refused_is_said_with_the_reason_and_what_helps() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    service.start();
+    let mut stranger = TcpStream::connect(service.listen_address()).unwrap();
+    stranger.write_all(b"POST / HTTP/1.1\r\n\r\n").unwrap();
+    let refused = "/sources/wef.main/refused_by_reason/handshake_failed";
+    wait_until("the refusal to be counted", || {
+        service.status().pointer(refused) == Some(&1.into())
+    });
+    let metrics = service.get("/metrics").unwrap();
+    let line = "windrow_wef_refusals_total{reason=\"handshake_failed\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    let log = service.terminate().expect(0).stderr;
+    let said = log.lines().find(|line| line.contains("handshake_failed"));
+    let said = said.unwrap_or_else(|| panic!("{log}"));
+    assert!(said.contains("127.0.0.1"), "{said}");
+    assert!(said.contains("Server= has to begin with https"), "{said}");
+}
+
+/// As the page on collecting says it: `windrow pki` for both ends, and nothing else.
+#[test]
+fn windrow_can_be_tried_without_certificates_of_ones_own() {
+    let scratch = Scratch::new();
+    let config = run(&scratch, &["pki", "try"]).expect(0).stdout;
+    let (port, web) = (free_port(), free_port());
+    let config = config.replace(":5986", &format!(":{port}"))
+        + &format!("[web]\nlisten = \"127.0.0.1:{web}\"\n");
+    scratch.write("try.toml", &config);
+    let arguments = ["run", "--config", "try.toml", "--data-dir", "try/data"];
+    let service = Program::start(&scratch, "service", &arguments);
+    let url = format!("https://localhost:{port}/wsman/SubscriptionManager/WEC");
+    let mut fleet = vec!["simulate", &url, "--machines", "2", "--events", "5"];
+    fleet.extend(["--ca", "try/ca.pem", "--issuer", "try/ca.pem"]);
+    fleet.extend(["--issuer-key", "try/ca.key"]);
+    let sent = run(&scratch, &fleet).expect(0).stdout;
+    assert!(sent.contains("10"), "{sent}");
+    service.terminate().expect(0);
+
+    let again = run(&scratch, &["pki", "try"]).expect(1).stderr;
+    assert!(again.contains("collector.key exists"), "{again}");
 }
 
 /// Whoever asked is gone: nobody waits for the answer, and nothing goes on computing it.
