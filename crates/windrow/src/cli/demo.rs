@@ -19,7 +19,7 @@ use crate::logging;
 Examples:
   windrow demo
   windrow demo --for 60s --machines 50 --rate 20
-  windrow demo --data-dir ./demo                 keep what was collected, to look further")]
+  windrow demo --data-dir ./demo                 keep what was collected")]
 pub(super) struct Args {
     /// Stop after this time [default: at Ctrl-C]
     #[arg(long = "for", value_name = "SPAN", value_parser = super::time::span)]

@@ -13,7 +13,7 @@ use crate::exit::Code;
 #[command(after_help = "\
 Examples:
   windrow man | man -l -                         read it
-  windrow man /usr/local/share/man/man1          install it, a page a command")]
+  windrow man /usr/local/share/man/man1          install it, page by page")]
 pub(super) struct Args {
     /// The folder to write windrow.1, windrow-import.1, … into
     #[arg(value_name = "DIR")]
@@ -21,7 +21,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, out: &mut Out<'_>) -> anyhow::Result<Code> {
-    let mut command = Cli::command();
+    // A page about `help` would say nothing: the pages are the help.
+    let mut command = without_help(Cli::command());
     command.build();
     match &args.dir {
         Some(dir) => {
@@ -32,4 +33,11 @@ pub(super) fn run(args: &Args, out: &mut Out<'_>) -> anyhow::Result<Code> {
         None => clap_mangen::Man::new(command).render(&mut &mut *out)?,
     }
     Ok(Code::Ok)
+}
+
+/// Leaves the subcommand `help` out, here and below.
+fn without_help(command: clap::Command) -> clap::Command {
+    command
+        .mut_subcommands(without_help)
+        .disable_help_subcommand(true)
 }

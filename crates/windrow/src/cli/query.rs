@@ -20,9 +20,12 @@ use crate::output::RowsOutput;
 #[command(after_help = "\
 Examples:
   windrow query \"describe events\"
-  windrow query --from 24h \"select target_user, count(*) n from events where event_id = 4625 group by 1 order by n desc\"
-  windrow query --output csv \"select time, computer, event_data['ServiceName'] from events where event_id = 7045\"
-  windrow query --tz Europe/Berlin \"select time, message from events order by time desc limit 5\"")]
+  windrow query --from 24h \\
+      \"select event_id, count(*) from events group by 1\"
+  windrow query --output csv \\
+      \"select event_data['ServiceName'] from events where event_id = 7045\"
+  windrow query --tz Europe/Berlin \\
+      \"select time, message from events order by time desc limit 5\"")]
 pub(super) struct Args {
     /// The question
     sql: String,

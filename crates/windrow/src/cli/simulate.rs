@@ -25,12 +25,14 @@ use crate::simulate::{self, Machines, Options, Outcome, Progress, Rate};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  windrow simulate https://collector.example.com:5986/wsman/SubscriptionManager/WEC \\
-      --ca collector-ca.pem --issuer machines-ca.pem --issuer-key machines-ca.key
-  windrow simulate https://127.0.0.1:5986/wsman/SubscriptionManager/WEC --machines 50 --rate 20 --for 60s \\
-      --ca ca.pem --issuer ca.pem --issuer-key ca.key
-  windrow simulate https://collector.example.com:5986/wsman/SubscriptionManager/WEC --rate max --events 10000 \\
-      --ca collector-ca.pem --clients certificates --ledger sent.ndjson")]
+  windrow simulate https://localhost:5986/wsman/SubscriptionManager/WEC \\
+      --machines 50 --rate 20 --for 60s \\
+      --ca try/ca.pem --issuer try/ca.pem --issuer-key try/ca.key
+  windrow simulate https://wec.example:5986/wsman/SubscriptionManager/WEC \\
+      --rate max --events 10000 \\
+      --ca collector-ca.pem --clients certificates --ledger sent.ndjson
+
+`windrow pki try` makes the authority of the first one.")]
 pub(super) struct Args {
     /// The subscription manager, as in the group policy's Server= setting
     #[arg(value_name = "URL")]

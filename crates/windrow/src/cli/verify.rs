@@ -26,7 +26,8 @@ use crate::service::hex;
 Examples:
   windrow verify
   windrow verify --data-dir /mnt/backup/windrow --output json
-  windrow verify --public-key 3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29")]
+  windrow verify --public-key \\
+      3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29")]
 pub(super) struct Args {
     /// The key that seals have to be signed with [default: the one in the journal's own folder]
     #[arg(long, value_name = "HEX", value_parser = public_key)]

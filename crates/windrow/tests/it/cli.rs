@@ -171,6 +171,9 @@ fn completions_and_manual_pages_are_made_for_every_shell_and_command() {
     let page = run(&scratch, &["man"]).expect(0).stdout;
     assert!(page.starts_with(".ie"), "{}", &page[..80]);
     run(&scratch, &["man", "pages"]).expect(0);
+    let pages = std::fs::read_dir(scratch.join("pages")).unwrap();
+    let mut pages = pages.map(|page| page.unwrap().file_name().into_string().unwrap());
+    assert!(pages.all(|page| !page.contains("help")));
     for page in [
         "windrow.1",
         "windrow-import.1",

@@ -54,6 +54,14 @@ fn every_command_has_an_example_that_parses() {
     assert!(commands.len() > 10, "{commands:?}");
     for command in commands.iter().filter(|command| *command != "help") {
         let help = run(&scratch, &[command, "--help"]).expect(0).stdout;
+        let from = help.find("Examples:").unwrap_or_default();
+        for line in help[from..].lines().take_while(|line| !line.is_empty()) {
+            let width = line.chars().count();
+            assert!(
+                width <= 78,
+                "{width} columns in windrow {command} --help: {line}"
+            );
+        }
         let examples = examples(&help);
         assert!(
             !examples.is_empty(),
@@ -141,7 +149,7 @@ fn subcommands(help: &str) -> Vec<String> {
 /// The examples in a help text, without what is said about them to the right. A line that ends
 /// with a backslash goes on in the next.
 fn examples(help: &str) -> Vec<String> {
-    let help = help.replace("\\\n", "");
+    let help = help.replace("\\\n      ", "");
     help.lines()
         .filter_map(|line| line.strip_prefix("  "))
         .filter(|line| line.starts_with("windrow "))

@@ -45,7 +45,7 @@ enum Verb {
 #[command(after_help = "\
 Examples:
   windrow syslog client set --pfx windrow.pfx
-  windrow syslog client set --pfx windrow.pfx --password-file /run/credentials/pfx-password
+  windrow syslog client set --pfx windrow.pfx --password-file /run/password
   windrow syslog client set --pfx - --password-file password.txt < windrow.pfx")]
 struct Set {
     /// The PFX file; - reads it from standard input

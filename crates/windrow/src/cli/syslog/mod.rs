@@ -25,11 +25,11 @@ use crate::service::Offline;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  windrow syslog server set --server-name siem.example.com --ca-file /etc/windrow/siem-ca.pem
+  windrow syslog server set --server-name siem.example.com --ca-file ca.pem
   windrow syslog client set --pfx windrow.pfx    for mutual TLS
   windrow syslog test                            one message, each step shown
   windrow syslog server get
-  windrow syslog server disable                  nothing is sent, and nothing is lost meanwhile
+  windrow syslog server disable                  nothing is sent, none is lost
   windrow syslog server remove")]
 pub(super) struct Args {
     #[command(subcommand)]

@@ -46,9 +46,11 @@ enum Verb {
 #[command(after_help = "\
 Examples:
   windrow syslog server set --server-name siem.example.com
-  windrow syslog server set --server-name siem.example.com --server-port 10514 --ca-file siem-ca.pem
-  windrow syslog server set --server-name 192.0.2.7 --ca-file siem-ca.pem --skip-cn-check
-  windrow syslog server set --name second --server-name 192.0.2.7 --no-encryption
+  windrow syslog server set --server-name siem.example.com \\
+      --server-port 10514 --ca-file siem-ca.pem
+  windrow syslog server set --server-name 192.0.2.7 \\
+      --ca-file siem-ca.pem --skip-cn-check
+  windrow syslog server set --name second --server-name siem2 --no-encryption
   windrow syslog server set --server-name siem.example.com --use-udp
 
 Then: windrow syslog server get")]
@@ -128,7 +130,7 @@ struct Set {
 #[command(after_help = "\
 Examples:
   windrow syslog server get
-  windrow syslog server get --name second --output json | jq .servers[0].now.lag_events")]
+  windrow syslog server get --output json | jq .servers[0].now.lag_events")]
 struct Get {
     /// This destination alone
     #[arg(long)]
