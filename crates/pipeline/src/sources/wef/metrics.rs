@@ -89,7 +89,14 @@ impl WefMetrics {
             "Connections and requests of sources that were refused, by reason",
             self.refusals.clone(),
         );
-        let counters = [
+        for (name, help, counter) in self.counters() {
+            registry.register(format!("windrow_wef_{name}"), help, counter.clone());
+        }
+    }
+
+    /// Those without labels: name, help and counter.
+    fn counters(&self) -> [(&'static str, &'static str, &Counter); 11] {
+        [
             ("batches", "Deliveries acknowledged", &self.batches),
             ("events", "Events received and made durable", &self.events),
             (
@@ -137,10 +144,7 @@ impl WefMetrics {
                 "Bodies put into the quarantine",
                 &self.quarantined,
             ),
-        ];
-        for (name, help, counter) in counters {
-            registry.register(format!("windrow_wef_{name}"), help, counter.clone());
-        }
+        ]
     }
 
     pub(super) fn refusal(&self, refusal: Refusal) {
