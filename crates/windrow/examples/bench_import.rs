@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use clap::Parser as _;
 use windrow::cli::{self, Cli};
 use windrow::config::Environment;
+use windrow::exit::Code;
 use windrow_lake::Lake;
 
 const ROUNDS: usize = 5;
@@ -46,7 +47,8 @@ fn import(paths: &[PathBuf]) -> (f64, u64, u64) {
     words.extend(paths.iter().map(|path| path.clone().into_os_string()));
     let cli = Cli::try_parse_from(words).unwrap();
     let start = cpu_seconds();
-    cli::run(cli, Environment::read());
+    let ended = cli::run(cli, Environment::read());
+    assert!(matches!(ended, Code::Ok | Code::Partial), "{ended:?}");
     let took = cpu_seconds() - start;
     let extent = async { Lake::open(&data.join("lake")).await?.extent().await };
     let runtime = tokio::runtime::Runtime::new().unwrap();
