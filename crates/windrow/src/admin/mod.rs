@@ -2,7 +2,7 @@
 //! data folder on which none runs.
 //!
 //! Whatever asks (the command line over the local socket, or in the data folder itself) brings a [`Request`] and an
-//! [`Actor`]; [`routes`] is the same as paths with JSON bodies. Each change is a record of our own, refused ones too.
+//! [`Actor`]; `routes` is the same as paths with JSON bodies. Each change is a record of our own, refused ones too.
 
 mod apply;
 mod apply_client;
