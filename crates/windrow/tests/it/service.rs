@@ -150,6 +150,10 @@ fn windrow_can_be_tried_without_certificates_of_ones_own() {
     scratch.write("try.toml", &config);
     let arguments = ["run", "--config", "try.toml", "--data-dir", "try/data"];
     let service = Program::start(&scratch, "service", &arguments);
+    // A machine that finds nobody asks again after a minute.
+    wait_until("the service to run", || {
+        service.stderr().contains("windrow runs")
+    });
     let url = format!("https://localhost:{port}/wsman/SubscriptionManager/WEC");
     let mut fleet = vec!["simulate", &url, "--machines", "2", "--events", "5"];
     fleet.extend(["--ca", "try/ca.pem", "--issuer", "try/ca.pem"]);
@@ -159,7 +163,7 @@ fn windrow_can_be_tried_without_certificates_of_ones_own() {
     service.terminate().expect(0);
 
     let again = run(&scratch, &["pki", "try"]).expect(1).stderr;
-    assert!(again.contains("collector.key exists"), "{again}");
+    assert!(again.contains("collector.pem exists"), "{again}");
 }
 
 /// Whoever asked is gone: nobody waits for the answer, and nothing goes on computing it.
