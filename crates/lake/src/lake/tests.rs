@@ -351,11 +351,8 @@ async fn events_of_any_day_make_a_bounded_number_of_files() {
             )
             .await
             .unwrap();
-        let found = crate::testing::write(found, crate::output::Format::Json).await;
-        assert_eq!(
-            found.trim(),
-            format!("[\n  {{\"record_id\":{}}}\n]", day + 1)
-        );
+        let found = crate::testing::write(found, crate::output::Format::Ndjson).await;
+        assert_eq!(found.trim(), format!("{{\"record_id\":{}}}", day + 1));
     }
 
     let imported = dir.path().join("imported");

@@ -236,7 +236,10 @@ fn a_receiver_of_another_name_gets_nothing() {
         .finish();
     in_the_lake_once(&service, &ledger);
     wait_until("a word about the name", || {
-        service.program().stderr().contains("for another name")
+        service
+            .program()
+            .stderr()
+            .contains("is for other.test and not for localhost")
     });
     assert_eq!(siem.messages(), "");
 }
