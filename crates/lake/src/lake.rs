@@ -407,13 +407,11 @@ async fn load_or_create(log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
     }
     match create(log).await {
         Ok(table) => Ok(table),
-        // Another process made it meanwhile.
-        Err(DeltaTableError::VersionAlreadyExists(_)) => {
-            let mut table = DeltaTable::new(Arc::clone(log));
-            table.load().await.map_err(LakeError::table("open"))?;
-            Ok(table)
-        }
-        Err(error) => Err(LakeError::table("create")(error)),
+        // Another process may have made it meanwhile, at any of the steps there are.
+        Err(error) => match load(log).await {
+            Ok(Some(table)) => Ok(table),
+            _ => Err(LakeError::table("create")(error)),
+        },
     }
 }
 

@@ -214,7 +214,8 @@ fn check_version(root: &Path) -> Result<(), DataDirError> {
 /// A folder without VERSION is new, or somebody else's. What a start that was cut short leaves behind is new.
 fn without_version(root: &Path) -> DataDirError {
     let ours = |name: &str| {
-        FOLDERS.contains(&name) || name == "lock" || name == "VERSION.new" || name == "lost+found"
+        let begun = name.starts_with("VERSION.") && name.ends_with(".new");
+        FOLDERS.contains(&name) || name == "lock" || begun || name == "lost+found"
     };
     let foreign = fs_err::read_dir(root).is_ok_and(|mut entries| {
         entries.any(|entry| entry.is_ok_and(|entry| !entry.file_name().to_str().is_some_and(ours)))
@@ -233,7 +234,8 @@ fn without_version(root: &Path) -> DataDirError {
 }
 
 fn begin(root: &Path) -> io::Result<()> {
-    let new = root.join("VERSION.new");
+    // Others may begin here at the same time, and write the same.
+    let new = root.join(format!("VERSION.{}.new", std::process::id()));
     write_private(&new, format!("{VERSION}\n").as_bytes())?;
     fs_err::rename(&new, root.join("VERSION"))?;
     sync_folder(root)
@@ -432,7 +434,7 @@ mod tests {
     #[test]
     fn a_start_that_was_cut_short_is_begun_again() {
         let temp = tempfile::tempdir().unwrap();
-        std::fs::write(temp.path().join("VERSION.new"), "").unwrap();
+        std::fs::write(temp.path().join("VERSION.17.new"), "").unwrap();
         std::fs::create_dir(temp.path().join("journal")).unwrap();
         DataDir::open(temp.path(), Purpose::Serve).unwrap();
     }

@@ -401,3 +401,17 @@ async fn a_commit_that_may_not_be_on_disk_is_written_again() {
     );
     insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_comes_first_makes_the_table_for_all() {
+    for _ in 0..10 {
+        let dir = tempfile::tempdir().unwrap();
+        let opened = (0..4).map(|_| {
+            let dir = dir.path().to_owned();
+            tokio::spawn(async move { Lake::open(&dir).await.map(|_| ()) })
+        });
+        for opened in futures::future::join_all(opened).await {
+            opened.unwrap().unwrap();
+        }
+    }
+}

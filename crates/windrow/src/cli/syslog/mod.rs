@@ -7,13 +7,15 @@ mod server;
 mod show;
 mod test;
 
+use std::path::Path;
+
 use clap::Subcommand;
 
 use super::{Invocation, Out, runtime};
 use crate::admin::{self, Actor, Answer, Place, Refusal, RefusalKind, Request};
 use crate::client::{Client, Refused};
 use crate::config::{Need, checked};
-use crate::datadir;
+use crate::datadir::{self, DataDir, DataDirError, Purpose};
 use crate::exit::{self, Code, UsageError};
 use crate::output::SummaryFormat;
 use crate::service::Offline;
@@ -83,6 +85,7 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
             Err(error) => Err(refused_there(error)),
         };
     }
+    usable(&config.data_dir)?;
     if let Some(shown) = admin::show(&config, &request).await {
         return shown.map_err(refused);
     }
@@ -93,6 +96,14 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
         offline.close().await;
     }
     answer.map_err(refused)
+}
+
+/// Where there is no folder yet there are no settings made by command; in one of another layout they may be elsewhere.
+fn usable(data_dir: &Path) -> Result<(), DataDirError> {
+    match DataDir::open(data_dir, Purpose::Read) {
+        Ok(_) | Err(DataDirError::Absent(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// The service's refusal, if that is what it is.
