@@ -320,7 +320,8 @@ impl Service {
         let old = self.config();
         start::check_reload(&old, &config)?;
         let shared = &self.shared;
-        // All that can fail comes first, so that a refusal leaves everything as it was.
+        // What can fail comes first, so that a refusal leaves everything as it was; but for the disk refusing the cursor
+        // of a new sink, which comes after the changed sinks have ended.
         let sources = shared.sources.prepare(&config, &shared.journal).await?;
         let sinks = shared.sinks.prepare(&config)?;
         shared

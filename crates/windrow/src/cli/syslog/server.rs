@@ -95,7 +95,7 @@ struct Set {
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// Which fields of an event go where: azure-stack
+    /// Which fields of an event go where: azure-stack, standard
     #[arg(long, value_parser = word::<Profile>, help_heading = "Messages")]
     profile: Option<Profile>,
 
