@@ -82,6 +82,10 @@ fn the_splitter_knows_quotes_and_pipes() {
     );
     assert_eq!(arguments("cargo run -- demo").unwrap(), ["demo"]);
     assert_eq!(arguments("sudo windrow check").unwrap(), ["check"]);
+    assert_eq!(
+        arguments("sudo -u windrow windrow check").unwrap(),
+        ["check"]
+    );
     assert_eq!(arguments("./test"), None);
 }
 
@@ -102,7 +106,9 @@ fn accepts(scratch: &Scratch, place: &str, arguments: &[String]) {
 
 /// What the shell would hand to windrow; nothing when the line does not start it.
 fn arguments(line: &str) -> Option<Vec<String>> {
-    let mut words = words(line).into_iter().skip_while(|word| word == "sudo");
+    let line = line.strip_prefix("sudo ").unwrap_or(line);
+    let line = line.strip_prefix("-u windrow ").unwrap_or(line);
+    let mut words = words(line).into_iter();
     match words.next()?.as_str() {
         "windrow" => {}
         "cargo" => {
