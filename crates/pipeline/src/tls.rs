@@ -28,7 +28,7 @@ use rustls::crypto::CryptoProvider;
 pub use self::authorities::{Authorities, thumbprint};
 pub use self::chain::{ChainError, check_chain};
 pub use self::check::{ServerCheck, Verdict, Verdicts};
-pub use self::client::{Client, IdentityFiles, Roots, client_config, server_name};
+pub use self::client::{Client, IdentityFiles, Material, Roots, client_config, server_name};
 pub use self::error::TlsError;
 pub use self::fault::CertificateFault;
 pub use self::files::{load_certificates, load_key};

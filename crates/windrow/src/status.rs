@@ -38,12 +38,24 @@ pub struct Configuration {
     pub loaded_at: Timestamp,
     /// Whether the file on disk was changed since.
     pub changed_on_disk: bool,
+    /// The last reload, if it was refused.
+    #[serde(default)]
+    pub refused: Option<Refused>,
     /// Which generation of the settings made by command is in force.
     #[serde(default)]
     pub settings: u64,
     /// Which one is on disk; none when that cannot be read.
     #[serde(default)]
     pub settings_on_disk: Option<u64>,
+}
+
+/// A configuration that was not taken up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refused {
+    /// When.
+    pub at: Timestamp,
+    /// What is wrong with it.
+    pub reason: String,
 }
 
 /// The journal.
@@ -61,6 +73,15 @@ pub struct Journal {
     pub damaged_frames: u64,
     /// Events dropped by the quota since the start.
     pub dropped_events: u64,
+}
+
+impl Machine {
+    /// When it last said anything.
+    pub(crate) fn last_heard(&self) -> Option<Timestamp> {
+        self.last_enumerate
+            .max(self.last_heartbeat)
+            .max(self.last_event)
+    }
 }
 
 /// A source.

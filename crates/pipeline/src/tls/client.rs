@@ -1,8 +1,10 @@
 //! The side that connects: whom it believes, what it checks, and the certificate it shows.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use aws_lc_rs::digest;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
@@ -38,6 +40,50 @@ pub struct Client {
     check: ServerCheck,
     pub(super) verifier: Arc<Verifier>,
     certificate: Option<Arc<CertificateSummary>>,
+    material: Material,
+}
+
+/// What a client's authorities, certificates and key are, without being them: two clients that were
+/// made at different times of the same files have the same, unless a file holds something else now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Material([u8; digest::SHA256_OUTPUT_LEN]);
+
+impl Material {
+    fn of(
+        roots: Option<&RootCertStore>,
+        identity: Option<&(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
+    ) -> Material {
+        // The system's authorities come in the order of a folder.
+        let mut parts: Vec<_> = roots
+            .iter()
+            .flat_map(|roots| &roots.roots)
+            .map(|root| of_parts([&root.subject[..], &root.subject_public_key_info[..]]))
+            .collect();
+        parts.sort_unstable();
+        if let Some((chain, key)) = identity {
+            parts.extend(chain.iter().map(|certificate| of_parts([&certificate[..]])));
+            parts.push(of_parts([key.secret_der()]));
+        }
+        Material(of_parts(parts.iter().map(<[u8; _]>::as_slice)))
+    }
+}
+
+impl fmt::Debug for Material {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Material(…)")
+    }
+}
+
+/// The SHA-256 of `parts`, each with its length.
+fn of_parts<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; digest::SHA256_OUTPUT_LEN] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut bytes = [0; digest::SHA256_OUTPUT_LEN];
+    bytes.copy_from_slice(context.finish().as_ref());
+    bytes
 }
 
 impl Client {
@@ -47,6 +93,7 @@ impl Client {
         identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
         check: ServerCheck,
     ) -> Result<Client, rustls::Error> {
+        let material = Material::of(roots.as_deref(), identity.as_ref());
         let provider = provider();
         let algorithms = provider.signature_verification_algorithms;
         let verifier = Arc::new(Verifier::new(check.clone(), roots, algorithms));
@@ -67,7 +114,14 @@ impl Client {
             check,
             verifier,
             certificate,
+            material,
         })
+    }
+
+    /// What it was made of, to see whether that has changed since.
+    #[must_use]
+    pub fn material(&self) -> Material {
+        self.material
     }
 
     /// How it checks its server.

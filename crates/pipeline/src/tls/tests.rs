@@ -115,6 +115,33 @@ fn good_files_make_configurations() {
 }
 
 #[test]
+fn files_that_hold_something_else_make_another_client() {
+    let pki = Pki::new();
+    let identity = IdentityFiles {
+        certificate: pki.path("cert.pem"),
+        key: pki.path("key.pem"),
+    };
+    let roots = Roots::File(pki.path("ca.pem"));
+    let material = || {
+        let client = client_config(&roots, Some(&identity), ServerCheck::Full);
+        client.unwrap().material()
+    };
+    let first = material();
+    assert_eq!(first, material());
+    let (certificate, key) = leaf(&pki.authority, named("collector.example"));
+    pki.write("cert.pem", &certificate);
+    pki.write("key.pem", &key);
+    let renewed = material();
+    assert_ne!(first, renewed);
+    let other = authority("Other CA");
+    pki.write("ca.pem", &(pki.authority.pem() + &other.pem()));
+    let both = material();
+    assert_ne!(renewed, both);
+    pki.write("ca.pem", &(other.pem() + &pki.authority.pem()));
+    assert_eq!(both, material(), "the order of authorities means nothing");
+}
+
+#[test]
 #[cfg(unix)]
 fn a_key_that_others_can_read_is_refused() {
     let pki = Pki::new();

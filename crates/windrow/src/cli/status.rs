@@ -220,9 +220,17 @@ fn write_configuration(status: &Status, paint: Paint, out: &mut dyn Write) -> io
         .as_deref()
         .unwrap_or("none, the defaults hold");
     let loaded = time(rounded(configuration.loaded_at), &TimeZone::UTC);
-    let changed = match configuration.changed_on_disk {
-        true => paint.yellow(", changed on disk since: SIGHUP takes it up"),
-        false => String::new(),
+    let changed = match (configuration.changed_on_disk, &configuration.refused) {
+        (false, None) => String::new(),
+        (true, None) => paint.yellow(", changed on disk since: SIGHUP takes it up"),
+        (_, Some(refused)) => {
+            let at = time(rounded(refused.at), &TimeZone::UTC);
+            let reason = refused.reason.lines().next().unwrap_or_default();
+            let reason = escape(reason);
+            paint.yellow(&format!(
+                ", a newer one was refused at {at}: {reason}; `windrow check` says more"
+            ))
+        }
     };
     writeln!(
         out,

@@ -1,9 +1,11 @@
 //! `windrow verify`
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde::Serialize;
+use windrow_formats::text::hex;
 use windrow_pipeline::journal::offline::{self, Report};
 use windrow_pipeline::journal::{GapReason, PublicKey};
 
@@ -12,7 +14,6 @@ use crate::config::Need;
 use crate::exit::{Code, Hint as _};
 use crate::folder;
 use crate::output::{SummaryFormat, SummaryOutput, Terminal, thousands};
-use crate::service::hex;
 
 /// Prove that the journal is whole, or name what was altered
 ///
@@ -37,6 +38,13 @@ pub(super) struct Args {
     output: SummaryOutput,
 }
 
+const BEGINS: &str = "a journal is made when `windrow run` starts for the first time";
+
+/// Whether nothing was ever written there: an import goes to the lake and makes no journal.
+fn is_empty(journal: &Path) -> bool {
+    fs_err::read_dir(journal).is_ok_and(|mut entries| entries.next().is_none())
+}
+
 fn public_key(text: &str) -> Result<PublicKey, String> {
     text.parse()
         .map_err(|_| "not a public key: 64 hexadecimal digits".to_owned())
@@ -46,13 +54,17 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let config = invocation.loader.load(Need::Defaults)?;
     invocation.start_log();
     let journal = folder::open(&config.data_dir)?.journal();
+    if is_empty(&journal) {
+        let message = format!("{} holds no journal yet", journal.display());
+        return Err(anyhow::anyhow!(message)).hint(BEGINS);
+    }
     let report = match args.public_key {
         Some(key) => offline::verify_with(&journal, key),
         None => offline::verify(&journal),
     };
     let report = report
         .with_context(|| format!("cannot prove {}", journal.display()))
-        .hint("a journal is made when `windrow run` starts for the first time")?;
+        .hint(BEGINS)?;
     match args.output.output {
         SummaryFormat::Table => write_text(&report, args.public_key, out, &invocation.terminal)?,
         SummaryFormat::Json => {

@@ -42,12 +42,12 @@ use crate::exit;
 use crate::status;
 
 use lake_sink::{Condition, Tail};
-pub(crate) use own::{Recorder, hex};
+pub(crate) use own::Recorder;
 
 pub(crate) use http::{Body, answer};
 pub(crate) use settings::{Edit, EditError, Edited, Offline};
 pub(crate) use sinks::{
-    CURSOR_PREFIX, destination as sink_destination, tls_client, warnings as sink_warnings,
+    CURSOR_PREFIX, Look, destination as sink_destination, tls_client, warnings as sink_warnings,
 };
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
 pub use start::start;
@@ -111,10 +111,12 @@ pub struct Answer {
 }
 
 /// Which configuration is in force.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Generation {
     number: u64,
     loaded_at: Timestamp,
+    /// The one that was to follow it and was not taken up.
+    refused: Option<status::Refused>,
 }
 
 /// The lake, and what it does not have yet.
@@ -151,7 +153,7 @@ impl Service {
     pub fn status(&self) -> status::Status {
         let shared = &self.shared;
         let config = self.config();
-        let generation = *lock(&shared.generation);
+        let generation = lock(&shared.generation).clone();
         status::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started_at: shared.started_at,
@@ -161,6 +163,7 @@ impl Service {
                 generation: generation.number,
                 loaded_at: generation.loaded_at,
                 changed_on_disk: changed_since(&config, generation.loaded_at),
+                refused: generation.refused,
                 settings: config.settings_generation,
                 settings_on_disk: Store::new(&config.data_dir).generation().ok(),
             },
@@ -320,20 +323,23 @@ impl Service {
         let old = self.config();
         start::check_reload(&old, &config)?;
         let shared = &self.shared;
-        // What can fail comes first, so that a refusal leaves everything as it was; but for the disk refusing the cursor
-        // of a new sink, which comes after the changed sinks have ended.
-        let sources = shared.sources.prepare(&config, &shared.journal).await?;
-        let sinks = shared.sinks.prepare(&config)?;
-        shared
-            .sinks
-            .take_up(sinks, &config, &shared.journal, &shared.recorder)
-            .await?;
-        shared.sources.take_up(sources, &shared.recorder).await;
+        // What can fail comes first, so that a refusal leaves everything as it was.
+        let (journal, recorder) = (&shared.journal, &shared.recorder);
+        let sources = shared.sources.prepare(&config, journal).await?;
+        let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
+        shared.sinks.take_up(sinks, &config, journal).await?;
+        if let Err(error) = sinks::forget_removed(&config, journal, recorder).await {
+            tracing::warn!(
+                "a sink that is gone keeps its place in the journal until the next start: {error:#}"
+            );
+        }
+        shared.sources.take_up(sources, recorder).await;
         *lock(&shared.config) = Arc::new(config);
         let mut generation = lock(&shared.generation);
         *generation = Generation {
             number: generation.number + 1,
             loaded_at: Timestamp::now(),
+            refused: None,
         };
         Ok(())
     }
@@ -438,6 +444,10 @@ async fn reload(service: &Service, loader: &Loader) {
         Err(error) => {
             let reason = format!("{error:#}");
             tracing::error!("the new configuration is refused and the old one stays: {reason}");
+            lock(&service.shared.generation).refused = Some(status::Refused {
+                at: Timestamp::now(),
+                reason: reason.clone(),
+            });
             let message =
                 format!("a new configuration was refused and the old one stays: {reason}");
             recorder

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use windrow_formats::batch::{Encoder, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
 use windrow_formats::own::{OwnEvent, OwnEventId, OwnLevel};
+use windrow_formats::text::hex;
 use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal, StateChange};
 
 /// The authenticated source of our own records.
@@ -216,15 +217,4 @@ impl Recorder {
         self.record_with(OwnEventId::JournalPressure, level, message, &data, None)
             .await
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }

@@ -10,7 +10,7 @@ use tokio::sync::MutexGuard;
 use windrow_pipeline::journal::{Journal, Seq, Start};
 
 use super::own::Recorder;
-use super::sinks::{self, Forgotten};
+use super::sinks::{self, Forgotten, Look, Prepared};
 use super::{Service, lock, start};
 use crate::config::objects::{Object, Store};
 use crate::config::{ConfigError, checked};
@@ -68,17 +68,24 @@ impl Service {
             mut config,
         } = edit;
         let old = self.config();
-        let prepared = shared.sinks.prepare(&config).map_err(EditError::Unusable)?;
+        let journal = &shared.journal;
+        let prepared = (shared.sinks)
+            .prepare(&config, journal, Look::Settings)
+            .map_err(EditError::Unusable)?;
         let store = Store::new(&config.data_dir);
-        let old_text = store.text(&object)?;
-        let generation = write(&store, &object, text).await?;
+        let written = async {
+            let old_text = store.text(&object)?;
+            Ok::<_, ConfigError>((old_text, write(&store, &object, text).await?))
+        };
+        let (old_text, generation) = match written.await {
+            Ok(written) => written,
+            Err(error) => {
+                prepared.abandon(journal);
+                return Err(error.into());
+            }
+        };
         config.settings_generation = generation;
-        let (journal, recorder) = (&shared.journal, &shared.recorder);
-        let taken = shared
-            .sinks
-            .take_up(prepared, &config, journal, recorder)
-            .await;
-        match taken {
+        match self.take_up_sinks(prepared, &config).await {
             Ok(forgotten) => {
                 *lock(&shared.config) = Arc::new(config);
                 Ok(Edited {
@@ -90,13 +97,27 @@ impl Service {
                 // What stands on disk is what runs: put back both.
                 let mut old = checked::Config::clone(&old);
                 old.settings_generation = write(&store, &object, old_text).await?;
-                let prepared = shared.sinks.prepare(&old).map_err(EditError::Unusable)?;
-                let restored = shared.sinks.take_up(prepared, &old, journal, recorder);
+                let prepared = (shared.sinks)
+                    .prepare(&old, journal, Look::Settings)
+                    .map_err(EditError::Unusable)?;
+                let restored = self.take_up_sinks(prepared, &old);
                 restored.await.map_err(EditError::Journal)?;
                 *lock(&shared.config) = Arc::new(old);
                 Err(EditError::Journal(error))
             }
         }
+    }
+
+    async fn take_up_sinks(
+        &self,
+        prepared: Prepared,
+        config: &checked::Config,
+    ) -> anyhow::Result<Vec<Forgotten>> {
+        let shared = &self.shared;
+        (shared.sinks)
+            .take_up(prepared, config, &shared.journal)
+            .await?;
+        sinks::forget_removed(config, &shared.journal, &shared.recorder).await
     }
 
     /// The status, with how long each sink's oldest event waits, for which the journal is read.

@@ -39,6 +39,8 @@ pub(crate) struct Sinks {
 /// One sink that runs.
 struct Running {
     config: SyslogSink,
+    /// What its certificates and key were when it started.
+    material: Option<tls::Material>,
     status: watch::Receiver<Status>,
     tasks: Tasks,
     task: AbortHandle,
@@ -54,8 +56,34 @@ impl Running {
     }
 }
 
-/// Destinations that are to be started, by the name of their sink.
-pub(crate) type Prepared = BTreeMap<String, Destination>;
+/// Destinations that are to be started.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    /// By the name of their sink. Each has a cursor by now.
+    destinations: BTreeMap<String, Destination>,
+    /// Cursors that were made for them.
+    new_cursors: Vec<String>,
+}
+
+impl Prepared {
+    /// Gives up what was made for it: it is not taken up.
+    pub(crate) fn abandon(self, journal: &Journal) {
+        for cursor in self.new_cursors {
+            if let Err(error) = journal.remove_cursor(&cursor) {
+                tracing::warn!(cursor, %error, "a place in the journal stays until the next start");
+            }
+        }
+    }
+}
+
+/// Which of the sinks that run are looked at anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Those whose settings differ: somebody changes one, and the others' files are none of his business.
+    Settings,
+    /// Those too whose files hold something else than when they started: a renewed certificate.
+    SettingsAndFiles,
+}
 
 /// A sink that is no longer configured, and its place in the journal given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,28 +111,69 @@ impl Sinks {
         journal: &Journal,
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
-        let prepared = self.prepare(config)?;
-        self.take_up(prepared, config, journal, recorder).await?;
+        let prepared = self.prepare(config, journal, Look::Settings)?;
+        self.take_up(prepared, config, journal).await?;
+        forget_removed(config, journal, recorder).await?;
         Ok(())
     }
 
-    /// The destinations that `config` switches on and that do not run as it says. What runs stays as it is.
+    /// The destinations that `config` switches on and that do not run as it says, each with its cursor. What runs stays
+    /// as it is.
     ///
     /// # Errors
-    /// A certificate or key that cannot be used; names the table and the file.
-    pub(crate) fn prepare(&self, config: &checked::Config) -> anyhow::Result<Prepared> {
-        let running = lock(&self.running);
-        let differs = |name: &str, sink: &SyslogSink| {
-            running
-                .get(name)
-                .is_none_or(|running| running.config != *sink)
-        };
-        let wanted = config.syslog_sinks();
-        wanted
-            .iter()
-            .filter(|(name, sink)| sink.enabled && differs(name, sink))
-            .map(|(name, sink)| Ok((name.clone(), self.destination(name, sink)?)))
-            .collect()
+    /// A certificate or key that cannot be used, or a disk that does not take a cursor; names the table and the file.
+    pub(crate) fn prepare(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        look: Look,
+    ) -> anyhow::Result<Prepared> {
+        let mut prepared = Prepared::default();
+        for (name, sink) in config.syslog_sinks() {
+            if let Err(error) = self.prepare_one(&name, &sink, journal, look, &mut prepared) {
+                prepared.abandon(journal);
+                return Err(error);
+            }
+        }
+        Ok(prepared)
+    }
+
+    fn prepare_one(
+        &self,
+        name: &str,
+        sink: &SyslogSink,
+        journal: &Journal,
+        look: Look,
+        prepared: &mut Prepared,
+    ) -> anyhow::Result<()> {
+        let context = || format!("sink.syslog.{name}");
+        if !sink.enabled || !self.differs(name, sink, look).with_context(context)? {
+            return Ok(());
+        }
+        let destination = self.destination(name, sink)?;
+        let cursor = cursor_name(name);
+        let is_known = journal.cursors().iter().any(|(known, _)| *known == cursor);
+        journal
+            .cursor(&cursor, Start::Newest)
+            .with_context(context)?;
+        if !is_known {
+            prepared.new_cursors.push(cursor);
+        }
+        prepared.destinations.insert(name.to_owned(), destination);
+        Ok(())
+    }
+
+    fn differs(&self, name: &str, sink: &SyslogSink, look: Look) -> Result<bool, tls::TlsError> {
+        let runs = lock(&self.running)
+            .get(name)
+            .map(|running| (running.config == *sink, running.material));
+        match (runs, look) {
+            (None | Some((false, _)), _) => Ok(true),
+            (Some((true, None)), _) | (Some((true, Some(_))), Look::Settings) => Ok(false),
+            (Some((true, Some(material))), Look::SettingsAndFiles) => {
+                Ok(tls_client(sink)?.material() != material)
+            }
+        }
     }
 
     fn destination(&self, name: &str, sink: &SyslogSink) -> anyhow::Result<Destination> {
@@ -118,36 +187,38 @@ impl Sinks {
         })
     }
 
-    /// Starts, stops and restarts what differs from what runs, and answers with what was given up.
+    /// Starts, stops and restarts what differs from what runs.
     ///
     /// # Errors
-    /// The disk does not take the cursor of a new sink.
+    /// The journal no longer knows the cursor of a sink; the others run as `config` says.
     pub(crate) async fn take_up(
         &self,
         prepared: Prepared,
         config: &checked::Config,
         journal: &Journal,
-        recorder: &Recorder,
-    ) -> anyhow::Result<Vec<Forgotten>> {
+    ) -> anyhow::Result<()> {
+        let destinations = prepared.destinations;
         let stale: Vec<Running> = {
             let mut running = lock(&self.running);
             let enabled = |name: &String| {
                 let sink = config.sink.syslog.get(name);
                 sink.is_some_and(|sink| sink.enabled)
             };
-            let is_stale = |name: &String| prepared.contains_key(name) || !enabled(name);
+            let is_stale = |name: &String| destinations.contains_key(name) || !enabled(name);
             running
                 .extract_if(.., |name, _| is_stale(name))
                 .map(|(_, running)| running)
                 .collect()
         };
         futures::future::join_all(stale.into_iter().map(Running::end)).await;
-        for (name, destination) in prepared {
+        let mut result = Ok(());
+        for (name, destination) in destinations {
             if let Some(sink) = config.syslog_sink(&name) {
-                self.start_one(&name, &sink, destination, journal)?;
+                let started = self.start_one(&name, &sink, destination, journal);
+                result = result.and(started);
             }
         }
-        forget_removed(config, journal, recorder).await
+        result
     }
 
     fn start_one(
@@ -160,6 +231,10 @@ impl Sinks {
         let cursor = journal
             .cursor(&cursor_name(name), Start::Newest)
             .with_context(|| format!("sink.syslog.{name}"))?;
+        let material = match &destination.transport {
+            Transport::Tls(tls) => Some(tls.client.material()),
+            Transport::Tcp | Transport::Udp => None,
+        };
         let (sender, status) = watch::channel(Status::new(&destination));
         let tasks = Tasks::default();
         let (metrics, token) = (self.metrics.clone(), tasks.token.clone());
@@ -170,6 +245,7 @@ impl Sinks {
             name.to_owned(),
             Running {
                 config: sink.clone(),
+                material,
                 status,
                 tasks,
                 task: task.abort_handle(),

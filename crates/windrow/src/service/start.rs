@@ -87,6 +87,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             generation: Mutex::new(Generation {
                 number: 1,
                 loaded_at: started_at,
+                refused: None,
             }),
             started_at,
             journal,
@@ -99,6 +100,11 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             _data_dir: data_dir,
         }),
     };
+    if service.config().source.wef.is_empty() {
+        tracing::warn!(
+            "no source is configured: nothing is collected until there is one; `windrow config example` shows how"
+        );
+    }
     serve_doors(&service, &rest, web_listener, socket_listener, registry);
     let settings = service.config().settings_generation;
     record_start(&service.shared.recorder, settings).await;

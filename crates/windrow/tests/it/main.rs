@@ -12,6 +12,7 @@ mod durability;
 mod import;
 mod lake;
 mod peers;
+mod receivers;
 mod reload;
 mod rigs;
 mod service;

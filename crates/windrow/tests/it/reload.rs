@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use rustix::process::Signal;
 
+use crate::support::certs::Authority;
 use crate::support::rsyslog::{Listener, Rsyslog};
 use crate::support::service::{Service, Transport};
 use crate::support::{Scratch, installed, wait_until};
@@ -127,6 +128,8 @@ fn a_bad_configuration_is_refused_and_the_old_one_stays() {
     assert!(fleet.is_running());
     let status = service.status();
     assert_eq!(status["configuration"]["generation"], 1);
+    let refused = status["configuration"]["refused"]["reason"].as_str();
+    assert!(refused.unwrap().contains(&place), "{status}");
     assert_eq!(status["sinks"].as_object().unwrap().len(), 1, "{status}");
     assert_eq!(status["sinks"]["syslog.siem"]["connected_since"], connected);
     assert!(
@@ -137,6 +140,54 @@ fn a_bad_configuration_is_refused_and_the_old_one_stays() {
     wait_until("every record at the receiver", || {
         ledger.missing(&siem.events()).is_empty()
     });
+    service.terminate().expect(0);
+}
+
+#[test]
+fn a_certificate_renewed_under_its_path_is_taken_up() {
+    if !installed("rsyslogd") || !installed("openssl") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let authority = Authority::new(&scratch, "siem-authority");
+    let server = authority.issue(&scratch, "localhost");
+    let listener = Listener::MutualTls {
+        server: &server,
+        authority: &authority,
+        peer: "renewed.test",
+    };
+    let siem = Rsyslog::start(&scratch, "siem", &listener);
+    let other = Rsyslog::start(&scratch, "other", &Listener::Tcp);
+    let shown = authority.issue(&scratch, "old.test");
+    let mut service = Service::new(&scratch);
+    let transport = Transport::MutualTls {
+        ca: &authority.certificate,
+        client: &shown,
+    };
+    service.destination("siem", siem.port, &transport);
+    service.destination("other", other.port, &LF);
+    service.configure(ONE_CONNECTION);
+    service.start();
+    wait_until("the old certificate to be refused", || {
+        siem.complaints().contains("old.test")
+    });
+    let connected = || service.status()["sinks"]["syslog.other"]["connected_since"].clone();
+    wait_until("the other connection", || connected().is_string());
+    let since = connected();
+
+    let renewed = authority.issue(&scratch, "renewed.test");
+    std::fs::copy(&renewed.key, &shown.key).unwrap();
+    service.program().signal(Signal::HUP);
+    wait_until("a word about the key that is not the certificate's", || {
+        service.program().stderr().contains("the old one stays")
+    });
+    assert_eq!(siem.messages(), "");
+    std::fs::copy(&renewed.certificate, &shown.certificate).unwrap();
+    service.program().signal(Signal::HUP);
+    wait_until("messages under the renewed certificate", || {
+        siem.messages().contains("MasEventID=1 ")
+    });
+    assert_eq!(connected(), since, "the other sink was disconnected");
     service.terminate().expect(0);
 }
 

@@ -34,11 +34,7 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).unwrap();
-        let files = Pair {
-            certificate: scratch.write(&format!("certs/{name}/ca.pem"), &certificate.pem()),
-            key: scratch.write(&format!("certs/{name}/ca.key"), &key.serialize_pem()),
-        };
-        restrict(&files.key);
+        let files = write(scratch, &format!("{name}/ca"), &certificate.pem(), &key);
         Authority {
             name: name.to_owned(),
             issuer: Issuer::new(params, key),
@@ -47,34 +43,76 @@ impl Authority {
         }
     }
 
+    /// `authority` again, whose certificates go to a folder of another name.
+    pub(crate) fn renamed(scratch: &Scratch, authority: &Authority, name: &str) -> Authority {
+        let key = std::fs::read_to_string(&authority.key).unwrap();
+        let certificate = std::fs::read_to_string(&authority.certificate).unwrap();
+        let key = KeyPair::from_pem(&key).unwrap();
+        Authority {
+            name: name.to_owned(),
+            certificate: scratch.write(&format!("certs/{name}/ca.pem"), &certificate),
+            key: authority.key.clone(),
+            issuer: Issuer::from_ca_cert_pem(&certificate, key).unwrap(),
+        }
+    }
+
     /// A certificate for `name`, good for a server and for a client.
     pub(crate) fn issue(&self, scratch: &Scratch, name: &str) -> Pair {
-        let key = KeyPair::generate().unwrap();
-        let mut names = vec![name.to_owned()];
-        if name == "localhost" {
-            names.push("127.0.0.1".to_owned());
-        }
-        let mut params = CertificateParams::new(names).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let pair = Pair {
-            certificate: scratch.write(
-                &format!("certs/{}/{name}.pem", self.name),
-                &certificate.pem(),
-            ),
-            key: scratch.write(
-                &format!("certs/{}/{name}.key", self.name),
-                &key.serialize_pem(),
-            ),
-        };
-        restrict(&pair.key);
-        pair
+        self.sign(scratch, name, params(name))
     }
+
+    /// One that is good no more.
+    pub(crate) fn issue_expired(&self, scratch: &Scratch, name: &str) -> Pair {
+        let mut params = params(name);
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+        self.sign(scratch, name, params)
+    }
+
+    fn sign(&self, scratch: &Scratch, name: &str, params: CertificateParams) -> Pair {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        write(
+            scratch,
+            &format!("{}/{name}", self.name),
+            &certificate.pem(),
+            &key,
+        )
+    }
+}
+
+/// A certificate that an authority has made of itself and that a server shows: what many a SIEM is delivered with.
+pub(crate) fn self_signed(scratch: &Scratch, name: &str) -> Pair {
+    let key = KeyPair::generate().unwrap();
+    let mut params = params(name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+    let certificate = params.self_signed(&key).unwrap();
+    write(scratch, &format!("itself/{name}"), &certificate.pem(), &key)
+}
+
+fn params(name: &str) -> CertificateParams {
+    let mut names = vec![name.to_owned()];
+    if name == "localhost" {
+        names.push("127.0.0.1".to_owned());
+    }
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+    ];
+    params
+}
+
+fn write(scratch: &Scratch, name: &str, certificate: &str, key: &KeyPair) -> Pair {
+    let pair = Pair {
+        certificate: scratch.write(&format!("certs/{name}.pem"), certificate),
+        key: scratch.write(&format!("certs/{name}.key"), &key.serialize_pem()),
+    };
+    restrict(&pair.key);
+    pair
 }
 
 /// 0600: what windrow asks of a key file.

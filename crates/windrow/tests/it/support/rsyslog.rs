@@ -21,18 +21,52 @@ pub(crate) enum Listener<'a> {
     },
 }
 
+/// Which TLS library it speaks with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
+    GnuTls,
+    OpenSsl,
+}
+
+/// Its TLS: the driver, and settings in that library's own words; empty for its defaults.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    pub(crate) driver: Driver,
+    pub(crate) settings: String,
+}
+
+impl Stack {
+    pub(crate) fn of(driver: Driver) -> Stack {
+        Stack {
+            driver,
+            settings: String::new(),
+        }
+    }
+}
+
 /// A receiver on loopback. What it received survives its end.
 pub(crate) struct Rsyslog {
     child: Option<Child>,
     config: PathBuf,
     raw: PathBuf,
     log: PathBuf,
+    stack: Stack,
     pub(crate) port: u16,
 }
 
 impl Rsyslog {
-    /// Starts one and waits until it listens.
+    /// Starts one and waits until it listens; TLS, if it speaks it, with GnuTLS.
     pub(crate) fn start(scratch: &Scratch, name: &str, listener: &Listener<'_>) -> Rsyslog {
+        Rsyslog::start_with(scratch, name, listener, Stack::of(Driver::GnuTls))
+    }
+
+    /// The same with a TLS of choice.
+    pub(crate) fn start_with(
+        scratch: &Scratch,
+        name: &str,
+        listener: &Listener<'_>,
+        stack: Stack,
+    ) -> Rsyslog {
         let port = free_port();
         let folder = scratch.join(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -42,6 +76,7 @@ impl Rsyslog {
             &raw.to_string_lossy(),
             port,
             listener,
+            &stack,
         );
         let config = folder.join("rsyslog.conf");
         std::fs::write(&config, text).unwrap();
@@ -50,6 +85,7 @@ impl Rsyslog {
             config,
             raw,
             log: folder.join("rsyslogd.log"),
+            stack,
             port,
         };
         rsyslog.resume();
@@ -117,7 +153,8 @@ impl Rsyslog {
     pub(crate) fn reconfigure(&mut self, listener: &Listener<'_>) {
         assert!(self.child.is_none(), "rsyslogd runs");
         let folder = self.config.parent().unwrap().to_string_lossy();
-        let text = config(&folder, &self.raw.to_string_lossy(), self.port, listener);
+        let raw = self.raw.to_string_lossy();
+        let text = config(&folder, &raw, self.port, listener, &self.stack);
         std::fs::write(&self.config, text).unwrap();
     }
 }
@@ -157,10 +194,19 @@ pub(crate) fn extension<'a>(message: &'a str, key: &str) -> Option<&'a str> {
     value.split([' ', '\r']).next()
 }
 
-fn config(folder: &str, raw: &str, port: u16, listener: &Listener<'_>) -> String {
+fn config(folder: &str, raw: &str, port: u16, listener: &Listener<'_>, stack: &Stack) -> String {
+    let name = match stack.driver {
+        Driver::GnuTls => "gtls",
+        Driver::OpenSsl => "ossl",
+    };
+    let settings = match stack.settings.as_str() {
+        "" => String::new(),
+        // Its name for both libraries' settings.
+        settings => format!(" gnutlsPriorityString=\"{settings}\""),
+    };
     let driver = |pair: &Pair, ca: &str| {
         format!(
-            "defaultNetstreamDriver=\"gtls\" defaultNetstreamDriverCAFile=\"{ca}\"\n\
+            "defaultNetstreamDriver=\"{name}\" defaultNetstreamDriverCAFile=\"{ca}\"\n\
              defaultNetstreamDriverCertFile=\"{}\" defaultNetstreamDriverKeyFile=\"{}\"",
             pair.certificate.display(),
             pair.key.display()
@@ -179,8 +225,8 @@ fn config(folder: &str, raw: &str, port: u16, listener: &Listener<'_>) -> String
         Listener::Tls(pair) => (
             driver(pair, &pair.certificate.to_string_lossy()),
             format!(
-                "module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" \
-                 streamDriver.authMode=\"anon\")\ninput(type=\"imtcp\" {input})"
+                "module(load=\"imtcp\" streamDriver.name=\"{name}\" streamDriver.mode=\"1\" \
+                 streamDriver.authMode=\"anon\"{settings})\ninput(type=\"imtcp\" {input})"
             ),
         ),
         Listener::MutualTls {
@@ -190,8 +236,8 @@ fn config(folder: &str, raw: &str, port: u16, listener: &Listener<'_>) -> String
         } => (
             driver(server, &authority.certificate.to_string_lossy()),
             format!(
-                "module(load=\"imtcp\" streamDriver.name=\"gtls\" streamDriver.mode=\"1\" \
-                 streamDriver.authMode=\"x509/name\" permittedPeer=[\"{peer}\"])\n\
+                "module(load=\"imtcp\" streamDriver.name=\"{name}\" streamDriver.mode=\"1\" \
+                 streamDriver.authMode=\"x509/name\" permittedPeer=[\"{peer}\"]{settings})\n\
                  input(type=\"imtcp\" {input})"
             ),
         ),

@@ -17,6 +17,8 @@ pub(crate) enum Source<'a> {
     Lines,
     /// `syslog()` over TCP: octet counting; the message is kept as it came.
     Octets,
+    /// `syslog()` over TLS that proves its own name only.
+    Tls(&'a Pair),
     /// `syslog()` over TLS: octet counting; who has no certificate of the authority is refused.
     MutualTls {
         server: &'a Pair,
@@ -148,6 +150,15 @@ fn config(raw: &Path, port: u16, source: &Source<'_>) -> String {
         ),
         Source::Octets => (
             format!("syslog({at} transport(\"tcp\") flags(no-parse))"),
+            "${MESSAGE}",
+        ),
+        Source::Tls(server) => (
+            format!(
+                "syslog({at} transport(\"tls\") flags(no-parse) tls(key-file(\"{}\") \
+                 cert-file(\"{}\") peer-verify(optional-untrusted)))",
+                server.key.display(),
+                server.certificate.display(),
+            ),
             "${MESSAGE}",
         ),
         Source::MutualTls {
