@@ -22,7 +22,7 @@ pub const QUERY_BYTES_MAX: usize = 160 * 1024;
 /// back to an older bookmark.
 pub const RECENT_BATCHES_MAX: usize = 4;
 
-/// Events remembered for each source and subscription, whatever the size of its deliveries.
+/// Events remembered for each source and subscription. The last delivery is remembered whole, however large.
 pub const RECENT_EVENTS_MAX: usize = 8 * 1024;
 
 /// Sources that are kept track of at once; beyond it the one that was silent longest is forgotten,

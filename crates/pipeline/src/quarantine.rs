@@ -9,7 +9,6 @@
 //! stops a source.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fs_err as fs;
 use serde::Serialize;
+use windrow_formats::text::hex;
 
 use crate::journal::Seq;
 use crate::limits::{QUARANTINE_ENTRY_BYTES_MAX, QUARANTINE_INDEX_LINES_MAX};
@@ -178,8 +178,7 @@ impl Quarantine {
 
 impl Inner {
     fn keep(&mut self, finding: &Finding<'_>, content: &[u8]) -> io::Result<Option<String>> {
-        let sha256 =
-            hexadecimal(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content).as_ref());
+        let sha256 = hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, content).as_ref());
         let short = &sha256[..NAME_DIGITS];
         if self.files.iter().any(|kept| kept.hash() == short) {
             return Ok(None);
@@ -260,13 +259,6 @@ fn count_lines(path: &Path) -> io::Result<usize> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -39,6 +39,9 @@ pub enum DataDirError {
     /// Nothing was collected here yet.
     #[error("there is no data at {}", .0.display())]
     Absent(PathBuf),
+    /// A file is there.
+    #[error("{} is a file, and no folder", .0.display())]
+    NotAFolder(PathBuf),
     /// Something else is there.
     #[error("{} holds other files and no VERSION: it is not a folder of windrow's", .0.display())]
     Foreign(PathBuf),
@@ -192,6 +195,9 @@ pub fn folder_bytes(folder: &Path) -> u64 {
 
 /// Reads the version of the layout at `root` and says whether this program can use it.
 fn check_version(root: &Path) -> Result<(), DataDirError> {
+    if fs_err::metadata(root).is_ok_and(|found| !found.is_dir()) {
+        return Err(DataDirError::NotAFolder(root.to_owned()));
+    }
     let path = root.join("VERSION");
     let text = match fs_err::read_to_string(&path) {
         Ok(text) => text,

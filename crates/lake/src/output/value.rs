@@ -10,7 +10,7 @@ use arrow::datatypes::{
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::{Offset, TimeZone};
+use jiff::tz::TimeZone;
 use windrow_formats::text::hex;
 
 /// A cell.
@@ -47,7 +47,7 @@ pub(super) fn value<'a>(array: &'a dyn Array, row: usize, zone: &TimeZone) -> Va
         DataType::LargeBinary => Value::Made(hex(array.as_binary::<i64>().value(row))),
         DataType::BinaryView => Value::Made(hex(array.as_binary_view().value(row))),
         DataType::FixedSizeBinary(_) => Value::Made(hex(array.as_fixed_size_binary().value(row))),
-        DataType::Timestamp(unit, tz) => timestamp(array, row, *unit, tz.is_some(), zone),
+        DataType::Timestamp(unit, _) => timestamp(array, row, *unit, zone),
         DataType::Date32 => date(array.as_primitive::<Date32Type>().value(row)),
         DataType::Map(..) => Value::Map(array.as_map()),
         DataType::Struct(_) => Value::Struct(array.as_struct()),
@@ -117,13 +117,8 @@ fn date<'a>(days: i32) -> Value<'a> {
     date.map_or(Value::Null, |date| Value::Made(date.to_string()))
 }
 
-fn timestamp<'a>(
-    array: &'a dyn Array,
-    row: usize,
-    unit: TimeUnit,
-    has_zone: bool,
-    zone: &TimeZone,
-) -> Value<'a> {
+/// The engine's clock and its casts make times without a zone; they are UTC like all others.
+fn timestamp<'a>(array: &'a dyn Array, row: usize, unit: TimeUnit, zone: &TimeZone) -> Value<'a> {
     let time = match unit {
         TimeUnit::Second => {
             Timestamp::from_second(array.as_primitive::<TimestampSecondType>().value(row))
@@ -142,8 +137,7 @@ fn timestamp<'a>(
         ),
     };
     match time {
-        Ok(time) if has_zone => Value::Made(rfc3339(time, zone)),
-        Ok(time) => Value::Made(Offset::UTC.to_datetime(time).to_string()),
+        Ok(time) => Value::Made(rfc3339(time, zone)),
         Err(_) => Value::Null,
     }
 }

@@ -16,6 +16,9 @@ const READS_ONLY: &str = "a query only reads: write one SELECT, EXPLAIN, SHOW or
 /// Tells what the asker can cure from what they cannot.
 pub(crate) fn explain(error: DataFusionError, sql: &str, limits: QueryLimits) -> QueryError {
     let refused = |message: String| QueryError::Refused { message };
+    if is_write(sql) {
+        return refused(READS_ONLY.to_owned());
+    }
     match error.find_root() {
         DataFusionError::SchemaError(schema, _) => refused(explain_schema(schema, sql)),
         DataFusionError::SQL(parser, _) => refused(format!(
@@ -33,11 +36,19 @@ pub(crate) fn explain(error: DataFusionError, sql: &str, limits: QueryLimits) ->
             refused(tidy(&error.strip_backtrace()))
         }
         // A value that cannot be what the query asks of it: a cast, a division by zero, an overflow.
-        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => {
-            refused(tidy(&error.strip_backtrace()))
-        }
+        DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => QueryError::Value {
+            message: tidy(&error.strip_backtrace()),
+        },
         _ => QueryError::Run(Box::new(error)),
     }
+}
+
+/// Whether the statement begins with a word of those that write: the engine looks at their values first.
+fn is_write(sql: &str) -> bool {
+    let word = sql.split_whitespace().next().unwrap_or_default();
+    ["insert", "update", "delete", "merge"]
+        .iter()
+        .any(|write| word.eq_ignore_ascii_case(write))
 }
 
 fn explain_schema(error: &SchemaError, sql: &str) -> String {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use windrow_pipeline::sinks::syslog::probe::probe;
 
 use super::refusal::{Refusal, RefusalKind};
-use super::server::ServerName;
+use super::server::{DEFAULT_NAME, ServerName};
 use super::view;
 use crate::config::checked;
 use crate::service::{computer_name, sink_destination};
@@ -24,7 +24,12 @@ pub struct Tested {
 /// # Errors
 /// There is none of the name, or its certificates cannot be used.
 pub(super) async fn test(config: &checked::Config, name: &ServerName) -> Result<Tested, Refusal> {
-    let name = name.name();
+    let sinks = &config.sink.syslog;
+    let name = match (sinks.contains_key(name.name()), sinks.keys().next()) {
+        // There is no other that could be meant.
+        (false, Some(only)) if sinks.len() == 1 && name.name() == DEFAULT_NAME => only,
+        _ => name.name(),
+    };
     view::find(config, name)?;
     let sink = config.syslog_sink(name);
     let sink =

@@ -140,6 +140,9 @@ pub(super) struct Behaviour {
     connect_to: Option<SocketAddr>,
 }
 
+/// Below this part of what was asked for, the summary says so.
+const SHORTFALL: f64 = 0.9;
+
 fn rate(text: &str) -> Result<Rate, String> {
     if text == "max" {
         return Ok(Rate::Unlimited);
@@ -159,7 +162,10 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let (outcome, ending) =
         super::runtime()?.block_on(send(options(args)?, &invocation.terminal))?;
     match args.output.output {
-        SummaryFormat::Table => write_text(&outcome.summary, out)?,
+        SummaryFormat::Table => {
+            write_text(&outcome.summary, out)?;
+            write_shortfall(args, &outcome.summary, out)?;
+        }
         SummaryFormat::Json => {
             serde_json::to_writer(&mut *out, &outcome.summary)?;
             writeln!(out)?;
@@ -272,6 +278,23 @@ fn one_line(progress: &Progress) -> String {
         thousands(progress.acknowledged),
         thousands(progress.generated.saturating_sub(progress.acknowledged)),
         progress.events_per_second(),
+    )
+}
+
+/// Says when clearly fewer events were made than asked for: what was measured then is not what was meant.
+fn write_shortfall(args: &Args, summary: &Progress, out: &mut Out<'_>) -> std::io::Result<()> {
+    let (Rate::PerMachine(rate), Some(duration), None) = (args.rate, args.duration, args.events)
+    else {
+        return Ok(());
+    };
+    let asked = rate * summary.machines as f64 * duration.as_secs_f64();
+    if summary.generated as f64 >= SHORTFALL * asked {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "{} events were asked for: machines that began late, a slow collector or a busy computer made fewer",
+        thousands(asked as u64),
     )
 }
 

@@ -1,5 +1,6 @@
 //! `windrow tail`
 
+use std::io::Write as _;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -82,14 +83,25 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         let status = status(&mut asker).await?;
         let (first, code) = asker.rows(&args.first(Timestamp::now())).await?.told()?;
         writer.write(&first, out)?;
+        if first.is_empty() && status.is_none() {
+            let said = "no events came through the journal in the last 7 days, and no service runs here: what was imported is in `windrow query`";
+            writeln!(std::io::stderr(), "{said}")?;
+        }
         let Some(status) = status.filter(|_| !args.no_follow) else {
             return Ok(code);
         };
         let mut seq = status.journal.durable_seq;
+        let mut is_behind = false;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let following = args.following(seq, status.started_at);
-            let mut rows = asker.rows(&following).await?.rows;
+            let answer = asker.rows(&following).await?;
+            // Said when it begins, not at every look.
+            if let Some(said) = answer.incomplete.as_ref().filter(|_| !is_behind) {
+                writeln!(std::io::stderr(), "{said}")?;
+            }
+            is_behind = answer.incomplete.is_some();
+            let mut rows = answer.rows;
             seq = newest_of(&rows).unwrap_or(seq);
             // What came between the status and the first look.
             rows.retain(|row| !first.contains(row));

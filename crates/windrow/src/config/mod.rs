@@ -138,7 +138,16 @@ fn read(file: &Path) -> Result<String, ConfigError> {
             file.display()
         )));
     }
-    fs_err::read_to_string(file).map_err(|error| ConfigError::new(error.to_string()))
+    let bytes = fs_err::read(file).map_err(|error| ConfigError::new(error.to_string()))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1;
+        let message = format!("{}:{line}: this line is not UTF-8", file.display());
+        ConfigError::new(message).with_hint("save the file as UTF-8 without a byte order mark")
+    })
 }
 
 fn parse(file: &Path, text: &str) -> Result<raw::Config, ConfigError> {

@@ -309,7 +309,9 @@ fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, ConfigError>
 }
 
 fn is_absent(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::NotFound
+    // Where a file stands in a folder's place, whoever opens the folder says so.
+    let kind = error.kind();
+    kind == io::ErrorKind::NotFound || kind == io::ErrorKind::NotADirectory
 }
 
 fn failed(error: io::Error) -> ConfigError {

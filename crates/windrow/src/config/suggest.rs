@@ -9,9 +9,19 @@ pub(super) fn nearest<'a>(
     let wrong = wrong.to_lowercase();
     // Words of one or two letters are near to everything.
     let limit = (wrong.chars().count() / 3).min(4);
+    let away = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        // Half a word is meant to be the whole.
+        let begun = limit > 0 && candidate.starts_with(&wrong);
+        if begun {
+            0
+        } else {
+            distance(&wrong, &candidate)
+        }
+    };
     candidates
         .into_iter()
-        .map(|candidate| (distance(&wrong, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (away(candidate), candidate))
         .filter(|(distance, _)| limit > 0 && *distance <= limit)
         .min()
         .map(|(_, candidate)| candidate)
@@ -49,6 +59,7 @@ mod tests {
         assert_eq!(nearest("lsiten", words), Some("listen"));
         assert_eq!(nearest("Hostname", words), Some("hostname"));
         assert_eq!(nearest("subscription", words), Some("subscriptions"));
+        assert_eq!(nearest("host", words), Some("hostname"));
         assert_eq!(nearest("colour", words), None);
         assert_eq!(nearest("", words), None);
     }

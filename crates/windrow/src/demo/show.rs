@@ -17,6 +17,8 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 const IDS_SHOWN: usize = 8;
 /// Columns of a channel's name.
 const CHANNEL: usize = 14;
+/// Characters of the last message in plain lines: the figures should not drown in it.
+const LAST: usize = 240;
 /// Columns of a bar.
 const BAR: u64 = 24;
 
@@ -203,7 +205,7 @@ fn plain(now: &Snapshot<'_>, rate: f64) -> Vec<String> {
         ));
     }
     let last = now.last.last().map(|line| format!("        {line}"));
-    lines.extend(last.map(|line| shortened(&line, usize::MAX)));
+    lines.extend(last.map(|line| shortened(&line, LAST)));
     lines
 }
 

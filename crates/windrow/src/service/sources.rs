@@ -1,5 +1,6 @@
 //! The sources that run, by name: started, watched, changed and stopped.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use windrow_pipeline::sources::wef::{
 };
 use windrow_pipeline::tls;
 
+use super::limits::MACHINES_SHOWN_MAX;
 use super::own::Recorder;
 use super::{Tasks, lock};
 use crate::config::checked::{self, WefSource};
@@ -246,15 +248,20 @@ impl Sources {
 
     fn describe(&self, running: &Running) -> status::Source {
         let sources = running.collector.sources();
-        let by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
+        let mut by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
         let refused: BTreeMap<String, u64> = (running.collector.refusals().into_iter())
             .map(|(refusal, count)| (refusal.name().to_owned(), count))
             .collect();
+        let (machines, events) = (by_machine.len(), by_machine.iter().map(|m| m.events).sum());
+        // Those that were silent longest are left out first.
+        by_machine.sort_by_key(|machine| Reverse(machine.last_heard()));
+        by_machine.truncate(MACHINES_SHOWN_MAX);
+        by_machine.sort_by(|one, other| one.name.cmp(&other.name));
         status::Source {
             listen: running.address.to_string(),
-            machines: by_machine.len() as u64,
-            connections: u64::try_from(self.metrics.open_connections.get()).unwrap_or(0),
-            events: by_machine.iter().map(|machine| machine.events).sum(),
+            machines: machines as u64,
+            connections: running.collector.connections() as u64,
+            events,
             batches: sources
                 .iter()
                 .flat_map(|source| source.subscriptions.values())

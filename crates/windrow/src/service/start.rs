@@ -100,18 +100,17 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             _data_dir: data_dir,
         }),
     };
-    if service.config().source.wef.is_empty() {
+    serve_doors(&service, &rest, web_listener, socket_listener, registry);
+    record_start(&service.shared.recorder, &service.config()).await;
+    Ok(service)
+}
+
+async fn record_start(recorder: &Recorder, config: &checked::Config) {
+    if config.source.wef.is_empty() {
         tracing::warn!(
             "no source is configured: nothing is collected until there is one; `windrow config example` shows how"
         );
     }
-    serve_doors(&service, &rest, web_listener, socket_listener, registry);
-    let settings = service.config().settings_generation;
-    record_start(&service.shared.recorder, settings).await;
-    Ok(service)
-}
-
-async fn record_start(recorder: &Recorder, settings: u64) {
     let data = [("Version", env!("CARGO_PKG_VERSION"))];
     recorder
         .record(
@@ -121,7 +120,7 @@ async fn record_start(recorder: &Recorder, settings: u64) {
             &data,
         )
         .await;
-    recorder.settings_found(settings).await;
+    recorder.settings_found(config.settings_generation).await;
 }
 
 pub(super) fn open_journal(

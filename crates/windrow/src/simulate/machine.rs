@@ -20,6 +20,10 @@ use super::random::{Random, derive};
 use super::world::Host;
 use crate::pki::PkiError;
 
+/// Pause before a machine that could not begin asks again. Windows waits for the next refresh; whoever tries things
+/// out should not have to.
+const BEGIN_AGAIN: Duration = Duration::from_secs(2);
+
 /// The number of a machine's draw for its message identifiers.
 const DRAW_MESSAGES: u64 = 61;
 
@@ -91,11 +95,15 @@ impl Controller {
     /// Runs until all is sent and no more will come.
     pub(super) async fn run(mut self) {
         loop {
+            let mut pause = self.host.world.options.refresh;
             if let Err(fault) = self.refresh().await {
                 self.host.world.stats.fault(&format!("enumerate: {fault}"));
+                if self.known.is_empty() {
+                    pause = pause.min(BEGIN_AGAIN);
+                }
             }
             self.count_subscribed();
-            if self.wait(self.host.world.options.refresh).await {
+            if self.wait(pause).await {
                 return;
             }
         }

@@ -59,6 +59,48 @@ fn examples_stand_apart_from_what_they_do() {
 }
 
 #[test]
+fn a_configuration_of_another_encoding_is_named_with_its_line() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.join("windrow.toml"), b"# one\n# M\xfcller\n").unwrap();
+    insta::assert_snapshot!(seen(&scratch, &["check", "--config", "windrow.toml"]), @r"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: windrow.toml:2: this line is not UTF-8
+    hint: save the file as UTF-8 without a byte order mark
+    ");
+}
+
+#[test]
+fn what_only_imports_have_filled_has_no_journal_to_prove() {
+    let scratch = Scratch::new();
+    scratch.write("data/VERSION", "1\n");
+    let data = scratch.join("data");
+    std::fs::create_dir(data.join("journal")).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700)).unwrap();
+    insta::assert_snapshot!(seen(&scratch, &["verify", "--data-dir", "data"]), @r"
+    exit code: 1
+    --- stdout
+    --- stderr
+    error: data/journal holds no journal yet
+    hint: a journal is made when `windrow run` starts for the first time
+    ");
+}
+
+#[test]
+fn a_file_is_no_data_folder() {
+    let scratch = Scratch::new();
+    scratch.write("file", "");
+    let arguments = ["query", "--data-dir", "file", "select 1"];
+    insta::assert_snapshot!(seen(&scratch, &arguments), @r"
+    exit code: 1
+    --- stdout
+    --- stderr
+    error: file is a file, and no folder
+    ");
+}
+
+#[test]
 fn wrong_usage_names_the_right_word() {
     let scratch = Scratch::new();
     insta::assert_snapshot!(seen(&scratch, &["improt", "a.evtx"]), @r"

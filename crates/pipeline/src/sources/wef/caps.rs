@@ -102,6 +102,11 @@ impl Caps {
         })
     }
 
+    /// Places that are taken.
+    pub(super) fn open(&self) -> usize {
+        self.lock().total
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }

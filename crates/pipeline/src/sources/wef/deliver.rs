@@ -22,7 +22,7 @@ use super::recent::{Mark, Recent, Stored, state_key};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::status::Counts;
-use crate::journal::{AppendError, Entry, Pressure, StateChange};
+use crate::journal::{AppendError, Entry, StateChange};
 use crate::limits::{SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX};
 
 /// Buffers of one request, reused by the next.
@@ -350,18 +350,7 @@ async fn store(
     recent.remember(delivery.marks, delivery.bookmark);
     drop(recent);
     note_delivery(shared, arrived, subscription, delivery.counts);
-    slow_down(shared, arrived).await;
     Reply::soap(ack(header, &message_id()), charset)
-}
-
-/// Near the quota a source hears late that its delivery is on disk: it sends the next one after
-/// that, and the sinks have time to catch up before it has to be refused.
-async fn slow_down(shared: &Shared, arrived: &Arrived) {
-    let mut pressure = shared.journal.pressure();
-    let late = Instant::now() + arrived.options.limits.late_answer;
-    let eased = pressure.wait_for(|pressure| *pressure < Pressure::Slow);
-    // Late or eased: either way it is answered.
-    let _ = timeout_at(late.min(arrived.deadline), eased).await;
 }
 
 /// What a source is told when its delivery is not in the journal: it keeps it and tries again.

@@ -172,6 +172,12 @@ impl Collector {
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
     }
 
+    /// Connections that are open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.caps.open()
+    }
+
     /// Every source that was heard of, or that has a bookmark, by name.
     #[must_use]
     pub fn sources(&self) -> Vec<SourceStatus> {

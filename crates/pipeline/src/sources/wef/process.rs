@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use windrow_formats::wsman::reply::{FaultCode, enumerate_response};
@@ -23,6 +23,7 @@ use super::recent::stored;
 use super::refusal::{Refusal, Refused};
 use super::reply::Reply;
 use super::{Held, Shared};
+use crate::journal::Pressure;
 use crate::quarantine::Finding;
 
 /// Who is at the other end of a connection.
@@ -255,7 +256,7 @@ async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Re
     }
     let (source, deadline) = (&arrived.peer.name, arrived.deadline);
     let needed = deliver::memory_bytes(clear_bytes);
-    let Some(_room) = shared.deliveries.take(source, needed, deadline).await else {
+    let Some(room) = shared.deliveries.take(source, needed, deadline).await else {
         return (
             "other",
             later(
@@ -276,14 +277,31 @@ async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Re
         }
         Route::Unknown => shared.with_scratch(|scratch| answer_unknown(&arrived, scratch)),
     };
+    drop(room);
     match answer {
         Ok(answer) => {
+            if let ("events", reply) = &answer
+                && reply.refusal.is_none()
+            {
+                slow_down(&shared, &arrived).await;
+            }
             // What was read has the size that it declared.
             shared.metrics.clear_bytes.inc_by(clear_bytes as u64);
             answer
         }
         Err(unreadable) => ("other", put_aside(&shared, arrived, unreadable).await),
     }
+}
+
+/// Near the quota a source hears late that its delivery is on disk: it sends the next one after
+/// that, and the sinks have time to catch up before it has to be refused. Nothing of the delivery is in
+/// memory any more while it waits.
+async fn slow_down(shared: &Shared, arrived: &Arrived) {
+    let mut pressure = shared.journal.pressure();
+    let late = Instant::now() + arrived.options.limits.late_answer;
+    let eased = pressure.wait_for(|pressure| *pressure < Pressure::Slow);
+    // Late or eased: either way it is answered.
+    let _ = timeout_at(late.min(arrived.deadline), eased).await;
 }
 
 fn answer_unknown(

@@ -60,7 +60,7 @@ struct Set {
     server_name: String,
 
     /// Its port [default: 6514 for TCP with and without TLS, 514 for UDP]
-    #[arg(long, value_name = "PORT")]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     server_port: Option<u16>,
 
     /// Which destination, where there are several
