@@ -67,10 +67,42 @@ pub fn is_critical(event: Event<'_>) -> bool {
         return false;
     };
     // The id first: nearly all events end here, and it costs less than the name.
-    TABLE.iter().any(|(provider, ids)| {
-        ids.contains(&id) && event.provider_name().as_deref() == Some(provider)
-    })
+    IDS.contains(id)
+        && TABLE.iter().any(|(provider, ids)| {
+            ids.contains(&id) && event.provider_name().as_deref() == Some(provider)
+        })
 }
+
+/// Every id of [`TABLE`], whatever its provider, as a bit.
+struct IdSet([u64; IdSet::WORDS]);
+
+impl IdSet {
+    /// Enough for ids below 8,192. A greater one in the table would not compile.
+    const WORDS: usize = 128;
+
+    const fn of(table: &[(&str, Ids)]) -> IdSet {
+        let mut words = [0; IdSet::WORDS];
+        let mut row = 0;
+        while row < table.len() {
+            let ids = table[row].1;
+            let mut place = 0;
+            while place < ids.len() {
+                words[ids[place] as usize / 64] |= 1 << (ids[place] % 64);
+                place += 1;
+            }
+            row += 1;
+        }
+        IdSet(words)
+    }
+
+    #[inline]
+    fn contains(&self, id: u32) -> bool {
+        let word = self.0.get(id as usize / 64);
+        word.is_some_and(|word| word >> (id % 64) & 1 == 1)
+    }
+}
+
+static IDS: IdSet = IdSet::of(&TABLE);
 
 type Ids = &'static [u32];
 
@@ -175,6 +207,14 @@ mod tests {
         assert!(keeps("Microsoft-Windows-Eventlog", 104, "4", "", Kind::Wef));
         assert!(keeps("Service Control Manager", 7045, "4", "", Kind::Wef));
         assert!(!keeps("Another", 1102, "4", SUCCESS, Kind::Wef));
+    }
+
+    #[test]
+    fn the_set_of_ids_is_the_table() {
+        for id in (0..20_000).chain([u32::MAX]) {
+            let in_table = TABLE.iter().any(|(_, ids)| ids.contains(&id));
+            assert_eq!(IDS.contains(id), in_table, "{id}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use crate::event::number::unsigned;
-use crate::event::{Event, Payload};
+use crate::event::{Event, Payload, Span};
 
 /// What a value means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,10 @@ pub(super) enum Field {
 }
 
 const FIELDS: usize = Field::Action as usize + 1;
+/// Values of an event that are looked at; the others are part of the rest.
+const PLACES_MAX: u8 = u128::BITS as u8;
+/// Bytes of the longest name.
+const NAME_MAX: usize = 25;
 
 const NAMES: [(&str, Field); 78] = [
     ("SubjectUserName", Field::SubjectUser),
@@ -170,102 +174,145 @@ const fn hash(name: &[u8]) -> u8 {
         .wrapping_add(name[name.len() - 1].wrapping_mul(3))
 }
 
-/// What a value of this name means, and the name as a label.
-fn meaning(name: &str) -> Option<(&'static str, Field)> {
+/// The place in [`NAMES`].
+#[inline]
+fn known(name: &str) -> Option<u8> {
     let mut at = hash(name.as_bytes());
     loop {
         let place = PLACES[usize::from(at)];
         if place == FREE {
             return None;
         }
-        let known = NAMES[usize::from(place)];
-        if known.0 == name {
-            return Some(known);
+        if NAMES[usize::from(place)].0 == name {
+            return Some(place);
         }
         at = at.wrapping_add(1);
     }
 }
 
-/// The values of one event by what they mean.
+/// Where the values of one event lie, by what they mean. A value is made when it is asked for:
+/// most events have three times as many values as keys.
 pub(super) struct Fields<'a> {
-    found: [Option<Found<'a>>; FIELDS],
-    /// Of the first values in the event's order, those that were taken.
-    taken: Cell<u128>,
+    text: &'a str,
+    found: [Found; FIELDS],
+    /// Of the first values in the event's order, those that say something and were not taken.
+    left: Cell<u128>,
 }
 
-struct Found<'a> {
-    label: &'static str,
-    place: u32,
-    value: Cow<'a, str>,
+#[derive(Clone, Copy)]
+struct Found {
+    value: Span,
+    /// In the event's order.
+    place: u8,
+    /// In [`NAMES`].
+    name: u8,
+}
+
+impl Found {
+    const NONE: Found = Found {
+        value: Span::NONE,
+        place: 0,
+        name: 0,
+    };
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn of(event: Event<'a>) -> Fields<'a> {
         let mut fields = Fields {
-            found: [const { None }; FIELDS],
-            taken: Cell::new(0),
+            text: event.text(),
+            found: [Found::NONE; FIELDS],
+            left: Cell::new(0),
         };
+        let (mut left, mut buffer) = (0, [0; NAME_MAX]);
         if event.payload() == Payload::EventData {
-            for (place, item) in (0..u128::BITS).zip(event.data()) {
-                if let Some(name) = &item.name {
-                    fields.offer(place, name, item.value);
-                }
+            for (place, entry) in (0..PLACES_MAX).zip(&event.index().data) {
+                // Longer names than the buffer mean nothing.
+                let name = entry.name.short_value(fields.text, &mut buffer);
+                left |= fields.offer(place, name.unwrap_or_default(), entry.value);
             }
         } else {
-            for (place, leaf) in (0..u128::BITS).zip(event.user_data()) {
-                fields.offer(place, leaf.path.name(), leaf.value);
+            for (place, (path, value)) in (0..PLACES_MAX).zip(event.leaves()) {
+                left |= fields.offer(place, path.name(), value);
             }
         }
+        fields.left = Cell::new(left);
         fields
     }
 
-    fn offer(&mut self, place: u32, name: &str, value: Cow<'a, str>) {
-        let Some((label, field)) = meaning(name) else {
-            return;
-        };
-        let found = &mut self.found[field as usize];
-        if found.is_none() && is_value(&value) {
-            *found = Some(Found {
-                label,
-                place,
-                value,
-            });
+    /// The bit of the place, if the value there says something.
+    #[inline]
+    fn offer(&mut self, place: u8, name: &str, value: Span) -> u128 {
+        if !is_value(&value.value(self.text)) {
+            return 0;
         }
+        if let Some(name) = known(name) {
+            let found = &mut self.found[NAMES[usize::from(name)].1 as usize];
+            if !found.value.is_some() {
+                *found = Found { value, place, name };
+            }
+        }
+        1 << place
+    }
+
+    #[inline]
+    fn found(&self, field: Field) -> Option<Found> {
+        let found = self.found[field as usize];
+        found.value.is_some().then_some(found)
+    }
+
+    /// Whether the event has the value.
+    #[inline]
+    pub(super) fn has(&self, field: Field) -> bool {
+        self.found(field).is_some()
     }
 
     /// The value, for a look at it.
-    pub(super) fn peek(&self, field: Field) -> Option<&str> {
-        Some(self.found[field as usize].as_ref()?.value.as_ref())
+    #[inline]
+    pub(super) fn peek(&self, field: Field) -> Option<Cow<'a, str>> {
+        Some(self.found(field)?.value.value(self.text))
     }
 
     /// The value, for a key of its own: it no longer belongs to the rest.
-    pub(super) fn take(&self, field: Field) -> Option<&str> {
-        Some(self.take_labelled(field)?.1)
+    #[inline]
+    pub(super) fn take(&self, field: Field) -> Option<Cow<'a, str>> {
+        let found = self.found(field)?;
+        self.left.set(self.left.get() & !(1 << found.place));
+        Some(found.value.value(self.text))
     }
 
     /// The same with the name that it has in the event.
-    pub(super) fn take_labelled(&self, field: Field) -> Option<(&'static str, &str)> {
-        let found = self.found[field as usize].as_ref()?;
-        self.taken.set(self.taken.get() | 1 << found.place);
-        Some((found.label, found.value.as_ref()))
+    #[inline]
+    pub(super) fn take_labelled(&self, field: Field) -> Option<(&'static str, Cow<'a, str>)> {
+        let label = NAMES[usize::from(self.found(field)?.name)].0;
+        Some((label, self.take(field)?))
     }
 
     /// A number that lies in `range`, taken; what is none is left where it is.
     pub(super) fn take_number(&self, field: Field, range: RangeInclusive<u64>) -> Option<u64> {
-        let number = unsigned(self.peek(field)?).filter(|number| range.contains(number))?;
+        let number = unsigned(&self.peek(field)?).filter(|number| range.contains(number))?;
         self.take(field)?;
         Some(number)
     }
 
-    /// Whether the value at this place of the event's data was taken.
-    pub(super) fn has_taken(&self, place: usize) -> bool {
-        place < u128::BITS as usize && self.taken.get() >> place & 1 == 1
+    /// Whether the value at this place of the event's order says something and was not taken.
+    #[inline]
+    pub(super) fn is_left(&self, place: usize, value: Span) -> bool {
+        if place < usize::from(PLACES_MAX) {
+            self.left.get() >> place & 1 == 1
+        } else {
+            is_value(&value.value(self.text))
+        }
     }
 }
 
 /// Whether Windows means something by it.
+#[inline]
 pub(super) fn is_value(text: &str) -> bool {
-    !matches!(text.trim_ascii(), "" | "-")
+    match text.as_bytes() {
+        // What begins with neither space nor dash does.
+        [first, ..] if *first > b' ' && *first != b'-' => true,
+        _ => !matches!(text.trim_ascii(), "" | "-"),
+    }
 }
 
 /// All names that have a meaning.
@@ -280,13 +327,14 @@ mod tests {
 
     #[test]
     fn every_name_is_found_and_stands_once() {
-        for (place, (name, field)) in NAMES.iter().enumerate() {
-            assert_eq!(meaning(name), Some((*name, *field)));
+        for (place, (name, _)) in NAMES.iter().enumerate() {
+            assert_eq!(known(name), Some(place as u8));
             assert!(!NAMES[..place].iter().any(|(other, _)| other == name));
         }
+        assert_eq!(known_names().map(str::len).max(), Some(NAME_MAX));
         assert!(NAMES.len() < usize::from(FREE));
         for other in ["", "S", "subjectusername", "SubjectUserNames"] {
-            assert_eq!(meaning(other), None);
+            assert_eq!(known(other), None);
         }
     }
 }

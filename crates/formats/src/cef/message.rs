@@ -180,29 +180,50 @@ impl<'a> Message<'a> {
         let mut start = None;
         let mut room = standard::CUSTOM_MAX;
         for (name, value) in pairs {
-            if start.is_none() {
-                self.label(label_key, label);
-                self.key(key);
-            }
-            let between = if start.is_some() { "; " } else { "" };
-            start.get_or_insert(self.out.len());
+            let between = match start {
+                Some(_) => "; ",
+                None => {
+                    self.label(label_key, label);
+                    self.key(key);
+                    start = Some(self.out.len());
+                    ""
+                }
+            };
             let name = name.as_ref();
             let colon = if name.is_empty() { "" } else { ": " };
-            for part in [between, name, colon, value.as_ref()] {
-                let kept = shorten(part, room);
-                self.shortened += part.len() - kept.len();
-                // What follows a cut would read as if it belonged there.
-                room = if kept.len() < part.len() {
-                    0
-                } else {
-                    room - kept.len()
-                };
-                escape::value(kept, self.settings.tabs, self.out);
-            }
+            self.plain_within(between, &mut room);
+            self.text_within(name, &mut room);
+            self.plain_within(colon, &mut room);
+            self.text_within(value.as_ref(), &mut room);
         }
         if let Some(start) = start {
             self.slot(start);
         }
+    }
+
+    /// Text as far as there is room for it.
+    fn text_within(&mut self, text: &str, room: &mut usize) {
+        let kept = self.kept_within(text, room);
+        escape::value(kept, self.settings.tabs, self.out);
+    }
+
+    /// The same of a text of ours, which has nothing to escape.
+    fn plain_within(&mut self, text: &'static str, room: &mut usize) {
+        let kept = self.kept_within(text, room);
+        self.out.extend_from_slice(kept.as_bytes());
+    }
+
+    #[inline]
+    fn kept_within<'t>(&mut self, text: &'t str, room: &mut usize) -> &'t str {
+        if text.len() <= *room {
+            *room -= text.len();
+            return text;
+        }
+        let kept = shorten(text, *room);
+        self.shortened += text.len() - kept.len();
+        // What follows a cut would read as if it belonged there.
+        *room = 0;
+        kept
     }
 
     /// A key with a time in epoch milliseconds: the form that every receiver reads alike.
@@ -339,6 +360,7 @@ pub(super) enum Name<'a> {
 }
 
 /// The start of `text`, at most `max` bytes of it, ending on a character.
+#[inline]
 fn shorten(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }

@@ -111,7 +111,9 @@ pub(super) fn standard(
             } else {
                 Direction::Destination
             };
-            standard::address(side, &used.which_ip, message);
+            if let Some(address) = standard::parse_address(&used.which_ip) {
+                standard::address(side, address, message);
+            }
             let rendering = event.rendering();
             if let Some(text) = rendering.and_then(|rendering| rendering.message()) {
                 message.limited(key!("msg"), &text, standard::TEXT_MAX);

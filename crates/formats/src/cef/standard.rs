@@ -6,6 +6,7 @@
 //! started the destination process. A key without a value is left out. Values that have no key
 //! stay together under `cs6`, so that nothing is lost.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::fields::{Field, Fields, is_value};
@@ -118,9 +119,9 @@ pub(super) fn device(event: Event<'_>, header: &Header, message: &mut Message<'_
 fn verdict(event: Event<'_>, provider: &str, fields: &Fields<'_>, message: &mut Message<'_>) {
     let action = fields
         .take(Field::Action)
-        .or_else(|| event.event_id().and_then(|id| action(provider, id)));
+        .or_else(|| Some(Cow::Borrowed(action(provider, event.event_id()?)?)));
     if let Some(action) = action {
-        message.limited(key!("act"), action, 63);
+        message.limited(key!("act"), &action, 63);
     }
     match criticality::outcome(event) {
         Some(Outcome::Success) => message.label(key!("outcome"), "success"),
@@ -128,7 +129,7 @@ fn verdict(event: Event<'_>, provider: &str, fields: &Fields<'_>, message: &mut 
         None => {}
     }
     // The sub-status is the finer one; zero says that there is none.
-    let finer = fields.peek(Field::SubStatus).and_then(unsigned);
+    let finer = fields.peek(Field::SubStatus).as_deref().and_then(unsigned);
     let reason = match finer {
         Some(0) | None => Field::Status,
         Some(_) => Field::SubStatus,
@@ -139,7 +140,7 @@ fn verdict(event: Event<'_>, provider: &str, fields: &Fields<'_>, message: &mut 
 /// A key with the value of one field, if the event has it.
 fn text(key: Key, field: Field, fields: &Fields<'_>, max: usize, message: &mut Message<'_>) {
     if let Some(text) = fields.take(field) {
-        message.limited(key, text, max);
+        message.limited(key, &text, max);
     }
 }
 
@@ -159,19 +160,18 @@ fn action(provider: &str, id: u32) -> Option<&'static str> {
 }
 
 fn people(fields: &Fields<'_>, message: &mut Message<'_>) {
-    let has = |field| fields.peek(field).is_some();
     // Of a process start the user is whom it runs as; of all else, who acts.
-    let starts = has(Field::ParentProcess);
-    let subject = if has(Field::SubjectUser) || starts {
+    let starts = fields.has(Field::ParentProcess);
+    let subject = if fields.has(Field::SubjectUser) || starts {
         Field::SubjectUser
     } else {
         Field::User
     };
     // Of a change to a group the member is the target, and the group under `cs2`.
-    let is_of_group = has(Field::MemberSid);
+    let is_of_group = fields.has(Field::MemberSid);
     let target = if is_of_group {
         Field::MemberName
-    } else if has(Field::TargetUser) || !starts {
+    } else if fields.has(Field::TargetUser) || !starts {
         Field::TargetUser
     } else {
         Field::User
@@ -200,13 +200,13 @@ fn people(fields: &Fields<'_>, message: &mut Message<'_>) {
 
 fn account(
     (user_key, domain_key): (Key, Key),
-    name: Option<&str>,
-    domain: Option<&str>,
+    name: Option<Cow<'_, str>>,
+    domain: Option<Cow<'_, str>>,
     message: &mut Message<'_>,
 ) {
-    let (domain, name) = match name {
-        Some(name) => split(name, domain),
-        None => (domain, ""),
+    let (domain, name) = match &name {
+        Some(name) => split(name, domain.as_deref()),
+        None => (domain.as_deref(), ""),
     };
     if !name.is_empty() {
         message.limited(user_key, name, TEXT_MAX);
@@ -218,11 +218,12 @@ fn account(
 
 /// Domain and name, from one text (`DOMAIN\name`) where the event has no domain of its own.
 fn split<'a>(name: &'a str, domain: Option<&'a str>) -> (Option<&'a str>, &'a str) {
-    match (domain, name.split_once('\\')) {
-        (None, Some((domain, name))) if !domain.is_empty() && !name.is_empty() => {
-            (Some(domain), name)
-        }
-        _ => (domain, name),
+    if domain.is_some() {
+        return (domain, name);
+    }
+    match name.split_once('\\') {
+        Some((domain, name)) if !domain.is_empty() && !name.is_empty() => (Some(domain), name),
+        _ => (None, name),
     }
 }
 
@@ -251,10 +252,10 @@ fn network(fields: &Fields<'_>, message: &mut Message<'_>) {
         message,
     );
     if let Some(protocol) = fields.take(Field::Protocol) {
-        message.limited(key!("proto"), protocol_name(protocol), 31);
+        message.limited(key!("proto"), protocol_name(&protocol), 31);
     }
     // 0 is towards the machine, 1 away from it.
-    let direction = match fields.peek(Field::Direction) {
+    let direction = match fields.peek(Field::Direction).as_deref() {
         Some("%%14592" | "Inbound" | "false") => Some(0),
         Some("%%14593" | "Outbound" | "true") => Some(1),
         _ => None,
@@ -277,12 +278,15 @@ fn end(
         Direction::Source => (key!("shost"), key!("spt")),
         Direction::Destination => (key!("dhost"), key!("dpt")),
     };
-    let is_address = fields.peek(address_field).and_then(parse_address).is_some();
-    if is_address && let Some(text) = fields.take(address_field) {
-        address(side, text, message);
+    let found = fields
+        .peek(address_field)
+        .and_then(|text| parse_address(&text));
+    if let Some(found) = found {
+        fields.take(address_field);
+        address(side, found, message);
     }
     // `LOCAL` and the like stand where an address should: they name a machine.
-    let host = if is_address || fields.peek(host).is_some() {
+    let host = if found.is_some() || fields.has(host) {
         host
     } else {
         address_field
@@ -292,11 +296,11 @@ fn end(
 }
 
 /// An address under the key of its kind: `src` and `dst` are IPv4 only.
-pub(super) fn address(side: Direction, text: &str, message: &mut Message<'_>) {
-    match (parse_address(text), side) {
-        (Some(IpAddr::V4(address)), Direction::Source) => message.ipv4(key!("src"), address),
-        (Some(IpAddr::V4(address)), Direction::Destination) => message.ipv4(key!("dst"), address),
-        (Some(IpAddr::V6(address)), Direction::Source) => {
+pub(super) fn address(side: Direction, address: IpAddr, message: &mut Message<'_>) {
+    match (address, side) {
+        (IpAddr::V4(address), Direction::Source) => message.ipv4(key!("src"), address),
+        (IpAddr::V4(address), Direction::Destination) => message.ipv4(key!("dst"), address),
+        (IpAddr::V6(address), Direction::Source) => {
             message.ipv6(
                 key!("c6a2Label"),
                 "Source IPv6 Address",
@@ -304,16 +308,15 @@ pub(super) fn address(side: Direction, text: &str, message: &mut Message<'_>) {
                 address,
             );
         }
-        (Some(IpAddr::V6(address)), Direction::Destination) => {
+        (IpAddr::V6(address), Direction::Destination) => {
             let label = "Destination IPv6 Address";
             message.ipv6(key!("c6a3Label"), label, key!("c6a3"), address);
         }
-        (None, _) => {}
     }
 }
 
 /// `10.0.0.1`, `::ffff:10.0.0.1` (which is the same), `fe80::1%12`.
-fn parse_address(text: &str) -> Option<IpAddr> {
+pub(super) fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = text.split('%').next().unwrap_or(text).trim_ascii();
     let address: IpAddr = bare.parse().ok()?;
     Some(address.to_canonical())
@@ -334,17 +337,16 @@ fn protocol_name(protocol: &str) -> &str {
 }
 
 fn processes(fields: &Fields<'_>, message: &mut Message<'_>) {
-    let has = |field| fields.peek(field).is_some();
     // The Security log says `ProcessId` of the one that starts another, Sysmon of the one that
     // is started.
-    let [source, source_id, destination, destination_id] = if has(Field::NewProcess) {
+    let [source, source_id, destination, destination_id] = if fields.has(Field::NewProcess) {
         [
             Field::ParentProcess,
             Field::ProcessId,
             Field::NewProcess,
             Field::NewProcessId,
         ]
-    } else if has(Field::ParentProcess) {
+    } else if fields.has(Field::ParentProcess) {
         [
             Field::ParentProcess,
             Field::ParentProcessId,
@@ -385,40 +387,46 @@ fn custom(event: Event<'_>, fields: &Fields<'_>, message: &mut Message<'_>) {
         message.number(key!("cn2"), Some(kind));
     }
     if let Some((label, text)) = fields.take_labelled(Field::Command) {
-        message.labelled(key!("cs1Label"), label, key!("cs1"), text);
+        message.labelled(key!("cs1Label"), label, key!("cs1"), &text);
     }
-    let detail = match fields.peek(Field::MemberSid) {
-        Some(_) => fields.take(Field::TargetUser).map(|text| ("Group", text)),
-        None => fields.take_labelled(Field::Detail),
+    let detail = if fields.has(Field::MemberSid) {
+        fields.take(Field::TargetUser).map(|text| ("Group", text))
+    } else {
+        fields.take_labelled(Field::Detail)
     };
     if let Some((label, text)) = detail {
-        message.labelled(key!("cs2Label"), label, key!("cs2"), text);
+        message.labelled(key!("cs2Label"), label, key!("cs2"), &text);
     }
     if let Some((label, text)) = fields.take_labelled(Field::Package) {
-        message.labelled(key!("cs3Label"), label, key!("cs3"), text);
+        message.labelled(key!("cs3Label"), label, key!("cs3"), &text);
     }
     if let Some(logon) = fields.take(Field::TargetLogon) {
-        message.labelled(key!("cs4Label"), "TargetLogonId", key!("cs4"), logon);
+        message.labelled(key!("cs4Label"), "TargetLogonId", key!("cs4"), &logon);
     }
     if let Some(logon) = fields.take(Field::SubjectLogon) {
-        message.labelled(key!("cs5Label"), "SubjectLogonId", key!("cs5"), logon);
+        message.labelled(key!("cs5Label"), "SubjectLogonId", key!("cs5"), &logon);
     }
 }
 
 /// `name: value; name: value` of what found no key.
 fn rest(event: Event<'_>, fields: &Fields<'_>, message: &mut Message<'_>) {
+    let text = event.text();
+    let (label_key, label, key) = (key!("cs6Label"), "EventData", key!("cs6"));
     if event.payload() == Payload::UserData {
-        let leaves = event
-            .user_data()
-            .enumerate()
-            .filter(|(place, leaf)| !fields.has_taken(*place) && is_value(&leaf.value))
-            .map(|(_, leaf)| (leaf.path.name(), leaf.value));
-        return message.pairs(key!("cs6Label"), "EventData", key!("cs6"), leaves);
+        let leaves = (event.leaves().enumerate())
+            .filter(|(place, (_, value))| fields.is_left(*place, *value))
+            .map(|(_, (path, value))| (Cow::Borrowed(path.name()), value.value(text)));
+        return message.pairs(label_key, label, key, leaves);
     }
-    let items = event
-        .data()
-        .enumerate()
-        .filter(|(place, item)| !fields.has_taken(*place) && is_value(&item.value))
-        .map(|(_, item)| (item.name.unwrap_or_default(), item.value));
-    message.pairs(key!("cs6Label"), "EventData", key!("cs6"), items);
+    let data = event.index().data.iter().enumerate();
+    let items = data
+        .filter(|(place, entry)| match event.payload() {
+            Payload::EventData => fields.is_left(*place, entry.value),
+            _ => is_value(&entry.value.value(text)),
+        })
+        .map(|(_, entry)| {
+            let name = entry.name.optional_value(text).unwrap_or_default();
+            (name, entry.value.value(text))
+        });
+    message.pairs(label_key, label, key, items);
 }

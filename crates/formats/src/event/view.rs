@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::index::{DataKind, Index, Node, NodeKind, RenderingSpans};
+use super::span::Span;
 use super::{ParseStatus, Payload};
 use crate::limits::EVENT_DEPTH_MAX;
 
@@ -157,14 +158,20 @@ impl<'a> Event<'a> {
     /// elements without elements inside (empty ones too), attributes (namespace
     /// declarations left out), and the text of elements that have both.
     pub fn user_data(&self) -> impl Iterator<Item = Leaf<'a>> + Clone + use<'a> {
+        let text = self.text;
+        self.leaves().map(move |(path, value)| Leaf {
+            path,
+            value: value.value(text),
+        })
+    }
+
+    /// [`Event::user_data`] with where the values lie in place of the values.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = (Path<'a>, Span)> + Clone + use<'a> {
         let event = *self;
         (0u32..)
             .zip(&self.index.tree)
             .filter(|(_, node)| node.value.is_some())
-            .map(move |(node, entry)| Leaf {
-                path: Path { event, node },
-                value: entry.value.value(event.text),
-            })
+            .map(move |(node, entry)| (Path { event, node }, entry.value))
     }
 
     /// What the source rendered, when the subscription asked for rendered text.
