@@ -5,7 +5,9 @@ pub mod openssl;
 pub mod pki;
 pub mod proxy;
 pub mod receiver;
+pub mod rig;
 pub mod rsyslog;
+pub mod unruly;
 
 use std::time::Duration;
 
@@ -72,14 +74,26 @@ pub fn entry(ids: impl IntoIterator<Item = u64>) -> Entry {
 /// A journal in a folder that goes when this goes.
 pub struct Store {
     pub journal: Journal,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 impl Store {
     pub fn new() -> Store {
         let dir = tempfile::tempdir().unwrap();
-        let (journal, _) = Journal::open(JournalOptions::new(dir.path().join("journal"))).unwrap();
-        Store { journal, _dir: dir }
+        let path = dir.path().to_owned();
+        Store {
+            _dir: Some(dir),
+            ..Store::open(&path)
+        }
+    }
+
+    /// A journal in a folder that stays.
+    pub fn open(folder: &std::path::Path) -> Store {
+        let (journal, _) = Journal::open(JournalOptions::new(folder.join("journal"))).unwrap();
+        Store {
+            journal,
+            _dir: None,
+        }
     }
 
     /// Appends the events `ids`, 50 a delivery.
@@ -126,7 +140,12 @@ pub struct Sink {
 
 impl Sink {
     pub fn start(store: &Store, destination: Destination) -> Sink {
-        let cursor = store.journal.cursor("siem", Start::Oldest).unwrap();
+        Sink::start_as("siem", store, destination)
+    }
+
+    /// The same with a place of its own in the journal.
+    pub fn start_as(name: &str, store: &Store, destination: Destination) -> Sink {
+        let cursor = store.journal.cursor(name, Start::Oldest).unwrap();
         let (sender, status) = watch::channel(Status::new(&destination));
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();

@@ -88,6 +88,25 @@ impl Received {
     }
 }
 
+/// Takes a stream apart into its lines.
+#[derive(Default)]
+pub struct Lines {
+    waiting: Vec<u8>,
+}
+
+impl Lines {
+    /// Adds what was read, and remembers the messages that have become whole.
+    pub fn take(&mut self, bytes: &[u8], received: &Received) {
+        self.waiting.extend_from_slice(bytes);
+        let mut start = 0;
+        while let Some(len) = self.waiting[start..].iter().position(|byte| *byte == b'\n') {
+            received.take(&self.waiting[start..start + len]);
+            start += len + 1;
+        }
+        self.waiting.drain(..start);
+    }
+}
+
 /// The record id of a message, if it is whole.
 pub fn record_id(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once(" MasEventRecordID=")?;
@@ -206,7 +225,7 @@ async fn read_lines(
     read: &AtomicUsize,
 ) -> Heard {
     let mut buffer = vec![0; manner.bytes];
-    let mut waiting = Vec::new();
+    let mut lines = Lines::default();
     loop {
         let is_deaf = read.load(Ordering::Relaxed) >= manner.hangs_after;
         let next = async {
@@ -222,13 +241,7 @@ async fn read_lines(
             return Heard::End;
         };
         read.fetch_add(some, Ordering::Relaxed);
-        waiting.extend_from_slice(&buffer[..some]);
-        let mut start = 0;
-        while let Some(len) = waiting[start..].iter().position(|byte| *byte == b'\n') {
-            received.take(&waiting[start..start + len]);
-            start += len + 1;
-        }
-        waiting.drain(..start);
+        lines.take(&buffer[..some], received);
         if !manner.pause.is_zero() {
             tokio::time::sleep(manner.pause).await;
         }

@@ -40,6 +40,15 @@ impl Driver {
     }
 }
 
+/// Where rsyslog keeps what it has read and not written down yet.
+#[derive(Clone, Copy)]
+pub enum Queue {
+    /// Nowhere: it reads on when a message is written down, so that killing it shows what it had not read.
+    None,
+    /// In memory, as where nothing is said.
+    Memory,
+}
+
 pub struct Rsyslog {
     pub udp: u16,
     pub tcp: u16,
@@ -54,6 +63,11 @@ impl Rsyslog {
     /// Starts one whose mutual TLS input permits only `permitted`; `None` if it is not
     /// installed.
     pub fn start(driver: Driver, pki: &Pki, permitted: &str) -> Option<Rsyslog> {
+        Rsyslog::start_with(driver, pki, permitted, Queue::None)
+    }
+
+    /// The same with another queue.
+    pub fn start_with(driver: Driver, pki: &Pki, permitted: &str, queue: Queue) -> Option<Rsyslog> {
         let driver_file = format!("lmnsd_{}.so", driver.name());
         let installed = |file: &str| {
             LIBRARIES
@@ -81,6 +95,7 @@ impl Rsyslog {
             folder.path().to_str().unwrap(),
             driver,
             permitted,
+            queue,
             [udp, tcp, tls, mutual],
         );
         std::fs::write(&config, text).unwrap();
@@ -131,6 +146,12 @@ impl Rsyslog {
             .lines()
             .filter_map(record_id)
             .collect()
+    }
+
+    /// Bytes that an input has written down.
+    pub fn bytes(&self, input: &str) -> u64 {
+        let file = self.folder.path().join(format!("{input}.raw"));
+        std::fs::metadata(file).map_or(0, |file| file.len())
     }
 
     /// The first message that an input has written down.
@@ -194,16 +215,23 @@ fn spawn(config: &std::path::Path) -> Child {
         .unwrap()
 }
 
-/// Without a queue in memory: what rsyslogd has read it has written down, so that killing it
-/// shows what it had not read.
-fn configuration(folder: &str, driver: Driver, permitted: &str, ports: [u16; 4]) -> String {
+fn configuration(
+    folder: &str,
+    driver: Driver,
+    permitted: &str,
+    queue: Queue,
+    ports: [u16; 4],
+) -> String {
     let (name, floor) = (driver.name(), driver.floor());
+    let queue = match queue {
+        Queue::None => "main_queue(queue.type=\"Direct\")\n",
+        Queue::Memory => "",
+    };
     let mut text = format!(
         r#"global(workDirectory="{folder}" maxMessageSize="64k" defaultNetstreamDriver="{name}"
   defaultNetstreamDriverCAFile="{folder}/ca.pem" defaultNetstreamDriverCertFile="{folder}/server.pem"
   defaultNetstreamDriverKeyFile="{folder}/server.key")
-main_queue(queue.type="Direct")
-module(load="imtcp")
+{queue}module(load="imtcp")
 module(load="imudp")
 template(name="raw" type="string" string="%rawmsg%\n")
 action(type="omfile" file="{folder}/own.log")
