@@ -114,6 +114,13 @@ pub(super) fn standard(
             if let Some(address) = standard::parse_address(&used.which_ip) {
                 standard::address(side, address, message);
             }
+            let from = used.from.as_deref().and_then(standard::parse_address);
+            if let (false, Some(from)) = (used.action.is_of_recovery(), from) {
+                standard::address(Direction::Source, from, message);
+            }
+            if let Some(account) = &used.account {
+                message.limited(key!("duser"), account, standard::TEXT_MAX);
+            }
             let rendering = event.rendering();
             if let Some(text) = rendering.and_then(|rendering| rendering.message()) {
                 message.limited(key!("msg"), &text, standard::TEXT_MAX);

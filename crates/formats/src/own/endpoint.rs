@@ -49,6 +49,11 @@ pub enum EndpointAction {
     PrivilegedEndpointSessionTimedOut = 1017,
 }
 
+/// What stands beside the two fields that the document names.
+const FROM: &str = "From";
+const SESSION: &str = "Session";
+const ACCOUNT: &str = "Account";
+
 struct Row {
     action: EndpointAction,
     task: &'static str,
@@ -221,6 +226,12 @@ pub struct EndpointEvent<'a> {
     /// For the privileged endpoint the address of the machine that offers it, for the recovery
     /// endpoint that of the device that connects.
     pub which_ip: Cow<'a, str>,
+    /// The address that it was done from.
+    pub from: Option<Cow<'a, str>>,
+    /// The session that it was done in: the same from its opening to its end.
+    pub session: Option<Cow<'a, str>>,
+    /// The account that it was done to.
+    pub account: Option<Cow<'a, str>>,
 }
 
 impl<'a> EndpointEvent<'a> {
@@ -233,7 +244,16 @@ impl<'a> EndpointEvent<'a> {
             time: self.time,
             computer,
         };
-        let data = [("Who", &*self.who), ("WhichIP", &self.which_ip)];
+        let known = [("Who", &*self.who), ("WhichIP", &self.which_ip)].into_iter();
+        let more = [
+            (FROM, &self.from),
+            (SESSION, &self.session),
+            (ACCOUNT, &self.account),
+        ];
+        let more = more
+            .iter()
+            .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let data: Vec<(&str, &str)> = known.chain(more).collect();
         to_xml(&head, self.action.row().message, &data)
     }
 
@@ -249,6 +269,9 @@ impl<'a> EndpointEvent<'a> {
             time: event.time_created()?,
             who: event.data_value("Who")?,
             which_ip: event.data_value("WhichIP")?,
+            from: event.data_value(FROM),
+            session: event.data_value(SESSION),
+            account: event.data_value(ACCOUNT),
         })
     }
 }
@@ -271,12 +294,16 @@ mod tests {
 
     #[test]
     fn a_use_is_read_back_as_it_was_written() {
-        for action in EndpointAction::all() {
+        for (action, more) in EndpointAction::all().zip([None, Some("<&>|=")].into_iter().cycle()) {
+            let more = more.map(Cow::from);
             let used = EndpointEvent {
                 action,
                 time: "2026-11-21T10:00:00.5Z".parse().unwrap(),
                 who: "CORP\\admin<&>".into(),
                 which_ip: "fe80::1".into(),
+                from: more.clone(),
+                session: more.clone(),
+                account: more,
             };
             let xml = used.to_xml("wec");
             let mut index = Index::new();

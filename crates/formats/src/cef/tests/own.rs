@@ -75,6 +75,9 @@ fn endpoint_events_are_as_the_document_says() {
             time: "2018-05-17T23:59:28Z".parse().unwrap(),
             who: "CORP\\admin".into(),
             which_ip: "10.0.0.1".into(),
+            from: Some("10.0.0.7".into()),
+            session: Some("4f1c".into()),
+            account: Some("ada".into()),
         };
         let xml = used.to_xml("wec");
         let parsed = parse(&message(Settings::default(), &xml, Kind::Own)).unwrap();
@@ -94,7 +97,11 @@ fn endpoint_events_are_as_the_document_says() {
         assert_eq!(parsed.signature, format!("Endpoint:{id}"));
         assert_eq!(parsed.extensions["suser"], "CORP\\admin");
         let of_recovery = (1011..=1016).contains(&id);
-        assert_eq!(parsed.extensions.contains_key("src"), of_recovery);
+        // The document's two fields and no other are in profile `azure-stack`; here are the address
+        // it was used from, and whom it was done to.
+        let source = if of_recovery { "10.0.0.1" } else { "10.0.0.7" };
+        assert_eq!(parsed.extensions["src"], source);
+        assert_eq!(parsed.extensions["duser"], "ada");
         assert_eq!(parsed.extensions.contains_key("dst"), !of_recovery);
     }
 }
