@@ -27,7 +27,7 @@ use rustls::crypto::CryptoProvider;
 
 pub use self::authorities::{Authorities, thumbprint};
 pub use self::chain::{ChainError, check_chain};
-pub use self::check::{ServerCheck, Verdict, Verdicts};
+pub use self::check::{ServerCheck, Verdict, Verdicts, is_for};
 pub use self::client::{Client, IdentityFiles, Material, Roots, client_config, server_name};
 pub use self::error::TlsError;
 pub use self::fault::CertificateFault;
@@ -38,7 +38,7 @@ pub use self::memory::{
     IdentityPem, MemoryError, client_config_from_pem, client_from_pem, server_config_from_pem,
 };
 pub use self::peer::{PeerError, peer_name};
-pub use self::server::{Server, server_config};
+pub use self::server::{Server, open_server_config, server_config};
 pub use self::summary::{CertificateSummary, Names};
 
 /// The provider of every configuration in this program.

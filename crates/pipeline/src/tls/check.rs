@@ -142,6 +142,18 @@ impl Verifier {
     }
 }
 
+/// Whether a certificate is for a server of this name or address, as a client that checks it would say.
+#[must_use]
+pub fn is_for(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    let (Ok(parsed), Ok(name)) = (
+        ParsedCertificate::try_from(certificate),
+        ServerName::try_from(name),
+    ) else {
+        return false;
+    };
+    verify_server_name(&parsed, &name).is_ok()
+}
+
 impl From<Result<(), CertificateFault>> for Verdict {
     fn from(result: Result<(), CertificateFault>) -> Verdict {
         match result {
