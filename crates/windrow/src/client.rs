@@ -1,26 +1,43 @@
-//! Talks to the running service over its local socket (HTTP/1.1).
+//! Talks to the running service: over its local socket, or over TLS to the privileged endpoint of another machine
+//! (HTTP/1.1).
+
+pub(crate) mod endpoint;
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use http::response::Parts;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use secrecy::ExposeSecret as _;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use self::endpoint::Target;
+use crate::exit::UsageError;
 
 /// Bytes of an answer that is taken whole: a status, or a reason.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// How long a connection that failed may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A connection to the service.
 #[derive(Debug)]
 pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
+    connection: JoinHandle<hyper::Result<()>>,
+    host: HeaderValue,
+    authorization: Option<HeaderValue>,
 }
 
 /// The service's refusal, in its own words.
@@ -50,13 +67,49 @@ impl Client {
                 return Err(anyhow::Error::new(error).context(context));
             }
         };
+        let host = HeaderValue::from_static("windrow");
+        Ok(Some(Client::over(stream, host, None).await?))
+    }
+
+    /// Connects to the endpoint of another machine.
+    ///
+    /// # Errors
+    /// With what helps.
+    pub(crate) async fn connect_to(target: &Target) -> anyhow::Result<Client> {
+        let host = HeaderValue::try_from(target.place.authority())?;
+        let authorization = match &target.token {
+            None => None,
+            Some(token) => {
+                let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+                let mut header = HeaderValue::try_from(text.as_str())
+                    .map_err(|_| UsageError("what is in the token file is no token".to_owned()))?;
+                header.set_sensitive(true);
+                Some(header)
+            }
+        };
+        let stream = endpoint::open(target).await?;
+        Client::over(stream, host, authorization).await
+    }
+
+    async fn over(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        host: HeaderValue,
+        authorization: Option<HeaderValue>,
+    ) -> anyhow::Result<Client> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
+        let connection = tokio::spawn(async move {
+            let ended = connection.await;
+            if let Err(error) = &ended {
                 tracing::debug!(%error, "the connection to the service ended early");
             }
+            ended
         });
-        Ok(Some(Client { sender }))
+        Ok(Client {
+            sender,
+            connection,
+            host,
+            authorization,
+        })
     }
 
     /// The whole answer to a GET.
@@ -98,17 +151,23 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> anyhow::Result<(Parts, Incoming)> {
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(http::header::HOST, "windrow")
-            .body(Full::new(body))?;
-        self.sender.ready().await.context("the service is gone")?;
-        let response = self
-            .sender
-            .send_request(request)
-            .await
-            .context("the service does not answer")?;
+            .header(http::header::HOST, &self.host)
+            .header(http::header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(http::header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Full::new(body))?;
+        let sent = match self.sender.ready().await {
+            Ok(()) => self.sender.send_request(request).await,
+            Err(error) => Err(error),
+        };
+        let response = match sent {
+            Ok(response) => response,
+            Err(error) => return Err(self.broken(error).await),
+        };
         let (head, body) = response.into_parts();
         let status = head.status;
         if status == StatusCode::OK {
@@ -117,6 +176,20 @@ impl Client {
         let reason = whole(body).await?;
         let reason = String::from_utf8_lossy(&reason).trim_end().to_owned();
         Err(Refused { status, reason }.into())
+    }
+
+    /// Why there is no answer. What the other side does not like of a certificate it says late, and it may be the
+    /// connection that has heard it.
+    async fn broken(&mut self, error: hyper::Error) -> anyhow::Error {
+        if let Some(refusal) = endpoint::late_refusal(&error) {
+            return refusal;
+        }
+        if let Ok(Ok(Err(ended))) = timeout(LAST_WORDS, &mut self.connection).await
+            && let Some(refusal) = endpoint::late_refusal(&ended)
+        {
+            return refusal;
+        }
+        anyhow::Error::new(error).context("the service does not answer")
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Status {
     pub sources: BTreeMap<String, Source>,
     /// Where they go, by `kind.name`.
     pub sinks: BTreeMap<String, Sink>,
+    /// Where the privileged endpoint listens, if it is open.
+    #[serde(default)]
+    pub endpoint: Option<String>,
     /// Where SQL looks.
     pub lake: Option<Lake>,
 }

@@ -18,6 +18,7 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Role;
 pub(crate) use apply::{Place, apply, show};
 pub use client::{Certificate, Client, ClientSet};
 pub use refusal::{Refusal, RefusalKind};
@@ -128,6 +129,22 @@ impl Verb {
     #[must_use]
     pub fn of_path(path: &str) -> Option<Verb> {
         Verb::ALL.into_iter().find(|verb| verb.path() == path)
+    }
+
+    /// What an account needs to ask for it. A test changes nothing, and sends no more than a mark to where events go
+    /// already.
+    #[must_use]
+    pub fn role(self) -> Role {
+        match self {
+            Verb::ServerGet | Verb::ClientGet => Role::Viewer,
+            Verb::Test => Role::Analyst,
+            Verb::ServerSet
+            | Verb::ServerRemove
+            | Verb::ServerEnable
+            | Verb::ServerDisable
+            | Verb::ClientSet
+            | Verb::ClientRemove => Role::Admin,
+        }
     }
 
     /// The word for it in a record.

@@ -31,6 +31,12 @@ pub enum RefusalKind {
     Elsewhere,
     /// The disk or the journal does not take it.
     Failed,
+    /// Who asks is not known, or not believed.
+    Unauthenticated,
+    /// Who asks may not do this, or not in this way.
+    Forbidden,
+    /// Who asks has failed too often and has to wait.
+    Throttled,
 }
 
 impl Refusal {

@@ -1,8 +1,11 @@
 //! The verbs as paths: a POST with JSON, answered with JSON. Whoever mounts them says who asks, and whether they may.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Incoming};
 use serde::Serialize;
 use windrow_pipeline::tls::pfx::PFX_BYTES_MAX;
 
@@ -15,6 +18,12 @@ use crate::service::{Body, Service, answer};
 const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// The same with a PFX in it, in Base64, and its password.
 const PFX_REQUEST_BYTES_MAX: usize = (PFX_BYTES_MAX as usize).div_ceil(3) * 4 + REQUEST_BYTES_MAX;
+/// Time in which a request's body has to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of a refused request that are read.
+const LET_GO_BYTES_MAX: usize = 256 << 10;
+/// Time that they may take.
+const LET_GO_TIMEOUT: Duration = Duration::from_secs(2);
 const JSON: &str = "application/json";
 
 /// Answers a request for `verb`. It is done to its end, also when whoever asked does not wait for that.
@@ -28,12 +37,11 @@ pub(crate) async fn respond(
         Verb::ClientSet => PFX_REQUEST_BYTES_MAX,
         _ => REQUEST_BYTES_MAX,
     };
-    let body = Limited::new(request.into_body(), most);
-    let Ok(body) = body.collect().await else {
-        let message = format!("a request has at most {most} bytes");
-        return refused(&Refusal::invalid(message));
+    let body = match whole(request, most).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
     };
-    let request = match super::Request::from_json(verb, &body.to_bytes()) {
+    let request = match super::Request::from_json(verb, &body) {
         Ok(request) => request,
         Err(error) => return refused(&Refusal::invalid(error.to_string())),
     };
@@ -46,17 +54,67 @@ pub(crate) async fn respond(
     }
 }
 
-fn refused(refusal: &Refusal) -> Response<Body> {
+/// The whole body of a request, of `most` bytes.
+///
+/// # Errors
+/// The answer where there is none such.
+pub(crate) async fn whole(
+    request: Request<Incoming>,
+    most: usize,
+) -> Result<Bytes, Response<Body>> {
+    let too_large = || {
+        let refusal = Refusal::invalid(format!("a request has at most {most} bytes"));
+        json(StatusCode::PAYLOAD_TOO_LARGE, &refusal)
+    };
+    // Nobody has to send what is not read.
+    if request.body().size_hint().lower() > most as u64 {
+        let_go(request).await;
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), most).collect();
+    match tokio::time::timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(refused(&Refusal::invalid(error.to_string()))),
+        Err(_) => {
+            let refusal = Refusal::invalid("the request did not arrive in time");
+            Err(json(StatusCode::REQUEST_TIMEOUT, &refusal))
+        }
+    }
+}
+
+/// Lets a request that is refused arrive, as far as that is cheap: where its body is cut off, the answer may be lost with
+/// it, and the reason.
+pub(crate) async fn let_go(request: Request<Incoming>) {
+    let mut body = request.into_body();
+    let arriving = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > LET_GO_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LET_GO_TIMEOUT, arriving).await;
+}
+
+/// The answer to what is not done.
+pub(crate) fn refused(refusal: &Refusal) -> Response<Body> {
     let status = match refusal.kind {
         RefusalKind::Invalid => StatusCode::BAD_REQUEST,
         RefusalKind::NotFound => StatusCode::NOT_FOUND,
         RefusalKind::Elsewhere => StatusCode::CONFLICT,
         RefusalKind::Failed => StatusCode::INTERNAL_SERVER_ERROR,
+        RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::Throttled => StatusCode::TOO_MANY_REQUESTS,
     };
     json(status, refusal)
 }
 
-fn json(status: StatusCode, said: &impl Serialize) -> Response<Body> {
+/// An answer in JSON.
+pub(crate) fn json(status: StatusCode, said: &impl Serialize) -> Response<Body> {
     match serde_json::to_vec(said) {
         Ok(json) => answer(status, JSON, json),
         Err(error) => answer(

@@ -1,6 +1,7 @@
 //! The command line: one file a command. A command parses nothing itself: it gets checked arguments, writes to the
 //! writer it is given, and answers with an exit code or an error.
 
+mod admin;
 mod check;
 mod completions;
 mod config;
@@ -9,6 +10,7 @@ mod import;
 mod man;
 mod pki;
 mod query;
+mod remote;
 mod report;
 mod run;
 mod simulate;
@@ -26,7 +28,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::checked::{Log, LogFormat};
 use crate::config::{Environment, Loader, Overrides};
-use crate::exit::{self, Code};
+use crate::exit::{self, Code, UsageError};
 use crate::logging;
 use crate::output::{Color, Paint, Terminal};
 
@@ -52,6 +54,8 @@ Examples:
 pub struct Cli {
     #[command(flatten)]
     global: Global,
+    #[command(flatten)]
+    remote: remote::Args,
     #[command(subcommand)]
     command: Command,
 }
@@ -96,6 +100,7 @@ enum Command {
     Check(check::Args),
     Status(status::Args),
     Syslog(Box<syslog::Args>),
+    Admin(admin::Args),
     Tail(tail::Args),
     Top(top::Args),
     Verify(verify::Args),
@@ -118,6 +123,8 @@ pub(crate) struct Invocation {
     pub(crate) terminal: Terminal,
     /// `--log` or `WINDROW_LOG`, or `warn`: what commands other than the service log.
     pub(crate) log_level: String,
+    /// The endpoint of another machine, if that is asked.
+    pub(crate) remote: remote::Args,
 }
 
 impl Invocation {
@@ -146,6 +153,7 @@ pub fn run(cli: Cli, environment: Environment) -> Code {
         loader: Loader::new(environment, overrides),
         terminal,
         log_level,
+        remote: cli.remote,
     };
     let mut out = BufWriter::new(io::stdout());
     let ended = dispatch(cli.command, &invocation, &mut out);
@@ -166,6 +174,11 @@ pub fn run(cli: Cli, environment: Environment) -> Code {
 }
 
 fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    let asks_there = matches!(command, Command::Syslog(_) | Command::Status(_));
+    if invocation.remote.is_given() && !asks_there {
+        let message = "only `windrow syslog` and `windrow status` ask another machine's endpoint";
+        return Err(UsageError(message.to_owned()).into());
+    }
     match command {
         Command::Demo(args) => demo::run(&args, invocation, out),
         Command::Import(args) => import::run(&args, invocation, out),
@@ -174,6 +187,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Run(args) => run::run(&args, invocation),
         Command::Check(args) => check::run(&args, invocation, out),
         Command::Status(args) => status::run(&args, invocation, out),
+        Command::Admin(args) => admin::run(&args, invocation, out),
         Command::Syslog(args) => syslog::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),
         Command::Top(args) => top::run(&args, invocation, out),

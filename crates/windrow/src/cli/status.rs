@@ -38,22 +38,19 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    if let Some(target) = invocation.remote.target(invocation.loader.environment())? {
+        invocation.start_log();
+        return super::runtime()?.block_on(async {
+            let mut service = Client::connect_to(&target).await?;
+            show(&mut service, args, invocation, out).await
+        });
+    }
     let config = invocation.loader.load(Need::Defaults)?;
     invocation.start_log();
     let data_dir = &config.data_dir;
     super::runtime()?.block_on(async {
         if let Some(mut service) = Client::connect(&datadir::socket(data_dir)).await? {
-            let json = service.get("/v1/status").await?;
-            match args.output.output {
-                SummaryFormat::Table => {
-                    let status: Status = serde_json::from_slice(&json)?;
-                    write_text(&status, invocation.terminal.paint(), out)?;
-                }
-                SummaryFormat::Json => {
-                    write_json(&serde_json::from_slice::<serde_json::Value>(&json)?, out)?
-                }
-            }
-            return Ok(Code::Ok);
+            return show(&mut service, args, invocation, out).await;
         }
         let at_rest = AtRest::look(data_dir).await?;
         match args.output.output {
@@ -62,6 +59,27 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         }
         Ok(Code::Negative)
     })
+}
+
+/// What a running service says of itself.
+async fn show(
+    service: &mut Client,
+    args: &Args,
+    invocation: &Invocation,
+    out: &mut Out<'_>,
+) -> anyhow::Result<Code> {
+    let json = service.get("/v1/status").await;
+    let json = json.map_err(super::syslog::refused_there)?;
+    match args.output.output {
+        SummaryFormat::Table => {
+            let status: Status = serde_json::from_slice(&json)?;
+            write_text(&status, invocation.terminal.paint(), out)?;
+        }
+        SummaryFormat::Json => {
+            write_json(&serde_json::from_slice::<serde_json::Value>(&json)?, out)?
+        }
+    }
+    Ok(Code::Ok)
 }
 
 fn write_json(value: &impl Serialize, out: &mut Out<'_>) -> anyhow::Result<()> {

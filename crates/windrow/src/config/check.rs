@@ -13,7 +13,7 @@ use windrow_pipeline::tls::Fingerprint;
 
 use super::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use super::units::{ByteSize, Span};
-use super::{ConfigError, Environment, Overrides, limits, query_list, raw, suggest};
+use super::{ConfigError, Environment, Overrides, check_admin, limits, query_list, raw, suggest};
 
 /// The text of a configuration and where it came from.
 #[derive(Clone, Copy)]
@@ -31,11 +31,11 @@ impl<'a> Source<'a> {
         Source { file, text, folder }
     }
 
-    fn error(&self, message: impl Into<String>, span: Range<usize>) -> ConfigError {
+    pub(super) fn error(&self, message: impl Into<String>, span: Range<usize>) -> ConfigError {
         ConfigError::at(message, self.file, self.text, span)
     }
 
-    fn resolve(&self, path: PathBuf) -> PathBuf {
+    pub(super) fn resolve(&self, path: PathBuf) -> PathBuf {
         if path.is_relative() {
             self.folder.join(path)
         } else {
@@ -95,6 +95,7 @@ pub(super) fn check(
         },
         syslog_client: None,
         web: web(source, raw.web)?,
+        admin: check_admin::admin(source, raw.admin)?,
         log: log(source, raw.log, environment, overrides)?,
     })
 }

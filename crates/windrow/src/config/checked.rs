@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::units::{ByteSize, Span};
+use crate::access::Role;
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,6 +41,8 @@ pub struct Config {
     pub syslog_client: Option<SyslogClient>,
     /// Health and metrics.
     pub web: Web,
+    /// The privileged endpoint.
+    pub admin: Admin,
     /// The program's own log.
     pub log: Log,
 }
@@ -371,6 +374,33 @@ pub struct Lake {
 pub struct Web {
     /// Where `/healthz` and `/metrics` answer: a loopback address, since nobody is asked who they are.
     pub listen: SocketAddr,
+}
+
+/// `[admin]`: the privileged endpoint, over TLS in any case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Admin {
+    /// Whether it listens at all.
+    pub enabled: bool,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// What it shows of itself; there is one when it is enabled.
+    #[serde(flatten)]
+    pub identity: Option<EndpointIdentity>,
+    /// The authority of the certificates that accounts may show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
+    /// What whoever shows a certificate of this name may do.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub certificates: BTreeMap<String, Role>,
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct EndpointIdentity {
+    /// The certificate and those between it and its root.
+    pub certificate: PathBuf,
+    /// Its private key, readable by its owner only.
+    pub key: PathBuf,
 }
 
 /// `[log]`

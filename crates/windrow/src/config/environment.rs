@@ -13,6 +13,10 @@ pub struct Environment {
     pub data_dir: Option<PathBuf>,
     /// `WINDROW_LOG`: what is logged, when `--log` does not say.
     pub log: Option<String>,
+    /// `WINDROW_ENDPOINT`: the endpoint that `windrow syslog` asks, when `--endpoint` does not name one.
+    pub endpoint: Option<String>,
+    /// `WINDROW_TOKEN_FILE`: the file with the token for it, when `--token-file` does not name one.
+    pub token_file: Option<PathBuf>,
     /// `NO_COLOR` is set to something (no-color.org).
     pub no_color: bool,
     /// `TERM` is `dumb`: a terminal that knows no colours and moves no cursor.
@@ -59,6 +63,8 @@ impl Environment {
             config: path("WINDROW_CONFIG"),
             data_dir: path("WINDROW_DATA_DIR"),
             log: set("WINDROW_LOG").and_then(|value| value.into_string().ok()),
+            endpoint: set("WINDROW_ENDPOINT").and_then(|value| value.into_string().ok()),
+            token_file: path("WINDROW_TOKEN_FILE"),
             no_color: set("NO_COLOR").is_some(),
             dumb_terminal: set("TERM").is_some_and(|term| term == "dumb"),
             utf8_locale: utf8_locale(set),

@@ -6,6 +6,7 @@
 //! the file, the default.
 
 mod check;
+mod check_admin;
 pub mod checked;
 mod environment;
 mod error;

@@ -16,6 +16,7 @@ use super::checked::{
     Transport, WhenFull,
 };
 use super::units::{ByteSize, Span};
+use crate::access::Role;
 
 /// Tables by their names, each with its place in the file.
 pub(super) type Named<T> = BTreeMap<Spanned<String>, Spanned<T>>;
@@ -31,6 +32,7 @@ pub(super) struct Config {
     pub(super) lake: Lake,
     pub(super) tls: Tls,
     pub(super) web: Web,
+    pub(super) admin: Admin,
     pub(super) log: Log,
 }
 
@@ -161,6 +163,17 @@ pub(super) struct SyslogClient {
 #[serde(deny_unknown_fields, default, expecting = "a table [web]")]
 pub(super) struct Web {
     pub(super) listen: Option<Spanned<SocketAddr>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [admin]")]
+pub(super) struct Admin {
+    pub(super) enabled: Option<Spanned<bool>>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) certificate: Option<Spanned<PathBuf>>,
+    pub(super) key: Option<Spanned<PathBuf>>,
+    pub(super) client_ca: Option<Spanned<PathBuf>>,
+    pub(super) certificates: Option<Spanned<BTreeMap<String, Role>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

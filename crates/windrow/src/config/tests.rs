@@ -52,6 +52,10 @@ fn nothing_at_all_is_a_configuration() {
     [web]
     listen = "127.0.0.1:9186"
 
+    [admin]
+    enabled = false
+    listen = "127.0.0.1:9443"
+
     [log]
     level = "info"
     format = "auto"
@@ -74,6 +78,9 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# max_batch",
         "# locale",
         "# data_locale",
+        "# certificate",
+        "# key",
+        "# \"ada",
     ];
     let spelled_out: Vec<&str> = EXAMPLE
         .lines()
@@ -253,7 +260,7 @@ fn an_unknown_table() {
       |
     1 | [subscriptions.base]
       |  ^^^^^^^^^^^^^
-      = expected one of data_dir, source, subscription, sink, journal, lake, tls, web, log
+      = expected one of data_dir, source, subscription, sink, journal, lake, tls, web, admin, log
     hint: did you mean `subscription`?
     ");
 }
@@ -641,4 +648,28 @@ fn the_checks_of_a_receiver_go_together_or_are_refused() {
         let said = refused(&sink(&keys));
         assert!(said.contains(expected), "{keys}: {said}");
     }
+}
+
+#[test]
+fn an_endpoint_has_a_certificate_and_knows_whom_it_lets_in() {
+    let with = |more: &str| format!("[admin]\nenabled = true\n{more}");
+    let identity = "certificate = \"a.pem\"\nkey = \"a.key\"\n";
+    let ca = "client_ca = \"ca.pem\"\n";
+    let named = "[admin.certificates]\n\"ada\" = \"admin\"\n";
+    let other = named.replace("admin\"\n", "root\"\n");
+    for (more, expected) in [
+        ("listen = \"0.0.0.0:9443\"\n", "speaks TLS only"),
+        ("certificate = \"a.pem\"\n", "`key` is missing"),
+        (
+            &format!("{identity}{ca}"),
+            "no name of a certificate is let in",
+        ),
+        (&format!("{identity}{named}"), "`client_ca` is missing"),
+        (&format!("{identity}{ca}{other}"), "unknown word `root`"),
+    ] {
+        let said = refused(&with(more));
+        assert!(said.contains(expected), "{more}: {said}");
+    }
+    let config = check(&with(&format!("{identity}{ca}{named}"))).unwrap();
+    assert_eq!(config.admin.certificates["ada"], crate::access::Role::Admin);
 }

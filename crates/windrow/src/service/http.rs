@@ -1,10 +1,12 @@
 //! A small HTTP/1.1 server: accept loop, limits and graceful stop.
 //!
-//! One function serves both doors, the loopback TCP port (health, metrics) and the local
-//! socket (status, query, tail); what they answer is their own business.
+//! One function serves every door, the loopback TCP port (health, metrics), the local socket (status, query, tail) and
+//! the privileged endpoint over TLS; what they answer is their own business.
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use super::endpoint::Remote;
 
 /// Connections served at the same time, a door.
 const CONNECTIONS_MAX: usize = 64;
@@ -53,36 +57,48 @@ pub(crate) fn answer(
 }
 
 /// Who is on the other side, as far as the system says; an extension of each request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Peer {
     /// The user with this id, on this machine.
     User(u32),
+    /// Somebody over TLS.
+    Remote(Arc<Remote>),
     /// Somebody: the system does not say who.
     Unknown,
 }
 
-/// What both listeners can do.
+/// What every listener can do.
 pub(crate) trait Accept {
+    /// A connection that has said nothing yet.
+    type Raw: Send + 'static;
     /// The stream of one connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// Waits for the next connection.
-    fn accept(&self) -> impl Future<Output = std::io::Result<(Self::Stream, Peer)>> + Send;
+    fn accept(&self) -> impl Future<Output = std::io::Result<Self::Raw>> + Send;
+    /// What comes before its first request, in the connection's own task; none where it ends with that.
+    fn open(raw: Self::Raw) -> impl Future<Output = Option<(Self::Stream, Peer)>> + Send;
 }
 
 impl Accept for tokio::net::TcpListener {
+    type Raw = tokio::net::TcpStream;
     type Stream = tokio::net::TcpStream;
-    async fn accept(&self) -> std::io::Result<(Self::Stream, Peer)> {
-        let (stream, _) = tokio::net::TcpListener::accept(self).await?;
-        Ok((stream, Peer::Unknown))
+    async fn accept(&self) -> std::io::Result<Self::Raw> {
+        Ok(tokio::net::TcpListener::accept(self).await?.0)
+    }
+    async fn open(raw: Self::Raw) -> Option<(Self::Stream, Peer)> {
+        Some((raw, Peer::Unknown))
     }
 }
 
 impl Accept for tokio::net::UnixListener {
+    type Raw = tokio::net::UnixStream;
     type Stream = tokio::net::UnixStream;
-    async fn accept(&self) -> std::io::Result<(Self::Stream, Peer)> {
-        let (stream, _) = tokio::net::UnixListener::accept(self).await?;
-        let user = stream.peer_cred().map(|credentials| credentials.uid());
-        Ok((stream, user.map_or(Peer::Unknown, Peer::User)))
+    async fn accept(&self) -> std::io::Result<Self::Raw> {
+        Ok(tokio::net::UnixListener::accept(self).await?.0)
+    }
+    async fn open(raw: Self::Raw) -> Option<(Self::Stream, Peer)> {
+        let user = raw.peer_cred().map(|credentials| credentials.uid());
+        Some((raw, user.map_or(Peer::Unknown, Peer::User)))
     }
 }
 
@@ -92,6 +108,14 @@ pub(crate) enum Idle {
     /// It is closed after this time, which is also that in which a request's head must be there: who is on the
     /// other side is not known.
     ClosedAfter(Duration),
+    /// It is closed after `first` when nothing was asked by then, and after `between` later on, which is also the time in
+    /// which a head must be there.
+    AskedWithin {
+        /// For the first request, from the time when the connection is open.
+        first: Duration,
+        /// For the next one.
+        between: Duration,
+    },
     /// It stays: only the folder's owner reaches this door, and `top --interval 10m` is in no hurry.
     Kept,
 }
@@ -109,7 +133,7 @@ where
         let Ok(permit) = permits.clone().acquire_owned().await else {
             break;
         };
-        let (stream, peer) = tokio::select! {
+        let raw = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -120,9 +144,15 @@ where
                 }
             },
         };
-        let connection = serve_connection(stream, peer, handler.clone(), idle, shutdown.clone());
+        let (handler, shutdown) = (handler.clone(), shutdown.clone());
         connections.spawn(async move {
-            connection.await;
+            let opened = tokio::select! {
+                () = shutdown.cancelled() => None,
+                opened = L::open(raw) => opened,
+            };
+            if let Some((stream, peer)) = opened {
+                serve_connection(stream, peer, handler, idle, shutdown).await;
+            }
             drop(permit);
         });
     }
@@ -141,8 +171,11 @@ async fn serve_connection<S, H, F>(
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let asked = Arc::new(AtomicBool::new(false));
+    let was_asked = asked.clone();
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer);
+        asked.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(peer.clone());
         let answer = handler(request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
@@ -150,20 +183,31 @@ async fn serve_connection<S, H, F>(
         .timer(TokioTimer::new())
         .header_read_timeout(match idle {
             Idle::ClosedAfter(timeout) => Some(timeout),
+            Idle::AskedWithin { between, .. } => Some(between),
             Idle::Kept => None,
         })
         .max_buf_size(HEADER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
+    let never_asked = async {
+        if let Idle::AskedWithin { first, .. } = idle {
+            tokio::time::sleep(first).await;
+            if !was_asked.load(Ordering::Relaxed) {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
     let result = tokio::select! {
         result = connection.as_mut() => result,
+        () = never_asked => return,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "a local connection ended early");
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 
@@ -188,10 +232,17 @@ mod tests {
     async fn a_connection_may_rest_where_it_is_said_so() {
         let folder = tempfile::tempdir().unwrap();
         let mut kept = open(folder.path(), Idle::Kept).await;
-        let mut closed = open(folder.path(), Idle::ClosedAfter(Duration::from_millis(20))).await;
-        let mut rest = Vec::new();
-        closed.read_to_end(&mut rest).await.unwrap();
-        assert!(!rest.starts_with(b"HTTP/1.1 200"), "it was asked nothing");
+        let short = Duration::from_millis(20);
+        let asked_within = Idle::AskedWithin {
+            first: short,
+            between: Duration::from_secs(3_600),
+        };
+        for idle in [Idle::ClosedAfter(short), asked_within] {
+            let mut closed = open(folder.path(), idle).await;
+            let mut rest = Vec::new();
+            closed.read_to_end(&mut rest).await.unwrap();
+            assert!(!rest.starts_with(b"HTTP/1.1 200"), "it was asked nothing");
+        }
         kept.write_all(REQUEST).await.unwrap();
         let mut start = [0; 15];
         kept.read_exact(&mut start).await.unwrap();

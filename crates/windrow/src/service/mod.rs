@@ -5,6 +5,7 @@
 //! delivered as far as the receivers take it at once, the lake, and the journal last. [`run`]
 //! adds what a service under systemd needs: signals, readiness, reload.
 
+mod endpoint;
 mod forget;
 mod http;
 mod lake_sink;
@@ -23,7 +24,7 @@ mod web;
 mod workers;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -68,6 +69,20 @@ pub struct Service {
     shared: Arc<Shared>,
 }
 
+/// A service as its doors hold it: whoever stops it must be able to close the journal.
+#[derive(Clone)]
+pub(crate) struct WeakService {
+    shared: Weak<Shared>,
+}
+
+impl WeakService {
+    /// The service, while it runs.
+    fn upgrade(&self) -> Option<Service> {
+        let shared = self.shared.upgrade()?;
+        Some(Service { shared })
+    }
+}
+
 struct Shared {
     config: Mutex<Arc<checked::Config>>,
     /// Held while it changes, by a reload or by command: one change at a time.
@@ -80,6 +95,8 @@ struct Shared {
     sources: sources::Sources,
     sinks: sinks::Sinks,
     web_address: SocketAddr,
+    /// The privileged endpoint, where it is open.
+    endpoint: Option<Arc<endpoint::Endpoint>>,
     /// The doors and the watcher.
     rest: Tasks,
     /// Held until the last clone is gone.
@@ -170,6 +187,10 @@ impl Service {
             journal: self.journal_status(),
             sources: shared.sources.status(),
             sinks: shared.sinks.status(&config, &shared.journal),
+            endpoint: shared
+                .endpoint
+                .as_ref()
+                .map(|endpoint| endpoint.address().to_string()),
             lake: shared.lake.as_ref().map(|room| status::Lake {
                 position: shared
                     .journal
@@ -212,6 +233,12 @@ impl Service {
     /// Where health and metrics answer.
     pub fn web_address(&self) -> SocketAddr {
         self.shared.web_address
+    }
+
+    fn downgrade(&self) -> WeakService {
+        WeakService {
+            shared: Arc::downgrade(&self.shared),
+        }
     }
 
     /// Where the WEF source `name` listens.
@@ -327,6 +354,10 @@ impl Service {
         let (journal, recorder) = (&shared.journal, &shared.recorder);
         let sources = shared.sources.prepare(&config, journal).await?;
         let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
+        let terms = match &shared.endpoint {
+            Some(_) => Some(endpoint::prepare(&config.admin)?),
+            None => None,
+        };
         shared.sinks.take_up(sinks, &config, journal).await?;
         if let Err(error) = sinks::forget_removed(&config, journal, recorder).await {
             tracing::warn!(
@@ -334,6 +365,9 @@ impl Service {
             );
         }
         shared.sources.take_up(sources, recorder).await;
+        if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
+            endpoint.take_up(terms);
+        }
         *lock(&shared.config) = Arc::new(config);
         let mut generation = lock(&shared.generation);
         *generation = Generation {
@@ -349,6 +383,9 @@ impl Service {
         let shared = &self.shared;
         if !shared.sources.stop(SOURCES_TIMEOUT).await {
             tracing::warn!("some machines were cut off: they will send their batch again");
+        }
+        if let Some(endpoint) = &shared.endpoint {
+            endpoint.end(&shared.recorder).await;
         }
         let data = [("DurableSequence", &*self.durable_seq().to_string())];
         shared

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use windrow_formats::batch::{Encoder, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
-use windrow_formats::own::{OwnEvent, OwnEventId, OwnLevel};
+use windrow_formats::own::{EndpointEvent, OwnEvent, OwnEventId, OwnLevel};
 use windrow_formats::text::hex;
 use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal, StateChange};
 
@@ -68,10 +68,32 @@ impl Recorder {
             message,
             data,
         };
-        let text = event.to_xml();
+        self.keep(&event.to_xml(), message, time, state).await
+    }
+
+    /// A use of the privileged endpoint, as Azure Stack Hub has it on record.
+    pub(crate) async fn endpoint(&self, used: &EndpointEvent<'_>) {
+        let task = used.action.task_name();
+        self.keep(&used.to_xml(&self.computer), task, used.time, None)
+            .await;
+    }
+
+    /// An account of the endpoint was made, changed or taken away.
+    pub(crate) async fn account_changed(&self, message: &str, data: &[(&str, &str)]) {
+        let (id, level) = (OwnEventId::SettingChanged, OwnLevel::Information);
+        self.record(id, level, message, data).await;
+    }
+
+    async fn keep(
+        &self,
+        text: &str,
+        message: &str,
+        time: Timestamp,
+        state: Option<StateChange>,
+    ) -> bool {
         let mut index = Index::default();
         // Our own text parses; if it did not, it would be kept as malformed like any other.
-        let _ = event::parse(&text, &mut index);
+        let _ = event::parse(text, &mut index);
         let header = Header {
             kind: Kind::Own,
             source: SOURCE.to_owned(),
@@ -80,7 +102,7 @@ impl Recorder {
             received_at: time,
         };
         let mut batch = Encoder::new(&header);
-        batch.push(&text, Flags::of(&index), &index);
+        batch.push(text, Flags::of(&index), &index);
         let entry = Entry {
             events: batch.events(),
             body: batch.finish(),

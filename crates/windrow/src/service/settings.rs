@@ -3,7 +3,7 @@
 //! All that can fail for what the setting says comes before it is written: a change that cannot be taken up leaves the
 //! old one in force, here and on disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use anyhow::Context as _;
 use tokio::sync::MutexGuard;
@@ -12,6 +12,8 @@ use windrow_pipeline::journal::{Journal, Seq, Start};
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look, Prepared};
 use super::{Service, lock, start};
+use crate::access::{self, Tokens, manage};
+use crate::admin::{Actor, Refusal};
 use crate::config::objects::{Object, Store};
 use crate::config::{ConfigError, checked};
 use crate::datadir::{DataDir, DataDirError, Purpose};
@@ -143,6 +145,30 @@ impl Service {
 
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.shared.recorder
+    }
+
+    /// Makes, shows or takes away tokens of the privileged endpoint.
+    ///
+    /// # Errors
+    /// Why not; they are as they were.
+    pub(crate) async fn tokens(
+        &self,
+        request: access::Request,
+        actor: &Actor,
+    ) -> Result<access::Answer, Refusal> {
+        let _turn = self.turn().await;
+        let config = self.config();
+        let address = config.admin.listen.ip().to_string();
+        let recorder = self.recorder();
+        match &self.shared.endpoint {
+            Some(endpoint) => {
+                manage::apply(endpoint.tokens(), request, actor, recorder, &address).await
+            }
+            None => {
+                let tokens = Tokens::load(&config.data_dir).map_err(manage::refusal)?;
+                manage::apply(&Mutex::new(tokens), request, actor, recorder, &address).await
+            }
+        }
     }
 }
 

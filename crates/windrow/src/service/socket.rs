@@ -7,7 +7,8 @@
 //! was acknowledged in the headers [`COMPLETE_TO`] and [`ACKNOWLEDGED_TO`]; a query that is refused or fails is a 4xx
 //! or 5xx with the reason as text. `POST /v1/forward` takes a batch of imported events for the
 //! sinks, and answers when it is durable; 503 asks to try again, the journal being full. Settings are changed and shown
-//! by POST to the paths of [`Verb`], with JSON both ways; who asks is the user that the system names.
+//! by POST to the paths of [`Verb`], with JSON both ways; who asks is the user that the system names. So are the tokens of
+//! the privileged endpoint, [`access::Verb`], and here alone.
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, Peer, answer};
 use super::{ForwardError, Service};
-use crate::admin::{Actor, Verb, routes};
+use crate::access;
+use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
 
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
@@ -34,6 +36,8 @@ const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 pub(crate) const COMPLETE_TO: &str = "windrow-complete-to";
 /// The last sequence that was acknowledged when the query came.
 pub(crate) const ACKNOWLEDGED_TO: &str = "windrow-acknowledged-to";
+/// Bytes of a request about tokens.
+const TOKEN_REQUEST_BYTES_MAX: usize = 4 << 10;
 /// Where requests through this door come from, as records say it.
 const FROM: &str = "this machine";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -59,12 +63,17 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
         let actor = actor(&request);
         return routes::respond(request, verb, actor, service).await;
     }
+    let token_verb = access::Verb::of_path(request.uri().path());
+    if let Some(verb) = token_verb.filter(|_| request.method() == Method::POST) {
+        let actor = actor(&request);
+        return tokens(request, verb, actor, service.clone()).await;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => status(service),
         (&Method::POST, "/v1/query") => query(request, service).await,
         (&Method::POST, "/v1/forward") => forward(request, service).await,
         (_, "/v1/status" | "/v1/query" | "/v1/forward") => not_allowed(),
-        _ if verb.is_some() => not_allowed(),
+        _ if verb.is_some() || token_verb.is_some() => not_allowed(),
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
@@ -85,11 +94,34 @@ fn not_allowed() -> Response<Body> {
 fn actor(request: &Request<Incoming>) -> Actor {
     match request.extensions().get() {
         Some(Peer::User(uid)) => Actor::local(*uid, FROM),
-        Some(Peer::Unknown) | None => Actor {
+        Some(Peer::Unknown | Peer::Remote(_)) | None => Actor {
             who: "unknown".to_owned(),
             from: FROM.to_owned(),
             by: "windrow syslog",
         },
+    }
+}
+
+/// Makes, shows and takes away tokens; to the end, also when whoever asked does not wait for that.
+async fn tokens(
+    request: Request<Incoming>,
+    verb: access::Verb,
+    actor: Actor,
+    service: Service,
+) -> Response<Body> {
+    let body = match routes::whole(request, TOKEN_REQUEST_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(refused) => return refused,
+    };
+    let request = match access::Request::from_json(verb, &body) {
+        Ok(request) => request,
+        Err(error) => return routes::refused(&Refusal::invalid(error.to_string())),
+    };
+    let done = tokio::spawn(async move { service.tokens(request, &actor).await });
+    match done.await {
+        Ok(Ok(said)) => routes::json(StatusCode::OK, &said),
+        Ok(Err(refusal)) => routes::refused(&refusal),
+        Err(error) => routes::refused(&Refusal::new(RefusalKind::Failed, error.to_string())),
     }
 }
 

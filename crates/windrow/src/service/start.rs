@@ -13,6 +13,7 @@ use windrow_lake::Lake;
 use windrow_pipeline::journal::{Journal, JournalOptions, Seq, Start, WhenFull};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
+use super::endpoint::Endpoint;
 use super::forget;
 use super::lake_sink::{Condition, Flush, LakeSink, Tail};
 use super::metrics::LakeMetrics;
@@ -44,6 +45,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
         .await
         .with_context(|| format!("[web] cannot listen at {}", config.web.listen))?;
     let web_address = web_listener.local_addr()?;
+    let (endpoint, endpoint_listener) = Endpoint::bind(&config).await?.unzip();
     let socket_listener = socket::bind(&data_dir.socket())?;
     let journal = open_journal(&config, &data_dir)?;
     journal.metrics().register(&mut registry);
@@ -96,11 +98,13 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             sources,
             sinks,
             web_address,
+            endpoint,
             rest: rest.clone(),
             _data_dir: data_dir,
         }),
     };
     serve_doors(&service, &rest, web_listener, socket_listener, registry);
+    open_endpoint(&service, &rest, endpoint_listener);
     record_start(&service.shared.recorder, &service.config()).await;
     Ok(service)
 }
@@ -223,13 +227,13 @@ fn serve_doors(
 ) {
     // The doors hold the service weakly: whoever stops it must be able to close the journal.
     let registry = Arc::new(registry);
-    let weak = Arc::downgrade(&service.shared);
+    let weak = service.downgrade();
     let on_web = {
         let weak = weak.clone();
         move |request| {
             let health = weak.upgrade().map_or_else(
                 || web::Health::Refusing("windrow stops".into()),
-                |shared| Service { shared }.health(),
+                |service| service.health(),
             );
             std::future::ready(web::respond(&request, &registry, &health))
         }
@@ -241,10 +245,10 @@ fn serve_doors(
         rest.token.clone(),
     ));
     let on_socket = move |request| {
-        let shared = weak.upgrade();
+        let service = weak.upgrade();
         async move {
-            match shared {
-                Some(shared) => socket::respond(request, &Service { shared }).await,
+            match service {
+                Some(service) => socket::respond(request, &service).await,
                 None => http::answer(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "text/plain",
@@ -261,6 +265,17 @@ fn serve_doors(
     ));
 }
 
+/// Opens the privileged endpoint, where there is one.
+fn open_endpoint(service: &Service, rest: &Tasks, listener: Option<TcpListener>) {
+    let (Some(endpoint), Some(listener)) = (&service.shared.endpoint, listener) else {
+        return;
+    };
+    let (weak, token) = (service.downgrade(), rest.token.clone());
+    let open = endpoint.open(listener, weak.clone(), token.clone());
+    rest.tracker.spawn(open);
+    rest.tracker.spawn(endpoint.clone().watch(weak, token));
+}
+
 /// What may not change while the service runs.
 ///
 /// # Errors
@@ -271,6 +286,10 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
         ("[journal]", old.journal == new.journal),
         ("[lake]", old.lake == new.lake),
         ("[web]", old.web == new.web),
+        (
+            "[admin] enabled, listen",
+            (old.admin.enabled, old.admin.listen) == (new.admin.enabled, new.admin.listen),
+        ),
         ("[log]", old.log == new.log),
     ];
     let changed: Vec<&str> = fixed

@@ -38,21 +38,24 @@ pub(crate) fn respond(
         );
     }
     match request.uri().path() {
-        "/healthz" => match health {
-            Health::Accepting => answer(StatusCode::OK, TEXT, "ok\n"),
-            Health::Degraded(reason) => {
-                answer(StatusCode::OK, TEXT, format!("degraded: {reason}\n"))
-            }
-            Health::Refusing(reason) => {
-                answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n"))
-            }
-        },
+        "/healthz" => self::health(health),
         "/metrics" => metrics(registry),
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
             "there are /healthz and /metrics\n",
         ),
+    }
+}
+
+/// The answer to `/healthz`.
+pub(super) fn health(health: &Health) -> Response<Body> {
+    match health {
+        Health::Accepting => answer(StatusCode::OK, TEXT, "ok\n"),
+        Health::Degraded(reason) => answer(StatusCode::OK, TEXT, format!("degraded: {reason}\n")),
+        Health::Refusing(reason) => {
+            answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n"))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod damage;
 mod delivery;
 mod docs;
 mod durability;
+mod endpoint;
 mod import;
 mod lake;
 mod peers;

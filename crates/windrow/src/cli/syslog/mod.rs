@@ -13,6 +13,7 @@ use clap::Subcommand;
 
 use super::{Invocation, Out, runtime};
 use crate::admin::{self, Actor, Answer, Place, Refusal, RefusalKind, Request};
+use crate::client::endpoint::Target;
 use crate::client::{Client, Refused};
 use crate::config::{Need, checked};
 use crate::datadir::{self, DataDir, DataDirError, Purpose};
@@ -32,7 +33,8 @@ Examples:
   windrow syslog test                            one message, each step shown
   windrow syslog server get
   windrow syslog server disable                  nothing is sent, none is lost
-  windrow syslog server remove")]
+  windrow syslog server remove
+  windrow --endpoint https://wec:9443 --token-file ada.token syslog server get")]
 pub(super) struct Args {
     #[command(subcommand)]
     noun: Noun,
@@ -60,9 +62,17 @@ fn done(
     invocation: &Invocation,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
-    let config = invocation.loader.load(Need::Defaults)?;
-    invocation.start_log();
-    let answer = runtime()?.block_on(ask(config, request))?;
+    let answer = match invocation.remote.target(invocation.loader.environment())? {
+        Some(target) => {
+            invocation.start_log();
+            runtime()?.block_on(ask_there(&target, &request))?
+        }
+        None => {
+            let config = invocation.loader.load(Need::Defaults)?;
+            invocation.start_log();
+            runtime()?.block_on(ask(config, request))?
+        }
+    };
     let paint = invocation.terminal.paint();
     if format == SummaryFormat::Json {
         show::json(&answer, out)?;
@@ -73,6 +83,16 @@ fn done(
         Answer::Tested(tested) if !tested.passed => Code::Negative,
         _ => Code::Ok,
     })
+}
+
+/// Has a request done by the service of another machine.
+async fn ask_there(target: &Target, request: &Request) -> anyhow::Result<Answer> {
+    let mut service = Client::connect_to(target).await?;
+    let answer = service.post_whole(request.verb().path(), request.to_json()?);
+    match answer.await {
+        Ok(json) => Ok(serde_json::from_slice(&json)?),
+        Err(error) => Err(refused_there(error)),
+    }
 }
 
 /// Has a request done by the running service, or in the data folder where none runs.
@@ -99,7 +119,7 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
 }
 
 /// Where there is no folder yet there are no settings made by command; in one of another layout they may be elsewhere.
-fn usable(data_dir: &Path) -> Result<(), DataDirError> {
+pub(super) fn usable(data_dir: &Path) -> Result<(), DataDirError> {
     match DataDir::open(data_dir, Purpose::Read) {
         Ok(_) | Err(DataDirError::Absent(_)) => Ok(()),
         Err(error) => Err(error),
@@ -107,7 +127,7 @@ fn usable(data_dir: &Path) -> Result<(), DataDirError> {
 }
 
 /// The service's refusal, if that is what it is.
-fn refused_there(error: anyhow::Error) -> anyhow::Error {
+pub(super) fn refused_there(error: anyhow::Error) -> anyhow::Error {
     let said = error.downcast_ref::<Refused>();
     match said.and_then(|said| serde_json::from_str(&said.reason).ok()) {
         Some(refusal) => refused(refusal),
@@ -115,10 +135,14 @@ fn refused_there(error: anyhow::Error) -> anyhow::Error {
     }
 }
 
-fn refused(refusal: Refusal) -> anyhow::Error {
+pub(super) fn refused(refusal: Refusal) -> anyhow::Error {
     let error = match refusal.kind {
         RefusalKind::Invalid | RefusalKind::Elsewhere => UsageError(refusal.message).into(),
-        RefusalKind::NotFound | RefusalKind::Failed => anyhow::Error::msg(refusal.message),
+        RefusalKind::NotFound
+        | RefusalKind::Failed
+        | RefusalKind::Unauthenticated
+        | RefusalKind::Forbidden
+        | RefusalKind::Throttled => anyhow::Error::msg(refusal.message),
     };
     match refusal.hint {
         Some(hint) => exit::hinted(error, hint),
@@ -126,6 +150,6 @@ fn refused(refusal: Refusal) -> anyhow::Error {
     }
 }
 
-fn effective_user() -> u32 {
+pub(super) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }

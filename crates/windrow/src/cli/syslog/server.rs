@@ -7,11 +7,12 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as Unknown;
 
+use super::super::remote::Asked;
 use super::super::{Invocation, Out};
 use super::done;
 use crate::admin::{Request, ServerGet, ServerName, ServerSet};
 use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Profile};
-use crate::exit::Code;
+use crate::exit::{Code, UsageError};
 use crate::output::SummaryOutput;
 
 /// Where events go: one destination, or several with names of their own
@@ -187,16 +188,17 @@ struct Which {
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
-    let (request, output) = request(&args.verb)?;
+    let asked = invocation.remote.asked(invocation.loader.environment());
+    let (request, output) = request(&args.verb, asked)?;
     done(request, output.output, invocation, out)
 }
 
-fn request(verb: &Verb) -> anyhow::Result<(Request, SummaryOutput)> {
+fn request(verb: &Verb, asked: Asked) -> anyhow::Result<(Request, SummaryOutput)> {
     let named = |which: &Which| ServerName {
         name: Some(which.name.clone()),
     };
     Ok(match verb {
-        Verb::Set(set) => (Request::ServerSet(set.request()?), set.output),
+        Verb::Set(set) => (Request::ServerSet(set.request(asked)?), set.output),
         Verb::Get(get) => {
             let name = get.name.clone();
             (Request::ServerGet(ServerGet { name }), get.output)
@@ -208,9 +210,16 @@ fn request(verb: &Verb) -> anyhow::Result<(Request, SummaryOutput)> {
 }
 
 impl Set {
-    fn request(&self) -> anyhow::Result<ServerSet> {
-        // The service has another working directory.
-        let ca_file = self.ca_file.as_ref().map(std::path::absolute).transpose()?;
+    fn request(&self, asked: Asked) -> anyhow::Result<ServerSet> {
+        let ca_file = match (&self.ca_file, asked) {
+            (Some(file), Asked::Another) if file.is_relative() => {
+                let message =
+                    "--ca-file is a file beside the service, on its machine: name it from / on";
+                return Err(UsageError(message.to_owned()).into());
+            }
+            // The service has another working directory.
+            (file, _) => file.as_ref().map(std::path::absolute).transpose()?,
+        };
         Ok(ServerSet {
             name: Some(self.name.clone()),
             server_name: self.server_name.clone(),

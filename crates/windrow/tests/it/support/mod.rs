@@ -3,6 +3,7 @@
 
 pub(crate) mod certs;
 pub(crate) mod disk;
+pub(crate) mod https;
 pub(crate) mod ledger;
 pub(crate) mod program;
 pub(crate) mod rsyslog;
