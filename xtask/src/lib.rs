@@ -4,10 +4,12 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod bans;
 pub mod bench;
 pub mod docs;
 pub mod features;
 pub mod licences;
 pub mod project;
 pub mod source;
+pub mod texts;
 pub mod tidy;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +28,8 @@ pub struct Package {
     pub licence: String,
     /// `None` for the project's own crates.
     pub source: Option<String>,
+    /// Where its source lies.
+    pub folder: PathBuf,
 }
 
 /// The licences that deny.toml allows.
@@ -112,8 +114,8 @@ pub fn stale_notice(packages: &[Package], project: &Project) -> Option<Finding> 
     })
 }
 
-/// Every crate built into the program, from `cargo metadata`.
-pub fn resolve(root: &Path) -> Result<Vec<Package>> {
+/// What cargo says of the workspace and everything it is built from.
+pub(crate) fn metadata(root: &Path) -> Result<Value> {
     let output = Command::new("cargo")
         .args(["metadata", "--format-version=1", "--locked"])
         .args(["--filter-platform", PLATFORM])
@@ -126,7 +128,12 @@ pub fn resolve(root: &Path) -> Result<Vec<Package>> {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Every crate built into the program.
+pub fn resolve(root: &Path) -> Result<Vec<Package>> {
+    let metadata = metadata(root)?;
     let packages: BTreeMap<&str, &Value> = array(&metadata["packages"])
         .map(|package| (text(&package["id"]), package))
         .collect();
@@ -193,7 +200,7 @@ pub fn notice(packages: &[Package]) -> String {
         "# Third-party notices\n\n\
          windrow is built from the crates below, each under its own licence. Where a crate offers a\n\
          choice, windrow takes MIT or Apache-2.0 when they are among the offers. The licence texts come\n\
-         with each crate's source on crates.io. Nothing is copied into this repository from elsewhere.\n\n\
+         with each crate's source on crates.io, and with the Debian package. Nothing is copied into this repository from elsewhere.\n\n\
          Written by `cargo xtask third-party`, for Linux on x86-64.\n\n\
          | crate | version | licence |\n|---|---|---|\n",
     );
@@ -221,23 +228,25 @@ fn read(package: &Value) -> Package {
         version: text(&package["version"]).to_owned(),
         licence: text(&package["license"]).to_owned(),
         source: package["source"].as_str().map(str::to_owned),
+        folder: (Path::new(text(&package["manifest_path"])).parent())
+            .map_or_else(PathBuf::new, Path::to_path_buf),
     }
 }
 
-fn list<'a>(table: &'a toml::Value, key: &str) -> impl Iterator<Item = &'a toml::Value> {
+pub(crate) fn list<'a>(table: &'a toml::Value, key: &str) -> impl Iterator<Item = &'a toml::Value> {
     let list = table.get(key).and_then(toml::Value::as_array);
     list.into_iter().flatten()
 }
 
-fn strings(table: &toml::Value, key: &str) -> impl Iterator<Item = String> {
+pub(crate) fn strings(table: &toml::Value, key: &str) -> impl Iterator<Item = String> {
     list(table, key).filter_map(|value| value.as_str().map(str::to_owned))
 }
 
-fn array(value: &Value) -> impl Iterator<Item = &Value> {
+pub(crate) fn array(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-fn text(value: &Value) -> &str {
+pub(crate) fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
@@ -296,6 +305,7 @@ mod tests {
             version: "1.0.0".to_owned(),
             licence: licence.to_owned(),
             source: Some(source.to_owned()),
+            folder: PathBuf::new(),
         };
         let packages = [
             package("MIT", REGISTRY),

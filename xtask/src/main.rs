@@ -6,17 +6,17 @@
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use xtask::{bench, docs, features, licences, project::Project, tidy};
+use xtask::{bans, bench, docs, features, licences, project::Project, texts, tidy};
 
 const USAGE: &str = "\
 cargo xtask TASK
 
   tidy           hold the repository to its own rules (see CONTRIBUTING.md)
-  licences       check every dependency's licence and source against the allowed ones
+  licences       check every dependency's licence and source, and that none is banned
   features       check that the tests share the program's build of every dependency
   third-party    write THIRD-PARTY.md from the dependencies of the program
-  bench [NAME…] [--output json]
-                 run the benchmarks and print their figures as one table
+  licence-texts  print the licences and notices that the program's dependencies come with
+  bench [NAME…]  run the benchmarks and print their figures as one table
   docs           write the configuration's example into its page
   docs-commands  list the commands that docs/ tells a reader to run, one a line
 ";
@@ -41,12 +41,12 @@ fn run() -> Result<ExitCode> {
             let policy = licences::Policy::read(&root)?;
             let packages = licences::resolve(&root)?;
             let mut findings = licences::check(&policy, &packages);
+            findings.extend(bans::check(&root)?);
             findings.extend(licences::stale_notice(&packages, &Project::load(&root)?));
             report("licences", &findings)
         }
         "bench" => {
-            let (chosen, output) = bench::arguments(args)?;
-            print!("{}", bench::run(&root, &chosen, output)?);
+            print!("{}", bench::run(&root, &args.collect::<Vec<_>>())?);
             Ok(ExitCode::SUCCESS)
         }
         "features" => report("features", &features::check(&root)?),
@@ -54,6 +54,10 @@ fn run() -> Result<ExitCode> {
             let text = licences::notice(&licences::resolve(&root)?);
             let path = root.join("THIRD-PARTY.md");
             std::fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        "licence-texts" => {
+            print!("{}", texts::all(&licences::resolve(&root)?)?);
             Ok(ExitCode::SUCCESS)
         }
         "docs" => {
