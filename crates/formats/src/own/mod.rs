@@ -34,6 +34,10 @@ pub enum OwnEventId {
     ConfigurationReloaded = 3,
     /// A new configuration was refused and the old one stays.
     ConfigurationRefused = 4,
+    /// The journal was moved, or put back from a copy; carries how far that one reaches.
+    JournalPutBack = 5,
+    /// The lake was put back from a copy and lacks events that the journal may not have any more.
+    LakePutBack = 6,
     /// A journal segment was sealed; carries its signed root.
     SegmentSealed = 10,
     /// Part of the journal could not be read and was kept aside.

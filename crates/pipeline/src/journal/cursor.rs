@@ -84,6 +84,12 @@ impl CursorFile {
         self.position.fetch_max(to, Ordering::AcqRel) < to
     }
 
+    /// Moves backward, on disk when this returns.
+    fn move_back_to(&self, to: Seq) -> io::Result<()> {
+        self.position.fetch_min(to, Ordering::AcqRel);
+        self.flush().map(drop)
+    }
+
     /// Writes the position if it moved; returns whether it had.
     pub(super) fn flush(&self) -> io::Result<bool> {
         let position = self.position();
@@ -386,6 +392,17 @@ impl Cursor {
             // A full channel means that the keeper is awake already.
             let _ = self.moved.try_send(());
         }
+    }
+
+    /// Takes back that everything after `to` is done, and reads from there: the sink has lost it. What
+    /// the journal does not hold any more does not come again.
+    ///
+    /// # Errors
+    /// The disk; the place may then be back where it was at the next start.
+    pub fn take_back(&mut self, to: Seq) -> io::Result<()> {
+        self.file.move_back_to(to)?;
+        self.rewind();
+        Ok(())
     }
 
     /// Reading starts again after [`Cursor::position`].

@@ -459,6 +459,24 @@ async fn cursors_are_named_as_sinks_are_and_go_when_removed() {
 }
 
 #[tokio::test]
+async fn a_sink_that_lost_what_it_took_gets_it_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    for name in ["a", "b", "c"] {
+        journal.append(entry(name, 1)).await.unwrap();
+    }
+    let mut cursor = journal.cursor("sink", Start::Oldest).unwrap();
+    cursor.advance(3);
+    cursor.take_back(1).unwrap();
+    assert_eq!(cursor.position(), 1);
+    assert_eq!(cursor.next().await.unwrap().unwrap().first_seq, 2);
+    drop(cursor);
+    journal.close().await;
+    let (journal, _) = Journal::open(options(&dir)).unwrap();
+    assert_eq!(journal.cursors(), [("sink".to_owned(), 1)]);
+}
+
+#[tokio::test]
 async fn a_sink_that_gives_up_waiting_misses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, _) = Journal::open(options(&dir)).unwrap();

@@ -13,6 +13,7 @@ mod limits;
 mod manager;
 mod metrics;
 mod own;
+mod place;
 mod settings;
 mod sinks;
 mod socket;

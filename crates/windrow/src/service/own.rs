@@ -115,6 +115,18 @@ impl Recorder {
         kept.is_ok()
     }
 
+    /// Makes a change of state durable that needs no record. One that cannot be is made at the next start.
+    pub(crate) async fn keep_state(&self, change: StateChange) {
+        let entry = Entry {
+            body: Vec::new(),
+            events: 0,
+            state: Some(change),
+        };
+        if let Err(error) = self.journal.append_own(entry).await {
+            tracing::error!(%error, "a state of our own could not be kept");
+        }
+    }
+
     /// Records the roots of all segments sealed since the last one on record, also of earlier runs.
     pub(crate) async fn roots(&self) {
         let _turn = self.recording_roots.lock().await;

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
+use uuid::Uuid;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::Journal;
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
@@ -37,6 +38,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(25);
 pub(crate) struct Sources {
     quarantine: PathBuf,
     metrics: WefMetrics,
+    /// Of the copy that the journal was put back from.
+    epoch: Option<Uuid>,
     running: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -96,13 +99,14 @@ impl Fresh {
 }
 
 impl Sources {
-    /// None yet.
-    pub(crate) fn new(data_dir: &DataDir, registry: &mut Registry) -> Sources {
+    /// None yet; `epoch` as [`super::place`] has it.
+    pub(crate) fn new(data_dir: &DataDir, epoch: Option<Uuid>, registry: &mut Registry) -> Sources {
         let metrics = WefMetrics::default();
         metrics.register(registry);
         Sources {
             quarantine: data_dir.quarantine(),
             metrics,
+            epoch,
             running: Mutex::default(),
         }
     }
@@ -144,7 +148,7 @@ impl Sources {
                 .filter(|running| running.config.listen == source.listen)
                 .map(|running| running.address);
             if let Some(address) = runs_at {
-                let options = options(name, source, config, address)?;
+                let options = options(name, source, config, (address, self.epoch))?;
                 prepared
                     .changed
                     .insert(name.clone(), (source.clone(), options));
@@ -168,7 +172,7 @@ impl Sources {
             .await
             .with_context(|| format!("cannot listen at {}", source.listen))?;
         let address = listener.local_addr()?;
-        let options = options(name, source, config, address)?;
+        let options = options(name, source, config, (address, self.epoch))?;
         let folder = self.quarantine.join(format!("wef-{name}"));
         let quarantine = Quarantine::open(&folder, QuarantineLimits::default())
             .with_context(|| format!("cannot use {}", folder.display()))?;
@@ -340,7 +344,7 @@ fn options(
     name: &str,
     source: &WefSource,
     config: &checked::Config,
-    address: SocketAddr,
+    (address, epoch): (SocketAddr, Option<Uuid>),
 ) -> anyhow::Result<WefOptions> {
     let server = tls::server_config(
         &source.tls.certificate,
@@ -354,7 +358,7 @@ fn options(
         .filter_map(|name| config.subscription.get_key_value(name));
     let subscriptions = offered
         .map(|(name, settings)| {
-            subscription(name, settings).with_context(|| format!("subscription.{name}"))
+            subscription(name, settings, epoch).with_context(|| format!("subscription.{name}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     Ok(WefOptions {
@@ -366,8 +370,16 @@ fn options(
     })
 }
 
-fn subscription(name: &str, settings: &checked::Subscription) -> anyhow::Result<Subscription> {
+fn subscription(
+    name: &str,
+    settings: &checked::Subscription,
+    epoch: Option<Uuid>,
+) -> anyhow::Result<Subscription> {
     Ok(Subscription {
+        delivery_id: epoch.map_or_else(
+            || Subscription::id_of(name),
+            |epoch| Subscription::delivery_id_of(name, epoch),
+        ),
         content_format: match settings.content_format {
             checked::ContentFormat::Raw => ContentFormat::Raw,
             checked::ContentFormat::RenderedText => ContentFormat::RenderedText,

@@ -22,7 +22,7 @@ use super::sinks::Sinks;
 use super::sources::Sources;
 use super::workers::Workers;
 use super::{
-    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, socket,
+    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, place, socket,
     upkeep, watch, web,
 };
 use crate::config::checked;
@@ -50,17 +50,12 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let journal = open_journal(&config, &data_dir)?;
     journal.metrics().register(&mut registry);
     let recorder = Recorder::new(journal.clone(), computer_name());
-    let lake = match config.lake.enabled {
-        true => Some(start_lake(&config.lake, &data_dir, &journal, &mut registry).await?),
-        false => {
-            forget::lake(&journal, &recorder).await?;
-            None
-        }
-    };
+    let lake = start_lake(&config.lake, &data_dir, &recorder, &journal, &mut registry).await?;
     let syslog_metrics = SyslogMetrics::default();
     syslog_metrics.register(&mut registry);
     let sinks = Sinks::new(syslog_metrics, data_dir.quarantine());
-    let sources = Sources::new(&data_dir, &mut registry);
+    let epoch = place::epoch(&journal, &data_dir.journal(), &recorder).await;
+    let sources = Sources::new(&data_dir, epoch, &mut registry);
     let started = async {
         sinks.start(&config, &journal, &recorder).await?;
         forget::lost(&config.sink.syslog, &journal, &recorder).await?;
@@ -162,9 +157,14 @@ pub(super) fn open_journal(
 async fn start_lake(
     config: &checked::Lake,
     data_dir: &DataDir,
+    recorder: &Recorder,
     journal: &Journal,
     registry: &mut Registry,
-) -> anyhow::Result<LakeRoom> {
+) -> anyhow::Result<Option<LakeRoom>> {
+    if !config.enabled {
+        forget::lake(journal, recorder).await?;
+        return Ok(None);
+    }
     let lake = Lake::open(&data_dir.lake()).await.context("lake")?;
     let metrics = LakeMetrics::default();
     metrics.register(registry);
@@ -179,8 +179,14 @@ async fn start_lake(
         metrics: metrics.clone(),
         tasks: Tasks::default(),
     };
-    begins_after(&room, *journal.durable().borrow()).await?;
-    let cursor = journal.cursor(LAKE_CURSOR, Start::Oldest)?;
+    let position = begins_after(&room, *journal.durable().borrow()).await?;
+    let lacks = place::lacks(position, journal, recorder).await;
+    let mut cursor = journal.cursor(LAKE_CURSOR, Start::Oldest)?;
+    if lacks {
+        cursor
+            .take_back(position)
+            .context("the lake's place in the journal")?;
+    }
     let upkeep = upkeep::run(lake.clone(), room.tasks.token.clone());
     room.tasks.tracker.spawn_on(upkeep, room.workers.handle());
     let sink = LakeSink {
@@ -197,11 +203,11 @@ async fn start_lake(
     };
     let token = room.tasks.token.clone();
     room.tasks.tracker.spawn(sink.run(cursor, token));
-    Ok(room)
+    Ok(Some(room))
 }
 
 /// New events must get sequences that the lake has not seen: it would take them for events that it has.
-async fn begins_after(room: &LakeRoom, durable: Seq) -> anyhow::Result<()> {
+async fn begins_after(room: &LakeRoom, durable: Seq) -> anyhow::Result<Seq> {
     let position = room.lake.position(&room.app_id).await.context("lake")?;
     let position = position.and_then(|position| Seq::try_from(position).ok());
     let position = position.unwrap_or(0);
@@ -210,7 +216,7 @@ async fn begins_after(room: &LakeRoom, durable: Seq) -> anyhow::Result<()> {
         "the lake has this journal's events up to {position}, and the journal ends at {durable}: it is older than the \
          lake, as if put back from a copy. Put back both as they were at one time, or move journal/ away: a new one begins"
     );
-    Ok(())
+    Ok(position)
 }
 
 /// The journal's name in the lake's transactions.

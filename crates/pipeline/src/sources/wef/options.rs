@@ -205,6 +205,9 @@ pub struct Subscription {
     pub name: String,
     /// What identifies it for ever: bookmarks hang on it.
     pub id: Uuid,
+    /// Where its events are sent to. A new one makes every source subscribe anew, from the bookmark
+    /// that is stored here: what is still sent to the one before is refused.
+    pub delivery_id: Uuid,
     /// Which events.
     pub query: QueryList,
     /// How they are written.
@@ -237,6 +240,7 @@ impl Subscription {
         Subscription {
             name: name.to_owned(),
             id: Subscription::id_of(name),
+            delivery_id: Subscription::id_of(name),
             query,
             content_format: ContentFormat::Raw,
             read_existing: false,
@@ -255,6 +259,13 @@ impl Subscription {
     #[must_use]
     pub fn id_of(name: &str) -> Uuid {
         uuid_of(&["subscription", name])
+    }
+
+    /// Where the events of the subscription of this name go once the journal was put back from a
+    /// copy, the `epoch` being that copy's.
+    #[must_use]
+    pub fn delivery_id_of(name: &str, epoch: Uuid) -> Uuid {
+        uuid_of(&["delivery", name, &upper(epoch)])
     }
 
     /// The offer of this subscription to one source, without a version.
@@ -299,7 +310,7 @@ impl OfferStrings {
         subscription: &Subscription,
         issuer_thumbprint: &str,
     ) -> OfferStrings {
-        let identifier = upper(subscription.id);
+        let identifier = upper(subscription.delivery_id);
         let mut strings = OfferStrings {
             address: format!(
                 "https://{}{SUBSCRIPTION_PATH}{identifier}",
@@ -410,7 +421,7 @@ mod tests {
     fn version_of(authority: &str, subscription: &Subscription, thumbprint: &str) -> String {
         let address = format!("https://{authority}/");
         let strings = OfferStrings {
-            identifier: upper(subscription.id),
+            identifier: upper(subscription.delivery_id),
             address,
             message_id: message_id(),
             operation_id: message_id(),
@@ -428,7 +439,7 @@ mod tests {
         assert_ne!(version_of("a:1", &base, "CD"), same);
         let changes: [fn(&mut Subscription); 12] = [
             |s| s.name.push('x'),
-            |s| s.id = Uuid::nil(),
+            |s| s.delivery_id = Subscription::delivery_id_of("base", Uuid::nil()),
             |s| s.query = QueryList::new("<QueryList/>").unwrap(),
             |s| s.content_format = ContentFormat::RenderedText,
             |s| s.read_existing = true,

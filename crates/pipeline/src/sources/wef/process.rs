@@ -238,7 +238,7 @@ fn route(options: &WefOptions, path: &str) -> Route {
     options
         .subscriptions
         .iter()
-        .position(|subscription| subscription.id == id)
+        .position(|subscription| subscription.delivery_id == id)
         .map_or(Route::Unknown, Route::Subscription)
 }
 
