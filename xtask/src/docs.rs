@@ -1,7 +1,8 @@
 //! What the documentation tells a reader to type, so that a test can try it.
 //!
-//! A fenced block that starts with ```` ```console ```` holds commands after `$ `; one that
-//! starts with ```` ```toml windrow ```` is a whole configuration.
+//! A fenced block that starts with ```` ```console ```` holds commands after `$ `, with ```` ```console fails ````
+//! commands that are to fail; one that starts with ```` ```toml windrow ```` is a whole configuration. A path after the
+//! language makes it a file, ```` ```text /etc/a.conf ````, and `+=` before that the end of one.
 
 use crate::project::{File, Project};
 
@@ -20,6 +21,19 @@ pub struct Snippet {
     pub text: String,
 }
 
+/// What a page has its reader do, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A command, and whether it is to succeed.
+    Run { command: Snippet, fails: bool },
+    /// A file to write, or to add to.
+    Write {
+        text: Snippet,
+        path: String,
+        append: bool,
+    },
+}
+
 struct Block<'a> {
     info: &'a str,
     line: usize,
@@ -31,7 +45,7 @@ struct Block<'a> {
 pub fn commands(project: &Project) -> Vec<Snippet> {
     let mut found = Vec::new();
     for page in pages(project) {
-        for block in blocks(page).filter(|block| block.info == "console") {
+        for block in blocks(page).filter(|block| block.words().next() == Some("console")) {
             found.extend(commands_of(page, &block));
         }
     }
@@ -54,6 +68,36 @@ pub fn configurations(project: &Project) -> Vec<Snippet> {
     found
 }
 
+/// The commands and files of a page from top to bottom.
+#[must_use]
+pub fn steps(page: &File) -> Vec<Step> {
+    let mut found = Vec::new();
+    for block in blocks(page) {
+        let words: Vec<&str> = block.words().collect();
+        match words[..] {
+            ["console"] | ["console", "fails"] => {
+                let fails = words.len() > 1;
+                let commands = commands_of(page, &block).into_iter();
+                found.extend(commands.map(|command| Step::Run { command, fails }));
+            }
+            [_, path] | [_, "+=", path] if path.starts_with('/') => {
+                let text = Snippet {
+                    path: page.path.clone(),
+                    line: block.line + 1,
+                    text: block.lines.join("\n") + "\n",
+                };
+                found.push(Step::Write {
+                    text,
+                    path: path.to_owned(),
+                    append: words.len() > 2,
+                });
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
 /// The page of the configuration, with the example that the program prints as its whole
 /// configuration; `None` when the page has no place for it.
 #[must_use]
@@ -62,6 +106,13 @@ pub fn configuration_page(page: &str, example: &str) -> Option<String> {
     let (before, rest) = page.split_once(fence)?;
     let (_, after) = rest.split_once("```\n")?;
     Some(format!("{before}{fence}{example}```\n{after}"))
+}
+
+impl Block<'_> {
+    /// What stands after the fence.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.info.split_whitespace()
+    }
 }
 
 fn pages(project: &Project) -> impl Iterator<Item = &File> {
@@ -133,6 +184,27 @@ mod tests {
             [
                 (4, "windrow import a.evtx".to_owned()),
                 (6, "windrow query 'select 1'".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn a_page_is_walked_from_top_to_bottom() {
+        let page = "```text /etc/a.conf\na\n```\n```console\n$ b\n```\n```console fails\n$ c\n```\n\
+                    ```toml += /etc/d.toml\nd = 1\n```\n```toml windrow\ne = 1\n```\n";
+        let project = project(page);
+        let told = |step: &Step| match step {
+            Step::Run { command, fails } => format!("{} {fails}", command.text),
+            Step::Write { text, path, append } => format!("{path} {append} {:?}", text.text),
+        };
+        let steps = steps(project.get("docs/page.md").unwrap());
+        assert_eq!(
+            steps.iter().map(told).collect::<Vec<_>>(),
+            [
+                r#"/etc/a.conf false "a\n""#,
+                "b false",
+                "c true",
+                r#"/etc/d.toml true "d = 1\n""#
             ]
         );
     }

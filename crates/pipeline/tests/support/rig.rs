@@ -19,7 +19,7 @@ use super::unruly::{Conduct, Unruly};
 use super::{PATIENCE, Sink, Store};
 
 /// Bytes of a message as the events of [`super::event`] give it, at least.
-pub const MESSAGE_BYTES_MIN: u64 = 600;
+pub const MESSAGE_BYTES_MIN: u64 = 800;
 
 /// How bytes get there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -323,7 +323,8 @@ impl Rig {
         let events = |bytes: u64| bytes / MESSAGE_BYTES_MIN + 1;
         // What is read of the socket and not yet taken apart, under TLS.
         const UNDER_WAY: u64 = 64 * 1024;
-        let batch = self.limits.batch_bytes_max as u64;
+        // A write ends with the message that makes it full.
+        let batch = self.limits.batch_bytes_max as u64 + MESSAGE_BYTES_MIN;
         let sending = system_limit("/proc/sys/net/ipv4/tcp_wmem");
         let receiving = match self.buffer {
             Some(bytes) => 2 * bytes as u64,
@@ -347,7 +348,8 @@ impl Rig {
         let doubled = match level {
             _ if early => 0,
             Confirmation::ReadConfirmed => self.limits.window_bytes + batch,
-            Confirmation::TcpAcked | Confirmation::Sent => sending + batch,
+            Confirmation::TcpAcked => sending + batch,
+            Confirmation::Sent => batch,
         };
         Outcome {
             lost: if lost == 0 { 0 } else { events(lost) },

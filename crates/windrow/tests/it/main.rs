@@ -21,3 +21,4 @@ mod service;
 mod settings;
 mod settings_client;
 mod support;
+mod walk;

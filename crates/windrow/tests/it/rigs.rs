@@ -1,6 +1,7 @@
 //! Power cuts, full disks and the memory of a long run. Needs root: `./test rigs`.
 
 mod memory;
+mod receiver;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ fn what_was_acknowledged_survives_power_cuts() {
     let mut service = Service::new(&scratch);
     service.configure(SMALL_SEGMENTS);
     service.keep_data_at(disk.mounted.join("windrow"));
-    let (cuts, written) = cut_the_power(&mut service, &disk);
+    let (cuts, written) = cut_the_power(&mut service, &disk, || ());
     service.terminate().expect(0);
     assert!(
         !disk
@@ -105,7 +106,7 @@ fn without_fdatasync_the_rig_sees_the_loss() {
     service.configure(SMALL_SEGMENTS);
     service.keep_data_at(disk.mounted.join("windrow"));
     service.environment("LD_PRELOAD", NO_SYNC);
-    let (cuts, written) = cut_the_power(&mut service, &disk);
+    let (cuts, written) = cut_the_power(&mut service, &disk, || ());
     service.kill();
     let (mut acknowledged, mut committed) = (0, 0);
     for (number, cut) in cuts.iter().enumerate() {
@@ -165,9 +166,13 @@ fn a_full_disk_is_waited_out() {
     service.terminate().expect(0);
 }
 
-/// Takes an image of the disk at random moments under load. Answers with the cuts, and with all
+/// Takes an image of the disk at random moments under load, `before_each` right before it. Answers with the cuts, and with all
 /// the rows that the lake got from the whole run.
-fn cut_the_power(service: &mut Service<'_>, disk: &Disk) -> (Vec<Cut>, Rows) {
+fn cut_the_power(
+    service: &mut Service<'_>,
+    disk: &Disk,
+    mut before_each: impl FnMut(),
+) -> (Vec<Cut>, Rows) {
     let mut random = chance();
     service.start();
     let mut fleet = service.fleet(
@@ -185,6 +190,7 @@ fn cut_the_power(service: &mut Service<'_>, disk: &Disk) -> (Vec<Cut>, Rows) {
         ));
         let committed = service.status()["lake"]["position"].as_u64().unwrap();
         let ledger = fleet.ledger();
+        before_each();
         cuts.push(Cut {
             ledger,
             committed,

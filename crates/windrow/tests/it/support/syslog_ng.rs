@@ -37,7 +37,6 @@ pub(crate) struct SyslogNg {
 impl SyslogNg {
     /// Starts one and waits until it listens.
     pub(crate) fn start(scratch: &Scratch, name: &str, source: &Source<'_>) -> SyslogNg {
-        let root = root().expect("syslog-ng is not here: ./test unpacks it");
         let port = free_port();
         let folder = scratch.join(name);
         std::fs::create_dir_all(&folder).unwrap();
@@ -47,20 +46,8 @@ impl SyslogNg {
             &config(&raw, port, source),
         );
         let log = std::fs::File::create(folder.join("syslog-ng.log")).unwrap();
-        let mut command = Command::new(root.join("usr/sbin/syslog-ng"));
-        command.args(["--foreground", "--no-caps", "--cfgfile"]);
-        command.arg(config);
-        for (option, file) in [
-            ("--persist-file", "persist"),
-            ("--pidfile", "pid"),
-            ("--control", "control"),
-        ] {
-            command.arg(option).arg(folder.join(file));
-        }
-        let child = command
-            .arg("--module-path")
-            .arg(modules(&root))
-            .env("LD_LIBRARY_PATH", libraries(&root))
+        let child = command(&folder, &config)
+            .arg("--foreground")
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -107,6 +94,25 @@ pub(crate) fn is_here() -> bool {
         eprintln!("skipped: syslog-ng is not here (./test unpacks it)");
     }
     found
+}
+
+/// The command that starts it with a configuration, and keeps what it has to keep in `folder`.
+pub(crate) fn command(folder: &Path, config: &Path) -> Command {
+    let root = root().expect("syslog-ng is not here: ./test unpacks it");
+    let mut command = Command::new(root.join("usr/sbin/syslog-ng"));
+    command.args(["--no-caps", "--cfgfile"]).arg(config);
+    for (option, file) in [
+        ("--persist-file", "persist"),
+        ("--pidfile", "pid"),
+        ("--control", "control"),
+    ] {
+        command.arg(option).arg(folder.join(file));
+    }
+    command
+        .arg("--module-path")
+        .arg(modules(&root))
+        .env("LD_LIBRARY_PATH", libraries(&root));
+    command
 }
 
 /// The folder that it is installed under.
