@@ -25,6 +25,10 @@ pub const RECENT_BATCHES_MAX: usize = 4;
 /// Events remembered for each source and subscription. The last delivery is remembered whole, however large.
 pub const RECENT_EVENTS_MAX: usize = 8 * 1024;
 
+/// Events of the last delivery that are remembered on disk, for after a restart: 16 KiB for each source and subscription.
+/// Of a larger delivery those are that came last.
+pub const STORED_EVENTS_MAX: usize = 2 * 1024;
+
 /// Sources that are kept track of at once; beyond it the one that was silent longest is forgotten,
 /// not its bookmark.
 pub const SOURCES_MAX: usize = 100_000;

@@ -304,11 +304,14 @@ pub(super) fn open_file(
 pub(super) fn remove_file(shared: &Shared, name: &str) -> Result<bool, CursorError> {
     let mut cursors = lock(&shared.cursors);
     let lost = LostCursor::of(name);
-    let was_lost = lock(&shared.lost_cursors).remove(&lost);
-    if cursors.remove(name).is_none() && !was_lost {
+    let was_lost = lock(&shared.lost_cursors).contains(&lost);
+    if !cursors.contains_key(name) && !was_lost {
         return Ok(false);
     }
+    // A place whose file stays would be back at the next start: it holds the journal until it is gone.
     remove_named(shared, &lost)?;
+    cursors.remove(name);
+    lock(&shared.lost_cursors).remove(&lost);
     Ok(true)
 }
 
@@ -316,10 +319,11 @@ pub(super) fn remove_file(shared: &Shared, name: &str) -> Result<bool, CursorErr
 pub(super) fn remove_lost(shared: &Shared, lost: &LostCursor) -> Result<bool, CursorError> {
     // Held so that nobody opens it meanwhile.
     let _cursors = lock(&shared.cursors);
-    if !lock(&shared.lost_cursors).remove(lost) {
+    if !lock(&shared.lost_cursors).contains(lost) {
         return Ok(false);
     }
     remove_named(shared, lost)?;
+    lock(&shared.lost_cursors).remove(lost);
     Ok(true)
 }
 

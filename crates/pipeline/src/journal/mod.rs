@@ -35,6 +35,22 @@ mod sim;
 mod slots;
 mod state;
 pub mod storage;
+fn check_change(change: &StateChange) -> Result<(), AppendError> {
+    let value_bytes = change.value.as_ref().map_or(0, Vec::len);
+    if change.key.starts_with(state::OWN_PREFIX) {
+        return Err(AppendError::ReservedKey);
+    }
+    if change.key.len() > MAX_STATE_KEY_BYTES {
+        return Err(AppendError::TooLarge { what: "state key" });
+    }
+    if value_bytes > MAX_STATE_VALUE_BYTES {
+        return Err(AppendError::TooLarge {
+            what: "state value",
+        });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests;
 mod told;
@@ -55,7 +71,10 @@ use self::catalog::lock;
 pub use self::cursor::{Cursor, CursorError, LostCursor, Start};
 pub use self::frame::{Hash, Origin, StateChange};
 pub use self::keys::{KeyError, ParsePublicKeyError, PublicKey, Signature};
-use self::limits::{MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_KEY_BYTES, MAX_STATE_VALUE_BYTES};
+use self::limits::{
+    KNOWN_STATE_SHARE, MAX_ENTRY_BYTES, MAX_FRAME_EVENTS, MAX_STATE_KEY_BYTES,
+    MAX_STATE_VALUE_BYTES,
+};
 pub use self::loss::{Gap, GapReason, Loss};
 pub use self::metrics::{CursorLabel, JournalMetrics};
 pub use self::open::OpenError;
@@ -311,7 +330,7 @@ impl Journal {
     }
 
     async fn send(&self, entry: Entry, origin: Origin) -> Result<Range<Seq>, AppendError> {
-        self.check(&entry)?;
+        self.check(&entry, origin)?;
         let bytes = entry.bytes() as u32;
         let permit = Arc::clone(&self.inner.queue)
             .acquire_many_owned(bytes)
@@ -332,13 +351,17 @@ impl Journal {
         answer.await.unwrap_or(Err(AppendError::Closed))
     }
 
-    fn check(&self, entry: &Entry) -> Result<(), AppendError> {
+    fn check(&self, entry: &Entry, origin: Origin) -> Result<(), AppendError> {
         let too_large = |what| Err(AppendError::TooLarge { what });
         if entry.events > MAX_FRAME_EVENTS {
             return too_large("events");
         }
         if let Some(change) = &entry.state {
-            self.check_change(change)?;
+            check_change(change)?;
+            // The program's own are few and small, and what they tell has to be told.
+            if origin == Origin::Source {
+                self.check_room(change)?;
+            }
         }
         if entry.bytes() > MAX_ENTRY_BYTES {
             return too_large("bytes");
@@ -346,24 +369,21 @@ impl Journal {
         Ok(())
     }
 
-    fn check_change(&self, change: &StateChange) -> Result<(), AppendError> {
-        let value_bytes = change.value.as_ref().map_or(0, Vec::len);
-        if change.key.starts_with(state::OWN_PREFIX) {
-            return Err(AppendError::ReservedKey);
-        }
-        if change.key.len() > MAX_STATE_KEY_BYTES {
-            return Err(AppendError::TooLarge { what: "state key" });
-        }
-        if value_bytes > MAX_STATE_VALUE_BYTES {
-            return Err(AppendError::TooLarge {
-                what: "state value",
-            });
-        }
+    /// Whether the states have room for a change. A key that has a value may take more than one that is new: who is known
+    /// goes on, with deliveries that are now smaller and now larger.
+    fn check_room(&self, change: &StateChange) -> Result<(), AppendError> {
         // Changes under way are not seen here: the states may exceed it by what waits in the queue.
         let limit_bytes = self.inner.shared.state_limit();
         let state = lock(&self.inner.shared.state);
+        let is_known = state.get(&change.key).is_some();
+        let room = limit_bytes
+            + if is_known {
+                limit_bytes / KNOWN_STATE_SHARE
+            } else {
+                0
+            };
         let after = state.bytes_after(change);
-        if after > limit_bytes && after > state.bytes() {
+        if after > room && after > state.bytes() {
             return Err(AppendError::StatesFull { limit_bytes });
         }
         Ok(())

@@ -424,15 +424,29 @@ async fn full_states_refuse_what_grows_and_take_what_does_not() {
     assert_eq!(keys, 7);
     assert!(bytes <= limit && limit - bytes < (1 << 20) + 1024);
     put(3, 1 << 20).await.unwrap();
-    let grown = put(keys, 1 << 20).await.unwrap_err();
-    assert!(matches!(grown, AppendError::StatesFull { .. }), "{grown}");
-    put(keys, 1000).await.unwrap();
-    journal.forget("wef/0").await.unwrap();
-    assert_eq!(journal.state("wef/0"), None);
+    let new = put(keys, 1 << 20).await.unwrap_err();
+    assert!(matches!(new, AppendError::StatesFull { .. }), "{new}");
+    for small in keys..keys + 3 {
+        put(small, 1000).await.unwrap();
+    }
+    // What is known may grow, and not for ever.
     put(keys, 1 << 20).await.unwrap();
+    put(keys + 1, 1 << 20).await.unwrap();
+    let grown = put(keys + 2, 1 << 20).await.unwrap_err();
+    assert!(matches!(grown, AppendError::StatesFull { .. }), "{grown}");
+    put(keys + 3, 1000).await.unwrap_err();
+    // What the program says of itself is always kept.
+    let own = journal.append_own(bookmark("", "own/told", "a loss"));
+    own.await.unwrap();
+    for known in 0..3 {
+        journal.forget(&format!("wef/{known}")).await.unwrap();
+    }
+    assert_eq!(journal.state("wef/0"), None);
+    put(keys + 3, 1000).await.unwrap();
     journal.close().await;
     let (journal, _) = Journal::open(options(&dir)).unwrap();
-    assert_eq!(journal.states("wef/").len(), 7);
+    assert_eq!(journal.states("wef/").len(), 8);
+    assert_eq!(journal.states("own/").len(), 1);
 }
 
 #[tokio::test]

@@ -57,7 +57,14 @@ impl Material {
         let mut parts: Vec<_> = roots
             .iter()
             .flat_map(|roots| &roots.roots)
-            .map(|root| of_parts([&root.subject[..], &root.subject_public_key_info[..]]))
+            .map(|root| {
+                let constraints = root.name_constraints.as_deref().unwrap_or_default();
+                of_parts([
+                    &root.subject[..],
+                    &root.subject_public_key_info[..],
+                    constraints,
+                ])
+            })
             .collect();
         parts.sort_unstable();
         if let Some((chain, key)) = identity {

@@ -327,10 +327,14 @@ async fn near_the_quota_an_answer_waits_for_a_sink_to_move() {
     // Longer than a request may take: only a sink's progress ends it in time.
     bench.limits.late_answer = Duration::from_secs(600);
     bench.limits.request_timeout = Duration::from_secs(300);
+    // One delivery of a source takes all its room.
+    bench.limits.deliveries_per_source_bytes = 1;
+    bench.subscriptions.push(subscription("more"));
     let running = bench.start().await;
     let journal = &running.journal;
     let mut cursor = journal.cursor("slow", Start::Oldest).unwrap();
     let mut source = bench.source(&running, SOURCE).await;
+    let mut other = bench.source(&running, SOURCE).await;
     let mut pressure = journal.pressure();
     while *pressure.borrow_and_update() < Pressure::Slow {
         let body = (0..4_000).map(|_| rand::random()).collect();
@@ -348,12 +352,18 @@ async fn near_the_quota_an_answer_waits_for_a_sink_to_move() {
         answer.is_ack()
     });
     durable.wait_for(|seq| *seq > before).await.unwrap();
-    assert!(!answer.is_finished());
+    // What waits has given its room back, and it waits as long as another delivery takes.
+    let answer_of_other = tokio::spawn(async move {
+        let answer = other.deliver("more", 1, strs(&events(2..3))).await;
+        answer.is_ack()
+    });
+    durable.wait_for(|seq| *seq > before + 1).await.unwrap();
+    assert!(!answer.is_finished() && !answer_of_other.is_finished());
     while cursor.position() < before {
         let frame = cursor.next().await.unwrap().unwrap();
         cursor.advance(frame.end_seq - 1);
     }
-    assert!(answer.await.unwrap());
+    assert!(answer.await.unwrap() && answer_of_other.await.unwrap());
     running.stop().await;
 }
 

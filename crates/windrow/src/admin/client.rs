@@ -1,7 +1,8 @@
 //! What can be asked about the certificate that this side shows to receivers (`Set-SyslogClient`, `Get-SyslogClient`).
 //!
 //! A certificate with its key comes as a PFX, is checked, and lies from then on in `pki/syslog-client` of the data
-//! folder, readable by its owner only. What is secret is wiped when it goes, and is in no answer, record or log.
+//! folder, readable by its owner only. What is secret is in no answer, record or log; what is read of it is
+//! wiped when it goes, and the buffers of the connection that it came over are not.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

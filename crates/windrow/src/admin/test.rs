@@ -5,7 +5,7 @@ use serde_json::Value;
 use windrow_pipeline::sinks::syslog::probe::probe;
 
 use super::refusal::{Refusal, RefusalKind};
-use super::server::{DEFAULT_NAME, ServerName};
+use super::server::ServerName;
 use super::view;
 use crate::config::checked;
 use crate::service::{computer_name, sink_destination};
@@ -27,7 +27,7 @@ pub(super) async fn test(config: &checked::Config, name: &ServerName) -> Result<
     let sinks = &config.sink.syslog;
     let name = match (sinks.contains_key(name.name()), sinks.keys().next()) {
         // There is no other that could be meant.
-        (false, Some(only)) if sinks.len() == 1 && name.name() == DEFAULT_NAME => only,
+        (false, Some(only)) if sinks.len() == 1 && name.name.is_none() => only,
         _ => name.name(),
     };
     view::find(config, name)?;

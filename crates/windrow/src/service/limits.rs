@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Machines of one source that its status lists; all are counted. Some 250 bytes each, of an answer of 16 MiB at most.
+/// Machines that the status lists, of all sources together; all are counted. Some 250 bytes each, of an answer of 16 MiB at most.
 pub(super) const MACHINES_SHOWN_MAX: usize = 20_000;
 /// Queries that run at the same time; others wait.
 pub(super) const QUERIES_AT_ONCE: usize = 4;

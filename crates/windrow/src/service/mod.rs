@@ -19,6 +19,7 @@ mod sinks;
 mod socket;
 mod sources;
 mod start;
+mod supervise;
 mod upkeep;
 mod watch;
 mod web;
@@ -341,30 +342,30 @@ impl Service {
         Ok(())
     }
 
-    /// Takes up a new configuration: sources, subscriptions and sinks that changed are started
+    /// Reads the configuration again and takes it up: sources, subscriptions and sinks that changed are started
     /// anew, the others go on. What cannot change while the service runs is refused as a whole.
     ///
     /// # Errors
     /// Says what cannot change, or what could not be started; the old configuration stays.
-    pub async fn reload(&self, config: checked::Config) -> anyhow::Result<()> {
+    pub async fn reload(&self, loader: &Loader) -> anyhow::Result<()> {
+        // Before it is read: a command that changes settings meanwhile must not be undone.
         let _turn = self.turn().await;
+        let loaded_at = Timestamp::now();
+        let config = loader.load(Need::File)?;
         let old = self.config();
         start::check_reload(&old, &config)?;
         let shared = &self.shared;
         // What can fail comes first, so that a refusal leaves everything as it was.
         let (journal, recorder) = (&shared.journal, &shared.recorder);
         let sources = shared.sources.prepare(&config, journal).await?;
-        let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
         let terms = match &shared.endpoint {
             Some(_) => Some(endpoint::prepare(&config.admin)?),
             None => None,
         };
-        shared.sinks.take_up(sinks, &config, journal).await?;
-        if let Err(error) = sinks::forget_removed(&config, journal, recorder).await {
-            tracing::warn!(
-                "a sink that is gone keeps its place in the journal until the next start: {error:#}"
-            );
-        }
+        // The last of them: it makes places in the journal, which have to be given up when another fails.
+        let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
+        shared.sinks.take_up(sinks, &config, journal).await;
+        sinks::forget_removed(&config, journal, recorder).await;
         shared.sources.take_up(sources, recorder).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);
@@ -373,7 +374,7 @@ impl Service {
         let mut generation = lock(&shared.generation);
         *generation = Generation {
             number: generation.number + 1,
-            loaded_at: Timestamp::now(),
+            loaded_at,
             refused: None,
         };
         Ok(())
@@ -462,12 +463,7 @@ fn cut_short() -> exit::Code {
 
 async fn reload(service: &Service, loader: &Loader) {
     let recorder = &service.shared.recorder;
-    let loaded = loader.load(Need::File).map_err(anyhow::Error::from);
-    let taken = match loaded {
-        Ok(config) => service.reload(config).await,
-        Err(error) => Err(error),
-    };
-    match taken {
+    match service.reload(loader).await {
         Ok(()) => {
             tracing::info!("the new configuration is in force");
             recorder
@@ -514,3 +510,6 @@ fn changed_since(config: &checked::Config, loaded_at: Timestamp) -> bool {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

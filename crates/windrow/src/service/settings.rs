@@ -10,7 +10,7 @@ use tokio::sync::MutexGuard;
 use windrow_pipeline::journal::{Journal, Seq, Start};
 
 use super::own::Recorder;
-use super::sinks::{self, Forgotten, Look, Prepared};
+use super::sinks::{self, Forgotten, Look};
 use super::{Service, lock, start};
 use crate::access::{self, Tokens, manage};
 use crate::admin::{Actor, Refusal};
@@ -69,57 +69,26 @@ impl Service {
             text,
             mut config,
         } = edit;
-        let old = self.config();
         let journal = &shared.journal;
         let prepared = (shared.sinks)
             .prepare(&config, journal, Look::Settings)
             .map_err(EditError::Unusable)?;
         let store = Store::new(&config.data_dir);
-        let written = async {
-            let old_text = store.text(&object)?;
-            Ok::<_, ConfigError>((old_text, write(&store, &object, text).await?))
-        };
-        let (old_text, generation) = match written.await {
-            Ok(written) => written,
+        let generation = match write(&store, &object, text).await {
+            Ok(generation) => generation,
             Err(error) => {
                 prepared.abandon(journal);
                 return Err(error.into());
             }
         };
         config.settings_generation = generation;
-        match self.take_up_sinks(prepared, &config).await {
-            Ok(forgotten) => {
-                *lock(&shared.config) = Arc::new(config);
-                Ok(Edited {
-                    generation,
-                    forgotten,
-                })
-            }
-            Err(error) => {
-                // What stands on disk is what runs: put back both.
-                let mut old = checked::Config::clone(&old);
-                old.settings_generation = write(&store, &object, old_text).await?;
-                let prepared = (shared.sinks)
-                    .prepare(&old, journal, Look::Settings)
-                    .map_err(EditError::Unusable)?;
-                let restored = self.take_up_sinks(prepared, &old);
-                restored.await.map_err(EditError::Journal)?;
-                *lock(&shared.config) = Arc::new(old);
-                Err(EditError::Journal(error))
-            }
-        }
-    }
-
-    async fn take_up_sinks(
-        &self,
-        prepared: Prepared,
-        config: &checked::Config,
-    ) -> anyhow::Result<Vec<Forgotten>> {
-        let shared = &self.shared;
-        (shared.sinks)
-            .take_up(prepared, config, &shared.journal)
-            .await?;
-        sinks::forget_removed(config, &shared.journal, &shared.recorder).await
+        shared.sinks.take_up(prepared, &config, journal).await;
+        let forgotten = sinks::forget_removed(&config, journal, &shared.recorder).await;
+        *lock(&shared.config) = Arc::new(config);
+        Ok(Edited {
+            generation,
+            forgotten,
+        })
     }
 
     /// The status, with how long each sink's oldest event waits, for which the journal is read.
@@ -241,9 +210,7 @@ impl Offline {
         let store = Store::new(&config.data_dir);
         let generation = write(&store, &object, text).await?;
         config.settings_generation = generation;
-        let forgotten = sinks::forget_removed(&config, &self.journal, &self.recorder)
-            .await
-            .map_err(EditError::Journal)?;
+        let forgotten = sinks::forget_removed(&config, &self.journal, &self.recorder).await;
         self.config = config;
         Ok(Edited {
             generation,

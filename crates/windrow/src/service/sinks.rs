@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use windrow_formats::{cef, syslog as format};
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
@@ -16,7 +17,7 @@ use windrow_pipeline::sinks::syslog::{self, Destination, State, Status, SyslogMe
 use windrow_pipeline::tls;
 
 use super::own::Recorder;
-use super::{Tasks, forget, lock};
+use super::{Tasks, forget, lock, supervise};
 use crate::config::checked::{self, SyslogSink};
 use crate::status;
 
@@ -27,6 +28,9 @@ const DRAIN_LOOK: Duration = Duration::from_millis(20);
 /// Time a sink has to end in good order when its configuration changes: a change is in force within a second. What the
 /// receiver does not confirm in it is sent again by the next sender.
 const CHANGE_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Pause of a sink that has panicked.
+const PANIC_PAUSE: Duration = Duration::from_secs(5);
 
 /// All sinks but the lake.
 pub(crate) struct Sinks {
@@ -112,8 +116,8 @@ impl Sinks {
         recorder: &Recorder,
     ) -> anyhow::Result<()> {
         let prepared = self.prepare(config, journal, Look::Settings)?;
-        self.take_up(prepared, config, journal).await?;
-        forget_removed(config, journal, recorder).await?;
+        self.take_up(prepared, config, journal).await;
+        forget_removed(config, journal, recorder).await;
         Ok(())
     }
 
@@ -152,7 +156,9 @@ impl Sinks {
         }
         let destination = self.destination(name, sink)?;
         let cursor = cursor_name(name);
-        let is_known = journal.cursors().iter().any(|(known, _)| *known == cursor);
+        // A damaged one is a place too, and begins again with the oldest events.
+        let is_known = journal.cursors().iter().any(|(known, _)| *known == cursor)
+            || (journal.lost_cursors().iter()).any(|lost| lost.is_of(&cursor));
         journal
             .cursor(&cursor, Start::Newest)
             .with_context(context)?;
@@ -164,9 +170,11 @@ impl Sinks {
     }
 
     fn differs(&self, name: &str, sink: &SyslogSink, look: Look) -> Result<bool, tls::TlsError> {
-        let runs = lock(&self.running)
-            .get(name)
-            .map(|running| (running.config == *sink, running.material));
+        let runs = lock(&self.running).get(name).map(|running| {
+            // One that has ended although nobody told it to is begun anew.
+            let is_as_said = running.config == *sink && !running.task.is_finished();
+            (is_as_said, running.material)
+        });
         match (runs, look) {
             (None | Some((false, _)), _) => Ok(true),
             (Some((true, None)), _) | (Some((true, Some(_))), Look::Settings) => Ok(false),
@@ -188,15 +196,12 @@ impl Sinks {
     }
 
     /// Starts, stops and restarts what differs from what runs.
-    ///
-    /// # Errors
-    /// The journal no longer knows the cursor of a sink; the others run as `config` says.
     pub(crate) async fn take_up(
         &self,
         prepared: Prepared,
         config: &checked::Config,
         journal: &Journal,
-    ) -> anyhow::Result<()> {
+    ) {
         let destinations = prepared.destinations;
         let stale: Vec<Running> = {
             let mut running = lock(&self.running);
@@ -211,26 +216,15 @@ impl Sinks {
                 .collect()
         };
         futures::future::join_all(stale.into_iter().map(Running::end)).await;
-        let mut result = Ok(());
         for (name, destination) in destinations {
             if let Some(sink) = config.syslog_sink(&name) {
-                let started = self.start_one(&name, &sink, destination, journal);
-                result = result.and(started);
+                let running = self.start_one(sink, destination, journal);
+                lock(&self.running).insert(name, running);
             }
         }
-        result
     }
 
-    fn start_one(
-        &self,
-        name: &str,
-        sink: &SyslogSink,
-        destination: Destination,
-        journal: &Journal,
-    ) -> anyhow::Result<()> {
-        let cursor = journal
-            .cursor(&cursor_name(name), Start::Newest)
-            .with_context(|| format!("sink.syslog.{name}"))?;
+    fn start_one(&self, sink: SyslogSink, destination: Destination, journal: &Journal) -> Running {
         let material = match &destination.transport {
             Transport::Tls(tls) => Some(tls.client.material()),
             Transport::Tcp | Transport::Udp => None,
@@ -238,20 +232,18 @@ impl Sinks {
         let (sender, status) = watch::channel(Status::new(&destination));
         let tasks = Tasks::default();
         let (metrics, token) = (self.metrics.clone(), tasks.token.clone());
-        let task = tasks
-            .tracker
-            .spawn(async move { syslog::run(destination, cursor, &metrics, sender, token).await });
-        lock(&self.running).insert(
-            name.to_owned(),
-            Running {
-                config: sink.clone(),
-                material,
-                status,
-                tasks,
-                task: task.abort_handle(),
-            },
-        );
-        Ok(())
+        let (journal, name) = (journal.clone(), destination.name.clone());
+        let task = tasks.tracker.spawn(async move {
+            let send = || send(&destination, &journal, &metrics, &sender, &token);
+            supervise::again_after_panics(&name, PANIC_PAUSE, &token, send).await;
+        });
+        Running {
+            config: sink,
+            material,
+            status,
+            tasks,
+            task: task.abort_handle(),
+        }
     }
 
     /// Waits until every sink that is connected has what is durable up to `to`, at most `timeout`:
@@ -287,12 +279,9 @@ impl Sinks {
     ) -> BTreeMap<String, status::Sink> {
         let durable = *journal.durable().borrow();
         let running = lock(&self.running);
-        let runs = running.iter().map(|(name, running)| {
-            (
-                cursor_name(name),
-                describe(&running.status.borrow(), durable),
-            )
-        });
+        let runs = running
+            .iter()
+            .map(|(name, running)| (cursor_name(name), running.describe(durable)));
         let positions = journal.cursors();
         let sinks = config.sink.syslog.iter();
         let rests = sinks.filter(|(name, _)| !running.contains_key(*name));
@@ -303,6 +292,26 @@ impl Sinks {
             (cursor, at_rest(sink, place, durable))
         });
         runs.chain(rests).collect()
+    }
+}
+
+/// Sends from where the cursor stands, until it is told to stop.
+async fn send(
+    destination: &Destination,
+    journal: &Journal,
+    metrics: &SyslogMetrics,
+    status: &watch::Sender<Status>,
+    token: &CancellationToken,
+) {
+    // It was made before this was started, so it is only found here.
+    match journal.cursor(&cursor_name(&destination.name), Start::Newest) {
+        Ok(cursor) => {
+            let (status, token) = (status.clone(), token.clone());
+            syslog::run(destination.clone(), cursor, metrics, status, token).await;
+        }
+        Err(error) => {
+            tracing::error!(%error, "sink.syslog.{} has no place in the journal", destination.name)
+        }
     }
 }
 
@@ -325,6 +334,16 @@ pub(crate) fn address(sink: &SyslogSink) -> String {
         checked::Transport::Tls => "tls",
     };
     format!("{transport}://{}:{}", sink.server_name, sink.port)
+}
+
+impl Running {
+    fn describe(&self, durable: Seq) -> status::Sink {
+        let mut status = describe(&self.status.borrow(), durable);
+        if self.task.is_finished() {
+            "stopped".clone_into(&mut status.state);
+        }
+        status
+    }
 }
 
 fn describe(status: &Status, durable: Seq) -> status::Sink {
@@ -362,11 +381,13 @@ pub(crate) fn cursor_name(name: &str) -> String {
 
 /// A sink that the configuration no longer names gets nothing more, and must not hold the journal
 /// back for ever; what it did not get is put on record.
+///
+/// A place that the disk does not give up stays, and is given up when this is called again.
 pub(crate) async fn forget_removed(
     config: &checked::Config,
     journal: &Journal,
     recorder: &Recorder,
-) -> anyhow::Result<Vec<Forgotten>> {
+) -> Vec<Forgotten> {
     let mut forgotten = Vec::new();
     let durable = *journal.durable().borrow();
     for (cursor, position) in journal.cursors() {
@@ -382,13 +403,18 @@ pub(crate) async fn forget_removed(
         );
         let data = [("Sink", name), ("UnsentEvents", &*unsent.to_string())];
         let remove = || journal.remove_cursor(&cursor);
-        forget::give_up(recorder, &message, &data, remove).await?;
+        if let Err(error) = forget::give_up(recorder, &message, &data, remove).await {
+            tracing::error!(
+                %error,
+                "sink.syslog.{name} is gone and its place still holds the journal: the next reload or start tries again"
+            );
+        }
         forgotten.push(Forgotten {
             name: name.to_owned(),
             unsent,
         });
     }
-    Ok(forgotten)
+    forgotten
 }
 
 /// What is weak about a sink, or keeps it from being used.

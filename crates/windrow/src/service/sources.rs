@@ -210,9 +210,10 @@ impl Sources {
             let running = fresh.run(&name, recorder);
             lock(&self.running).insert(name, running);
         }
-        for running in gone {
-            running.tasks.stop(STOP_TIMEOUT).await;
-        }
+        let stops = gone
+            .into_iter()
+            .map(|running| async move { running.tasks.stop(STOP_TIMEOUT).await });
+        futures::future::join_all(stops).await;
     }
 
     /// Ends all of them; `false` when not all was answered in time.
@@ -232,7 +233,7 @@ impl Sources {
         let running = lock(&self.running);
         running
             .iter()
-            .map(|(name, running)| (format!("wef.{name}"), self.describe(running)))
+            .map(|(name, source)| (format!("wef.{name}"), describe(source, running.len())))
             .collect()
     }
 
@@ -249,32 +250,32 @@ impl Sources {
     pub(crate) fn address(&self, name: &str) -> Option<SocketAddr> {
         lock(&self.running).get(name).map(|running| running.address)
     }
+}
 
-    fn describe(&self, running: &Running) -> status::Source {
-        let sources = running.collector.sources();
-        let mut by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
-        let refused: BTreeMap<String, u64> = (running.collector.refusals().into_iter())
-            .map(|(refusal, count)| (refusal.name().to_owned(), count))
-            .collect();
-        let (machines, events) = (by_machine.len(), by_machine.iter().map(|m| m.events).sum());
-        // Those that were silent longest are left out first.
-        by_machine.sort_by_key(|machine| Reverse(machine.last_heard()));
-        by_machine.truncate(MACHINES_SHOWN_MAX);
-        by_machine.sort_by(|one, other| one.name.cmp(&other.name));
-        status::Source {
-            listen: running.address.to_string(),
-            machines: machines as u64,
-            connections: running.collector.connections() as u64,
-            events,
-            batches: sources
-                .iter()
-                .flat_map(|source| source.subscriptions.values())
-                .map(|counts| counts.batches)
-                .sum(),
-            refused: refused.values().sum(),
-            refused_by_reason: refused,
-            by_machine,
-        }
+fn describe(running: &Running, sources_running: usize) -> status::Source {
+    let sources = running.collector.sources();
+    let mut by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
+    let refused: BTreeMap<String, u64> = (running.collector.refusals().into_iter())
+        .map(|(refusal, count)| (refusal.name().to_owned(), count))
+        .collect();
+    let (machines, events) = (by_machine.len(), by_machine.iter().map(|m| m.events).sum());
+    // Those that were silent longest are left out first.
+    by_machine.sort_by_key(|machine| Reverse(machine.last_heard()));
+    by_machine.truncate(MACHINES_SHOWN_MAX / sources_running);
+    by_machine.sort_by(|one, other| one.name.cmp(&other.name));
+    status::Source {
+        listen: running.address.to_string(),
+        machines: machines as u64,
+        connections: running.collector.connections() as u64,
+        events,
+        batches: sources
+            .iter()
+            .flat_map(|source| source.subscriptions.values())
+            .map(|counts| counts.batches)
+            .sum(),
+        refused: refused.values().sum(),
+        refused_by_reason: refused,
+        by_machine,
     }
 }
 

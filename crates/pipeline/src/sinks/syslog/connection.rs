@@ -193,11 +193,10 @@ impl Connection {
     /// Ends our side and waits until `deadline` for the receiver to end its own, in answer to that.
     pub(super) async fn finish(mut self, deadline: Instant) -> Finish {
         let error = match timeout_at(deadline, self.drain()).await {
-            Ok(Err(error)) => error,
-            Ok(Ok(finish)) if self.all_acknowledged(deadline).await && !self.peer_ended_first => {
-                return finish;
-            }
+            // Also where our own end failed after that.
             _ if self.peer_ended_first => LinkError::EndedFirst,
+            Ok(Err(error)) => error,
+            Ok(Ok(finish)) if self.all_acknowledged(deadline).await => return finish,
             _ => LinkError::Unproven,
         };
         Finish::Unproven {

@@ -23,7 +23,7 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::status::Counts;
 use crate::journal::{AppendError, Entry, StateChange};
-use crate::limits::{SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX};
+use crate::limits::{SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX, STORED_EVENTS_MAX};
 
 /// Buffers of one request, reused by the next.
 #[derive(Debug, Default)]
@@ -332,7 +332,8 @@ async fn store(
         let stored = Stored {
             received_at: arrived.received_at,
             bookmark: bookmark.unwrap_or_default().to_owned(),
-            marks: delivery.marks.clone(),
+            marks: delivery.marks[delivery.marks.len().saturating_sub(STORED_EVENTS_MAX)..]
+                .to_vec(),
         };
         let entry = Entry {
             body: delivery.body,

@@ -20,16 +20,16 @@ Examples:
   windrow syslog test
   windrow syslog test --name second --output json | jq .report.tls")]
 pub(super) struct Args {
-    /// Which destination, where there are several
-    #[arg(long, default_value = crate::admin::DEFAULT_NAME)]
-    name: String,
+    /// Which destination [default: the only one, or `default`]
+    #[arg(long)]
+    name: Option<String>,
 
     #[command(flatten)]
     output: SummaryOutput,
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
-    let name = Some(args.name.clone());
+    let name = args.name.clone();
     let request = Request::Test(ServerName { name });
     done(request, args.output.output, invocation, out)
 }
