@@ -1,35 +1,17 @@
 //! Our answers to event queries beside those of libxml2's XPath: published queries on real
-//! events, and queries and events that are made up.
+//! events, and queries and events that are made up. `oracles/` has those of Windows' own log
+//! files.
 //!
 //! Needs Python with lxml (Debian: python3-lxml); without it the tests say so and skip.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+#[path = "libxml2/oracle.rs"]
+mod oracle;
 
-use windrow_formats::event::{Event, Index, parse};
+use std::path::PathBuf;
+
+use oracle::{compare, files, is_here, published};
 use windrow_formats::xpath::Expression;
-
-/// What the script takes for now.
-const NOW: &str = "2026-03-14T14:00:00Z";
-
-fn script() -> Command {
-    let mut python = Command::new("/usr/bin/python3");
-    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/libxml2.py"));
-    python
-}
-
-#[expect(clippy::print_stderr, reason = "a test that skips says so")]
-fn is_here() -> bool {
-    let mut python = Command::new("/usr/bin/python3");
-    let found = python.args(["-c", "import lxml.etree"]).output();
-    let is_here = found.is_ok_and(|output| output.status.success());
-    if !is_here {
-        eprintln!("skipped: no lxml for /usr/bin/python3 (Debian: python3-lxml)");
-    }
-    is_here
-}
 
 #[expect(
     clippy::disallowed_methods,
@@ -40,84 +22,6 @@ fn corpus() -> PathBuf {
         Some(folder) => folder.into(),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"),
     }
-}
-
-/// The XML files below a folder, in order.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "xml") {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
-}
-
-/// A line for each query, a character for each event.
-fn answers(queries: &[(String, Expression)], events: &[String]) -> Vec<String> {
-    let mut input = queries.len().to_string();
-    for (query, expression) in queries {
-        input.push_str(&format!("\0{query}\u{1}{expression}"));
-    }
-    for event in events {
-        input.push('\0');
-        input.push_str(&event.replace('\0', ""));
-    }
-    let mut child = script()
-        .arg("answer")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The script reads everything before it writes anything.
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success());
-    let lines = String::from_utf8(output.stdout).unwrap();
-    lines.lines().map(str::to_owned).collect()
-}
-
-/// Compares every query on every event; how many answers were compared, and how many of them
-/// were yes.
-fn compare(queries: &[(String, Expression)], events: &[String]) -> (usize, usize) {
-    let now = NOW.parse().unwrap();
-    let mut indexes = vec![Index::new(); events.len()];
-    for (event, index) in events.iter().zip(&mut indexes) {
-        let _ = parse(event, index);
-    }
-    let (mut compared, mut selected) = (0, 0);
-    let mut differences = Vec::new();
-    let answers = answers(queries, events);
-    assert_eq!(answers.len(), queries.len());
-    for ((query, expression), answers) in queries.iter().zip(answers) {
-        assert_ne!(answers, "!", "libxml2 does not take {expression}");
-        for ((event, index), answer) in events.iter().zip(&indexes).zip(answers.chars()) {
-            let ours = expression.matches(Event::new(event, index), now);
-            match answer {
-                'x' => continue,
-                answer if ours != (answer == '1') => differences.push((query, event, ours)),
-                _ => {}
-            }
-            compared += 1;
-            selected += usize::from(ours);
-        }
-    }
-    let first: Vec<_> = differences.iter().take(5).collect();
-    assert!(
-        differences.is_empty(),
-        "{} differences: {first:#?}",
-        differences.len()
-    );
-    (compared, selected)
 }
 
 #[test]
@@ -138,16 +42,7 @@ fn published_queries_select_the_same_events() {
         eprintln!("skipped: no corpus at {}", corpus().display());
         return;
     }
-    let output = script().arg("queries").args(lists).output().unwrap();
-    assert!(output.status.success());
-    let texts = String::from_utf8(output.stdout).unwrap();
-    let texts: Vec<_> = texts.split('\0').collect();
-    let queries: Vec<_> = texts
-        .iter()
-        .filter_map(|text| Some(((*text).to_owned(), Expression::compile(text).ok()?)))
-        .collect();
-    // One is broken where it was published: `[System[…]]` without the star.
-    assert_eq!(queries.len() + 1, texts.len());
+    let queries = published(&lists);
     let (compared, selected) = compare(&queries, &events);
     eprintln!(
         "{} queries, {} events: {compared} answers, {selected} yes",
@@ -175,7 +70,7 @@ impl Dice {
 }
 
 const NAMES: [&str; 4] = ["A", "B", "Group", "Odd"];
-const VALUES: [&str; 8] = [
+const VALUES: [&str; 9] = [
     "1",
     "2",
     "7.5",
@@ -184,8 +79,10 @@ const VALUES: [&str; 8] = [
     "j&amp;d",
     "S-1-5-18",
     "&#228;&lt;",
+    // What stands for half a surrogate pair in an event that is no valid UTF-16.
+    "x\u{FFFD}",
 ];
-const LITERALS: [&str; 12] = [
+const LITERALS: [&str; 13] = [
     "'1'",
     "1",
     "2",
@@ -195,6 +92,7 @@ const LITERALS: [&str; 12] = [
     "'j&d'",
     "'S-1-5-18'",
     "'ä<'",
+    "'x\u{FFFD}'",
     "0",
     "-1",
     "\"it's\"",
