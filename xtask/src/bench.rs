@@ -7,14 +7,16 @@
 //!   1.234 s per million  what was done
 //! ```
 //!
-//! so that it can be run and read by itself too. What counts and not seconds it measures, it says as a Markdown table
-//! of its own, and then everything it prints stands below the seconds.
+//! so that it can be run and read by itself too. One that says a median has the lowest and the
+//! highest after it: `(1.200 to 1.310 in 5 runs)`. What counts and not seconds it measures, it
+//! says as a Markdown table of its own, and then everything it prints stands below the seconds.
 
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 
 /// An example that measures.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,7 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 9] = [
+pub const BENCHES: [Bench; 10] = [
     Bench {
         package: "windrow-formats",
         example: "bench_event",
@@ -61,6 +63,10 @@ pub const BENCHES: [Bench; 9] = [
         example: "measure_delivery",
     },
     Bench {
+        package: "windrow-pipeline",
+        example: "bench_forward",
+    },
+    Bench {
         package: "windrow-lake",
         example: "bench_lake",
     },
@@ -70,7 +76,7 @@ pub const BENCHES: [Bench; 9] = [
     },
 ];
 
-const TARGETS: [Target; 5] = [
+const TARGETS: [Target; 7] = [
     Target {
         example: "bench_xpath",
         what: "50 queries as a set",
@@ -92,6 +98,16 @@ const TARGETS: [Target; 5] = [
         seconds: 2.2,
     },
     Target {
+        example: "bench_forward",
+        what: "journal to cef to tcp",
+        seconds: 2.0,
+    },
+    Target {
+        example: "bench_forward",
+        what: "journal to cef to tls",
+        seconds: 2.2,
+    },
+    Target {
         example: "bench_import",
         what: "evtx to lake",
         seconds: 8.0,
@@ -104,23 +120,59 @@ struct Measured {
     example: String,
     what: String,
     seconds: f64,
+    /// Lowest and highest, of a median.
+    range: Option<(f64, f64)>,
+}
+
+impl Measured {
+    fn target(&self) -> Option<f64> {
+        let what = self.what.to_lowercase();
+        TARGETS
+            .iter()
+            .find(|target| target.example == self.example && what.contains(target.what))
+            .map(|target| target.seconds)
+    }
+}
+
+/// How the figures are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Markdown: what they were taken on, and a table.
+    Table,
+    /// An object with the same.
+    Json,
+}
+
+/// Reads what follows `cargo xtask bench`: parts of benchmarks' names, and `--output json`.
+pub fn arguments(mut words: impl Iterator<Item = String>) -> Result<(Vec<String>, Output)> {
+    let (mut chosen, mut output) = (Vec::new(), Output::Table);
+    while let Some(word) = words.next() {
+        if word == "--output" {
+            output = match words.next().as_deref() {
+                Some("json") => Output::Json,
+                Some("table") => Output::Table,
+                other => bail!("--output is table or json, not {other:?}"),
+            };
+        } else {
+            chosen.push(word);
+        }
+    }
+    Ok((chosen, output))
 }
 
 /// Builds and runs the benchmarks whose name contains one of `chosen` (all when it is empty),
-/// each in a release build, and answers with the table.
-pub fn run(root: &Path, chosen: &[String]) -> Result<String> {
+/// each in a release build, and answers with their figures.
+pub fn run(root: &Path, chosen: &[String], output: Output) -> Result<String> {
     let (mut measured, mut tables) = (Vec::new(), String::new());
     for bench in BENCHES {
         let named = |name: &String| bench.example.contains(name.as_str());
         if !chosen.is_empty() && !chosen.iter().any(named) {
             continue;
         }
-        let source = format!(
-            "crates/{}/examples/{}.rs",
-            bench.package.trim_start_matches("windrow-"),
-            bench.example
-        );
-        if !root.join(&source).is_file() {
+        let folder = bench.package.trim_start_matches("windrow-");
+        let source = format!("crates/{folder}/examples/{}", bench.example);
+        let is_here = |rest: &str| root.join(format!("{source}{rest}")).is_file();
+        if !is_here(".rs") && !is_here("/main.rs") {
             bail!("{source} is not here");
         }
         let said = run_one(root, bench)?;
@@ -131,7 +183,10 @@ pub fn run(root: &Path, chosen: &[String]) -> Result<String> {
         true => String::new(),
         false => table(&measured),
     };
-    Ok(format!("{}\n{seconds}{tables}", machine()))
+    Ok(match output {
+        Output::Table => format!("{}\n{seconds}{tables}", machine()),
+        Output::Json => json(&measured, &tables),
+    })
 }
 
 fn run_one(root: &Path, bench: Bench) -> Result<String> {
@@ -163,7 +218,10 @@ fn results(example: &str, said: &str) -> Vec<Measured> {
         let Ok(seconds) = seconds.trim().parse() else {
             continue;
         };
-        let what = what.trim();
+        let (what, range) = match what.trim().split_once(" (") {
+            Some((before, range)) if range.ends_with(" runs)") => (before, range_of(range)),
+            _ => (what.trim(), None),
+        };
         found.push(Measured {
             example: example.to_owned(),
             what: if subject.is_empty() {
@@ -172,6 +230,7 @@ fn results(example: &str, said: &str) -> Vec<Measured> {
                 format!("{subject}: {what}")
             },
             seconds,
+            range,
         });
     }
     found
@@ -186,30 +245,66 @@ fn own_table(said: &str) -> String {
     }
 }
 
+/// `1.200 to 1.310 in 5 runs)`.
+fn range_of(text: &str) -> Option<(f64, f64)> {
+    let (low, rest) = text.split_once(" to ")?;
+    let (high, _) = rest.split_once(" in ")?;
+    Some((low.parse().ok()?, high.parse().ok()?))
+}
+
 fn table(measured: &[Measured]) -> String {
     let mut out = String::from(
-        "| benchmark | what | CPU s per million events | target |\n|---|---|---:|---:|\n",
+        "| benchmark | what | CPU s per million events | lowest to highest | target |\n\
+         |---|---|---:|---:|---:|\n",
     );
-    for Measured {
-        example,
-        what,
-        seconds,
-    } in measured
-    {
-        let target = TARGETS
-            .iter()
-            .find(|target| target.example == example && what.to_lowercase().contains(target.what))
-            .map_or(String::new(), |target| {
-                let mark = if *seconds <= target.seconds {
-                    ""
-                } else {
-                    " (missed)"
-                };
-                format!("≤ {:.1}{mark}", target.seconds)
-            });
-        let _ = writeln!(out, "| {example} | {what} | {seconds:.3} | {target} |");
+    for one in measured {
+        let target = one.target().map_or(String::new(), |target| {
+            let mark = if one.seconds <= target {
+                ""
+            } else {
+                " (missed)"
+            };
+            format!("≤ {target:.1}{mark}")
+        });
+        let range = one.range.map_or(String::new(), |(low, high)| {
+            format!("{low:.2} to {high:.2}")
+        });
+        let Measured {
+            example,
+            what,
+            seconds,
+            ..
+        } = one;
+        let _ = writeln!(
+            out,
+            "| {example} | {what} | {seconds:.3} | {range} | {target} |"
+        );
     }
     out
+}
+
+fn json(measured: &[Measured], tables: &str) -> String {
+    let figures: Vec<_> = measured
+        .iter()
+        .map(|one| {
+            json!({
+                "benchmark": one.example,
+                "what": one.what,
+                "cpu_seconds_per_million": one.seconds,
+                "lowest": one.range.map(|(low, _)| low),
+                "highest": one.range.map(|(_, high)| high),
+                "target": one.target(),
+            })
+        })
+        .collect();
+    let machine: Vec<_> = machine()
+        .lines()
+        .map(|line| line.trim_start_matches("- ").to_owned())
+        .collect();
+    format!(
+        "{:#}\n",
+        json!({ "machine": machine, "figures": figures, "tables": tables })
+    )
 }
 
 /// What the figures were taken on, a Markdown list.
@@ -225,7 +320,8 @@ fn machine() -> String {
     format!(
         "- {date}, commit {commit}, {rustc}, release build\n\
          - {cpu}, {cores} cores, {kernel}, load {load} when this was written\n\
-         - CPU seconds of the measuring process, user and system; the best of its rounds\n"
+         - CPU seconds of the measured process, user and system; the best of its rounds, or the \
+         median where there is a range\n"
     )
 }
 
@@ -258,7 +354,8 @@ mod tests {
             [Measured {
                 example: "bench_event".to_owned(),
                 what: "logon 4624: parse".to_owned(),
-                seconds: 0.912
+                seconds: 0.912,
+                range: None,
             }]
         );
     }
@@ -271,11 +368,35 @@ mod tests {
     }
 
     #[test]
+    fn a_median_has_its_range_in_both_outputs() {
+        let said = "  2.100 s per million  a peer, ready lines to tcp (2.000 to 2.34 in 5 runs)\n";
+        let found = results("bench_forward", said);
+        assert_eq!(found[0].range, Some((2.0, 2.34)));
+        assert_eq!(found[0].what, "a peer, ready lines to tcp");
+        let table = table(&found);
+        assert!(table.contains("| 2.100 | 2.00 to 2.34 |  |"), "{table}");
+        let json: serde_json::Value = serde_json::from_str(&json(&found, "")).unwrap();
+        assert_eq!(json["figures"][0]["highest"], 2.34);
+        assert!(json["figures"][0]["target"].is_null());
+    }
+
+    #[test]
+    fn words_are_names_but_for_the_output() {
+        let read = |words: &str| arguments(words.split(' ').map(str::to_owned));
+        assert_eq!(
+            read("forward --output json").unwrap(),
+            (vec!["forward".to_owned()], Output::Json)
+        );
+        assert!(read("forward --output xml").is_err());
+    }
+
+    #[test]
     fn a_missed_target_is_marked() {
         let measured = |what: &str, seconds| Measured {
             example: "bench_syslog".to_owned(),
             what: what.to_owned(),
             seconds,
+            range: None,
         };
         let table = table(&[
             measured("journal to CEF to TCP", 1.5),
@@ -283,10 +404,10 @@ mod tests {
             measured("encode", 0.5),
         ]);
         assert!(
-            table.contains("| journal to CEF to TCP | 1.500 | ≤ 2.0 |"),
+            table.contains("| journal to CEF to TCP | 1.500 |  | ≤ 2.0 |"),
             "{table}"
         );
-        assert!(table.contains("| 2.500 | ≤ 2.2 (missed) |"), "{table}");
-        assert!(table.contains("| encode | 0.500 |  |"), "{table}");
+        assert!(table.contains("| 2.500 |  | ≤ 2.2 (missed) |"), "{table}");
+        assert!(table.contains("| encode | 0.500 |  |  |"), "{table}");
     }
 }

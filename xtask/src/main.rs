@@ -16,7 +16,8 @@ cargo xtask TASK
   features       check that the tests share the program's build of every dependency
   third-party    write THIRD-PARTY.md from the dependencies of the program
   licence-texts  print the licences and notices that the program's dependencies come with
-  bench [NAME…]  run the benchmarks and print their figures as one table
+  bench [NAME…] [--output json]
+                 run the benchmarks and print their figures as one table
   docs           write the configuration's example into its page
   docs-commands  list the commands that docs/ tells a reader to run, one a line
 ";
@@ -46,7 +47,8 @@ fn run() -> Result<ExitCode> {
             report("licences", &findings)
         }
         "bench" => {
-            print!("{}", bench::run(&root, &args.collect::<Vec<_>>())?);
+            let (chosen, output) = bench::arguments(args)?;
+            print!("{}", bench::run(&root, &chosen, output)?);
             Ok(ExitCode::SUCCESS)
         }
         "features" => report("features", &features::check(&root)?),
