@@ -1,4 +1,4 @@
-"""Parses the PowerShell module, since there is no PowerShell where windrow's tests run.
+"""Parses the PowerShell module and its one piece of C#, since there is no PowerShell where windrow's tests run.
 
 No file has a part that the grammar does not know; every exported cmdlet has its help and is one that the module defines; what
 Requests.json says that a cmdlet sends are parameters of that cmdlet, of that type.
@@ -11,10 +11,12 @@ import re
 import sys
 from pathlib import Path
 
+import tree_sitter_c_sharp
 import tree_sitter_pwsh
 from tree_sitter import Language, Parser
 
 PARSER = Parser(Language(tree_sitter_pwsh.language()))
+C_SHARP = Parser(Language(tree_sitter_c_sharp.language()))
 
 # How a parameter's type is written for each type of Requests.json.
 TYPES = {
@@ -88,14 +90,15 @@ def check_functions(defined, exported, requests):
 def main(folder):
     findings, parsed = [], 0
     trees = {}
-    for path in sorted(folder.rglob("*.ps*1")):
+    for path in sorted([*folder.rglob("*.ps*1"), *folder.rglob("*.cs")]):
         source = path.read_bytes()
-        trees[path.name] = (source, PARSER.parse(source))
+        parser = C_SHARP if path.suffix == ".cs" else PARSER
+        trees[path.name] = (source, parser.parse(source))
         parsed += 1
         if not source.isascii():
             findings.append(f"{path.name} is not ASCII, and Windows PowerShell 5.1 reads it otherwise")
         lines = broken(trees[path.name][1])
-        findings += [f"{path.name}:{line}: this is no PowerShell" for line in lines]
+        findings += [f"{path.name}:{line}: the parser does not know this" for line in lines]
     manifest = trees["Windrow.psd1"][0].decode()
     exported = re.search(r"FunctionsToExport\s*=\s*@\(([^)]*)\)", manifest)
     exported = re.findall(r"'([^']+)'", exported.group(1))

@@ -14,6 +14,7 @@ mod endpoint;
 mod import;
 mod lake;
 mod peers;
+mod powershell;
 mod receivers;
 mod reload;
 mod rigs;
