@@ -168,18 +168,26 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
         };
     }
     super::syslog::usable(&config.data_dir)?;
-    let tokens = Mutex::new(Tokens::load(&config.data_dir)?);
     if request == Request::List {
-        let shown = crate::service::lock(&tokens).shown();
-        return Ok(Answer::Tokens(shown));
+        return Ok(Answer::Tokens(Tokens::load(&config.data_dir)?.shown()));
     }
     let actor = Actor::local(
         super::syslog::effective_user(),
         "this machine, the service not running",
     );
-    let address = config.admin.listen.ip().to_string();
+    let (data_dir, address) = (
+        config.data_dir.clone(),
+        config.admin.listen.ip().to_string(),
+    );
     let offline = Offline::open(config)?;
-    let answer = manage::apply(&tokens, request, &actor, offline.recorder(), &address).await;
+    // Under the folder's lock: nobody else changes them meanwhile.
+    let answer = match Tokens::load(&data_dir) {
+        Ok(tokens) => {
+            let tokens = Mutex::new(tokens);
+            manage::apply(&tokens, request, &actor, offline.recorder(), &address).await
+        }
+        Err(error) => Err(manage::refusal(error)),
+    };
     offline.close().await;
     answer.map_err(super::syslog::refused)
 }

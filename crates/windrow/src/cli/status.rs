@@ -200,6 +200,9 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
         Some(lake) => write_lake(lake, journal.durable_seq, paint, out)?,
         None => writeln!(out, "lake      off")?,
     }
+    if let Some(endpoint) = &status.endpoint {
+        writeln!(out, "endpoint  open at https://{}", escape(endpoint))?;
+    }
     for (name, source) in &status.sources {
         write_source(name, source, status.now, paint, out)?;
     }

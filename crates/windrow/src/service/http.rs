@@ -248,4 +248,18 @@ mod tests {
         kept.read_exact(&mut start).await.unwrap();
         assert_eq!(&start, b"HTTP/1.1 200 OK");
     }
+
+    #[tokio::test]
+    async fn a_connection_that_asks_no_more_is_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        let idle = Idle::AskedWithin {
+            first: Duration::from_secs(3_600),
+            between: Duration::from_millis(20),
+        };
+        let mut stream = open(folder.path(), idle).await;
+        stream.write_all(REQUEST).await.unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).await.unwrap();
+        assert!(said.starts_with(b"HTTP/1.1 200 OK"), "it was asked once");
+    }
 }

@@ -14,7 +14,7 @@ use windrow_pipeline::tls::{self, TlsError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::finding::{Finding, Outcome};
-use crate::config::checked::{Config, SyslogSink, WefSource};
+use crate::config::checked::{Admin, Config, SyslogSink, WefSource};
 
 /// A certificate that ends sooner deserves a look.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
@@ -32,7 +32,22 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let sinks = sinks
         .iter()
         .flat_map(|(name, sink)| sink_certificates(name, sink, now));
-    sources.chain(sinks).collect()
+    let endpoint = endpoint_certificates(&config.admin, now);
+    sources.chain(sinks).chain(endpoint).collect()
+}
+
+/// Of the privileged endpoint, where it is to be open.
+pub(super) fn endpoint_certificates(admin: &Admin, now: i64) -> Vec<Finding> {
+    let Some(identity) = admin.identity.as_ref().filter(|_| admin.enabled) else {
+        return Vec::new();
+    };
+    let (certificate, key) = (&identity.certificate, &identity.key);
+    let shown = pair("endpoint certificate", certificate, key, now, |_, leaf| {
+        is_for_servers(leaf)
+    });
+    let asked = admin.client_ca.iter();
+    let asked = asked.map(|file| authority("endpoint accounts' CA", file, now));
+    [shown].into_iter().chain(asked).collect()
 }
 
 pub(super) fn source_certificates(name: &str, source: &WefSource, now: i64) -> Vec<Finding> {
@@ -261,15 +276,7 @@ fn serves(
     leaf: &X509Certificate<'_>,
     hostname: &str,
 ) -> Result<(), Fault> {
-    if let Ok(Some(usage)) = leaf.extended_key_usage()
-        && !usage.value.server_auth
-        && !usage.value.any
-    {
-        return Err((
-            "the certificate is not for servers".to_owned(),
-            "issue it with extended key usage serverAuth",
-        ));
-    }
+    is_for_servers(leaf)?;
     let unfit = || {
         let names = alternative_names(leaf);
         let fault = format!("the certificate is for {names}, and `hostname` is {hostname}");
@@ -307,6 +314,16 @@ fn shown_name(name: &x509_parser::extensions::GeneralName<'_>) -> String {
         GeneralName::DNSName(name) => (*name).to_owned(),
         GeneralName::IPAddress([a, b, c, d]) => std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string(),
         other => other.to_string(),
+    }
+}
+
+fn is_for_servers(leaf: &X509Certificate<'_>) -> Result<(), Fault> {
+    match leaf.extended_key_usage() {
+        Ok(Some(usage)) if !usage.value.server_auth && !usage.value.any => Err((
+            "the certificate is not for servers".to_owned(),
+            "issue it with extended key usage serverAuth",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -22,6 +22,9 @@ pub(super) fn ports(config: &Config, service_runs: bool) -> Vec<Finding> {
         addresses.insert(format!("source wef.{name} port"), source.listen);
     }
     addresses.insert("web port".to_owned(), config.web.listen);
+    if config.admin.enabled {
+        addresses.insert("endpoint port".to_owned(), config.admin.listen);
+    }
     addresses
         .into_iter()
         .map(|(what, address)| port(&what, address, service_runs))

@@ -5,7 +5,8 @@ use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, 
 use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 
 use super::*;
-use crate::config::checked::{WefSource, WefTls};
+use crate::access::Role;
+use crate::config::checked::{Admin, EndpointIdentity, WefSource, WefTls};
 use crate::output::{SummaryFormat, Terminal};
 
 struct Pki {
@@ -119,6 +120,32 @@ fn certificates_that_do_not_fit_say_why() {
     insta::assert_snapshot!(first(&other, &certificate), @"Failed source wef.main certificate: DIR/other.key holds no certificate -> it has to be PEM: -----BEGIN CERTIFICATE-----");
     insta::assert_snapshot!(first(Path::new("/nonexistent.pem"), &other), @"Failed source wef.main certificate: failed to open file `/nonexistent.pem`: No such file or directory (os error 2) -> correct the path, or make the file readable for windrow's user");
     insta::assert_snapshot!(pki.lines(&certificate, &other, &certificate).lines().nth(1).unwrap(), @"Failed source wef.main machines' CA: `CN=rcgen self signed cert` is not an authority's certificate -> name the file of the CA that issues, not of what it issued");
+}
+
+#[test]
+fn the_endpoints_certificates_are_looked_at_where_it_is_to_be_open() {
+    let pki = Pki::new();
+    let ca = pki.write("ca.pem", &pki.authority_pem);
+    let outcomes = |admin: &Admin| {
+        let findings = certificates::endpoint_certificates(admin, now());
+        let lines = findings.iter().map(Finding::line);
+        lines.map(|line| line[..2].to_owned()).collect::<Vec<_>>()
+    };
+    let (certificate, key) = pki.issue("collector.example.com", |_| {});
+    let mut admin = Admin {
+        enabled: true,
+        listen: ([127, 0, 0, 1], 0).into(),
+        identity: Some(EndpointIdentity { certificate, key }),
+        client_ca: Some(ca),
+        certificates: [("ada".to_owned(), Role::Admin)].into(),
+    };
+    assert_eq!(outcomes(&admin), ["Ok", "Ok"]);
+    pki.issue("collector.example.com", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    assert_eq!(outcomes(&admin), ["Fa", "Ok"]);
+    admin.enabled = false;
+    assert!(outcomes(&admin).is_empty());
 }
 
 #[test]
