@@ -14,6 +14,7 @@ pub mod identity;
 pub mod limits;
 pub mod names;
 pub mod own;
+pub mod selection;
 pub mod sldc;
 pub mod syslog;
 pub mod text;

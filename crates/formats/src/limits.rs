@@ -88,3 +88,10 @@ pub const SELECTOR_IDS_MAX: usize = 256;
 
 /// Most filters in one set.
 pub const FILTERS_MAX: usize = 4 * 1024;
+
+/// Most names, and most event ids and ranges, of one list of a selection.
+pub const SELECTION_ITEMS_MAX: usize = 256;
+
+/// Longest name in such a list, and longest value with references in it that is compared with one:
+/// Windows allows 255 characters.
+pub const SELECTION_VALUE_BYTES_MAX: usize = 1024;

@@ -70,7 +70,7 @@ fn main() {
     if wanted.is_empty() {
         runtime.block_on(read_alone(folder.path(), events));
     }
-    for confirmation in [Confirmation::TcpAcked, Confirmation::ReadConfirmed] {
+    for confirmation in [Confirmation::TcpAcked, Confirmation::PeerRead] {
         for tls in [None, Some(&pki)] {
             let transport = match tls {
                 None => Transport::Tcp,
@@ -82,7 +82,7 @@ fn main() {
             let what = format!(
                 "journal to cef to {transport}{}",
                 match confirmation {
-                    Confirmation::ReadConfirmed => ", read-confirmed",
+                    Confirmation::PeerRead => ", peer-read",
                     _ => ", tcp-acked",
                 }
             );

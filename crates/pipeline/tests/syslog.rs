@@ -52,7 +52,7 @@ async fn nothing_is_sent_twice_without_need() {
     for confirmation in [
         Confirmation::Sent,
         Confirmation::TcpAcked,
-        Confirmation::ReadConfirmed,
+        Confirmation::PeerRead,
     ] {
         for version in [None, Some(&TLS12), Some(&TLS13)] {
             let (store, received) = (Store::new(), Received::default());
@@ -135,7 +135,7 @@ async fn a_sink_that_dies_continues_where_the_receiver_had_confirmed() {
 #[tokio::test]
 async fn an_orderly_stop_leaves_nothing_on_the_way() {
     let pki = Pki::new();
-    for confirmation in [Confirmation::TcpAcked, Confirmation::ReadConfirmed] {
+    for confirmation in [Confirmation::TcpAcked, Confirmation::PeerRead] {
         let (store, received) = (Store::new(), Received::default());
         let slow = Manner {
             bytes: 64 * 1024,
@@ -184,7 +184,7 @@ async fn a_refused_client_certificate_is_named() {
             for confirmation in [
                 Confirmation::Sent,
                 Confirmation::TcpAcked,
-                Confirmation::ReadConfirmed,
+                Confirmation::PeerRead,
             ] {
                 let mut destination = destination(receiver.port(), pki.transport(identity));
                 destination.confirmation = confirmation;
@@ -323,7 +323,7 @@ async fn a_receiver_that_reads_and_never_proves_it_gets_on_by_flow_control() {
         let mut sink = Sink::start(&store, destination);
         // An event is some 700 bytes here, so the last mebibyte is some 1,500.
         let status = sink.confirmed(8_000).await;
-        assert_eq!(status.confirmation, Confirmation::ReadConfirmed);
+        assert_eq!(status.confirmation, Confirmation::PeerRead);
         assert!(status.warnings.contains(&Warning::NeverProves));
         sink.until(|status| status.sent_seq == 10_000).await;
         let status = sink.stop().await;

@@ -145,9 +145,35 @@ impl Filter {
         &self.warnings
     }
 
+    /// What it selects as it was understood, a line for each Select and Suppress:
+    /// `Security!*[System[EventID=4624]]`, `but not Security!*[…]`.
+    pub fn explain(&self) -> Vec<String> {
+        let line = |selector: &Selector| match &selector.channel {
+            Some(channel) => format!("{channel}!{}", selector.expression),
+            None => selector.expression.to_string(),
+        };
+        let lines = |query: &Query| {
+            let selects = query.selects.iter().map(line);
+            let suppresses = query.suppresses.iter().map(line);
+            selects
+                .chain(suppresses.map(|line| format!("but not {line}")))
+                .collect::<Vec<_>>()
+        };
+        self.queries.iter().flat_map(lines).collect()
+    }
+
     pub(super) fn queries(&self) -> &[Query] {
         &self.queries
     }
+}
+
+/// Whether this is a QueryList, whatever its expressions say: they may be for somebody who
+/// knows others.
+///
+/// # Errors
+/// What is wrong with it and where.
+pub fn check_query_list(xml: &str) -> Result<(), FilterError> {
+    query_list::read(xml).map(|_| ())
 }
 
 /// The channel of `Channel!expression` and where its expression begins, split at the first

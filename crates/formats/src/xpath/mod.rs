@@ -33,5 +33,5 @@ mod value;
 
 pub use error::{Doubt, Fault, FilterError, FilterFault, Warning, XPathError};
 pub use expression::Expression;
-pub use filter::Filter;
+pub use filter::{Filter, check_query_list};
 pub use set::{FilterSet, Matches, TooManyFilters};

@@ -181,7 +181,14 @@ async fn forward(
                 seq,
                 header,
                 record,
-            } => send(sender, link, seq, header, &record).await?,
+            } => {
+                if sender
+                    .packer
+                    .chooses(seq, header, &record, &mut link.outbox)
+                {
+                    send(sender, link, seq, header, &record).await?;
+                }
+            }
             Item::Unreadable(poison) => {
                 sender.skip(poison, &mut link.outbox).await;
                 account(sender, link);
@@ -191,6 +198,8 @@ async fn forward(
             return Err(Ended::Stopped);
         }
     }
+    // What was left out since the last datagram.
+    account(sender, link);
     confirm(sender, link);
     Ok(())
 }
@@ -214,11 +223,11 @@ async fn send(
         match link.socket.send(&link.outbox.bytes).await {
             Ok(_) => break,
             Err(error) if is_too_large(&error) && shrink(sender, link.outbox.bytes.len()) => {
-                link.outbox.clear();
+                link.outbox.unpack();
             }
             Err(error) if is_too_large(&error) => {
                 let poison = Poison::event(seq, &error, header, record);
-                link.outbox.clear();
+                link.outbox.unpack();
                 sender.skip(poison, &mut link.outbox).await;
                 break;
             }
@@ -251,15 +260,8 @@ fn shrink(sender: &mut Sender, len: usize) -> bool {
 
 /// Moves what was sent from the outbox to the window.
 fn account(sender: &mut Sender, link: &mut Link) {
-    let Some(seq) = link.outbox.seq else { return };
-    let now = Instant::now();
-    let offset = link.offset(now);
-    link.window.push(offset, seq, link.outbox.events, now);
-    sender.packer.written(seq);
-    sender
-        .reporter
-        .sent(&link.outbox, seq, link.window.events());
-    link.outbox.clear();
+    let offset = link.offset(Instant::now());
+    sender.account(offset, &mut link.outbox, &mut link.window);
 }
 
 /// What left long enough ago has not been refused.

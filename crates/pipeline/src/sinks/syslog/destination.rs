@@ -4,6 +4,7 @@ use std::fmt;
 
 use rustls::pki_types::ServerName;
 use serde::Serialize;
+use windrow_formats::selection::Selection;
 use windrow_formats::syslog::{Framing, Prefix, Settings};
 
 use super::limits::Limits;
@@ -30,6 +31,8 @@ pub struct Destination {
     pub transport: Transport,
     /// How messages look. For UDP the framing is always the datagram.
     pub format: Settings,
+    /// Which events it gets.
+    pub selection: Selection,
     /// When an event counts as delivered; UDP knows only [`Confirmation::Sent`].
     pub confirmation: Confirmation,
     /// How long and how much it may take.
@@ -69,7 +72,7 @@ pub enum Confirmation {
     /// The receiver's program has read it: our side of the connection was closed after it,
     /// and the receiver closed its own in order, under TLS with a close_notify if it ever
     /// sends one. A TCP that is closed with unread bytes says so by a reset.
-    ReadConfirmed,
+    PeerRead,
 }
 
 impl Destination {
@@ -85,13 +88,13 @@ impl Destination {
                 },
                 Confirmation::Sent,
             ),
-            Transport::Tcp => (Settings::default(), Confirmation::ReadConfirmed),
+            Transport::Tcp => (Settings::default(), Confirmation::PeerRead),
             Transport::Tls(_) => (
                 Settings {
                     framing: Framing::OctetCounting,
                     ..Settings::default()
                 },
-                Confirmation::ReadConfirmed,
+                Confirmation::PeerRead,
             ),
         };
         Destination {
@@ -100,6 +103,7 @@ impl Destination {
             port,
             transport,
             format,
+            selection: Selection::default(),
             confirmation,
             limits: Limits::default(),
             quarantine: None,
@@ -247,7 +251,7 @@ impl fmt::Display for Warning {
             }
             Warning::NoAcknowledgements => {
                 "this system does not tell what the receiver has acknowledged, so events count \
-                 as delivered when they leave; use read-confirmed"
+                 as delivered when they leave; use peer-read"
             }
             Warning::Unframed => "nothing marks the end of a message in the stream",
             Warning::NoPrefix => {
@@ -282,7 +286,7 @@ impl fmt::Display for Confirmation {
         f.write_str(match self {
             Confirmation::Sent => "sent",
             Confirmation::TcpAcked => "tcp-acked",
-            Confirmation::ReadConfirmed => "read-confirmed",
+            Confirmation::PeerRead => "peer-read",
         })
     }
 }

@@ -31,6 +31,10 @@ pub(super) const WINDOW_TIME_GROWTH: u32 = 8;
 /// The window of a connection grows and shrinks by this factor.
 pub(super) const WINDOW_FACTOR: u64 = 4;
 
+/// Events that a destination does not get and that may go by before what is packed is written: a
+/// rare event must not wait for the next one while a backlog is looked through.
+pub(super) const FILTERED_RUN_MAX: u64 = 4_096;
+
 /// Most poison events remembered by sequence for the status.
 pub(super) const SKIPPED_REMEMBERED: usize = 16;
 
@@ -70,7 +74,7 @@ pub struct Limits {
     /// confirm something.
     pub batch_bytes_max: usize,
     /// Most bytes written and not yet confirmed before the connection is turned over
-    /// ([`super::Confirmation::ReadConfirmed`]).
+    /// ([`super::Confirmation::PeerRead`]).
     pub window_bytes: u64,
     /// Most bytes that the receiver's system holds for a program that does not read. What its
     /// TCP has acknowledged beyond them its program has read. It has to be an upper bound:

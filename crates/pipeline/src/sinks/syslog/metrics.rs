@@ -25,6 +25,7 @@ pub struct SyslogMetrics {
     confirmed_events: Family<Sink, Counter>,
     resent_events: Family<Sink, Counter>,
     truncated_events: Family<Sink, Counter>,
+    filtered_events: Family<Sink, Counter>,
     skipped_events: Family<Sink, Counter>,
     connections: Family<Sink, Counter>,
     failures: Family<Failure, Counter>,
@@ -61,6 +62,11 @@ impl SyslogMetrics {
                 "windrow_syslog_truncated_events",
                 "Events cut to the receiver's size limit",
                 &self.truncated_events,
+            ),
+            (
+                "windrow_syslog_filtered_events",
+                "Events that the destination does not get, as it is set",
+                &self.filtered_events,
             ),
             (
                 "windrow_syslog_skipped_events",
@@ -110,6 +116,7 @@ impl SyslogMetrics {
             confirmed_events: counter(&self.confirmed_events),
             resent_events: counter(&self.resent_events),
             truncated_events: counter(&self.truncated_events),
+            filtered_events: counter(&self.filtered_events),
             skipped_events: counter(&self.skipped_events),
             connections: counter(&self.connections),
             unconfirmed_events: self.unconfirmed_events.get_or_create(&sink).clone(),
@@ -129,6 +136,7 @@ pub(super) struct Counters {
     pub(super) confirmed_events: Counter,
     pub(super) resent_events: Counter,
     pub(super) truncated_events: Counter,
+    pub(super) filtered_events: Counter,
     pub(super) skipped_events: Counter,
     pub(super) connections: Counter,
     pub(super) unconfirmed_events: Gauge,
@@ -169,6 +177,7 @@ mod tests {
         windrow_syslog_confirmed_events_total{sink="siem"} 0
         windrow_syslog_resent_events_total{sink="siem"} 0
         windrow_syslog_truncated_events_total{sink="siem"} 0
+        windrow_syslog_filtered_events_total{sink="siem"} 0
         windrow_syslog_skipped_events_total{sink="siem"} 0
         windrow_syslog_connections_total{sink="siem"} 0
         windrow_syslog_failures_total{sink="siem",kind="connect"} 1

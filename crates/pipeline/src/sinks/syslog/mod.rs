@@ -80,6 +80,7 @@ pub async fn run(
             Ended::TurnedOver => continue,
             Ended::Failed(error) => error,
         };
+        sender.reporter.begins_after(sender.cursor.position());
         let wait = backoff.failed(&mut rng);
         sender.reporter.failed(&error, wait, backoff.attempts());
         select! {

@@ -3,7 +3,10 @@
 use windrow_formats::batch::{Header, Record};
 use windrow_formats::cef;
 use windrow_formats::event::{self, Event, Index};
+use windrow_formats::selection::Selection;
 use windrow_formats::syslog::{Encoder, Outcome};
+
+use super::limits::FILTERED_RUN_MAX;
 
 use crate::journal::Seq;
 
@@ -17,6 +20,10 @@ pub(super) struct Outbox {
     pub(super) resent: u64,
     /// Those of them that were cut.
     pub(super) truncated: u64,
+    /// Events that the destination does not get.
+    filtered: u64,
+    /// Those of them that were not passed before.
+    pub(super) filtered_new: u64,
     /// The last event that `bytes` deals with, if only by leaving it out.
     pub(super) seq: Option<Seq>,
 }
@@ -28,7 +35,24 @@ impl Outbox {
         self.events = 0;
         self.resent = 0;
         self.truncated = 0;
+        self.filtered = 0;
+        self.filtered_new = 0;
         self.seq = None;
+    }
+
+    /// What was packed is out again; what was left out is not.
+    pub(super) fn unpack(&mut self) {
+        self.bytes.clear();
+        self.events = 0;
+        self.resent = 0;
+        self.truncated = 0;
+    }
+
+    /// Whether what is in it is to be written: it is enough, or has waited for more while many
+    /// events went by that the destination does not get.
+    pub(super) fn is_due(&self, batch_bytes: usize) -> bool {
+        let len = self.bytes.len();
+        len >= batch_bytes || (len > 0 && self.filtered >= FILTERED_RUN_MAX)
     }
 }
 
@@ -36,17 +60,20 @@ impl Outbox {
 #[derive(Debug)]
 pub(super) struct Packer {
     encoder: Encoder,
+    selection: Selection,
+    /// That of the event chosen last.
     index: Index,
-    /// The last event ever written, to tell what is written again.
-    highest_sent: Seq,
+    /// The last event ever dealt with, to tell what is dealt with again.
+    highest_done: Seq,
 }
 
 impl Packer {
-    pub(super) fn new(encoder: Encoder) -> Packer {
+    pub(super) fn new(encoder: Encoder, selection: Selection) -> Packer {
         Packer {
             encoder,
+            selection,
             index: Index::default(),
-            highest_sent: 0,
+            highest_done: 0,
         }
     }
 
@@ -59,13 +86,36 @@ impl Packer {
         self.encoder = encoder;
     }
 
-    /// Everything up to `seq` was written.
-    pub(super) fn written(&mut self, seq: Seq) {
-        self.highest_sent = self.highest_sent.max(seq);
+    /// Everything up to `seq` was written or passed.
+    pub(super) fn done(&mut self, seq: Seq) {
+        self.highest_done = self.highest_done.max(seq);
     }
 
-    /// Adds `record` to `outbox`. One that cannot be encoded is left out, for the caller to
-    /// put aside: a single poisonous event must not stop the stream.
+    /// Reads an event, for [`Packer::pack`], and says whether the destination gets it. One that
+    /// it does not get counts in `outbox` and costs nothing more.
+    pub(super) fn chooses(
+        &mut self,
+        seq: Seq,
+        header: &Header,
+        record: &Record<'_>,
+        outbox: &mut Outbox,
+    ) -> bool {
+        if record.read_index(&mut self.index).is_err() {
+            // The text is what counts; where its values lie can be found again.
+            let _ = event::parse(record.text, &mut self.index);
+        }
+        let event = Event::new(record.text, &self.index);
+        if self.selection.keeps(event, header) {
+            return true;
+        }
+        outbox.seq = Some(seq);
+        outbox.filtered += 1;
+        outbox.filtered_new += u64::from(seq > self.highest_done);
+        false
+    }
+
+    /// Adds the event chosen last, which is `record`, to `outbox`. One that cannot be encoded is
+    /// left out, for the caller to put aside: a single poisonous event must not stop the stream.
     pub(super) fn pack(
         &mut self,
         seq: Seq,
@@ -74,15 +124,29 @@ impl Packer {
         outbox: &mut Outbox,
     ) -> Result<(), cef::TooLong> {
         outbox.seq = Some(seq);
-        if record.read_index(&mut self.index).is_err() {
-            // The text is what counts; where its values lie can be found again.
-            let _ = event::parse(record.text, &mut self.index);
-        }
         let event = Event::new(record.text, &self.index);
         let outcome = self.encoder.encode(event, header, &mut outbox.bytes)?;
         outbox.events += 1;
-        outbox.resent += u64::from(seq <= self.highest_sent);
+        outbox.resent += u64::from(seq <= self.highest_done);
         outbox.truncated += u64::from(outcome != Outcome::Whole);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_packed_waits_for_more_and_not_for_ever() {
+        let mut outbox = Outbox::default();
+        outbox.filtered = FILTERED_RUN_MAX * 2;
+        assert!(!outbox.is_due(100), "there is nothing to write");
+        outbox.bytes.resize(99, 0);
+        outbox.filtered = FILTERED_RUN_MAX - 1;
+        assert!(!outbox.is_due(100));
+        assert!(outbox.is_due(99));
+        outbox.filtered += 1;
+        assert!(outbox.is_due(100));
     }
 }

@@ -9,7 +9,7 @@ use super::destination::{Confirmation, Destination, Transport};
 use super::error::LinkError;
 use super::outbox::{Outbox, Packer};
 use super::status::Reporter;
-use super::window::Window;
+use super::window::{Confirmed, Window};
 use crate::journal::{Cursor, Seq};
 use crate::limits::QUARANTINE_ENTRY_BYTES_MAX;
 use crate::quarantine::Finding;
@@ -59,18 +59,37 @@ pub(super) struct Poison<'a> {
 impl Sender {
     pub(super) fn new(destination: Destination, cursor: Cursor, reporter: Reporter) -> Sender {
         let encoder = Encoder::new(format(&destination));
+        let selection = destination.selection.clone();
         Sender {
             destination,
             cursor,
-            packer: Packer::new(encoder),
+            packer: Packer::new(encoder, selection),
             reporter,
             confirmed: 0,
         }
     }
 
+    /// What the outbox dealt with has left and ends at `end`, or was passed.
+    pub(super) fn account(&mut self, end: u64, outbox: &mut Outbox, window: &mut Window) {
+        let Some(seq) = outbox.seq else { return };
+        if outbox.events > 0 {
+            return wrote(end, outbox, window, &mut self.packer, &self.reporter);
+        }
+        let passed = window.pass(seq);
+        self.packer.done(seq);
+        self.reporter.sent(outbox, seq, window.events());
+        outbox.clear();
+        self.take(passed, window);
+    }
+
     /// Moves the cursor past all writes that end before `offset`.
     pub(super) fn confirm_to(&mut self, offset: u64, window: &mut Window) {
-        if let Some(confirmed) = window.confirm_to(offset, Instant::now()) {
+        let confirmed = window.confirm_to(offset, Instant::now());
+        self.take(confirmed, window);
+    }
+
+    fn take(&mut self, confirmed: Option<Confirmed>, window: &Window) {
+        if let Some(confirmed) = confirmed {
             self.cursor.advance(confirmed.seq);
             self.confirmed += confirmed.events;
             self.reporter.confirmed(confirmed, window.events());
@@ -107,6 +126,21 @@ impl Sender {
             Err(error) => tracing::warn!(%error, "cannot write to the quarantine"),
         }
     }
+}
+
+/// What is in the outbox has left and ends at `end`.
+pub(super) fn wrote(
+    end: u64,
+    outbox: &mut Outbox,
+    window: &mut Window,
+    packer: &mut Packer,
+    reporter: &Reporter,
+) {
+    let Some(seq) = outbox.seq else { return };
+    window.push(end, seq, outbox.events, Instant::now());
+    packer.done(seq);
+    reporter.sent(outbox, seq, window.events());
+    outbox.clear();
 }
 
 impl<'a> Poison<'a> {

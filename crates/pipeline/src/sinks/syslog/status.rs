@@ -38,16 +38,21 @@ pub struct Status {
     pub resent: u64,
     /// Events that had to be cut.
     pub truncated: u64,
+    /// Events that the destination does not get, as its selection has it; each counts once.
+    pub filtered: u64,
     /// Events that could not be encoded.
     pub skipped: u64,
     /// The last of these; each counts once, however often it is passed.
     pub skipped_seq: Seq,
     /// The last of these, oldest first.
     pub skipped_last: VecDeque<Skipped>,
-    /// The last event written.
+    /// The last event written or passed.
     pub sent_seq: Seq,
-    /// The last event confirmed: the destination's lag is the journal's last minus this.
+    /// The last event confirmed, or passed with nothing unconfirmed before it: the destination's
+    /// lag is the journal's last minus this.
     pub confirmed_seq: Seq,
+    /// Events written and not confirmed yet.
+    pub unconfirmed: u64,
     /// Weak settings, and a receiver that does not do what they need.
     pub warnings: Vec<Warning>,
 }
@@ -114,11 +119,13 @@ impl Status {
             confirmed: 0,
             resent: 0,
             truncated: 0,
+            filtered: 0,
             skipped: 0,
             skipped_seq: 0,
             skipped_last: VecDeque::new(),
             sent_seq: 0,
             confirmed_seq: 0,
+            unconfirmed: 0,
             warnings: destination.warnings(),
         }
     }
@@ -149,15 +156,23 @@ impl Reporter {
         for warning in warnings {
             tracing::warn!(sink = self.name, "{warning}");
         }
-        self.status.send_modify(|status| {
-            status.sent_seq = position;
-            status.confirmed_seq = position;
-        });
+        self.status
+            .send_modify(|status| status.confirmed_seq = position);
+        self.begins_after(position);
     }
 
     pub(super) fn connecting(&self) {
         self.status
             .send_modify(|status| status.state = State::Connecting);
+    }
+
+    /// What is not confirmed is read again: it waits, and is no longer on its way.
+    pub(super) fn begins_after(&self, position: Seq) {
+        self.counters.unconfirmed_events.set(0);
+        self.status.send_modify(|status| {
+            status.sent_seq = position;
+            status.unconfirmed = 0;
+        });
     }
 
     pub(super) fn connected(&mut self, peer: SocketAddr, protocol: String) {
@@ -176,7 +191,6 @@ impl Reporter {
 
     pub(super) fn failed(&mut self, error: &LinkError, wait: Duration, attempts: u32) {
         self.counters.connected.set(0);
-        self.counters.unconfirmed_events.set(0);
         self.counters.failed(error.kind());
         let text = chain(error);
         if self.failing {
@@ -207,12 +221,15 @@ impl Reporter {
         self.counters.sent_bytes.inc_by(outbox.bytes.len() as u64);
         self.counters.resent_events.inc_by(outbox.resent);
         self.counters.truncated_events.inc_by(outbox.truncated);
+        self.counters.filtered_events.inc_by(outbox.filtered_new);
         self.counters.unconfirmed_events.set(count(unconfirmed));
         self.status.send_modify(|status| {
             status.sent += outbox.events;
             status.resent += outbox.resent;
             status.truncated += outbox.truncated;
+            status.filtered += outbox.filtered_new;
             status.sent_seq = seq;
+            status.unconfirmed = unconfirmed;
         });
     }
 
@@ -226,6 +243,7 @@ impl Reporter {
         self.status.send_modify(|status| {
             status.confirmed += confirmed.events;
             status.confirmed_seq = status.confirmed_seq.max(confirmed.seq);
+            status.unconfirmed = unconfirmed;
         });
     }
 

@@ -20,9 +20,8 @@ use super::limits::{
     ASK_WAIT_MAX, CONFIRM_INTERVAL, FIN_WAIT, Limits, UNPROVEN_MAX, WINDOW_FACTOR,
     WINDOW_TIME_GROWTH, WINDOW_TIME_MIN,
 };
-use super::outbox::{Outbox, Packer};
-use super::sender::{Ended, Poison, Sender, confirmation};
-use super::status::Reporter;
+use super::outbox::Outbox;
+use super::sender::{Ended, Poison, Sender, confirmation, wrote};
 use super::walk::{Item, Walk};
 use super::window::Window;
 use crate::journal::Frame;
@@ -219,9 +218,12 @@ async fn next_frame(
             // Kept while the outbox is written: the journal may be reading from disk for it.
             let mut next = pin!(sender.cursor.next());
             let ready = poll_immediate(next.as_mut()).await;
-            if ready.is_none() && link.outbox.seq.is_some() {
+            // What was only passed is accounted for at the end of its frame.
+            if ready.is_none() && !link.outbox.bytes.is_empty() {
                 write(link, limits, shutdown).await?;
-                account(&mut sender.packer, &sender.reporter, link);
+                let end = link.connection.written();
+                let (outbox, window) = (&mut link.outbox, &mut link.window);
+                wrote(end, outbox, window, &mut sender.packer, &sender.reporter);
                 check(link, shutdown)?;
             }
             let wake = wake_at(link);
@@ -268,21 +270,28 @@ async fn forward(
                 header,
                 record,
             } => {
-                if let Err(error) = sender.packer.pack(seq, header, &record, outbox) {
+                if sender.packer.chooses(seq, header, &record, outbox)
+                    && let Err(error) = sender.packer.pack(seq, header, &record, outbox)
+                {
                     let poison = Poison::event(seq, &error, header, &record);
                     sender.skip(poison, outbox).await;
                 }
             }
             Item::Unreadable(poison) => sender.skip(poison, outbox).await,
         }
-        if link.outbox.bytes.len() >= link.batch_bytes(&sender.destination.limits) {
+        let limits = &sender.destination.limits;
+        if link.outbox.is_due(link.batch_bytes(limits)) {
             flush(sender, link, shutdown).await?;
         }
+    }
+    if link.outbox.bytes.is_empty() {
+        // The cursor follows through frames of which nothing is sent.
+        flush(sender, link, shutdown).await?;
     }
     Ok(())
 }
 
-/// Writes the outbox and takes the confirmations that have come in.
+/// Writes the outbox, if anything is to be written, and takes the confirmations that have come in.
 async fn flush(
     sender: &mut Sender,
     link: &mut Link,
@@ -292,7 +301,8 @@ async fn flush(
         return Ok(());
     }
     write(link, &sender.destination.limits, shutdown).await?;
-    account(&mut sender.packer, &sender.reporter, link);
+    let end = link.connection.written();
+    sender.account(end, &mut link.outbox, &mut link.window);
     confirm(sender, link);
     check(link, shutdown)
 }
@@ -319,17 +329,6 @@ async fn write(
     }
 }
 
-/// Moves what was written from the outbox to the window.
-fn account(packer: &mut Packer, reporter: &Reporter, link: &mut Link) {
-    let Some(seq) = link.outbox.seq else { return };
-    let end = link.connection.written();
-    link.window
-        .push(end, seq, link.outbox.events, Instant::now());
-    packer.written(seq);
-    reporter.sent(&link.outbox, seq, link.window.events());
-    link.outbox.clear();
-}
-
 /// Takes the confirmations that have come in without asking the receiver for more.
 fn confirm(sender: &mut Sender, link: &mut Link) {
     if Instant::now() < link.connection.accepted_at() {
@@ -340,7 +339,7 @@ fn confirm(sender: &mut Sender, link: &mut Link) {
         Confirmation::TcpAcked => {
             sender.confirm_to(link.connection.acknowledged(), &mut link.window);
         }
-        Confirmation::ReadConfirmed => {
+        Confirmation::PeerRead => {
             if let Proof::Flow { .. } = link.proof {
                 // Where the system does not tell what is acknowledged, this is what it has
                 // taken for sending; its own buffer is small beside the bound.
@@ -357,7 +356,7 @@ fn check(link: &Link, shutdown: &CancellationToken) -> Result<(), Ended> {
     if shutdown.is_cancelled() {
         return Err(Ended::Stopped);
     }
-    if link.confirmation < Confirmation::ReadConfirmed {
+    if link.confirmation < Confirmation::PeerRead {
         return Ok(());
     }
     let now = Instant::now();
@@ -427,7 +426,7 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
             error,
         } => {
             let acknowledged = acknowledged && was_accepted;
-            if acknowledged && link.confirmation < Confirmation::ReadConfirmed {
+            if acknowledged && link.confirmation < Confirmation::PeerRead {
                 sender.confirm_to(u64::MAX, &mut link.window);
                 return ended;
             }
