@@ -43,12 +43,8 @@ const LEVELS: [(&str, Confirmation, Way); 5] = [
     ("sent, TCP", Confirmation::Sent, Way::Tcp),
     ("tcp-acked, TCP", Confirmation::TcpAcked, Way::Tcp),
     ("tcp-acked, TLS 1.3", Confirmation::TcpAcked, Way::Tls13),
-    ("peer-read, TCP", Confirmation::ReadConfirmed, Way::Tcp),
-    (
-        "peer-read, TLS 1.3",
-        Confirmation::ReadConfirmed,
-        Way::Tls13,
-    ),
+    ("peer-read, TCP", Confirmation::PeerRead, Way::Tcp),
+    ("peer-read, TLS 1.3", Confirmation::PeerRead, Way::Tls13),
 ];
 
 fn main() {

@@ -62,12 +62,12 @@ async fn hold(level: Confirmation, way: Way) -> Vec<(Failure, Outcome)> {
 /// The level that is the default over TCP and TLS.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peer_read_loses_nothing_over_tcp() {
-    a_proxy_loses(&hold(Confirmation::ReadConfirmed, Way::Tcp).await);
+    a_proxy_loses(&hold(Confirmation::PeerRead, Way::Tcp).await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn peer_read_loses_nothing_over_tls() {
-    a_proxy_loses(&hold(Confirmation::ReadConfirmed, Way::Tls13).await);
+    a_proxy_loses(&hold(Confirmation::PeerRead, Way::Tls13).await);
 }
 
 /// What lies unread at the receiver dies with it. That some is lost shows that the rig can see it.

@@ -152,6 +152,9 @@ pub struct Sink {
     pub resent: u64,
     /// Messages whose values were cut since the start.
     pub truncated: u64,
+    /// Events that the destination does not get, as it is set, since the start.
+    #[serde(default)]
+    pub filtered: u64,
     /// Events that cannot be sent and were left out since the start.
     #[serde(default)]
     pub skipped: u64,

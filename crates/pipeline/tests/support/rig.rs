@@ -339,15 +339,15 @@ impl Rig {
             (_, Failure::ProxyDies) => u64::MAX,
             // With the end of the handshake its TLS has read what came right behind. Killed then, it closes TCP as one
             // does that never ends TLS: of its ends none is known yet.
-            (Confirmation::ReadConfirmed, Failure::NeverReads) if way == Way::Tls13 => UNDER_WAY,
-            (Confirmation::ReadConfirmed, _) => 0,
+            (Confirmation::PeerRead, Failure::NeverReads) if way == Way::Tls13 => UNDER_WAY,
+            (Confirmation::PeerRead, _) => 0,
             (Confirmation::TcpAcked, _) if ours => 0,
             (Confirmation::TcpAcked, _) => receiving,
             (Confirmation::Sent, _) => sending + receiving,
         };
         let doubled = match level {
             _ if early => 0,
-            Confirmation::ReadConfirmed => self.limits.window_bytes + batch,
+            Confirmation::PeerRead => self.limits.window_bytes + batch,
             Confirmation::TcpAcked => sending + batch,
             Confirmation::Sent => batch,
         };

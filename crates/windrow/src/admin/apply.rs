@@ -10,8 +10,12 @@ use super::test;
 use super::view::{self, ServerChanged};
 use super::{Actor, Answer, Request, Verb};
 use crate::config::checked::{self, Home, SyslogSink};
+use crate::config::limits::MAX_OBJECT_BYTES;
 use crate::config::objects::{self, Object, Store};
 use crate::service::{Edit, EditError, Edited, Offline, Recorder, Service};
+
+/// Most bytes of one value of a setting in a record.
+const RECORDED_VALUE_BYTES_MAX: usize = 512;
 
 /// Where a request is applied.
 pub(crate) enum Place {
@@ -299,6 +303,10 @@ fn checked_text(
     keys: &toml::Table,
 ) -> Result<(String, SyslogSink), Refusal> {
     let text = objects::text(keys).map_err(|error| Refusal::invalid(error.to_string()))?;
+    if text.len() as u64 > MAX_OBJECT_BYTES {
+        let message = format!("the settings of {name} have more than {MAX_OBJECT_BYTES} bytes");
+        return Err(Refusal::invalid(message));
+    }
     let sink = store.check_syslog_sink(name, &text);
     let sink = sink.map_err(|error| Refusal::of_setting(&error))?;
     Ok((text, sink))
@@ -331,11 +339,30 @@ fn compact(store: &Store, name: &str) -> String {
         .flatten()
         .and_then(|text| objects::keys(&text).ok());
     let keys = keys.unwrap_or_default().into_iter();
-    let pairs = keys.map(|(key, value)| match value {
+    let flat = keys.flat_map(|(key, value)| match value {
+        toml::Value::Table(table) => {
+            let inner = table.into_iter();
+            inner
+                .map(|(of, value)| (format!("{key}.{of}"), value))
+                .collect()
+        }
+        value => vec![(key, value)],
+    });
+    let pairs = flat.map(|(key, value)| match value {
         toml::Value::String(text) if !text.contains([' ', '"', '=']) => format!("{key}={text}"),
-        other => format!("{key}={other}"),
+        other => format!("{key}={}", shortened(other.to_string())),
     });
     pairs.collect::<Vec<_>>().join(" ")
+}
+
+/// A value as a record carries it: a query may be far longer than what a record should be.
+fn shortened(mut value: String) -> String {
+    let bytes = value.len();
+    if bytes > RECORDED_VALUE_BYTES_MAX {
+        value.truncate(value.floor_char_boundary(RECORDED_VALUE_BYTES_MAX));
+        value.push_str(&format!("… ({bytes} bytes)"));
+    }
+    value
 }
 
 /// What is put on record of a change.

@@ -53,7 +53,7 @@ impl Actor {
 #[derive(Clone, Debug)]
 pub enum Request {
     /// Sets a destination anew, all of it.
-    ServerSet(ServerSet),
+    ServerSet(Box<ServerSet>),
     /// Shows destinations.
     ServerGet(ServerGet),
     /// Takes a destination away.

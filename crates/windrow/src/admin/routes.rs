@@ -15,7 +15,7 @@ use super::{Actor, Verb};
 use crate::service::{Body, Service, answer};
 
 /// Bytes of a request's JSON.
-const REQUEST_BYTES_MAX: usize = 64 << 10;
+const REQUEST_BYTES_MAX: usize = 512 << 10;
 /// The same with a PFX in it, in Base64, and its password.
 const PFX_REQUEST_BYTES_MAX: usize = (PFX_BYTES_MAX as usize).div_ceil(3) * 4 + REQUEST_BYTES_MAX;
 /// Time in which a request's body has to arrive.

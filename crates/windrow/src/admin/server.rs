@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::refusal::Refusal;
-use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Profile, Transport};
+use crate::config::checked::{
+    CefVersion, Confirmation, Framing, OutputSeverity, Prefix, Product, Profile, SinkFilter,
+    Transport,
+};
 
 /// The destination that is meant when none is named.
 pub const DEFAULT_NAME: &str = "default";
@@ -51,6 +54,9 @@ pub struct ServerSet {
     /// As `profile` in windrow.toml.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
+    /// As `product` in windrow.toml.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<Product>,
     /// As `cef_version` in windrow.toml.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cef_version: Option<CefVersion>,
@@ -60,6 +66,12 @@ pub struct ServerSet {
     /// As `confirmation` in windrow.toml.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
+    /// How grave events have to be; all when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_severity: Option<OutputSeverity>,
+    /// Which events it gets; all when empty.
+    #[serde(skip_serializing_if = "SinkFilter::is_empty")]
+    pub filter: SinkFilter,
 }
 
 /// Which destinations to show.
@@ -99,9 +111,13 @@ struct Keys<'a> {
     framing: Option<Framing>,
     prefix: Option<Prefix>,
     profile: Option<Profile>,
+    product: Option<Product>,
     cef_version: Option<CefVersion>,
     max_message_bytes: Option<u32>,
     confirmation: Option<Confirmation>,
+    output_severity: Option<OutputSeverity>,
+    #[serde(skip_serializing_if = "SinkFilter::is_empty")]
+    filter: &'a SinkFilter,
 }
 
 impl ServerSet {
@@ -141,9 +157,12 @@ impl ServerSet {
             framing: self.framing,
             prefix: self.prefix,
             profile: self.profile,
+            product: self.product,
             cef_version: self.cef_version,
             max_message_bytes: self.max_message_bytes,
             confirmation: self.confirmation,
+            output_severity: self.output_severity,
+            filter: &self.filter,
         };
         toml::Table::try_from(keys).map_err(|error| Refusal::invalid(error.to_string()))
     }

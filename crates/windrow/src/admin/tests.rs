@@ -45,7 +45,7 @@ fn a_request_survives_its_json() {
         name: Some("second".to_owned()),
     };
     let requests = [
-        Request::ServerSet(set(|set| set.use_udp = true)),
+        Request::ServerSet(Box::new(set(|set| set.use_udp = true))),
         Request::ServerGet(ServerGet::default()),
         Request::ServerRemove(name.clone()),
         Request::ServerEnable(name.clone()),

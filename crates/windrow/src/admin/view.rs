@@ -10,7 +10,8 @@ use super::client::Client;
 use super::refusal::{Refusal, RefusalKind};
 use super::server::ServerGet;
 use crate::config::checked::{
-    self, CefVersion, Confirmation, Framing, Home, Prefix, Profile, SyslogSink, Transport,
+    self, CefVersion, Confirmation, Framing, Home, OutputSeverity, Prefix, Product, Profile,
+    SinkFilter, SyslogSink, Transport,
 };
 use crate::service::{sink_destination, sink_warnings};
 use crate::status;
@@ -57,10 +58,18 @@ pub struct Server {
     pub prefix: Prefix,
     /// Which fields go where.
     pub profile: Profile,
+    /// The device product that profile `azure-stack` names.
+    pub product: Option<Product>,
     /// The number after `CEF:`.
     pub cef_version: CefVersion,
     /// Longer messages are cut.
     pub max_message_bytes: u32,
+    /// How grave events have to be.
+    pub output_severity: OutputSeverity,
+    /// Which events it gets, as set.
+    pub filter: SinkFilter,
+    /// The same in words; all have to hold.
+    pub gets: Vec<String>,
     /// What it does now; absent when the service does not run.
     pub now: Option<status::Sink>,
     /// What is weak about it, the order of advice first.
@@ -159,7 +168,10 @@ pub(super) fn server(
     let mut now = status.and_then(|status| status.sinks.get(&format!("syslog.{name}")).cloned());
     let mut warnings: Vec<String> = advice(name, sink).into_iter().collect();
     match now.as_mut().map(|now| std::mem::take(&mut now.warnings)) {
-        Some(found) if !found.is_empty() => warnings.extend(found),
+        Some(found) if !found.is_empty() => {
+            warnings.extend(found);
+            warnings.extend(sink.filter.doubts());
+        }
         _ => warnings.extend(sink_warnings(name, sink)),
     }
     Some(Server {
@@ -180,8 +192,12 @@ pub(super) fn server(
         framing: sink.framing,
         prefix: sink.prefix,
         profile: sink.profile,
+        product: sink.product,
         cef_version: sink.cef_version,
         max_message_bytes: sink.max_message_bytes,
+        output_severity: sink.output_severity,
+        filter: sink.filter.clone(),
+        gets: sink.filter.explain(sink.output_severity),
         now,
         warnings,
     })

@@ -385,6 +385,9 @@ fn write_sink(
         thousands(sink.lag_events),
         thousands(sink.unconfirmed_events)
     )?;
+    if sink.filtered > 0 {
+        write!(out, ", {} not for it", thousands(sink.filtered))?;
+    }
     if sink.skipped > 0 {
         write!(out, ", {} left out", thousands(sink.skipped))?;
     }

@@ -2,18 +2,22 @@
 //!
 //! The same checks hold for `windrow.toml` and for each object of `conf.d`.
 
+mod filter;
+mod syslog;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
-use windrow_formats::limits::SYSLOG_MESSAGE_MIN;
-use windrow_pipeline::tls::Fingerprint;
+use windrow_formats::xpath::check_query_list;
 
-use super::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
+use super::checked;
 use super::units::{ByteSize, Span};
-use super::{ConfigError, Environment, Overrides, check_admin, limits, query_list, raw, suggest};
+use super::{ConfigError, Environment, Overrides, check_admin, limits, query, raw, suggest};
+
+pub(super) use syslog::{client_object, syslog_object};
 
 /// The text of a configuration and where it came from.
 #[derive(Clone, Copy)]
@@ -86,7 +90,7 @@ pub(super) fn check(
         settings_generation: 0,
         data_dir,
         source: checked::Sources { wef },
-        sink: sinks(source, raw.sink)?,
+        sink: syslog::sinks(source, raw.sink)?,
         subscription,
         journal: journal(source, raw.journal)?,
         lake: lake(source, raw.lake)?,
@@ -98,41 +102,6 @@ pub(super) fn check(
         admin: check_admin::admin(source, raw.admin)?,
         log: log(source, raw.log, environment, overrides)?,
     })
-}
-
-fn sinks(source: Source<'_>, raw: raw::Sinks) -> Result<checked::Sinks, ConfigError> {
-    let home = |name: &Spanned<String>| checked::Home::File {
-        path: source.file.to_owned(),
-        line: source.line(name.span().start),
-    };
-    let homes = raw.syslog.keys();
-    let homes = homes.map(|name| (name.get_ref().clone(), home(name)));
-    Ok(checked::Sinks {
-        homes: homes.collect(),
-        syslog: named(source, raw.syslog, syslog_sink)?,
-    })
-}
-
-/// The file of `conf.d` that holds the certificate for syslog receivers.
-pub(super) fn client_object(raw: raw::SyslogClient, source: Source<'_>) -> checked::SyslogClient {
-    checked::SyslogClient {
-        identity: ClientIdentity {
-            certificate: source.resolve(raw.certificate),
-            key: source.resolve(raw.key),
-        },
-        set_at: raw.set_at,
-    }
-}
-
-/// A file of `conf.d` that holds one syslog sink of this name.
-pub(super) fn syslog_object(
-    name: &str,
-    raw: raw::SyslogSink,
-    source: Source<'_>,
-) -> Result<checked::SyslogSink, ConfigError> {
-    let at = At { source, span: 0..0 };
-    check_name(&at, name)?;
-    syslog_sink(&at, raw)
 }
 
 /// One table of the file: where it stands, and its own name.
@@ -277,8 +246,12 @@ fn different_addresses(sources: &BTreeMap<String, checked::WefSource>) -> Result
 fn subscription(at: &At<'_>, raw: raw::Subscription) -> Result<checked::Subscription, ConfigError> {
     let source = at.source;
     let query = match (raw.query, raw.query_file, raw.channels) {
-        (Some(query), None, None) => inline_query(source, query)?,
-        (None, Some(file), None) => query_from(source, file)?,
+        (Some(query), None, None) => {
+            query::inline(source, query, query::LIST_FORM, check_query_list)?
+        }
+        (None, Some(file), None) => {
+            query::in_file(source, file, query::LIST_FORM, check_query_list)?
+        }
         (None, None, Some(channels)) => query_of_channels(source, &channels)?,
         (None, None, None) => {
             let error = at.error("the subscription asks for nothing");
@@ -332,44 +305,6 @@ fn subscription(at: &At<'_>, raw: raw::Subscription) -> Result<checked::Subscrip
     })
 }
 
-fn inline_query(source: Source<'_>, query: Spanned<String>) -> Result<String, ConfigError> {
-    match query_list::check(query.get_ref()) {
-        Ok(()) => Ok(query.into_inner()),
-        Err(fault) => {
-            let before = &query.get_ref()[..fault.span.start];
-            let line = before.matches('\n').count() + 1;
-            let message = format!("{} (line {line} of the query)", fault.message);
-            Err(source
-                .error(message, query.span())
-                .expected(query_list::FORM))
-        }
-    }
-}
-
-fn query_from(source: Source<'_>, file: Spanned<PathBuf>) -> Result<String, ConfigError> {
-    let span = file.span();
-    let path = source.resolve(file.into_inner());
-    let too_large =
-        fs_err::metadata(&path).is_ok_and(|found| found.len() > limits::MAX_QUERY_BYTES as u64);
-    if too_large {
-        let message = format!(
-            "{} is larger than {} bytes",
-            path.display(),
-            limits::MAX_QUERY_BYTES
-        );
-        return Err(source.error(message, span));
-    }
-    let text =
-        fs_err::read_to_string(&path).map_err(|error| source.error(error.to_string(), span))?;
-    let xml = text.trim_start_matches('\u{feff}');
-    match query_list::check(xml) {
-        Ok(()) => Ok(xml.to_owned()),
-        Err(fault) => {
-            Err(ConfigError::at(fault.message, &path, xml, fault.span).expected(query_list::FORM))
-        }
-    }
-}
-
 fn query_of_channels(
     source: Source<'_>,
     channels: &Spanned<Vec<String>>,
@@ -379,8 +314,9 @@ fn query_of_channels(
         let error = source.error("a channel needs a name", channels.span());
         return Err(error.expected("names such as [\"Security\", \"System\"]"));
     }
-    let query = query_list::of_channels(list);
-    query_list::check(&query).map_err(|fault| source.error(fault.message, channels.span()))?;
+    let query = query::of_channels(list);
+    check_query_list(&query)
+        .map_err(|error| source.error(error.fault.to_string(), channels.span()))?;
     Ok(query)
 }
 
@@ -393,187 +329,6 @@ fn language_tag(source: Source<'_>, tag: Spanned<String>) -> Result<String, Conf
     Err(source
         .error("this is not a language", tag.span())
         .expected("a tag such as \"en-US\" (RFC 5646)"))
-}
-
-fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink, ConfigError> {
-    let source = at.source;
-    let transport = raw
-        .transport
-        .as_ref()
-        .map_or(Transport::Tls, |given| *given.get_ref());
-    check_server_name(source, &raw.server_name)?;
-    check_fits_transport(source, &raw, transport)?;
-    let fingerprint = fingerprint(source, &raw)?;
-    let (port, framing, max_bytes, confirmation) = match transport {
-        Transport::Udp => (514, None, 2_048, Confirmation::Sent),
-        Transport::Tcp => (514, Some(Framing::Lf), 8_192, Confirmation::ReadConfirmed),
-        Transport::Tls => (
-            6514,
-            Some(Framing::OctetCounting),
-            8_192,
-            Confirmation::ReadConfirmed,
-        ),
-    };
-    // What the encoder needs when every text is cut.
-    const LEAST: u32 = SYSLOG_MESSAGE_MIN as u32;
-    let most = if transport == Transport::Udp {
-        65_507
-    } else {
-        1 << 20
-    };
-    Ok(checked::SyslogSink {
-        enabled: raw.enabled.unwrap_or(true),
-        server_name: raw.server_name.into_inner(),
-        port: raw
-            .port
-            .map_or(Ok(port), |port| number(source, port, 1..=u16::MAX))?,
-        transport,
-        ca_file: raw.ca_file.map(|file| source.resolve(file.into_inner())),
-        skip_name_check: is_set(raw.skip_name_check.as_ref()),
-        skip_certificate_check: is_set(raw.skip_certificate_check.as_ref()),
-        fingerprint,
-        client: client_identity(source, raw.client_certificate, raw.client_key)?,
-        framing: raw.framing.map(Spanned::into_inner).or(framing),
-        prefix: raw.prefix.unwrap_or(checked::Prefix::Rfc3164),
-        profile: raw.profile.unwrap_or(checked::Profile::AzureStack),
-        product: product(source, raw.profile, raw.product)?,
-        cef_version: cef_version(source, raw.prefix, raw.cef_version)?,
-        max_message_bytes: number_or(source, raw.max_message_bytes, max_bytes, LEAST..=most)?,
-        confirmation: raw.confirmation.map_or(confirmation, Spanned::into_inner),
-    })
-}
-
-/// Only profile `azure-stack` names a product, and it always names one.
-fn product(
-    source: Source<'_>,
-    profile: Option<checked::Profile>,
-    product: Option<Spanned<checked::Product>>,
-) -> Result<Option<checked::Product>, ConfigError> {
-    if profile != Some(checked::Profile::Standard) {
-        let named = product.map_or(checked::Product::Stack, Spanned::into_inner);
-        return Ok(Some(named));
-    }
-    match product {
-        None => Ok(None),
-        Some(product) => {
-            let error = source.error("profile = \"standard\" has no product", product.span());
-            Err(error.with_hint("leave `product` out, or set profile = \"azure-stack\""))
-        }
-    }
-}
-
-/// The prefix of 2018 brings its version along.
-fn cef_version(
-    source: Source<'_>,
-    prefix: Option<checked::Prefix>,
-    version: Option<Spanned<checked::CefVersion>>,
-) -> Result<checked::CefVersion, ConfigError> {
-    if prefix != Some(checked::Prefix::LegacyAzureStack) {
-        return Ok(version.map_or(checked::CefVersion::V0, Spanned::into_inner));
-    }
-    match version {
-        Some(other) if *other.get_ref() != checked::CefVersion::V0Dot0 => {
-            let message = "prefix = \"legacy-azure-stack\" goes with CEF:0.0";
-            let error = source.error(message, other.span());
-            Err(error.with_hint("leave `cef_version` out, or choose another prefix"))
-        }
-        _ => Ok(checked::CefVersion::V0Dot0),
-    }
-}
-
-fn check_server_name(source: Source<'_>, name: &Spanned<String>) -> Result<(), ConfigError> {
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == ':';
-    let text = name.get_ref();
-    if !text.is_empty() && text.len() <= 253 && text.chars().all(good) {
-        return Ok(());
-    }
-    let error = source.error("this is not the name or address of a machine", name.span());
-    Err(error.expected("a name such as \"siem.example.com\", without port"))
-}
-
-/// Refuses what has no meaning over this transport.
-fn check_fits_transport(
-    source: Source<'_>,
-    raw: &raw::SyslogSink,
-    transport: Transport,
-) -> Result<(), ConfigError> {
-    if transport != Transport::Tls {
-        let certificates = [&raw.ca_file, &raw.client_certificate, &raw.client_key];
-        if let Some(file) = certificates.into_iter().flatten().next() {
-            let error = source.error("certificates are for transport = \"tls\" only", file.span());
-            return Err(error.with_hint("set transport = \"tls\", or leave the certificates out"));
-        }
-        let skips = [&raw.skip_name_check, &raw.skip_certificate_check];
-        let skip = skips.into_iter().flatten().find(|skip| *skip.get_ref());
-        let check = skip.map(Spanned::span);
-        if let Some(span) = check.or(raw.fingerprint.as_ref().map(Spanned::span)) {
-            let error = source.error("only transport = \"tls\" checks the receiver at all", span);
-            return Err(error.with_hint("set transport = \"tls\", or leave it out"));
-        }
-    }
-    if transport != Transport::Udp {
-        return Ok(());
-    }
-    if let Some(framing) = &raw.framing {
-        let error = source.error(
-            "a datagram holds one message: it has no framing",
-            framing.span(),
-        );
-        return Err(error.with_hint("leave `framing` out"));
-    }
-    match &raw.confirmation {
-        Some(given) if *given.get_ref() != Confirmation::Sent => {
-            let error = source.error("over udp nobody confirms anything", given.span());
-            Err(error.with_hint("leave `confirmation` out, or use tcp or tls"))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn is_set(key: Option<&Spanned<bool>>) -> bool {
-    key.is_some_and(|key| *key.get_ref())
-}
-
-/// The fingerprint in the one form that it is compared in.
-fn fingerprint(source: Source<'_>, raw: &raw::SyslogSink) -> Result<Option<String>, ConfigError> {
-    let Some(given) = &raw.fingerprint else {
-        return Ok(None);
-    };
-    if let Some(skip) = raw
-        .skip_certificate_check
-        .as_ref()
-        .filter(|skip| *skip.get_ref())
-    {
-        let error = source.error(
-            "a certificate that is not looked at has no fingerprint to be held to",
-            skip.span(),
-        );
-        return Err(
-            error.with_hint("leave one of the two out: the fingerprint alone is the safe one")
-        );
-    }
-    match given.get_ref().parse::<Fingerprint>() {
-        Ok(fingerprint) => Ok(Some(fingerprint.to_string())),
-        Err(error) => Err(source.error(error.to_string(), given.span())),
-    }
-}
-
-fn client_identity(
-    source: Source<'_>,
-    certificate: Option<Spanned<PathBuf>>,
-    key: Option<Spanned<PathBuf>>,
-) -> Result<Option<ClientIdentity>, ConfigError> {
-    match (certificate, key) {
-        (Some(certificate), Some(key)) => Ok(Some(ClientIdentity {
-            certificate: source.resolve(certificate.into_inner()),
-            key: source.resolve(key.into_inner()),
-        })),
-        (None, None) => Ok(None),
-        (Some(alone), None) => Err(source.error("`client_key` is missing beside it", alone.span())),
-        (None, Some(alone)) => {
-            Err(source.error("`client_certificate` is missing beside it", alone.span()))
-        }
-    }
 }
 
 fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, ConfigError> {

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use super::filter::{EventIdRange, OutputSeverity, SinkFilter};
 use super::units::{ByteSize, Span};
 use crate::access::Role;
 
@@ -230,6 +231,11 @@ pub struct SyslogSink {
     pub max_message_bytes: u32,
     /// When an event counts as delivered.
     pub confirmation: Confirmation,
+    /// How grave events have to be.
+    pub output_severity: OutputSeverity,
+    /// Which events it gets.
+    #[serde(skip_serializing_if = "SinkFilter::is_empty")]
+    pub filter: SinkFilter,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -268,7 +274,9 @@ pub enum Confirmation {
     /// The receiver's system has it; its program may die before it reads it.
     TcpAcked,
     /// The receiver's program has read it: from time to time the connection is ended in good order and begun anew.
-    ReadConfirmed,
+    /// `read-confirmed` is its name of before.
+    #[serde(alias = "read-confirmed")]
+    PeerRead,
 }
 
 /// How messages are told apart in a stream.

@@ -15,6 +15,7 @@ use super::checked::{
     CefVersion, Confirmation, ContentFormat, Framing, LogFormat, Prefix, Product, Profile,
     Transport, WhenFull,
 };
+use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{ByteSize, Span};
 use crate::access::Role;
 
@@ -125,6 +126,31 @@ pub(super) struct SyslogSink {
     pub(super) cef_version: Option<Spanned<CefVersion>>,
     pub(super) max_message_bytes: Option<Spanned<u32>>,
     pub(super) confirmation: Option<Spanned<Confirmation>>,
+    pub(super) output_severity: Option<OutputSeverity>,
+    #[serde(default)]
+    pub(super) filter: SinkFilter,
+}
+
+/// A list whose items have their places.
+pub(super) type List<T> = Spanned<Vec<Spanned<T>>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table such as [sink.syslog.siem.filter]"
+)]
+pub(super) struct SinkFilter {
+    pub(super) channels: Option<List<String>>,
+    pub(super) exclude_channels: Option<List<String>>,
+    pub(super) event_ids: Option<List<EventIdRange>>,
+    pub(super) exclude_event_ids: Option<List<EventIdRange>>,
+    pub(super) providers: Option<List<String>>,
+    pub(super) exclude_providers: Option<List<String>>,
+    pub(super) computers: Option<List<String>>,
+    pub(super) exclude_computers: Option<List<String>>,
+    pub(super) query: Option<Spanned<String>>,
+    pub(super) query_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -71,6 +71,10 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
     );
     let choices = [
         "# query",
+        "# channels",
+        "# event_ids",
+        "# providers",
+        "# computers",
         "# ca_file",
         "# client_",
         "# fingerprint",
@@ -566,11 +570,11 @@ fn a_source_offers_subscriptions_that_exist() {
 #[test]
 fn a_query_is_checked_where_it_stands() {
     insta::assert_snapshot!(refused("[subscription.base]\nquery = '''\n<QueryList>\n<Select/>\n</QueryList>'''\n"), @r#"
-    <Select> where <Query> has to be (line 2 of the query)
-     --> /etc/windrow/windrow.toml:2:9
+    <Select> where <Query> has to be
+     --> /etc/windrow/windrow.toml:4:1
       |
-    2 | query = '''
-      |         ^^^
+    4 | <Select/>
+      | ^^^^^^^^^
       = expected <QueryList><Query Id="0"><Select Path="Security">*</Select></Query></QueryList>
     "#);
     let temp = tempfile::tempdir().unwrap();

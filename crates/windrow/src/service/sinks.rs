@@ -360,11 +360,12 @@ fn describe(status: &Status, durable: Seq) -> status::Sink {
         confirmed_seq: status.confirmed_seq,
         lag_events: durable.saturating_sub(status.sent_seq.max(status.confirmed_seq)),
         lag_seconds: None,
-        unconfirmed_events: status.sent_seq.saturating_sub(status.confirmed_seq),
+        unconfirmed_events: status.unconfirmed,
         sent: status.sent,
         confirmed: status.confirmed,
         resent: status.resent,
         truncated: status.truncated,
+        filtered: status.filtered,
         skipped: status.skipped,
         last_error: status
             .last_error
@@ -422,7 +423,8 @@ pub(crate) fn warnings(name: &str, sink: &SyslogSink) -> Vec<String> {
     match destination(name, sink) {
         Ok(destination) => {
             let warnings = destination.warnings();
-            warnings.iter().map(ToString::to_string).collect()
+            let warnings = warnings.iter().map(ToString::to_string);
+            warnings.chain(sink.filter.doubts()).collect()
         }
         Err(error) => vec![format!("{error:#}")],
     }
@@ -479,8 +481,10 @@ pub(crate) fn destination(name: &str, sink: &SyslogSink) -> anyhow::Result<Desti
     destination.confirmation = match sink.confirmation {
         checked::Confirmation::Sent => syslog::Confirmation::Sent,
         checked::Confirmation::TcpAcked => syslog::Confirmation::TcpAcked,
-        checked::Confirmation::ReadConfirmed => syslog::Confirmation::ReadConfirmed,
+        checked::Confirmation::PeerRead => syslog::Confirmation::PeerRead,
     };
+    let selection = sink.filter.selection(sink.output_severity);
+    destination.selection = selection.with_context(context)?;
     Ok(destination)
 }
 

@@ -18,6 +18,7 @@ mod powershell;
 mod receivers;
 mod reload;
 mod rigs;
+mod selection;
 mod service;
 mod settings;
 mod settings_client;

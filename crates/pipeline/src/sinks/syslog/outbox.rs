@@ -139,8 +139,10 @@ mod tests {
 
     #[test]
     fn what_is_packed_waits_for_more_and_not_for_ever() {
-        let mut outbox = Outbox::default();
-        outbox.filtered = FILTERED_RUN_MAX * 2;
+        let mut outbox = Outbox {
+            filtered: FILTERED_RUN_MAX * 2,
+            ..Outbox::default()
+        };
         assert!(!outbox.is_due(100), "there is nothing to write");
         outbox.bytes.resize(99, 0);
         outbox.filtered = FILTERED_RUN_MAX - 1;

@@ -43,6 +43,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     report.extend(network::ports(&config, service_runs));
     report.extend(certificates::check(&config));
     report.extend(certificates::group_policies(&config));
+    report.extend(network::filters(&config));
     if !args.offline {
         report.extend(super::runtime()?.block_on(network::destinations(&config)));
     }

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use windrow_pipeline::tls;
 
 use super::finding::{Finding, Outcome};
-use crate::config::checked::{Config, Prefix, SyslogSink, Transport};
+use crate::config::checked::{Config, OutputSeverity, Prefix, SyslogSink, Transport};
 
 /// How long one destination may take to answer, a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +73,27 @@ pub(super) async fn destinations(config: &Config) -> Vec<Finding> {
     });
     let found = futures::future::join_all(checks).await;
     found.into_iter().flatten().flatten().collect()
+}
+
+/// Which events destinations get, where it is not all of them.
+pub(super) fn filters(config: &Config) -> Vec<Finding> {
+    let sinks = config.sink.syslog.iter();
+    let filtered = sinks.filter(|(_, sink)| {
+        !sink.filter.is_empty() || sink.output_severity != OutputSeverity::Verbose
+    });
+    filtered
+        .map(|(name, sink)| {
+            let what = format!("sink syslog.{name} filter");
+            let gets = sink.filter.explain(sink.output_severity).join("; ");
+            let doubts = sink.filter.doubts();
+            if doubts.is_empty() {
+                return Finding::new(what, Outcome::Ok, gets);
+            }
+            let result = format!("{gets}; {}", doubts.join("; "));
+            Finding::new(what, Outcome::Warning, result)
+                .cure("correct [sink.syslog.NAME.filter], if that is not what was meant")
+        })
+        .collect()
 }
 
 /// The prefix of 2018 in a stream: rsyslog was seen to swallow sixteen lines for one.

@@ -2,6 +2,7 @@
 //! where none runs, it is written into the data folder for the next start.
 
 mod client;
+mod filter;
 mod prompt;
 mod server;
 mod show;

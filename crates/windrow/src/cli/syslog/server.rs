@@ -10,8 +10,9 @@ use serde::de::value::Error as Unknown;
 use super::super::remote::Asked;
 use super::super::{Invocation, Out};
 use super::done;
+use super::filter::Which as Events;
 use crate::admin::{Request, ServerGet, ServerName, ServerSet};
-use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Profile};
+use crate::config::checked::{CefVersion, Confirmation, Framing, Prefix, Product, Profile};
 use crate::exit::{Code, UsageError};
 use crate::output::SummaryOutput;
 
@@ -53,6 +54,10 @@ Examples:
       --ca-file siem-ca.pem --skip-cn-check
   windrow syslog server set --name second --server-name siem2 --no-encryption
   windrow syslog server set --server-name siem.example.com --use-udp
+  windrow syslog server set --server-name siem.example.com \\
+      --output-severity default --exclude-channels '*/Debug'
+  windrow syslog server set --server-name siem.example.com \\
+      --query 'Security!*[System[EventID=4624 or EventID=4625]]'
 
 Then: windrow syslog server get")]
 struct Set {
@@ -100,6 +105,11 @@ struct Set {
     #[arg(long, value_parser = word::<Profile>, help_heading = "Messages")]
     profile: Option<Profile>,
 
+    /// The device product of profile azure-stack: "Microsoft Azure Stack" (the default), "Microsoft Azure Stack Hub",
+    /// "Microsoft Azure Local"
+    #[arg(long, value_parser = word::<Product>, help_heading = "Messages")]
+    product: Option<Product>,
+
     /// What stands before the CEF message: rfc3164, rfc3164-iso, rfc5424, none
     #[arg(long, value_parser = word::<Prefix>, help_heading = "Messages")]
     prefix: Option<Prefix>,
@@ -116,9 +126,12 @@ struct Set {
     #[arg(long, value_name = "BYTES", help_heading = "Messages")]
     max_message_bytes: Option<u32>,
 
-    /// When an event counts as delivered: read-confirmed (default over TCP and TLS), tcp-acked, sent
+    /// When an event counts as delivered: peer-read (default over TCP and TLS), tcp-acked, sent
     #[arg(long, value_parser = word::<Confirmation>, value_name = "LEVEL", help_heading = "Messages")]
     confirmation: Option<Confirmation>,
+
+    #[command(flatten)]
+    events: Events,
 
     #[command(flatten)]
     output: SummaryOutput,
@@ -198,7 +211,10 @@ fn request(verb: &Verb, asked: Asked) -> anyhow::Result<(Request, SummaryOutput)
         name: Some(which.name.clone()),
     };
     Ok(match verb {
-        Verb::Set(set) => (Request::ServerSet(set.request(asked)?), set.output),
+        Verb::Set(set) => (
+            Request::ServerSet(Box::new(set.request(asked)?)),
+            set.output,
+        ),
         Verb::Get(get) => {
             let name = get.name.clone();
             (Request::ServerGet(ServerGet { name }), get.output)
@@ -233,15 +249,18 @@ impl Set {
             framing: self.framing,
             prefix: self.prefix,
             profile: self.profile,
+            product: self.product,
             cef_version: self.cef_version,
             max_message_bytes: self.max_message_bytes,
             confirmation: self.confirmation,
+            output_severity: self.events.output_severity(),
+            filter: self.events.filter()?,
         })
     }
 }
 
 /// A word that windrow.toml knows.
-fn word<'de, T: Deserialize<'de>>(text: &str) -> Result<T, String> {
+pub(super) fn word<'de, T: Deserialize<'de>>(text: &str) -> Result<T, String> {
     let text = text.to_owned();
     let found: Result<T, Unknown> = T::deserialize(text.into_deserializer());
     found.map_err(|error| error.to_string().replace('`', ""))

@@ -160,6 +160,9 @@ fn write_server(server: &Server, paint: Paint, out: &mut dyn Write) -> anyhow::R
         line("shows", &file.display().to_string())?;
     }
     line("delivery", level(server.confirmation))?;
+    for (place, gets) in server.gets.iter().enumerate() {
+        line(if place == 0 { "gets" } else { "" }, gets)?;
+    }
     line("messages", &messages(server)?)?;
     if let Some(now) = &server.now {
         line("counters", &counters(now))?;
@@ -189,7 +192,11 @@ fn destination(server: &Server) -> anyhow::Result<String> {
 }
 
 fn messages(server: &Server) -> anyhow::Result<String> {
-    let mut words = vec![word(&server.profile)?, word(&server.prefix)?];
+    let mut words = vec![word(&server.profile)?];
+    if let Some(product) = &server.product {
+        words.push(word(product)?);
+    }
+    words.push(word(&server.prefix)?);
     if let Some(framing) = &server.framing {
         words.push(word(framing)?);
     }
@@ -204,11 +211,12 @@ fn counters(now: &Sink) -> String {
         None => String::new(),
     };
     format!(
-        "{} sent, {} confirmed, {} sent again, {} cut, {} left out (cannot be sent); {} wait, {} on the way{lag}",
+        "{} sent, {} confirmed, {} sent again, {} cut, {} not for it, {} left out (cannot be sent); {} wait, {} on the way{lag}",
         thousands(now.sent),
         thousands(now.confirmed),
         thousands(now.resent),
         thousands(now.truncated),
+        thousands(now.filtered),
         thousands(now.skipped),
         thousands(now.lag_events),
         thousands(now.unconfirmed_events),
@@ -222,8 +230,8 @@ fn level(confirmation: Confirmation) -> &'static str {
         Confirmation::TcpAcked => {
             "tcp-acked: an event counts as delivered when the receiver's system has it"
         }
-        Confirmation::ReadConfirmed => {
-            "read-confirmed: an event counts as delivered when the receiver's program has read it"
+        Confirmation::PeerRead => {
+            "peer-read: an event counts as delivered when the receiver's program has read it"
         }
     }
 }

@@ -97,7 +97,7 @@ fn a_damaged_object_is_named_with_its_place() {
       |
     2 | prot = 6514
       | ^^^^
-      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, product, cef_version, max_message_bytes, confirmation
+      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, product, cef_version, max_message_bytes, confirmation, output_severity, filter
     hint: did you mean `port`?
     ");
     place.put(
@@ -175,7 +175,7 @@ fn limits_hold() {
     let long = "#".repeat(usize::try_from(limits::MAX_OBJECT_BYTES).unwrap() + 1);
     place.put("sink.syslog.siem.toml", &long);
     insta::assert_snapshot!(place.refused(""), @r"
-    DIR/data/conf.d/sink.syslog.siem.toml is over 65536 bytes
+    DIR/data/conf.d/sink.syslog.siem.toml is over 524288 bytes
     hint: this file is written by `windrow syslog`; correct it, or move it away and set it anew
     ");
     place.put("sink.syslog.siem.toml", SIEM);
