@@ -12,7 +12,7 @@ use crate::client::{Client, Refused};
 use crate::datadir;
 use crate::exit::{Code, UsageError};
 use crate::folder::{self, Folder};
-use crate::service::{ACKNOWLEDGED_TO, COMPLETE_TO};
+use crate::service::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
 
 /// Who answers.
 pub(crate) enum Asker {
@@ -104,10 +104,19 @@ fn incomplete(head: &HeaderMap) -> Option<String> {
     let number = |name: &str| head.get(name)?.to_str().ok()?.parse::<u64>().ok();
     let (complete_to, acknowledged_to) = (number(COMPLETE_TO)?, number(ACKNOWLEDGED_TO)?);
     let missing = acknowledged_to.checked_sub(complete_to)?;
+    let before_oldest = number(OLDEST).unwrap_or(0).saturating_sub(1);
+    let dropped = before_oldest
+        .min(acknowledged_to)
+        .saturating_sub(complete_to);
+    let safe = missing - dropped;
+    let later = match dropped {
+        0 => format!("{safe} later ones, acknowledged and safe in the journal, are not in it"),
+        dropped => format!(
+            "of the later ones {dropped} were dropped from a full journal and are lost, and {safe}, safe in it, are not in the answer"
+        ),
+    };
     (missing > 0).then(|| {
-        format!(
-            "the answer is complete up to event {complete_to}: {missing} later ones, acknowledged and safe in the journal, are not in it; `windrow status` says what holds them up"
-        )
+        format!("the answer is complete up to event {complete_to}: {later}; `windrow status` says what holds them up")
     })
 }
 
@@ -163,6 +172,11 @@ mod tests {
             None,
             "what came after the question may be in it"
         );
+        let mut dropped = head(4, 70);
+        dropped.insert(OLDEST, 61.into());
+        let said = incomplete(&dropped).unwrap();
+        assert!(said.contains("56 were dropped"), "{said}");
+        assert!(said.contains("10, safe in it"), "{said}");
         let said = incomplete(&head(4, 7)).unwrap();
         assert!(said.contains("up to event 4: 3 later ones"), "{said}");
     }

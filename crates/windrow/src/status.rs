@@ -66,6 +66,9 @@ pub struct Refused {
 pub struct Journal {
     /// The last sequence that is on disk.
     pub durable_seq: u64,
+    /// The oldest that is there: those before it are with every sink, or were dropped.
+    #[serde(default)]
+    pub oldest_seq: u64,
     /// Bytes it occupies.
     pub bytes: u64,
     /// Bytes it may occupy.
@@ -138,6 +141,9 @@ pub struct Sink {
     pub confirmed_seq: u64,
     /// Events that were not sent to it yet.
     pub lag_events: u64,
+    /// Events that it did not get and that the journal has dropped since; once it goes on it no longer waits for them.
+    #[serde(default)]
+    pub dropped: u64,
     /// Since when the oldest event waits that is not confirmed, in seconds; only where a destination is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,

@@ -20,6 +20,8 @@ pub const GROUP_BYTES: usize = 4 << 20;
 pub const MAX_STATE_KEY_BYTES: usize = 1024;
 /// Longest value of a state.
 pub const MAX_STATE_VALUE_BYTES: usize = 1 << 20;
+/// Bytes that a disk which was full must take before the journal says that it has room.
+pub const PROBE_BYTES: u64 = 1 << 20;
 /// Keys that have a value may exceed the limit of all states by this part of it; new ones may not.
 pub const KNOWN_STATE_SHARE: usize = 4;
 /// All keys and values of the state together; less where [`MAX_STATE_SHARE`] of the quota is less.

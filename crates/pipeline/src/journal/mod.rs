@@ -406,6 +406,18 @@ impl Journal {
         self.append_own(entry).await.map(drop)
     }
 
+    /// Has the writer see whether a disk that was full has room again; [`Journal::pressure`] tells.
+    pub fn look_for_room(&self) {
+        let _ = self.inner.messages.try_send(Message::Look);
+    }
+
+    /// The oldest event that is there or to come. Those before it are with every sink, or were
+    /// dropped for want of room.
+    pub fn oldest_seq(&self) -> Seq {
+        let next = *self.inner.shared.durable.borrow() + 1;
+        lock(&self.inner.shared.catalog).oldest_seq(next)
+    }
+
     /// Bytes of all keys and values, and how many they may become.
     pub fn state_bytes(&self) -> (usize, usize) {
         let shared = &self.inner.shared;

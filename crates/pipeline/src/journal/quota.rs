@@ -4,7 +4,7 @@ use std::io;
 
 use super::catalog::{Phase, Segment, lock};
 use super::frame::{self, HEADER_BYTES, Origin, StateChange};
-use super::limits::BALLAST_BYTES;
+use super::limits::{BALLAST_BYTES, PROBE_BYTES};
 use super::log::{CommitError, Log};
 use super::loss::{self, Gap, GapReason, Loss};
 use super::pack::Counts;
@@ -15,6 +15,8 @@ use super::{Pressure, WhenFull};
 
 /// Blocks kept so that a full disk still takes the records that say so.
 const BALLAST_FILE: &str = "ballast";
+/// Written and removed again to see whether a disk that was full has room.
+const PROBE_FILE: &str = "probe";
 
 /// The ballast file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,7 @@ impl Ballast {
     /// Makes the file, if the disk has room for it.
     pub(super) fn hold(shared: &Shared) -> Ballast {
         let bytes = BALLAST_BYTES.min(shared.options.reserved_bytes);
-        match write_ballast(shared, bytes) {
+        match write_zeros(shared, BALLAST_FILE, bytes) {
             Ok(()) => Ballast::Held,
             Err(error) => {
                 tracing::debug!(%error, "no room for the journal's ballast");
@@ -50,10 +52,8 @@ impl Ballast {
     }
 }
 
-fn write_ballast(shared: &Shared, bytes: u64) -> io::Result<()> {
-    let file = shared
-        .disk
-        .open(&shared.dir().join(BALLAST_FILE), Open::Create)?;
+fn write_zeros(shared: &Shared, name: &str, bytes: u64) -> io::Result<()> {
+    let file = shared.disk.open(&shared.dir().join(name), Open::Create)?;
     if file.bytes()? == bytes {
         return Ok(());
     }
@@ -347,6 +347,20 @@ impl Log {
             }
         }
         any
+    }
+
+    /// After an append was refused because the disk was full: looks whether it still is, so that
+    /// whoever goes by what the journal says of itself comes back.
+    pub(super) fn look_for_room(&mut self) {
+        if !self.refused || self.used() + PROBE_BYTES > self.limit(Origin::Source) {
+            return;
+        }
+        let probed = write_zeros(&self.shared, PROBE_FILE, PROBE_BYTES);
+        let removed = self.shared.disk.remove(&self.shared.dir().join(PROBE_FILE));
+        if probed.is_ok() && removed.is_ok() {
+            self.refused = false;
+            self.publish_pressure();
+        }
     }
 
     /// Tells how full the journal is.

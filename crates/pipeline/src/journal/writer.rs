@@ -41,6 +41,8 @@ pub(super) enum Message {
     Append(Request),
     /// Cursors moved: there may be segments to remove.
     Tidy,
+    /// See whether a disk that was full has room again.
+    Look,
     /// Close the segment with its signed root, so that the root can leave.
     Seal(oneshot::Sender<()>),
     /// Say that the thread is alive and done with what came before.
@@ -114,6 +116,7 @@ impl Writer {
                         tracing::debug!(?error, "journal segments could not be removed yet");
                     }
                 }
+                Some(Message::Look) => self.log.look_for_room(),
                 Some(Message::Seal(done)) => {
                     if self.log.seal(SealedBy::Writer, now_us()).is_err() {
                         tracing::warn!("journal segment could not be sealed yet");

@@ -10,10 +10,10 @@ use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate};
 use super::error::TlsError;
 
 /// The authorities of a server's clients, to tell a client which of them issued its certificate.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorities(Arc<Vec<Authority>>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Authority {
     /// The subject's DER, which a certificate repeats as its issuer (RFC 5280 4.1.2.4).
     subject: Vec<u8>,

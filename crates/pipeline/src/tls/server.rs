@@ -39,8 +39,8 @@ pub struct Server {
 /// [`TlsError`], with the file.
 pub fn server_config(certificate: &Path, key: &Path, client_ca: &Path) -> Result<Server, TlsError> {
     let authority_certificates = load_certificates(client_ca)?;
-    let authorities = Authorities::new(client_ca, &authority_certificates)?;
     let verifier = verifier(client_ca, &authority_certificates)?;
+    let authorities = Authorities::new(client_ca, &authority_certificates)?;
     let verifier = verifier.build().map_err(|source| TlsError::Verifier {
         path: client_ca.to_owned(),
         source,

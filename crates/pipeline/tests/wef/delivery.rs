@@ -401,6 +401,36 @@ async fn a_reload_is_seen_by_sources() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_came_with_a_certificate_of_a_replaced_authority_is_sent_away() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    assert!(
+        source
+            .deliver("base", 1, strs(&events(1..2)))
+            .await
+            .is_ack()
+    );
+    // The same once more ends nothing.
+    running.collector.reload(bench.options(running.address));
+    assert!(
+        source
+            .deliver("base", 2, strs(&events(2..3)))
+            .await
+            .is_ack()
+    );
+    let other = Bench::new();
+    running.collector.reload(other.options(running.address));
+    let mut patience = 0;
+    while running.collector.connections() > 0 {
+        patience += 1;
+        assert!(patience < 500, "the connection stands");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_is_no_larger_than_the_source_takes() {
     let mut bench = Bench::new();
     // Sources take 512,000 bytes of UTF-16.

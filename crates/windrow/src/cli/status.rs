@@ -17,7 +17,7 @@ use crate::folder::{self, Folder};
 use crate::output::{
     Paint, SummaryFormat, SummaryOutput, about, escape, escape_json, thousands, time,
 };
-use crate::status::{Lake, Machine, Sink, Source, Status};
+use crate::status::{Journal, Lake, Machine, Sink, Source, Status};
 
 /// A machine that was not heard of for so long is named.
 const SILENT_AFTER_S: i64 = 3_600;
@@ -197,7 +197,7 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
         writeln!(out, "          {}", paint.red(&lost))?;
     }
     match &status.lake {
-        Some(lake) => write_lake(lake, journal.durable_seq, paint, out)?,
+        Some(lake) => write_lake(lake, journal, paint, out)?,
         None => writeln!(out, "lake      off")?,
     }
     if let Some(endpoint) = &status.endpoint {
@@ -212,7 +212,7 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
     Ok(())
 }
 
-fn write_lake(lake: &Lake, durable_seq: u64, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+fn write_lake(lake: &Lake, journal: &Journal, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "lake      {} events in {} commits since the start, {} wait for the next",
@@ -223,11 +223,20 @@ fn write_lake(lake: &Lake, durable_seq: u64, paint: Paint, out: &mut dyn Write) 
     let Some(reason) = &lake.degraded else {
         return Ok(());
     };
+    let in_journal_from = lake.visible_seq.max(journal.oldest_seq.saturating_sub(1));
+    let dropped = in_journal_from - lake.visible_seq;
     let (seen, unseen) = (
         thousands(lake.visible_seq),
-        thousands(durable_seq.saturating_sub(lake.visible_seq)),
+        thousands(journal.durable_seq.saturating_sub(in_journal_from)),
     );
     writeln!(out, "          {}", paint.red(&escape(reason)))?;
+    if dropped > 0 {
+        let lost = format!(
+            "{} events were dropped before it had them",
+            thousands(dropped)
+        );
+        writeln!(out, "          {}", paint.red(&lost))?;
+    }
     writeln!(
         out,
         "          it is tried again; queries see events up to {seen}, {unseen} later ones wait in the journal"
@@ -387,6 +396,13 @@ fn write_sink(
     )?;
     if sink.filtered > 0 {
         write!(out, ", {} not for it", thousands(sink.filtered))?;
+    }
+    if sink.dropped > 0 {
+        write!(
+            out,
+            ", {} dropped before it got them",
+            thousands(sink.dropped)
+        )?;
     }
     if sink.skipped > 0 {
         write!(out, ", {} left out", thousands(sink.skipped))?;

@@ -52,7 +52,7 @@ pub(crate) use settings::{Edit, EditError, Edited, Offline};
 pub(crate) use sinks::{
     CURSOR_PREFIX, Look, destination as sink_destination, tls_client, warnings as sink_warnings,
 };
-pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO};
+pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
 pub use start::start;
 pub(crate) use start::{app_id as lake_app_id, computer_name};
 pub use workers::Pieces;
@@ -127,6 +127,8 @@ pub struct Answer {
     pub complete_to: Seq,
     /// The last sequence that was acknowledged when the query came.
     pub acknowledged_to: Seq,
+    /// The oldest sequence that the journal has: those before it that were not looked at were dropped.
+    pub oldest: Seq,
 }
 
 /// Which configuration is in force.
@@ -214,6 +216,7 @@ impl Service {
         let pressure = *self.shared.journal.pressure().borrow();
         status::Journal {
             durable_seq: self.durable_seq(),
+            oldest_seq: self.shared.journal.oldest_seq(),
             bytes: u64::try_from(counts.used_bytes.get()).unwrap_or(0),
             quota_bytes: u64::try_from(counts.quota_bytes.get()).unwrap_or(0),
             pressure: format!("{pressure:?}").to_lowercase(),
@@ -271,6 +274,7 @@ impl Service {
                 .await?,
             complete_to: seen.to,
             acknowledged_to: asked_at,
+            oldest: self.shared.journal.oldest_seq(),
         })
     }
 
@@ -316,9 +320,12 @@ impl Service {
     fn health(&self) -> web::Health {
         let is_full = *self.shared.journal.pressure().borrow() == Pressure::Full;
         if is_full && self.config().journal.when_full == checked::WhenFull::Block {
-            return web::Health::Refusing(
-                "the journal is full: sources are refused until a sink catches up".into(),
-            );
+            let counts = self.shared.journal.metrics();
+            let is_quota = counts.used_bytes.get() >= counts.quota_bytes.get() / 10 * 9;
+            return web::Health::Refusing(match is_quota {
+                true => "the journal is full: sources are refused until a sink catches up".into(),
+                false => "the disk is full: sources are refused until it has room".into(),
+            });
         }
         let lake = self.shared.lake.as_ref();
         match lake.and_then(|room| room.condition.reason()) {

@@ -277,19 +277,22 @@ impl Sinks {
         config: &checked::Config,
         journal: &Journal,
     ) -> BTreeMap<String, status::Sink> {
-        let durable = *journal.durable().borrow();
+        let held = Held {
+            oldest: journal.oldest_seq(),
+            durable: *journal.durable().borrow(),
+        };
         let running = lock(&self.running);
         let runs = running
             .iter()
-            .map(|(name, running)| (cursor_name(name), running.describe(durable)));
+            .map(|(name, running)| (cursor_name(name), running.describe(held)));
         let positions = journal.cursors();
         let sinks = config.sink.syslog.iter();
         let rests = sinks.filter(|(name, _)| !running.contains_key(*name));
         let rests = rests.map(|(name, sink)| {
             let cursor = cursor_name(name);
             let place = positions.iter().find(|(known, _)| *known == cursor);
-            let place = place.map_or(durable, |(_, seq)| *seq);
-            (cursor, at_rest(sink, place, durable))
+            let place = place.map_or(held.durable, |(_, seq)| *seq);
+            (cursor, at_rest(sink, place, held))
         });
         runs.chain(rests).collect()
     }
@@ -316,12 +319,14 @@ async fn send(
 }
 
 /// A sink that is switched off and keeps its place.
-fn at_rest(sink: &SyslogSink, place: Seq, durable: Seq) -> status::Sink {
+fn at_rest(sink: &SyslogSink, place: Seq, held: Held) -> status::Sink {
+    let (lag_events, dropped) = held.after(place);
     status::Sink {
         state: "disabled".to_owned(),
         destination: address(sink),
         confirmed_seq: place,
-        lag_events: durable.saturating_sub(place),
+        lag_events,
+        dropped,
         ..status::Sink::default()
     }
 }
@@ -337,8 +342,8 @@ pub(crate) fn address(sink: &SyslogSink) -> String {
 }
 
 impl Running {
-    fn describe(&self, durable: Seq) -> status::Sink {
-        let mut status = describe(&self.status.borrow(), durable);
+    fn describe(&self, held: Held) -> status::Sink {
+        let mut status = describe(&self.status.borrow(), held);
         if self.task.is_finished() {
             "stopped".clone_into(&mut status.state);
         }
@@ -346,7 +351,23 @@ impl Running {
     }
 }
 
-fn describe(status: &Status, durable: Seq) -> status::Sink {
+/// What the journal holds.
+#[derive(Clone, Copy)]
+struct Held {
+    oldest: Seq,
+    durable: Seq,
+}
+
+impl Held {
+    /// Events after a place: those that are there, and those that were dropped.
+    fn after(self, place: Seq) -> (u64, u64) {
+        let from = place.max(self.oldest.saturating_sub(1));
+        (self.durable.saturating_sub(from), from - place)
+    }
+}
+
+fn describe(status: &Status, held: Held) -> status::Sink {
+    let (lag_events, dropped) = held.after(status.sent_seq.max(status.confirmed_seq));
     let (state, since) = match &status.state {
         State::Connecting => ("connecting", None),
         State::Connected { since, .. } => ("connected", Some(*since)),
@@ -358,7 +379,8 @@ fn describe(status: &Status, durable: Seq) -> status::Sink {
         destination: format!("{}://{}", status.transport, status.address),
         connected_since: since,
         confirmed_seq: status.confirmed_seq,
-        lag_events: durable.saturating_sub(status.sent_seq.max(status.confirmed_seq)),
+        lag_events,
+        dropped,
         lag_seconds: None,
         unconfirmed_events: status.unconfirmed,
         sent: status.sent,
@@ -509,4 +531,26 @@ pub(crate) fn tls_client(sink: &SyslogSink) -> Result<tls::Client, tls::TlsError
         key: client.key.clone(),
     });
     tls::client_config(&roots, identity.as_ref(), check(sink)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_dropped_does_not_wait() {
+        let held = Held {
+            oldest: 41,
+            durable: 100,
+        };
+        assert_eq!(held.after(50), (50, 0));
+        assert_eq!(held.after(40), (60, 0));
+        assert_eq!(held.after(0), (60, 40));
+        let empty = Held {
+            oldest: 101,
+            ..held
+        };
+        assert_eq!(empty.after(100), (0, 0));
+        assert_eq!(empty.after(30), (0, 70));
+    }
 }

@@ -4,7 +4,7 @@
 //! `GET /v1/status` answers the status as JSON. `POST /v1/query` takes one SQL statement as its
 //! body, with `max_rows`, `timeout_ms`, `from_us` and `to_us` (the events' time, microseconds since
 //! 1970) as parameters, and answers an Arrow IPC stream, with the last sequence it looked at and the last one that
-//! was acknowledged in the headers [`COMPLETE_TO`] and [`ACKNOWLEDGED_TO`]; a query that is refused or fails is a 4xx
+//! was acknowledged in the headers [`COMPLETE_TO`], [`ACKNOWLEDGED_TO`] and [`OLDEST`]; a query that is refused or fails is a 4xx
 //! or 5xx with the reason as text. `POST /v1/forward` takes a batch of imported events for the
 //! sinks, and answers when it is durable; 503 asks to try again, the journal being full. Settings are changed and shown
 //! by POST to the paths of [`Verb`], with JSON both ways; who asks is the user that the system names. So are the tokens of
@@ -36,6 +36,8 @@ const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
 pub(crate) const COMPLETE_TO: &str = "windrow-complete-to";
 /// The last sequence that was acknowledged when the query came.
 pub(crate) const ACKNOWLEDGED_TO: &str = "windrow-acknowledged-to";
+/// Header of an answer: the oldest event that the journal has.
+pub(crate) const OLDEST: &str = "windrow-oldest";
 /// Bytes of a request about tokens.
 const TOKEN_REQUEST_BYTES_MAX: usize = 4 << 10;
 /// Where requests through this door come from, as records say it.
@@ -160,6 +162,7 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
             );
             headers.insert(COMPLETE_TO, answered.complete_to.into());
             headers.insert(ACKNOWLEDGED_TO, answered.acknowledged_to.into());
+            headers.insert(OLDEST, answered.oldest.into());
             response
         }
         Err(error) => {

@@ -61,6 +61,9 @@ pub(crate) async fn run(
             _ = look.tick() => {
                 let now = *pressure.borrow();
                 pressures.tell(now, &recorder).await;
+                if now == Pressure::Full {
+                    journal.look_for_room();
+                }
                 tell_losses(&journal, &recorder).await;
             }
         }

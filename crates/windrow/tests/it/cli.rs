@@ -35,7 +35,7 @@ fn a_wrong_configuration_is_shown_where_it_is_wrong() {
       |
     2 | server_nam = "siem"
       | ^^^^^^^^^^
-      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, product, cef_version, max_message_bytes, confirmation
+      = expected one of enabled, server_name, port, transport, ca_file, client_certificate, client_key, skip_name_check, skip_certificate_check, fingerprint, framing, prefix, profile, product, cef_version, max_message_bytes, confirmation, output_severity, filter
     hint: did you mean `server_name`?
     "#);
 }

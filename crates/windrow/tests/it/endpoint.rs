@@ -246,7 +246,7 @@ fn who_is_not_known_gets_nothing() {
     );
 
     // What is too large, or no request.
-    let large = "x".repeat(65 << 10);
+    let large = "x".repeat(513 << 10);
     assert_eq!(client.ask(get, &[JSON, &bearer], &large).status, 413);
     assert_eq!(
         client.post("/v1/syslog/server/get", &token, "{").status,

@@ -154,7 +154,13 @@ fn a_full_disk_is_waited_out() {
     assert!(service.is_running(), "{}", service.program().stderr());
     assert!(fleet.is_running(), "the fleet waits");
 
+    // It says that it is well as soon as it is, and not when somebody tries.
+    fleet.pause();
+    let said = service.get("/healthz").unwrap();
+    assert!(said.contains("the disk is full"), "{said}");
     std::fs::remove_file(&ballast).unwrap();
+    wait_until("the service to be well", || service.is_well());
+    fleet.resume();
     wait_until("events again, by itself", || {
         fleet.ledger().count() > full + 1000
     });

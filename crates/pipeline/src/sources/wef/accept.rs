@@ -34,14 +34,27 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 struct Ends {
     /// Answer what is under way, then close.
     gracefully: CancellationToken,
+    /// The same, because the authorities of its client were replaced.
+    outdated: CancellationToken,
     /// Close.
     at_once: CancellationToken,
+}
+
+impl Ends {
+    /// Until it has to end.
+    async fn gracefully(&self) {
+        tokio::select! {
+            () = self.gracefully.cancelled() => {}
+            () = self.outdated.cancelled() => {}
+        }
+    }
 }
 
 pub(super) async fn run(shared: &Arc<Shared>, listener: TcpListener, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
     let ends = Ends {
         gracefully: shutdown.child_token(),
+        outdated: CancellationToken::new(),
         at_once: CancellationToken::new(),
     };
     let mut pause = ACCEPT_PAUSE;
@@ -94,6 +107,11 @@ fn begin(
     connections: &TaskTracker,
     ends: &Ends,
 ) {
+    // Before the options: a reload in between ends this connection needlessly, and never too late.
+    let ends = Ends {
+        outdated: shared.outdated(),
+        ..ends.clone()
+    };
     let options = shared.options();
     let limits = &options.limits;
     let address = address.ip().to_canonical();
@@ -109,7 +127,6 @@ fn begin(
         }
     };
     let shared = Arc::clone(shared);
-    let ends = ends.clone();
     connections.spawn(async move {
         let at_once = ends.at_once.clone();
         tokio::select! {
@@ -134,7 +151,7 @@ async fn connection(
     let limit = options.limits.handshake_timeout;
     let stream = tokio::select! {
         biased;
-        () = ends.gracefully.cancelled() => return,
+        () = ends.gracefully() => return,
         result = timeout(limit, shake_hands(&shared, server, stream, address, limit)) => result,
     };
     let stream = match stream {
@@ -246,7 +263,7 @@ async fn serve(
                 }
                 return;
             }
-            () = ends.gracefully.cancelled(), if !ending => {
+            () = ends.gracefully(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }

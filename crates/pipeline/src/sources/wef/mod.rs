@@ -104,6 +104,8 @@ struct Shared {
     handshakes: Arc<Semaphore>,
     handshakes_by_network: Arc<Shares<IpAddr>>,
     scratch: Mutex<Vec<Scratch>>,
+    /// Ends the connections of clients that showed a certificate of authorities which were replaced since.
+    outdated: Mutex<CancellationToken>,
     /// Requests under way. They are carried through even when their connection breaks.
     requests: TaskTracker,
 }
@@ -150,6 +152,7 @@ impl Collector {
             refusals: Refusals::new(),
             quiet: Quiet::default(),
             scratch: Mutex::default(),
+            outdated: Mutex::default(),
             requests: TaskTracker::new(),
         };
         Collector {
@@ -163,13 +166,26 @@ impl Collector {
     }
 
     /// Takes up other settings: subscriptions with the next request, certificates and timeouts
-    /// with the next connection.
+    /// with the next connection. Where the authorities of the clients changed, the connections
+    /// that stand are ended in order: each client proves anew who it is.
     pub fn reload(&self, options: WefOptions) {
+        let Authentication::Certificate(new) = &options.authentication;
+        let Authentication::Certificate(old) = &self.shared.options().authentication;
+        let changed = new.authorities != old.authorities;
         *self
             .shared
             .options
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
+        if changed {
+            let mut outdated = self
+                .shared
+                .outdated
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            outdated.cancel();
+            *outdated = CancellationToken::new();
+        }
     }
 
     /// Connections that are open now.
@@ -198,6 +214,11 @@ impl Collector {
 }
 
 impl Shared {
+    fn outdated(&self) -> CancellationToken {
+        let outdated = self.outdated.lock();
+        outdated.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn options(&self) -> Arc<WefOptions> {
         let options = self.options.read();
         Arc::clone(&options.unwrap_or_else(PoisonError::into_inner))

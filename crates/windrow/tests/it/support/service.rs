@@ -336,4 +336,14 @@ impl Fleet {
     pub(crate) fn is_running(&mut self) -> bool {
         self.program.is_running()
     }
+
+    /// Holds it where it is: its connections stay and nothing comes.
+    pub(crate) fn pause(&self) {
+        self.program.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn resume(&self) {
+        self.program.signal(Signal::CONT);
+    }
 }
