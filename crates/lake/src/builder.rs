@@ -1,18 +1,18 @@
 //! Events to rows: every column of the table filled from one parsed event.
 
 mod columns;
+mod dates;
 mod keys;
 
 use arrow::array::RecordBatch;
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use windrow_formats::batch::{Batch, DecodeError, Flags, Header, Kind as Source};
 use windrow_formats::event::{self, Event, Index, ParseStatus};
 use windrow_formats::identity::{Identity, identity};
-use windrow_formats::limits::SANE_SECONDS;
 use windrow_formats::names;
 
 use self::columns::Columns;
+use self::dates::Dates;
 use self::keys::DataNames;
 use crate::limits::{BATCH_BYTES, BATCH_ROWS, EVENT_KEYS_BYTES, EVENT_KEYS_OF_TEXT};
 use crate::promote::{PROMOTIONS, Promoted, plain_address};
@@ -72,11 +72,12 @@ impl Unreadable {
 /// Collects events as rows.
 ///
 /// The date of a row, by which the table is partitioned, is the UTC date of the event's time; of its
-/// arrival where the event has no time between 1990 and 2100.
+/// arrival where the event has no time between 1990 and 2100, and where it was not imported and happened
+/// more than 366 days before it came or more than one after, or on the sixty-fifth such day of a commit.
 pub struct RowBuilder {
     columns: Columns,
     names: DataNames,
-    day: Day,
+    dates: Dates,
     /// Memory of the rows in the columns.
     bytes: usize,
     done: Vec<RecordBatch>,
@@ -94,7 +95,7 @@ impl RowBuilder {
         RowBuilder {
             columns: Columns::new(),
             names: DataNames::default(),
-            day: Day::default(),
+            dates: Dates::default(),
             bytes: 0,
             done: Vec::new(),
         }
@@ -133,7 +134,7 @@ impl RowBuilder {
         self.bytes += ROW_BYTES + 2 * event.text().len();
         self.columns.keys.append_value(identity.0);
         self.push_arrival(seq, header);
-        self.push_time(event.time_created(), header.received_at);
+        self.push_time(event.time_created(), header);
         self.push_system(event);
         let missing = self.push_payload(event);
         self.columns
@@ -180,6 +181,11 @@ impl RowBuilder {
         Ok(())
     }
 
+    /// What is pushed from here on goes into another commit than what was pushed before.
+    pub fn next_commit(&mut self) {
+        self.dates.begin();
+    }
+
     /// All rows, and a builder without rows.
     pub fn finish(&mut self) -> Rows {
         self.seal();
@@ -206,15 +212,14 @@ impl RowBuilder {
         );
     }
 
-    fn push_time(&mut self, time: Option<Timestamp>, received_at: Timestamp) {
+    fn push_time(&mut self, time: Option<Timestamp>, header: &Header) {
         self.columns
             .time(slot!(Time, "time"), time.map(|time| time.as_microsecond()));
         self.columns.time(
             slot!(Time, "received_at"),
-            Some(received_at.as_microsecond()),
+            Some(header.received_at.as_microsecond()),
         );
-        let sane = time.filter(|time| SANE_SECONDS.contains(&time.as_second()));
-        let date = self.day.name(sane.unwrap_or(received_at));
+        let date = self.dates.of(header.kind, time, header.received_at);
         self.columns.text(slot!(Text, "date"), Some(date));
     }
 
@@ -382,24 +387,6 @@ fn outcome(keywords: u64) -> Option<&'static str> {
         (_, true) => Some("failure"),
         (true, false) => Some("success"),
         (false, false) => None,
-    }
-}
-
-/// The name of a day, kept until the day changes.
-#[derive(Default)]
-struct Day {
-    number: Option<i64>,
-    name: String,
-}
-
-impl Day {
-    fn name(&mut self, time: Timestamp) -> &str {
-        let number = time.as_second().div_euclid(86_400);
-        if self.number != Some(number) {
-            self.number = Some(number);
-            self.name = Offset::UTC.to_datetime(time).date().to_string();
-        }
-        &self.name
     }
 }
 

@@ -20,7 +20,7 @@ use windrow_formats::limits::SANE_SECONDS;
 
 use crate::error::{LakeError, QueryError};
 use crate::lake::{Appended, Commit, Lake, Txn, back_off, paths};
-use crate::limits::{COMMIT_ATTEMPTS, IMPORT_DAYS, MATCH_COMPUTERS};
+use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
 use crate::query::{QueryLimits, Tail};
 use crate::rows::{Rows, column};
 use crate::schema;
@@ -49,6 +49,7 @@ impl Lake {
             let seen = self.stored_among(&fresh).await?;
             fresh = keep(&fresh, &mut |key| !seen.contains(key))?;
             if fresh.is_empty() && txn.is_none() {
+                self.newest().await?.assure().await?;
                 return Ok(Appended::Nothing);
             }
             if let Some(appended) = self.append_upon(&fresh, txn, version).await? {
@@ -68,7 +69,7 @@ impl Lake {
         txn: Option<Txn<'_>>,
         version: Option<u64>,
     ) -> Result<Option<Appended>, LakeError> {
-        let adds = self.write_files(rows.clone(), IMPORT_DAYS).await?;
+        let adds = self.write_files(rows.clone()).await?;
         let bytes = adds
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))

@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - One append is one commit. Its data files are on the disk before the commit names them, and the
-//!   commit is on the disk before `append` returns (`store.rs`).
+//!   commit is on the disk before `append` returns (`store.rs`). A version of which that is not known is written
+//!   again before anything builds upon it or is answered from it (`state.rs`).
 //! - An append with a transaction happens once: the version stored for its application is read again
 //!   before every attempt, so a commit that in truth succeeded is never repeated. The version only rises.
 //! - An append that failed takes its data files back; a crash between data file and commit leaves files
@@ -141,9 +142,11 @@ impl Lake {
         &self.shared.folder
     }
 
-    /// The version that the newest commit of this application brought it to.
+    /// The version that the newest commit of this application brought it to. That commit is durable.
     pub async fn position(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
-        self.newest().await?.position(app_id).await
+        let mut newest = self.newest().await?;
+        newest.assure().await?;
+        newest.position(app_id).await
     }
 
     /// Adds these rows as one commit, together with the application's new version.
@@ -163,7 +166,7 @@ impl Lake {
             return Ok(Appended::Already { position });
         }
         let count = rows.len() as u64;
-        let adds = self.write_files(rows, COMMIT_DAYS).await?;
+        let adds = self.write_files(rows).await?;
         let bytes = adds
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))
@@ -216,14 +219,10 @@ impl Lake {
         Ok(self.newest().await?.table().clone())
     }
 
-    /// Encodes rows and puts their files in place, one for each of at most so many days and of those on which they
-    /// arrived. Until a commit names them, no reader sees them.
-    pub(crate) async fn write_files(
-        &self,
-        rows: Rows,
-        days_max: usize,
-    ) -> Result<Vec<Add>, LakeError> {
-        let days = Arc::new(spawn_blocking(move || rows.days(days_max)).await?);
+    /// Encodes rows and puts their files in place, one for each of their days. Until a commit names them, no reader
+    /// sees them.
+    pub(crate) async fn write_files(&self, rows: Rows) -> Result<Vec<Add>, LakeError> {
+        let days = Arc::new(spawn_blocking(move || rows.days(COMMIT_DAYS)).await?);
         let dates: Vec<String> = days.dates().map(ToOwned::to_owned).collect();
         let mut adds = Vec::with_capacity(dates.len());
         for date in dates {
@@ -326,8 +325,6 @@ impl Lake {
         txn: Option<Txn<'_>>,
         error: DeltaTableError,
     ) -> Result<Commit, LakeError> {
-        // It may be there and not on the disk.
-        state.doubt();
         state.refresh().await?;
         match state.reached(txn).await? {
             Some(position) => Ok(Commit::Already(position)),

@@ -1,6 +1,7 @@
 //! Every bound of the lake, named.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 /// Bytes of decoded rows that one row group of a data file may hold: bounds what a query keeps of it.
 pub(crate) const ROW_GROUP_BYTES: usize = 64 << 20;
@@ -11,12 +12,20 @@ pub(crate) const ROW_GROUP_ROWS: usize = 65_536;
 /// Commits tried until the lake gives up: each failed try means that another writer got ahead.
 pub(crate) const COMMIT_ATTEMPTS: u32 = 32;
 
-/// Days that the rows of one append may be of; those of further days, the rarest, are kept under the day on which they
-/// arrived. Each day is a file and a folder with three syncs, and whoever sends events chooses their dates.
-pub(crate) const COMMIT_DAYS: usize = 64;
+/// Days before the one on which it arrived that an event of the journal keeps as its own; what happened earlier is kept
+/// under the day of its arrival. Each day is files and a folder, and whoever sends events chooses their dates.
+pub(crate) const DAYS_BEFORE: i64 = 366;
 
-/// The same for an import: whoever starts one has chosen the files and waits for it.
-pub(crate) const IMPORT_DAYS: usize = 4_096;
+/// The same for days after it: a clock may be ahead.
+pub(crate) const DAYS_AFTER: i64 = 1;
+
+/// Days other than that of arrival that the journal's events of one commit may go under; those of further days are kept
+/// under the day on which they arrived. Each is a file with three syncs.
+pub(crate) const OTHER_DAYS: usize = 64;
+
+/// Days of one commit, whatever its rows are; those of further days, the rarest, are kept under the day on which they
+/// arrived. Whoever starts an import has chosen the files and waits for it.
+pub(crate) const COMMIT_DAYS: usize = 4_096;
 
 /// A checkpoint of the table's log is written every so many commits.
 pub(crate) const CHECKPOINT_COMMITS: u64 = 100;
@@ -24,11 +33,11 @@ pub(crate) const CHECKPOINT_COMMITS: u64 = 100;
 /// Small files of a day that are merged; fewer are left as they are, so that late events do not rewrite a day each time.
 pub(crate) const COMPACT_FILES: usize = 8;
 
-/// Days whose files are merged at a time.
-pub(crate) const COMPACT_DAYS: usize = 8;
+/// Days whose files are merged at a time: more than the journal's events of a day can be of.
+pub(crate) const COMPACT_DAYS: usize = 512;
 
-/// Bytes of files that are merged at a time, a day at least.
-pub(crate) const COMPACT_BYTES: u64 = 1 << 30;
+/// Time after which no further files are merged until the next time.
+pub(crate) const COMPACT_TIME: Duration = Duration::from_secs(600);
 
 /// Bytes of decoded rows in a row group of a merged file: it is made beside everything else that runs.
 pub(crate) const MERGE_GROUP_BYTES: usize = 32 << 20;

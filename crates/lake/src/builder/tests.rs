@@ -40,7 +40,7 @@ async fn a_failed_logon_fills_its_columns() {
         authentication_package: "Negotiate"
         channel: "Security"
         computer: "DC01.contoso.local"
-        date: "2015-09-08"
+        date: "2025-11-05"
         event_data: {"AuthenticationPackageName":"Negotiate","FailureReason":"%%2307","IpAddress":"127.0.0.1","IpPort":"0","LogonProcessName":"User32","LogonType":"2","ProcessId":"0x1bc","ProcessName":"C:\\Windows\\System32\\winlogon.exe","Status":"0xc0000234","SubStatus":"0x0","SubjectDomainName":"CONTOSO","SubjectLogonId":"0x3e7","SubjectUserName":"DC01$","SubjectUserSid":"S-1-5-18","TargetDomainName":"CONTOSO","TargetUserName":"Auditor","TargetUserSid":"S-1-0-0","WorkstationName":"DC01"}
         event_id: 4625
         flags: 0

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use deltalake::kernel::{Add, Remove};
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::{Lake, back_off, paths, state};
 use crate::datafile::{self, Change};
@@ -29,10 +30,19 @@ pub(super) struct Part {
 }
 
 impl Lake {
-    /// Merges files of one day into as few as their sizes allow; how many were merged.
-    pub(super) async fn merge_day(&self, day: &str, parts: Vec<Part>) -> Result<u64, LakeError> {
+    /// Merges files of one day into as few as their sizes allow; how many were merged. At the end of its time it begins
+    /// with no further ones.
+    pub(super) async fn merge_day(
+        &self,
+        day: &str,
+        parts: Vec<Part>,
+        end: Instant,
+    ) -> Result<u64, LakeError> {
         let mut merged = 0;
         for group in groups(parts) {
+            if Instant::now() >= end {
+                break;
+            }
             let removes: Vec<Remove> = group.into_iter().map(|part| part.remove).collect();
             let add = self.merge(day, &removes).await?;
             let written = paths(std::slice::from_ref(&add));
@@ -83,12 +93,12 @@ impl Lake {
                 return Ok(Replaced::Gone);
             }
             match state.replace(vec![add.clone()], removes.clone()).await {
-                Ok(()) => return Ok(Replaced::Done),
-                Err(error) if state::is_overtaken(&error) => {}
-                Err(error) => {
-                    state.doubt();
-                    return Err(LakeError::table("compact")(error));
+                Ok(version) => {
+                    state.checkpoint_when_due(version).await;
+                    return Ok(Replaced::Done);
                 }
+                Err(error) if state::is_overtaken(&error) => {}
+                Err(error) => return Err(LakeError::table("compact")(error)),
             }
             drop(state);
             back_off(attempt).await;

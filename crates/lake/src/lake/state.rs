@@ -1,14 +1,16 @@
 //! The newest state of the table that this process has read, and what it takes to move it on by one commit.
 
 use std::collections::HashMap;
+use std::future::ready;
 
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
 use deltalake::kernel::{Action, Add, Remove, Transaction};
 use deltalake::logstore::commit_uri_from_version;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError, checkpoints};
+use futures::TryStreamExt as _;
 use jiff::Timestamp;
-use object_store::ObjectStoreExt as _;
+use object_store::{ObjectMeta, ObjectStoreExt as _};
 
 use super::Txn;
 use crate::error::LakeError;
@@ -20,7 +22,7 @@ pub(crate) struct State {
     table: DeltaTable,
     /// Position of an application, and the version of the table in which it was that.
     positions: HashMap<String, (Option<u64>, Option<i64>)>,
-    /// The first version that may be seen and yet not be on the disk, since a write to the log failed.
+    /// The first version that may be seen and yet not be on the disk, since a write to the log failed or was given up.
     doubtful: Option<u64>,
 }
 
@@ -74,93 +76,132 @@ impl State {
         Ok(reached)
     }
 
-    /// A write to the log failed: what comes after the version known so far may be there without being durable.
+    /// What comes after the version known so far may be there without being durable, now or in a while.
     pub(super) fn doubt(&mut self) {
         let next = self.table.version().map_or(0, |version| version + 1);
         self.doubtful.get_or_insert(next);
     }
 
-    /// Makes durable what is in doubt. The system tells of a failed sync once and takes the next one for a success
-    /// although nothing was written again, so each entry is written anew and takes its own name.
-    async fn assure(&mut self) -> Result<(), LakeError> {
+    /// Makes durable what is in doubt, of what has been read. Before that nothing may build upon it: a version after
+    /// one that a power cut takes away makes the table unreadable.
+    pub(crate) async fn assure(&mut self) -> Result<(), LakeError> {
+        self.write_again().await.map_err(LakeError::table("write"))
+    }
+
+    /// The system tells of a failed sync once and takes the next one for a success although nothing was written again,
+    /// so each entry is written anew and takes its own name.
+    async fn write_again(&mut self) -> Result<(), DeltaTableError> {
         let (Some(first), Some(last)) = (self.doubtful, self.table.version()) else {
             return Ok(());
         };
-        let failed = |error: object_store::Error| LakeError::table("write")(error.into());
+        if last < first {
+            // Nothing came of it so far. Where its caller gave up waiting, something may yet.
+            return Ok(());
+        }
         let objects = self.table.log_store().object_store(None);
         for version in first..=last {
             let path = commit_uri_from_version(Some(version));
-            let entry = objects.get(&path).await.map_err(failed)?;
-            let entry = entry.bytes().await.map_err(failed)?;
-            objects.put(&path, entry.into()).await.map_err(failed)?;
+            let entry = match objects.get(&path).await {
+                // It is old: whoever removed it had made a checkpoint that lasts.
+                Err(object_store::Error::NotFound { .. }) if self.covered(version).await? => {
+                    continue;
+                }
+                entry => entry?.bytes().await?,
+            };
+            objects.put(&path, entry.into()).await?;
         }
         self.doubtful = None;
         Ok(())
     }
 
-    /// One attempt to name merged files instead of those they were made of, upon exactly this state.
-    pub(super) async fn replace(
+    /// Whether a checkpoint holds what this version did.
+    async fn covered(&self, version: u64) -> Result<bool, DeltaTableError> {
+        let log = self.table.log_store();
+        let listed = log.object_store(None).list(Some(log.log_path()));
+        let covers = |entry: ObjectMeta| {
+            let (number, kind) = entry.location.filename()?.split_once('.')?;
+            let is_checkpoint = kind.starts_with("checkpoint") && kind.ends_with(".parquet");
+            is_checkpoint.then(|| number.parse::<u64>().ok()).flatten()
+        };
+        let checkpoints = listed.try_filter_map(|entry| ready(Ok(covers(entry))));
+        let newest = checkpoints.try_fold(None, |newest, one| ready(Ok(newest.max(Some(one)))));
+        Ok(newest.await?.is_some_and(|newest| newest >= version))
+    }
+
+    /// One entry of the log, upon exactly this state; deltalake's own retries would not look at it again.
+    async fn write(
         &mut self,
-        adds: Vec<Add>,
-        removes: Vec<Remove>,
-    ) -> Result<(), DeltaTableError> {
+        actions: Vec<Action>,
+        transaction: Option<Transaction>,
+        operation: DeltaOperation,
+    ) -> Result<u64, DeltaTableError> {
+        self.write_again().await?;
+        let before = self.doubtful;
+        // Ahead of the attempt, since whoever waits for it may give up.
+        self.doubt();
         let properties = CommitProperties::default()
+            .with_application_transactions(transaction.into_iter().collect())
             .with_max_retries(0)
             .with_create_checkpoint(false)
             .with_cleanup_expired_logs(Some(false));
-        let operation = DeltaOperation::Optimize {
-            predicate: None,
-            target_size: i64::try_from(COMPACTED_FILE_BYTES.get()).unwrap_or(i64::MAX),
-        };
-        let removes = removes.into_iter().map(Action::Remove);
-        let commit = CommitBuilder::from(properties)
-            .with_actions(adds.into_iter().map(Action::Add).chain(removes).collect())
+        let committed = CommitBuilder::from(properties)
+            .with_actions(actions)
             .build(
                 Some(self.table.snapshot()?),
                 self.table.log_store(),
                 operation,
             )
-            .await?;
+            .await;
+        match &committed {
+            // The version in doubt is this one: an earlier attempt would have been in its way.
+            Ok(_) => self.doubtful = None,
+            Err(error) if is_overtaken(error) => self.doubtful = before,
+            Err(_) => {}
+        }
+        let commit = committed?;
         self.table.state = Some(commit.snapshot());
-        Ok(())
+        Ok(commit.version())
     }
 
-    /// One attempt, upon exactly this state: deltalake's own retries would not look at the position again.
+    /// One attempt to name merged files instead of those they were made of.
+    pub(super) async fn replace(
+        &mut self,
+        adds: Vec<Add>,
+        removes: Vec<Remove>,
+    ) -> Result<u64, DeltaTableError> {
+        let operation = DeltaOperation::Optimize {
+            predicate: None,
+            target_size: i64::try_from(COMPACTED_FILE_BYTES.get()).unwrap_or(i64::MAX),
+        };
+        let removes = removes.into_iter().map(Action::Remove);
+        let actions = adds.into_iter().map(Action::Add).chain(removes).collect();
+        self.write(actions, None, operation).await
+    }
+
+    /// One attempt to add these files.
     pub(super) async fn commit(
         &mut self,
         adds: Vec<Add>,
         txn: Option<Txn<'_>>,
     ) -> Result<u64, DeltaTableError> {
-        let transactions = txn.map(|(app_id, version)| {
+        let transaction = txn.map(|(app_id, version)| {
             Transaction::new_with_last_update(
                 app_id,
                 version,
                 Some(Timestamp::now().as_millisecond()),
             )
         });
-        let properties = CommitProperties::default()
-            .with_application_transactions(transactions.into_iter().collect())
-            .with_max_retries(0)
-            .with_create_checkpoint(false)
-            .with_cleanup_expired_logs(Some(false));
         let operation = DeltaOperation::Write {
             mode: SaveMode::Append,
             partition_by: Some(vec![schema::DATE.to_owned()]),
             predicate: None,
         };
-        let commit = CommitBuilder::from(properties)
-            .with_actions(adds.into_iter().map(Action::Add).collect())
-            .build(
-                Some(self.table.snapshot()?),
-                self.table.log_store(),
-                operation,
-            )
-            .await?;
-        self.table.state = Some(commit.snapshot());
+        let actions = adds.into_iter().map(Action::Add).collect();
+        let version = self.write(actions, transaction, operation).await?;
         if let Some((app_id, position)) = txn {
             self.remember(app_id, self.table.version(), Some(position));
         }
-        Ok(commit.version())
+        Ok(version)
     }
 
     /// Keeps the log short to read. It is upkeep: a failure costs time at the next start and no event.

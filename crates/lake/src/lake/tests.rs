@@ -1,8 +1,20 @@
 use std::fs;
 
 use super::*;
-use crate::limits::COMPACT_FILES;
-use crate::testing::{ask, count, logon, rows};
+use crate::limits::{COMPACT_FILES, OTHER_DAYS};
+use crate::testing::{ask, ask_with, count, logon, rows};
+
+mod doubt;
+
+/// One event as the journal's next.
+async fn append_one(lake: &Lake, seq: u64) -> Result<Appended, LakeError> {
+    let txn = Some(("journal", i64::try_from(seq).unwrap()));
+    lake.append(rows(&[logon(1, seq, 0)], Some(seq)), txn).await
+}
+
+fn at(time: &str) -> Timestamp {
+    time.parse().unwrap()
+}
 
 fn logons(count: u64) -> Vec<String> {
     (1..=count)
@@ -67,9 +79,7 @@ async fn an_append_is_done_once() {
 async fn a_crash_before_the_commit_leaves_nothing_to_see() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();
-    lake.write_files(rows(&logons(3), Some(1)), COMMIT_DAYS)
-        .await
-        .unwrap();
+    lake.write_files(rows(&logons(3), Some(1))).await.unwrap();
     drop(lake);
     let lake = Lake::open(dir.path()).await.unwrap();
     assert_eq!(lake.position("journal").await.unwrap(), None);
@@ -87,10 +97,7 @@ async fn a_commit_that_happened_is_not_repeated() {
         Lake::open(dir.path()).await.unwrap(),
     );
     // As after an error that hid a success: the files are there a second time, the commit as well.
-    let adds = other
-        .write_files(rows(&logons(3), Some(1)), COMMIT_DAYS)
-        .await
-        .unwrap();
+    let adds = other.write_files(rows(&logons(3), Some(1))).await.unwrap();
     one.append(rows(&logons(3), Some(1)), Some(("journal", 3)))
         .await
         .unwrap();
@@ -207,7 +214,6 @@ async fn files_of_days_that_are_over_become_one() {
             .await
             .unwrap();
     }
-    let at = |time: &str| time.parse::<Timestamp>().unwrap();
     // The second day is not over, the first one is.
     let done = lake.keep_up(at("2025-11-06T23:00:00Z")).await.unwrap();
     assert_eq!((done.days, done.merged, done.removed), (1, files, 0));
@@ -224,9 +230,7 @@ async fn files_of_days_that_are_over_become_one() {
         "a query may still read them"
     );
 
-    lake.write_files(rows(&logons(1), None), COMMIT_DAYS)
-        .await
-        .unwrap();
+    lake.write_files(rows(&logons(1), None)).await.unwrap();
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
     let done = lake.keep_up(later).await.unwrap();
     assert_eq!(done.removed, 2 * files + 1);
@@ -254,18 +258,12 @@ async fn an_append_that_failed_leaves_no_files() {
     assert_eq!(data_files(&lake), 0);
 
     let (mine, other) = (lake, Lake::open(dir.path()).await.unwrap());
-    let adds = mine
-        .write_files(rows(&logons(2), Some(1)), COMMIT_DAYS)
-        .await
-        .unwrap();
+    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
     let named = paths(&adds);
     other.commit(adds, Some(("journal", 2))).await.unwrap();
     mine.remove_unless_named(&named).await;
     assert_eq!(data_files(&mine), 1, "the commit happened after all");
-    let adds = mine
-        .write_files(rows(&logons(2), Some(1)), COMMIT_DAYS)
-        .await
-        .unwrap();
+    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
     mine.remove_unless_named(&paths(&adds)).await;
     assert_eq!(data_files(&mine), 1);
 }
@@ -312,25 +310,31 @@ async fn reading_changes_nothing_on_disk() {
 async fn events_of_any_day_make_a_bounded_number_of_files() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();
-    let days = COMMIT_DAYS as u64 + 40;
+    let days = OTHER_DAYS as u64 + 40;
     let mut events: Vec<String> = (0..days)
         .map(|day| logon(1, day + 1, 86_400 * (day as i64 - 400)))
         .collect();
-    // The day with most events keeps its own.
     events.extend((0..3).map(|i| logon(1, 1_000 + i, i as i64)));
     let all = rows(&events, Some(1));
-    lake.append(all.clone(), Some(("journal", days as i64 + 3)))
+    let tail = crate::Tail {
+        app_id: "journal".to_owned(),
+        rows: vec![all.clone()],
+    };
+    let by_date = "select date, count(*) as n from events group by 1 order by 1";
+    let awaited = ask_with(&lake, by_date, tail).await;
+    lake.append(all, Some(("journal", days as i64 + 3)))
         .await
         .unwrap();
     assert_eq!(
         data_files(&lake),
-        COMMIT_DAYS,
+        OTHER_DAYS + 1,
         "one of them is the day of arrival"
     );
+    assert_eq!(ask(&lake, by_date).await, awaited, "no row changes");
     insta::assert_snapshot!(count(&lake).await, @r#"{"n":107,"d":107}"#);
     insta::assert_snapshot!(
         ask(&lake, "select date, count(*) as n, min(cast(time as date)) as first from events where date = '2025-11-05' group by 1").await,
-        @r#"{"date":"2025-11-05","n":44,"first":"2024-10-01"}"#
+        @r#"{"date":"2025-11-05","n":43,"first":"2024-10-01"}"#
     );
     // Each is found by its time, wherever it lies.
     for day in [0, days - 1] {
@@ -357,49 +361,64 @@ async fn events_of_any_day_make_a_bounded_number_of_files() {
 
     let imported = dir.path().join("imported");
     let lake = Lake::open(&imported).await.unwrap();
-    lake.append_new(all, None).await.unwrap();
-    assert_eq!(data_files(&lake), COMMIT_DAYS + 41);
-}
-
-/// Fails as often as a file in the folder has bytes.
-fn fails_where_marked(folder: &Path) -> std::io::Result<()> {
-    let mark = folder.join("fails");
-    let mut times = fs::read(&mark).unwrap_or_default();
-    if times.pop().is_none() {
-        return store::sync_inside(folder);
-    }
-    fs::write(&mark, times)?;
-    Err(std::io::Error::other("the disk failed"))
+    lake.append_new(rows(&events, None), None).await.unwrap();
+    assert_eq!(data_files(&lake), OTHER_DAYS + 41, "each keeps its own");
 }
 
 #[tokio::test]
-async fn a_commit_that_may_not_be_on_disk_is_written_again() {
-    use std::os::unix::fs::MetadataExt as _;
+async fn commits_of_ever_new_days_make_a_bounded_number_of_files() {
     let dir = tempfile::tempdir().unwrap();
-    let folder = table_folder(dir.path()).unwrap();
-    let url = Url::from_directory_path(&folder).unwrap();
-    let store = DurableFiles::syncing_by(fails_where_marked);
-    let log = log_in(url.as_str(), Arc::new(store)).unwrap();
-    let table = load_or_create(&log).await.unwrap();
-    let lake = Lake::new(folder.clone(), log, table);
-    let append = || lake.append(rows(&logons(3), Some(1)), Some(("journal", 3)));
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let mut next = 1;
+    let mut events = |days: &mut dyn Iterator<Item = i64>| {
+        let events: Vec<_> = days.map(|day| logon(1, 1, day * 86_400)).collect();
+        let first = next;
+        next += events.len() as u64;
+        (rows(&events, Some(first)), next as i64 - 1)
+    };
+    for commit in 0..4 {
+        let mut days = (0..60).map(|day| day * 20 + commit - 600);
+        let (rows, last) = events(&mut days);
+        lake.append(rows, Some(("journal", last))).await.unwrap();
+    }
+    // Of each commit 18 or 19 days are of the year before or the day after, and the others go under that of arrival.
+    insta::assert_snapshot!(
+        ask(&lake, "select count(distinct date) as dates, min(date) as first, max(date) as last from events").await,
+        @r#"{"dates":74,"first":"2024-11-10","last":"2025-11-06"}"#
+    );
+    let days = 2 * COMPACT_FILES;
+    for _ in 0..COMPACT_FILES {
+        let (rows, last) = events(&mut (0..days as i64).map(|day| -day - 1));
+        lake.append(rows, Some(("journal", last))).await.unwrap();
+    }
+    let done = lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    assert_eq!(done.days, days as u64, "all of them at once");
+    let files = lake.extent().await.unwrap().files;
+    assert!(files < 74 + days as u64 + COMPACT_FILES as u64, "{files}");
+}
 
-    let (entry, mark) = (
-        folder.join(LOG).join("00000000000000000001.json"),
-        folder.join(LOG).join("fails"),
+#[tokio::test]
+async fn days_with_most_files_are_merged_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    for turn in 0..COMPACT_FILES + 1 {
+        let days = if turn == 0 { 1..2 } else { 0..2 };
+        let events: Vec<_> = days.map(|day| logon(1, 1, day * 86_400)).collect();
+        lake.append(rows(&events, None), None).await.unwrap();
+    }
+    let table = lake.snapshot().await.unwrap();
+    let scattered = upkeep::scattered(&table, at("2025-11-07T00:00:00Z")).unwrap();
+    let found: Vec<_> = scattered
+        .iter()
+        .map(|(day, files)| (&day[..], files.len()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("2025-11-06", COMPACT_FILES + 1),
+            ("2025-11-05", COMPACT_FILES)
+        ]
     );
-    // Once for the commit, once for the attempt to make it last.
-    fs::write(&mark, "12").unwrap();
-    append().await.unwrap_err();
-    assert_eq!(fs::read(&mark).unwrap(), b"");
-    let doubtful = fs::metadata(&entry).unwrap().ino();
-    assert_eq!(append().await.unwrap(), Appended::Already { position: 3 });
-    assert_ne!(
-        fs::metadata(&entry).unwrap().ino(),
-        doubtful,
-        "a sync without a write proves nothing after one that failed"
-    );
-    insta::assert_snapshot!(count(&lake).await, @r#"{"n":3,"d":3}"#);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,19 +4,22 @@
 //! same rows before and after. Replaced files stay for [`REPLACED_DAYS`](crate::limits::REPLACED_DAYS),
 //! for those who read the version before, here or with another program.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use deltalake::kernel::transaction::CommitProperties;
 use deltalake::operations::vacuum::{Clock, VacuumMode};
 use deltalake::{DeltaTable, DeltaTableError};
+use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use object_store::{ObjectStore as _, path::Path};
+use tokio::time::Instant;
 
 use super::Lake;
 use super::merge::Part;
 use crate::error::LakeError;
-use crate::limits::{COMPACT_BYTES, COMPACT_DAYS, COMPACT_FILES, COMPACTED_FILE_BYTES};
+use crate::limits::{COMPACT_DAYS, COMPACT_FILES, COMPACT_TIME, COMPACTED_FILE_BYTES};
 use crate::schema;
 
 /// What was done for the table's files.
@@ -41,19 +44,17 @@ impl Clock for At {
 }
 
 impl Lake {
-    /// Merges the small files of days that are over, some days a call, and removes files that were replaced or left
-    /// behind long enough ago. Others may append and query meanwhile.
+    /// Merges the small files of days that are over, as many days a call as there is time for, and removes files that
+    /// were replaced or left behind long enough ago. Others may append and query meanwhile.
     pub async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
         let mut done = Upkeep::default();
-        let table = self.snapshot().await?;
-        let mut bytes = 0;
-        for (day, small) in scattered(&table, now)?.into_iter().take(COMPACT_DAYS) {
-            let size: u64 = small.iter().map(|part| part.bytes).sum();
-            if bytes > 0 && bytes + size > COMPACT_BYTES {
+        let end = Instant::now() + COMPACT_TIME;
+        let scattered = scattered(&self.snapshot().await?, now)?;
+        for (day, small) in scattered.into_iter().take(COMPACT_DAYS) {
+            if Instant::now() >= end {
                 break;
             }
-            bytes += size;
-            done.merged += self.merge_day(&day, small).await?;
+            done.merged += self.merge_day(&day, small, end).await?;
             done.days += 1;
         }
         done.removed = self.remove_unnamed(now).await?;
@@ -66,37 +67,41 @@ impl Lake {
 
     /// Files of data that no version of the last days names: replaced by merging, or of a commit that never was.
     async fn remove_unnamed(&self, now: Timestamp) -> Result<u64, LakeError> {
-        let vacuum = |table: DeltaTable| {
-            table
-                .vacuum()
-                .with_mode(VacuumMode::Full)
-                .with_clock(Arc::new(At(now)))
-                .with_commit_properties(plain_commit())
-        };
-        // Two entries in the log tell of a vacuum, so one that has nothing to do is not begun.
-        let (_, found) = vacuum(self.snapshot().await?)
+        let table = self.snapshot().await?;
+        let found = table
+            .vacuum()
+            .with_mode(VacuumMode::Full)
+            .with_clock(Arc::new(At(now)))
+            // The two entries that would tell of it in the log say nothing to anybody.
             .with_dry_run(true)
-            .await
-            .map_err(LakeError::table("look for unneeded files of"))?;
-        if found.files_deleted.is_empty() {
-            return Ok(0);
+            .await;
+        let (_, found) = found.map_err(LakeError::table("look for unneeded files of"))?;
+        let failed =
+            |error: object_store::Error| LakeError::table("remove unneeded files of")(error.into());
+        // A version that replaced files may be gone after a power cut, and they are named again.
+        self.newest().await?.assure().await?;
+        let paths: Result<Vec<Path>, _> = found.files_deleted.iter().map(Path::parse).collect();
+        let paths = paths.map_err(|error| failed(object_store::Error::from(error)))?;
+        let objects = self.shared.log.object_store(None);
+        let mut removing = objects.delete_stream(stream::iter(paths).map(Ok).boxed());
+        let mut removed = 0;
+        while let Some(one) = removing.next().await {
+            match one {
+                Ok(_) => removed += 1,
+                // As long as the log remembers that it was replaced, it is found again.
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
-        let (_, removed) = vacuum(self.snapshot().await?)
-            .await
-            .map_err(LakeError::table("remove unneeded files of"))?;
-        Ok(removed.files_deleted.len() as u64)
+        Ok(removed)
     }
 }
 
-/// Checkpoints are written by whoever appends.
-fn plain_commit() -> CommitProperties {
-    CommitProperties::default()
-        .with_create_checkpoint(false)
-        .with_cleanup_expired_logs(Some(false))
-}
-
-/// Days that are over and have many small files, the oldest first, with those files in the order they came.
-fn scattered(table: &DeltaTable, now: Timestamp) -> Result<BTreeMap<String, Vec<Part>>, LakeError> {
+/// Days that are over and have many small files, those with most of them first, with those files in the order they came.
+pub(super) fn scattered(
+    table: &DeltaTable,
+    now: Timestamp,
+) -> Result<Vec<(String, Vec<Part>)>, LakeError> {
     let read = |error: DeltaTableError| LakeError::table("read")(error);
     let today = Offset::UTC.to_datetime(now).date().to_string();
     let mut days = BTreeMap::<String, Vec<Part>>::new();
@@ -118,5 +123,7 @@ fn scattered(table: &DeltaTable, now: Timestamp) -> Result<BTreeMap<String, Vec<
     for small in days.values_mut() {
         small.sort_by_key(|part| part.written_at);
     }
+    let mut days: Vec<_> = days.into_iter().collect();
+    days.sort_by_key(|(_, small)| Reverse(small.len()));
     Ok(days)
 }

@@ -237,6 +237,7 @@ impl<S: Store> LakeSink<S> {
         shutdown: &CancellationToken,
     ) {
         self.show(hand, flight);
+        hand.builder.next_commit();
         hand.commit_at = None;
         if hand.read_to <= cursor.position() {
             return;
