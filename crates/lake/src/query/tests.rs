@@ -471,12 +471,7 @@ async fn files_that_cannot_match_are_not_read() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();
     let day = 86_400;
-    for (seq, record, second) in [
-        (1, 10, -day),
-        (2, 20, 0),
-        (3, 30, day),
-        (4, 40, day + 7),
-    ] {
+    for (seq, record, second) in [(1, 10, -day), (2, 20, 0), (3, 30, day), (4, 40, day + 7)] {
         let text = logon(1, record, second).replace("4624", if seq == 4 { "4625" } else { "4624" });
         lake.append(rows(&[text], Some(seq)), Some(("journal", seq as i64)))
             .await
