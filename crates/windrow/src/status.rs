@@ -144,7 +144,7 @@ pub struct Sink {
     /// Events that it did not get and that the journal has dropped since; once it goes on it no longer waits for them.
     #[serde(default)]
     pub dropped: u64,
-    /// Since when the oldest event waits that is not confirmed, in seconds; only where a destination is asked for.
+    /// For how many seconds the oldest event waits that was not sent or is not confirmed; none when none does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lag_seconds: Option<i64>,
     /// Events that were sent and are not confirmed yet: they are sent again if the connection breaks.

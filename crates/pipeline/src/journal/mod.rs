@@ -499,6 +499,13 @@ impl Journal {
     /// read. Reads from disk, so call it where blocking is allowed.
     pub fn committed_after(&self, seq: Seq) -> Option<jiff::Timestamp> {
         let shared = &self.inner.shared;
+        if *shared.durable.borrow() <= seq {
+            return None;
+        }
+        let newest = lock(&shared.hot).committed_at(seq + 1);
+        if newest.is_some() {
+            return newest;
+        }
         let (disk, dir) = (Arc::clone(&shared.disk), shared.dir().clone());
         let mut reader = reader::Reader::new(disk, dir, Arc::clone(&shared.catalog), seq);
         Some(reader.next().ok()??.committed_at)

@@ -191,4 +191,13 @@ impl Hot {
             .ok()?;
         self.frames.get(at).map(|(frame, _)| frame.clone())
     }
+
+    /// When the frame was committed that holds a sequence.
+    pub(super) fn committed_at(&self, seq: Seq) -> Option<jiff::Timestamp> {
+        let after = self
+            .frames
+            .partition_point(|(frame, _)| frame.first_seq <= seq);
+        let (frame, _) = self.frames.get(after.checked_sub(1)?)?;
+        (seq < frame.end_seq).then_some(frame.committed_at)
+    }
 }

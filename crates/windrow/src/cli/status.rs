@@ -394,6 +394,9 @@ fn write_sink(
         thousands(sink.lag_events),
         thousands(sink.unconfirmed_events)
     )?;
+    if let Some(seconds) = sink.lag_seconds {
+        write!(out, ", the oldest for {}", ago(seconds))?;
+    }
     if sink.filtered > 0 {
         write!(out, ", {} not for it", thousands(sink.filtered))?;
     }

@@ -112,6 +112,12 @@ impl Service {
         status
     }
 
+    /// Brings the metrics up to date that say how far behind each destination is.
+    pub(crate) async fn measure_lag(&self) {
+        let status = self.status_with_lag().await;
+        self.shared.sinks.measure_lag(&status.sinks);
+    }
+
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.shared.recorder
     }

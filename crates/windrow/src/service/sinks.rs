@@ -298,6 +298,17 @@ impl Sinks {
     }
 }
 
+impl Sinks {
+    /// Sets the metrics of how far behind each is.
+    pub(crate) fn measure_lag(&self, sinks: &BTreeMap<String, status::Sink>) {
+        let lags = sinks.iter().filter_map(|(cursor, sink)| {
+            let name = cursor.strip_prefix(CURSOR_PREFIX)?;
+            Some((name, sink.lag_events, sink.lag_seconds.unwrap_or(0)))
+        });
+        self.metrics.set_lags(lags);
+    }
+}
+
 /// Sends from where the cursor stands, until it is told to stop.
 async fn send(
     destination: &Destination,

@@ -71,7 +71,7 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
         return tokens(request, verb, actor, service.clone()).await;
     }
     match (request.method(), request.uri().path()) {
-        (&Method::GET, "/v1/status") => status(service),
+        (&Method::GET, "/v1/status") => status(service).await,
         (&Method::POST, "/v1/query") => query(request, service).await,
         (&Method::POST, "/v1/forward") => forward(request, service).await,
         (_, "/v1/status" | "/v1/query" | "/v1/forward") => not_allowed(),
@@ -127,8 +127,8 @@ async fn tokens(
     }
 }
 
-fn status(service: &Service) -> Response<Body> {
-    match serde_json::to_vec(&service.status()) {
+async fn status(service: &Service) -> Response<Body> {
+    match serde_json::to_vec(&service.status_with_lag().await) {
         Ok(json) => answer(StatusCode::OK, JSON, json),
         Err(error) => answer(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -236,12 +236,19 @@ fn serve_doors(
     let weak = service.downgrade();
     let on_web = {
         let weak = weak.clone();
-        move |request| {
-            let health = weak.upgrade().map_or_else(
-                || web::Health::Refusing("windrow stops".into()),
-                |service| service.health(),
-            );
-            std::future::ready(web::respond(&request, &registry, &health))
+        move |request: ::http::Request<hyper::body::Incoming>| {
+            let (weak, registry) = (weak.clone(), Arc::clone(&registry));
+            async move {
+                let service = weak.upgrade();
+                let health = match &service {
+                    Some(service) => service.health(),
+                    None => web::Health::Refusing("windrow stops".into()),
+                };
+                if let Some(service) = service.filter(|_| web::asks_for_metrics(&request)) {
+                    service.measure_lag().await;
+                }
+                web::respond(&request, &registry, &health)
+            }
         }
     };
     rest.tracker.spawn(http::serve(

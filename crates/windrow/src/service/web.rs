@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 use super::http::{Body, answer};
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const METRICS: &str = "/metrics";
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// Whether events are accepted just now.
@@ -22,6 +23,11 @@ pub(crate) enum Health {
     Degraded(String),
     /// They are not, for this reason.
     Refusing(String),
+}
+
+/// Whether a request is for the metrics, of which some are measured when they are asked for.
+pub(crate) fn asks_for_metrics(request: &Request<Incoming>) -> bool {
+    request.uri().path() == METRICS
 }
 
 /// Answers one request.
@@ -39,7 +45,7 @@ pub(crate) fn respond(
     }
     match request.uri().path() {
         "/healthz" => self::health(health),
-        "/metrics" => metrics(registry),
+        METRICS => metrics(registry),
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,

@@ -114,6 +114,16 @@ fn what_comes_while_a_destination_is_switched_off_arrives_afterwards() {
     let shown = get(&scratch, &service, "default");
     assert!(shown["now"]["lag_events"].as_u64() >= Some(ledger.count()));
     assert!(shown["now"]["lag_seconds"].is_u64(), "{shown}");
+    let status = service.status();
+    let sink = &status["sinks"]["syslog.default"];
+    assert!(sink["lag_seconds"].is_u64(), "{sink}");
+    let metrics = service.get("/metrics").unwrap();
+    let lag = format!(
+        "windrow_syslog_lag_events{{sink=\"default\"}} {}\n",
+        sink["lag_events"]
+    );
+    assert!(metrics.contains(&lag), "{lag}{metrics}");
+    assert!(metrics.contains("windrow_syslog_lag_seconds{sink=\"default\"} "));
     // It survives a restart too.
     service.terminate().expect(0);
     service.start();

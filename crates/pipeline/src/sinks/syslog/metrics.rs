@@ -30,6 +30,8 @@ pub struct SyslogMetrics {
     connections: Family<Sink, Counter>,
     failures: Family<Failure, Counter>,
     unconfirmed_events: Family<Sink, Gauge>,
+    lag_events: Family<Sink, Gauge>,
+    lag_seconds: Family<Sink, Gauge>,
     connected: Family<Sink, Gauge>,
     never_proves: Family<Sink, Gauge>,
 }
@@ -87,21 +89,55 @@ impl SyslogMetrics {
             "Connections that failed or broke, by kind",
             self.failures.clone(),
         );
-        registry.register(
-            "windrow_syslog_unconfirmed_events",
-            "Events written and not confirmed yet",
-            self.unconfirmed_events.clone(),
-        );
-        registry.register(
-            "windrow_syslog_connected",
-            "1 while there is a connection",
-            self.connected.clone(),
-        );
-        registry.register(
-            "windrow_syslog_receiver_never_proves",
-            "1 while the receiver takes events and does not confirm that it reads them",
-            self.never_proves.clone(),
-        );
+        self.register_gauges(registry);
+    }
+
+    fn register_gauges(&self, registry: &mut Registry) {
+        let gauges = [
+            (
+                "windrow_syslog_unconfirmed_events",
+                "Events written and not confirmed yet",
+                &self.unconfirmed_events,
+            ),
+            (
+                "windrow_syslog_lag_events",
+                "Events that the destination was not sent yet",
+                &self.lag_events,
+            ),
+            (
+                "windrow_syslog_lag_seconds",
+                "Age of the oldest event that was not sent to the destination or is not confirmed",
+                &self.lag_seconds,
+            ),
+            (
+                "windrow_syslog_connected",
+                "1 while there is a connection",
+                &self.connected,
+            ),
+            (
+                "windrow_syslog_receiver_never_proves",
+                "1 while the receiver takes events and does not confirm that it reads them",
+                &self.never_proves,
+            ),
+        ];
+        for (name, help, family) in gauges {
+            registry.register(name, help, family.clone());
+        }
+    }
+
+    /// Sets how far behind each destination is, by name: events and seconds. Others have no lag
+    /// from then on.
+    pub fn set_lags<'n>(&self, lags: impl IntoIterator<Item = (&'n str, u64, i64)>) {
+        self.lag_events.clear();
+        self.lag_seconds.clear();
+        for (name, events, seconds) in lags {
+            let sink = Sink {
+                sink: name.to_owned(),
+            };
+            let events = i64::try_from(events).unwrap_or(i64::MAX);
+            self.lag_events.get_or_create(&sink).set(events);
+            self.lag_seconds.get_or_create(&sink).set(seconds);
+        }
     }
 
     /// The counters of one destination.
@@ -168,6 +204,8 @@ mod tests {
         let counters = metrics.of("siem");
         counters.sent_events.inc_by(3);
         counters.failed("connect");
+        metrics.set_lags([("gone", 7, 8)]);
+        metrics.set_lags([("siem", 5, 60)]);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -182,6 +220,8 @@ mod tests {
         windrow_syslog_connections_total{sink="siem"} 0
         windrow_syslog_failures_total{sink="siem",kind="connect"} 1
         windrow_syslog_unconfirmed_events{sink="siem"} 0
+        windrow_syslog_lag_events{sink="siem"} 5
+        windrow_syslog_lag_seconds{sink="siem"} 60
         windrow_syslog_connected{sink="siem"} 0
         windrow_syslog_receiver_never_proves{sink="siem"} 0
         "#);

@@ -226,7 +226,7 @@ async fn next_frame(
                 wrote(end, outbox, window, &mut sender.packer, &sender.reporter);
                 check(link, shutdown)?;
             }
-            let wake = wake_at(link);
+            let wake = wake_at(link, limits);
             match ready {
                 Some(frame) => Some(frame),
                 None => select! {
@@ -341,11 +341,8 @@ fn confirm(sender: &mut Sender, link: &mut Link) {
         }
         Confirmation::PeerRead => {
             if let Proof::Flow { .. } = link.proof {
-                // Where the system does not tell what is acknowledged, this is what it has
-                // taken for sending; its own buffer is small beside the bound.
-                let acknowledged = link.connection.acknowledged();
-                let held = sender.destination.limits.receive_buffer_bytes;
-                sender.confirm_to(acknowledged.saturating_sub(held), &mut link.window);
+                let read = read_by_flow(link, &sender.destination.limits);
+                sender.confirm_to(read, &mut link.window);
             }
         }
     }
@@ -375,16 +372,31 @@ fn check(link: &Link, shutdown: &CancellationToken) -> Result<(), Ended> {
 }
 
 /// When to look at the window again, if nothing else happens.
-fn wake_at(link: &Link) -> Option<Instant> {
+fn wake_at(link: &Link, limits: &Limits) -> Option<Instant> {
     let since = link.window.since()?;
     let soon = (Instant::now() + CONFIRM_INTERVAL).max(link.connection.accepted_at());
     Some(match (link.confirmation, link.proof) {
         (Confirmation::Sent | Confirmation::TcpAcked, _) => soon,
         (_, Proof::Close { window_time, .. }) => since + window_time,
-        // While the receiver is idle nothing changes.
-        (_, Proof::Flow { ask_at }) if link.connection.all_arrived() => ask_at,
+        // While the receiver is idle nothing changes, once what it has read is taken.
+        (_, Proof::Flow { ask_at }) if link.connection.all_arrived() => {
+            let read = read_by_flow(link, limits);
+            if link.window.confirms(read) {
+                soon.min(ask_at)
+            } else {
+                ask_at
+            }
+        }
         (_, Proof::Flow { ask_at }) => soon.min(ask_at),
     })
+}
+
+/// Bytes that the receiver's program has read, since its system holds no more. Where the system
+/// does not tell what is acknowledged, it goes by what that has taken for sending; its own buffer
+/// is small beside the bound.
+fn read_by_flow(link: &Link, limits: &Limits) -> u64 {
+    let acknowledged = link.connection.acknowledged();
+    acknowledged.saturating_sub(limits.receive_buffer_bytes)
 }
 
 async fn sleep_until_some(at: Option<Instant>) {

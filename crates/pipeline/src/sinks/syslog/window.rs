@@ -68,6 +68,11 @@ impl Window {
         self.events
     }
 
+    /// Whether that would confirm anything.
+    pub(super) fn confirms(&self, offset: u64) -> bool {
+        self.writes.front().is_some_and(|write| write.end <= offset)
+    }
+
     /// Everything before `offset` has arrived.
     pub(super) fn confirm_to(&mut self, offset: u64, now: Instant) -> Option<Confirmed> {
         let mut confirmed = None;
@@ -102,6 +107,7 @@ mod tests {
         window.push(100, 3, 3, now);
         window.push(250, 5, 2, now);
         assert_eq!(window.pass(6), None);
+        assert_eq!((window.confirms(99), window.confirms(100)), (false, true));
         assert_eq!(window.confirm_to(99, now), None);
         assert_eq!(
             window.confirm_to(249, now),
