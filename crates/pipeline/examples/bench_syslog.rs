@@ -29,7 +29,7 @@ use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::syslog::{Encoder, Settings};
 use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 use windrow_pipeline::sinks::syslog::{
-    self, Confirmation, Destination, Status, SyslogMetrics, Tls, Transport,
+    self, Confirmation, Destination, SharedMessages, Status, SyslogMetrics, Tls, Transport,
 };
 use windrow_pipeline::tls::{self, ServerCheck};
 
@@ -70,6 +70,9 @@ fn main() {
     if wanted.is_empty() {
         runtime.block_on(read_alone(folder.path(), events));
     }
+    if "fan-out".contains(&wanted) {
+        runtime.block_on(fan_out(folder.path(), events));
+    }
     for confirmation in [Confirmation::TcpAcked, Confirmation::PeerRead] {
         for tls in [None, Some(&pki)] {
             let transport = match tls {
@@ -98,6 +101,54 @@ fn main() {
                 &what,
             ));
         }
+    }
+}
+
+/// Several destinations that send alike, side by side: what one costs, and what four do, each by
+/// itself and together.
+async fn fan_out(folder: &Path, events: u64) {
+    for (destinations, shared) in [(1, true), (4, false), (4, true)] {
+        let together = SharedMessages::default();
+        let (journal, _) = open(folder);
+        let receivers: Vec<_> = (0..destinations).map(|_| Receiver::start(None)).collect();
+        let shutdown = CancellationToken::new();
+        let (start, clock) = (cpu_seconds(), Instant::now());
+        let mut sinks = Vec::new();
+        for (number, receiver) in receivers.iter().enumerate() {
+            let name = format!("fan-out {destinations} {shared} {number}");
+            let host = "localhost".to_owned();
+            let mut destination = Destination::new(name, host, receiver.port, Transport::Tcp);
+            destination.confirmation = Confirmation::TcpAcked;
+            if shared {
+                destination.shared = together.clone();
+            }
+            let cursor = journal.cursor(&destination.name, Start::Oldest).unwrap();
+            let (status, watch) = watch::channel(Status::new(&destination));
+            let stop = shutdown.clone();
+            let sink = tokio::spawn(async move {
+                let metrics = SyslogMetrics::default();
+                syslog::run(destination, cursor, &metrics, status, stop).await;
+            });
+            sinks.push((sink, watch));
+        }
+        for (_, watch) in &mut sinks {
+            let all = watch.wait_for(|status| status.sent_seq >= events);
+            all.await.unwrap();
+        }
+        shutdown.cancel();
+        for (sink, watch) in sinks {
+            sink.await.unwrap();
+            assert_eq!(watch.borrow().confirmed, events);
+        }
+        let how = if shared { "alike" } else { "each by itself" };
+        report(
+            &format!("to {destinations} destinations, {how}"),
+            start,
+            events,
+        );
+        let rate = events as f64 / clock.elapsed().as_secs_f64();
+        println!("    {rate:.0} events a second by the wall clock, to each");
+        journal.close().await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! A destination that does not get every event: the cursor follows through what it does not get,
-//! whatever the level of confirmation, and never passes what it has not confirmed.
+//! whatever the level of confirmation, and never passes what it has not confirmed. And several
+//! that get the same.
 #![allow(clippy::unwrap_used, clippy::print_stderr, unreachable_pub, dead_code)]
 
 mod support;
@@ -13,7 +14,7 @@ use support::receiver::{End, Manner, Received, Receiver, UdpReceiver};
 use support::{Sink, Store, assert_all, destination};
 use windrow_formats::selection::Selection;
 use windrow_formats::xpath::Filter;
-use windrow_pipeline::sinks::syslog::{Confirmation, Destination, Transport};
+use windrow_pipeline::sinks::syslog::{Confirmation, Destination, SharedMessages, Transport};
 
 const LEVELS: [Confirmation; 3] = [
     Confirmation::Sent,
@@ -147,4 +148,59 @@ async fn over_udp_what_is_left_out_is_neither_sent_nor_waited_for() {
     sink.stop().await;
     assert_eq!(received.ids(), [7_000]);
     receiver.kill().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn destinations_that_send_alike_each_get_all_and_the_worst_holds_no_other() {
+    let store = Store::new();
+    let shared = SharedMessages::default();
+    let slow = Manner {
+        bytes: 4 * 1024,
+        pause: Duration::from_millis(1),
+        ..Manner::PLAIN
+    };
+    let deaf = Manner {
+        hangs_after: 0,
+        end: End::Stay,
+        ..Manner::PLAIN
+    };
+    let manners = [Manner::PLAIN, slow, Manner::PLAIN, deaf];
+    let all = manners.map(|_| Received::default());
+    let mut ports = Vec::new();
+    let mut receivers = Vec::new();
+    for (manner, received) in manners.into_iter().zip(&all) {
+        let receiver = Receiver::start(0, None, manner, received.clone()).await;
+        ports.push(receiver.port());
+        receivers.push(receiver);
+    }
+    let breaks = Proxy::start(receivers[2].address, Fault::ResetAfter(300_001)).await;
+    ports[2] = breaks.port;
+    store.append(1..=3_000).await;
+    let mut sinks: Vec<Sink> = ports
+        .into_iter()
+        .enumerate()
+        .map(|(number, port)| {
+            let destination = Destination {
+                name: format!("siem-{number}"),
+                selection: those("EventRecordID > 10"),
+                shared: shared.clone(),
+                ..destination(port, Transport::Tcp)
+            };
+            Sink::start_as(&destination.name.clone(), &store, destination)
+        })
+        .collect();
+    let deaf = sinks.pop().unwrap();
+    for first in (3_001..=9_000).step_by(50) {
+        store.append(first..=first + 49).await;
+    }
+    for (sink, received) in sinks.iter_mut().zip(&all) {
+        let status = sink.confirmed(9_000).await;
+        assert_eq!(status.filtered, 10);
+        assert_all(&received.ids(), 11..=9_000);
+    }
+    for received in &all[..2] {
+        assert_eq!(received.ids(), (11..=9_000).collect::<Vec<_>>());
+    }
+    deaf.kill().await;
+    assert_eq!(all[3].count(), 0);
 }

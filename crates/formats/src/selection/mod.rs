@@ -20,7 +20,7 @@ use crate::limits::SELECTION_VALUE_BYTES_MAX;
 use crate::xpath::Filter;
 
 /// Which events somebody gets. The default is all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selection {
     /// How grave they have to be.
     pub output_severity: OutputSeverity,

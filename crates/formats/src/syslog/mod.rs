@@ -49,7 +49,7 @@ pub enum Framing {
 }
 
 /// How frames look.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// What stands before the payload.
     pub prefix: Prefix,

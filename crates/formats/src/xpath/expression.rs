@@ -15,7 +15,7 @@ use crate::event::Event;
 use crate::limits::XPATH_TERMS_DOCUMENTED;
 
 /// An event query without a channel. Displays in a canonical form that means the same.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     condition: Condition,
     program: Node,

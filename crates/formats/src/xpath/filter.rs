@@ -14,20 +14,20 @@ use crate::event::Event;
 ///
 /// An event is selected by a QueryList when one of its Queries selects it: that is when one
 /// of the Query's Selects does, and none of the Query's Suppresses of the same channel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Filter {
     queries: Box<[Query]>,
     warnings: Box<[Warning]>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Query {
     pub(super) selects: Box<[Selector]>,
     pub(super) suppresses: Box<[Selector]>,
 }
 
 /// An expression for the events of one channel, or of all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Selector {
     pub(super) channel: Option<Box<str>>,
     pub(super) expression: Expression,

@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use windrow_formats::{cef, syslog as format};
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
-use windrow_pipeline::sinks::syslog::{self, Destination, State, Status, SyslogMetrics, Transport};
+use windrow_pipeline::sinks::syslog::{
+    self, Destination, SharedMessages, State, Status, SyslogMetrics, Transport,
+};
 use windrow_pipeline::tls;
 
 use super::own::Recorder;
@@ -37,6 +39,7 @@ pub(crate) struct Sinks {
     /// Where events are kept that a sink can never deliver.
     quarantine: PathBuf,
     metrics: SyslogMetrics,
+    shared: SharedMessages,
     running: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -104,6 +107,7 @@ impl Sinks {
         Sinks {
             quarantine,
             metrics,
+            shared: SharedMessages::default(),
             running: Mutex::default(),
         }
     }
@@ -191,6 +195,7 @@ impl Sinks {
             .with_context(|| format!("sink.syslog.{name}"))?;
         Ok(Destination {
             quarantine: Some(quarantine),
+            shared: self.shared.clone(),
             ..destination(name, sink)?
         })
     }

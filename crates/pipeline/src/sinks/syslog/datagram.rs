@@ -174,7 +174,7 @@ async fn forward(
     frame: &Frame,
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
-    let mut walk = Walk::new(frame, sender.cursor.position());
+    let mut walk = Walk::new(&frame.entries, sender.cursor.position());
     while let Some(item) = walk.next() {
         match item {
             Item::Event {

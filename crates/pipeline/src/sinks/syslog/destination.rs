@@ -8,6 +8,7 @@ use windrow_formats::selection::Selection;
 use windrow_formats::syslog::{Framing, Prefix, Settings};
 
 use super::limits::Limits;
+use super::shared::SharedMessages;
 use crate::quarantine::Quarantine;
 use crate::tls::{Client, ServerCheck};
 
@@ -37,6 +38,8 @@ pub struct Destination {
     pub confirmation: Confirmation,
     /// How long and how much it may take.
     pub limits: Limits,
+    /// Where it meets those that send alike, to make messages once for all of them.
+    pub shared: SharedMessages,
     /// Where events are kept that it can never get.
     pub quarantine: Option<Quarantine>,
 }
@@ -106,6 +109,7 @@ impl Destination {
             selection: Selection::default(),
             confirmation,
             limits: Limits::default(),
+            shared: SharedMessages::default(),
             quarantine: None,
         }
     }

@@ -35,6 +35,13 @@ pub(super) const WINDOW_FACTOR: u64 = 4;
 /// rare event must not wait for the next one while a backlog is looked through.
 pub(super) const FILTERED_RUN_MAX: u64 = 4_096;
 
+/// Bytes of messages kept for other destinations that send alike, in each such group: those that
+/// are further apart make their own.
+pub(super) const SHARED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Largest batch whose messages are made for others too: its messages are made in one go.
+pub(super) const SHARED_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Most poison events remembered by sequence for the status.
 pub(super) const SKIPPED_REMEMBERED: usize = 16;
 

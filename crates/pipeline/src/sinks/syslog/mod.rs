@@ -19,6 +19,7 @@ mod outbox;
 mod outq;
 pub mod probe;
 mod sender;
+mod shared;
 mod status;
 mod stream;
 mod walk;
@@ -44,6 +45,7 @@ pub use destination::{
 pub use error::LinkError;
 pub use limits::Limits;
 pub use metrics::SyslogMetrics;
+pub use shared::SharedMessages;
 pub use status::{Failure, Skipped, State, Status};
 
 /// Sends what `cursor` reads to `destination` until `shutdown`, or until the journal is

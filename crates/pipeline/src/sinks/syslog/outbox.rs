@@ -1,14 +1,15 @@
 //! Frames collected for the next write, and what is in them.
 
-use windrow_formats::batch::{Header, Record};
+use windrow_formats::batch::{Batch, Header, Record};
 use windrow_formats::cef;
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::selection::Selection;
 use windrow_formats::syslog::{Encoder, Outcome};
 
 use super::limits::FILTERED_RUN_MAX;
+use super::shared::{Made, Messages};
 
-use crate::journal::Seq;
+use crate::journal::{FrameEntry, Seq};
 
 /// Frames that are encoded and not written yet.
 #[derive(Debug, Default)]
@@ -100,10 +101,7 @@ impl Packer {
         record: &Record<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        if record.read_index(&mut self.index).is_err() {
-            // The text is what counts; where its values lie can be found again.
-            let _ = event::parse(record.text, &mut self.index);
-        }
+        self.read(record);
         let event = Event::new(record.text, &self.index);
         if self.selection.keeps(event, header) {
             return true;
@@ -112,6 +110,52 @@ impl Packer {
         outbox.filtered += 1;
         outbox.filtered_new += u64::from(seq > self.highest_done);
         false
+    }
+
+    /// The messages of a whole batch, for others too; none unless all of it can be read and sent.
+    pub(super) fn make(&mut self, entry: &FrameEntry) -> Option<Messages> {
+        let batch = Batch::decode(&entry.body).ok()?;
+        let mut messages = Messages {
+            bytes: Vec::with_capacity(entry.body.len()),
+            made: Vec::new(),
+        };
+        for record in batch.records() {
+            let record = record.ok()?;
+            self.read(&record);
+            let event = Event::new(record.text, &self.index);
+            let made = if self.selection.keeps(event, &batch.header) {
+                let bytes = &mut messages.bytes;
+                match self.encoder.encode(event, &batch.header, bytes).ok()? {
+                    Outcome::Whole => Made::Whole(messages.bytes.len()),
+                    Outcome::Cut(_) => Made::Cut(messages.bytes.len()),
+                }
+            } else {
+                Made::LeftOut
+            };
+            messages.made.push(made);
+        }
+        Some(messages)
+    }
+
+    /// Adds the message of an event that was made before, if there is one.
+    pub(super) fn copy(&mut self, seq: Seq, made: Made, message: &[u8], outbox: &mut Outbox) {
+        outbox.seq = Some(seq);
+        if made == Made::LeftOut {
+            outbox.filtered += 1;
+            outbox.filtered_new += u64::from(seq > self.highest_done);
+            return;
+        }
+        outbox.bytes.extend_from_slice(message);
+        outbox.events += 1;
+        outbox.resent += u64::from(seq <= self.highest_done);
+        outbox.truncated += u64::from(matches!(made, Made::Cut(_)));
+    }
+
+    fn read(&mut self, record: &Record<'_>) {
+        if record.read_index(&mut self.index).is_err() {
+            // The text is what counts; where its values lie can be found again.
+            let _ = event::parse(record.text, &mut self.index);
+        }
     }
 
     /// Adds the event chosen last, which is `record`, to `outbox`. One that cannot be encoded is

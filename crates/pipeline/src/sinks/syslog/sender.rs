@@ -1,5 +1,7 @@
 //! What all transports have in common: the cursor, the packer, and what counts as confirmed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use tokio::time::Instant;
 use windrow_formats::batch::{Header, Record};
@@ -8,9 +10,10 @@ use windrow_formats::syslog::{Encoder, Framing, Settings};
 use super::destination::{Confirmation, Destination, Transport};
 use super::error::LinkError;
 use super::outbox::{Outbox, Packer};
+use super::shared::{Member, Messages};
 use super::status::Reporter;
 use super::window::{Confirmed, Window};
-use crate::journal::{Cursor, Seq};
+use crate::journal::{Cursor, FrameEntry, Seq};
 use crate::limits::QUARANTINE_ENTRY_BYTES_MAX;
 use crate::quarantine::Finding;
 
@@ -37,6 +40,8 @@ pub(super) struct Sender {
     pub(super) cursor: Cursor,
     pub(super) packer: Packer,
     pub(super) reporter: Reporter,
+    /// Those that send alike, where messages do not depend on the way.
+    member: Option<Member>,
     /// Events confirmed over the present connection.
     pub(super) confirmed: u64,
 }
@@ -58,15 +63,25 @@ pub(super) struct Poison<'a> {
 
 impl Sender {
     pub(super) fn new(destination: Destination, cursor: Cursor, reporter: Reporter) -> Sender {
-        let encoder = Encoder::new(format(&destination));
+        let format = format(&destination);
+        let is_stream = !matches!(destination.transport, Transport::Udp);
+        let member = is_stream.then(|| destination.shared.join(&format, &destination.selection));
+        let encoder = Encoder::new(format);
         let selection = destination.selection.clone();
         Sender {
             destination,
             cursor,
             packer: Packer::new(encoder, selection),
             reporter,
+            member,
             confirmed: 0,
         }
+    }
+
+    /// The messages of an entry, if others send the same and are close.
+    pub(super) fn shared(&mut self, entry: &FrameEntry) -> Option<Arc<Messages>> {
+        let packer = &mut self.packer;
+        self.member.as_ref()?.messages(entry, || packer.make(entry))
     }
 
     /// What the outbox dealt with has left and ends at `end`, or was passed.

@@ -6,6 +6,7 @@
 //! A receiver that does not prove what it reads is not believed for it: see [`Proof`].
 
 use std::pin::pin;
+use std::slice;
 use std::time::Duration;
 
 use futures::future::poll_immediate;
@@ -22,9 +23,10 @@ use super::limits::{
 };
 use super::outbox::Outbox;
 use super::sender::{Ended, Poison, Sender, confirmation, wrote};
+use super::shared::Messages;
 use super::walk::{Item, Walk};
 use super::window::Window;
-use crate::journal::Frame;
+use crate::journal::{Frame, FrameEntry};
 
 /// An open connection and what is under way on it.
 #[derive(Debug)]
@@ -261,7 +263,44 @@ async fn forward(
     frame: &Frame,
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
-    let mut walk = Walk::new(frame, sender.cursor.position());
+    for entry in &frame.entries {
+        match sender.shared(entry) {
+            Some(messages) => copy(sender, link, entry, &messages, shutdown).await?,
+            None => pack(sender, link, entry, shutdown).await?,
+        }
+    }
+    if link.outbox.bytes.is_empty() {
+        // The cursor follows through frames of which nothing is sent.
+        flush(sender, link, shutdown).await?;
+    }
+    Ok(())
+}
+
+/// Packs messages that were made before.
+async fn copy(
+    sender: &mut Sender,
+    link: &mut Link,
+    entry: &FrameEntry,
+    messages: &Messages,
+    shutdown: &CancellationToken,
+) -> Result<(), Ended> {
+    let next = entry.first_seq.max(sender.cursor.position() + 1);
+    let skip = usize::try_from(next - entry.first_seq).unwrap_or(usize::MAX);
+    for (seq, (made, message)) in (next..).zip(messages.after(skip)) {
+        sender.packer.copy(seq, made, message, &mut link.outbox);
+        flush_due(sender, link, shutdown).await?;
+    }
+    Ok(())
+}
+
+/// Makes messages and packs them.
+async fn pack(
+    sender: &mut Sender,
+    link: &mut Link,
+    entry: &FrameEntry,
+    shutdown: &CancellationToken,
+) -> Result<(), Ended> {
+    let mut walk = Walk::new(slice::from_ref(entry), sender.cursor.position());
     while let Some(item) = walk.next() {
         let outbox = &mut link.outbox;
         match item {
@@ -279,13 +318,19 @@ async fn forward(
             }
             Item::Unreadable(poison) => sender.skip(poison, outbox).await,
         }
-        let limits = &sender.destination.limits;
-        if link.outbox.is_due(link.batch_bytes(limits)) {
-            flush(sender, link, shutdown).await?;
-        }
+        flush_due(sender, link, shutdown).await?;
     }
-    if link.outbox.bytes.is_empty() {
-        // The cursor follows through frames of which nothing is sent.
+    Ok(())
+}
+
+/// Writes the outbox if enough is in it.
+async fn flush_due(
+    sender: &mut Sender,
+    link: &mut Link,
+    shutdown: &CancellationToken,
+) -> Result<(), Ended> {
+    let limits = &sender.destination.limits;
+    if link.outbox.is_due(link.batch_bytes(limits)) {
         flush(sender, link, shutdown).await?;
     }
     Ok(())

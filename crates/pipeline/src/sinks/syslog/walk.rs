@@ -1,4 +1,4 @@
-//! The events of a journal frame, one after the other, and what in it cannot be read.
+//! The events of journal entries, one after the other, and what in it cannot be read.
 
 use std::ops::Range;
 use std::slice;
@@ -6,9 +6,9 @@ use std::slice;
 use windrow_formats::batch::{Batch, Header, Record, Records};
 
 use super::sender::Poison;
-use crate::journal::{Frame, FrameEntry, Seq};
+use crate::journal::{FrameEntry, Seq};
 
-/// What comes next in a frame.
+/// What comes next in them.
 #[derive(Debug)]
 pub(super) enum Item<'w> {
     /// An event.
@@ -21,7 +21,7 @@ pub(super) enum Item<'w> {
     Unreadable(Poison<'w>),
 }
 
-/// A walk over what a frame has after an event that was the last one done.
+/// A walk over what entries have after an event that was the last one done.
 pub(super) struct Walk<'f> {
     entries: slice::Iter<'f, FrameEntry>,
     done: Seq,
@@ -40,9 +40,9 @@ struct Open<'f> {
 }
 
 impl<'f> Walk<'f> {
-    pub(super) fn new(frame: &'f Frame, done: Seq) -> Walk<'f> {
+    pub(super) fn new(entries: &'f [FrameEntry], done: Seq) -> Walk<'f> {
         Walk {
-            entries: frame.entries.iter(),
+            entries: entries.iter(),
             done,
             batch: None,
         }
