@@ -72,6 +72,43 @@ fn without_port(host: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::checked::EndpointIdentity;
+    use crate::pki::{COLLECTOR, Existing, Store};
+
+    #[test]
+    fn it_has_the_names_of_its_certificate_and_the_address_that_was_reached() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let names = ["wec.example.com".to_owned()];
+        let issued = store.authority("test").unwrap().server(&names).unwrap();
+        store.save(COLLECTOR, &issued, Existing::Refuse).unwrap();
+        let admin = checked::Admin {
+            enabled: true,
+            listen: ([127, 0, 0, 1], 0).into(),
+            identity: Some(EndpointIdentity {
+                certificate: store.certificate_path(COLLECTOR),
+                key: store.key_path(COLLECTOR),
+            }),
+            client_ca: None,
+            certificates: BTreeMap::new(),
+        };
+        let terms = Terms::new(&admin).unwrap();
+        for (host, reached, is_it) in [
+            ("wec.example.com:9443", "192.0.2.1", true),
+            ("WEC.example.com", "192.0.2.1", true),
+            ("192.0.2.1:9443", "192.0.2.1", true),
+            ("[2001:db8::1]:9443", "2001:db8::1", true),
+            ("localhost:9443", "127.0.0.1", true),
+            ("localhost:9443", "192.0.2.1", false),
+            ("192.0.2.2:9443", "192.0.2.1", false),
+            ("evil.example", "127.0.0.1", false),
+            ("wec.example.com.evil.example", "192.0.2.1", false),
+            ("", "192.0.2.1", false),
+        ] {
+            let named = terms.is_named(host, reached.parse().unwrap());
+            assert_eq!(named, is_it, "{host} at {reached}");
+        }
+    }
 
     #[test]
     fn a_host_goes_with_and_without_a_port() {
