@@ -141,6 +141,10 @@ Do not look at the name in the receiver's certificate: for a server that is give
 .PARAMETER UseUDP
 Send over UDP, always in clear text.
 
+.PARAMETER OutputSeverity
+Verbose sends everything, as without it. Default sends warnings, errors, critical events, audit failures and what matters
+whatever its level.
+
 .PARAMETER Fingerprint
 The SHA-256 of the receiver's certificate, which then has to be that one.
 
@@ -183,6 +187,10 @@ function Set-SyslogServer {
 
         [Parameter(ParameterSetName = 'Set')]
         [switch] $UseUDP,
+
+        [Parameter(ParameterSetName = 'Set')]
+        [ValidateSet('Default', 'Verbose')]
+        [string] $OutputSeverity,
 
         [Parameter(ParameterSetName = 'Set')]
         [string] $Fingerprint,
@@ -327,6 +335,7 @@ function New-RequestBody {
             $value = $Bound[$property.Name]
             $piece = switch ($property.Value.type) {
                 'String' { , [System.Text.Encoding]::UTF8.GetBytes((ConvertTo-Json -InputObject ([string] $value) -Compress)) }
+                'Word' { , [System.Text.Encoding]::UTF8.GetBytes('"' + ([string] $value).ToLowerInvariant() + '"') }
                 'UInt16' { , [System.Text.Encoding]::UTF8.GetBytes(([UInt16] $value).ToString([Globalization.CultureInfo]::InvariantCulture)) }
                 'Switch' { , [System.Text.Encoding]::UTF8.GetBytes(([bool] $value).ToString().ToLowerInvariant()) }
                 'Byte[]' { , (ConvertTo-Base64Json -Bytes $value) }

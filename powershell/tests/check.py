@@ -21,6 +21,7 @@ C_SHARP = Parser(Language(tree_sitter_c_sharp.language()))
 # How a parameter's type is written for each type of Requests.json.
 TYPES = {
     "String": "string",
+    "Word": "string",
     "UInt16": "uint16",
     "Switch": "switch",
     "Byte[]": "byte[]",

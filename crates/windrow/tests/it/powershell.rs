@@ -25,6 +25,7 @@ fn body(request: &Value, arguments: &Map<String, Value>) -> String {
             "SecureString" => escaped(value.as_str().unwrap()),
             "Switch" => value.as_bool().unwrap().to_string(),
             "UInt16" => u16::try_from(value.as_u64().unwrap()).unwrap().to_string(),
+            "Word" => Value::from(value.as_str().unwrap().to_lowercase()).to_string(),
             "String" | "Byte[]" => Value::from(value.as_str().unwrap()).to_string(),
             other => panic!("{other} is no type of a parameter"),
         };
