@@ -21,7 +21,7 @@ const PFX_REQUEST_BYTES_MAX: usize = (PFX_BYTES_MAX as usize).div_ceil(3) * 4 + 
 /// Time in which a request's body has to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of a refused request that are read.
-const LET_GO_BYTES_MAX: usize = 256 << 10;
+const LET_GO_BYTES_MAX: usize = 1 << 20;
 /// Time that they may take.
 const LET_GO_TIMEOUT: Duration = Duration::from_secs(2);
 const JSON: &str = "application/json";
