@@ -358,11 +358,18 @@ fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, Co
 
 fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, ConfigError> {
     let usual = Duration::from_secs(60);
-    let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    let hour = Duration::from_secs(3_600);
+    let range = Duration::from_secs(1)..=hour;
     Ok(checked::Lake {
         enabled: raw.enabled.unwrap_or(true),
         flush_interval: span(source, raw.flush_interval, usual, range)?,
         flush_rows: number_or(source, raw.flush_rows, 100_000, 1_000..=1_000_000)?,
+        upkeep_after: span(
+            source,
+            raw.upkeep_after,
+            10 * usual,
+            Duration::from_secs(1)..=24 * hour,
+        )?,
     })
 }
 

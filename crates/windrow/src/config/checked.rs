@@ -375,6 +375,8 @@ pub struct Lake {
     pub flush_interval: Span,
     /// … or this many events.
     pub flush_rows: u32,
+    /// From the start to the first time that files of days that are over are merged.
+    pub upkeep_after: Span,
 }
 
 /// `[web]`

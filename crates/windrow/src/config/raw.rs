@@ -168,6 +168,7 @@ pub(super) struct Lake {
     pub(super) enabled: Option<bool>,
     pub(super) flush_interval: Option<Spanned<Span>>,
     pub(super) flush_rows: Option<Spanned<u32>>,
+    pub(super) upkeep_after: Option<Spanned<Span>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

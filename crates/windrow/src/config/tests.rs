@@ -46,6 +46,7 @@ fn nothing_at_all_is_a_configuration() {
     enabled = true
     flush_interval = "1m"
     flush_rows = 100000
+    upkeep_after = "10m"
 
     [tls]
 

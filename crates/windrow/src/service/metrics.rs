@@ -17,6 +17,8 @@ pub(crate) struct LakeMetrics {
     pub(crate) unreadable: Counter,
     /// 1 while events cannot go into the lake or cannot be read for it.
     pub(crate) degraded: Gauge,
+    /// Files that were merged with others.
+    pub(crate) merged: Counter,
     /// Queries that run now.
     pub(crate) queries: Gauge,
 }
@@ -48,6 +50,11 @@ impl LakeMetrics {
             "windrow_lake_degraded",
             "1 while events cannot go into the lake, and are tried again; /healthz and the status say why",
             self.degraded.clone(),
+        );
+        registry.register(
+            "windrow_lake_merged_files",
+            "Files of days that are over, merged with others of their day",
+            self.merged.clone(),
         );
         registry.register(
             "windrow_lake_queries_running",

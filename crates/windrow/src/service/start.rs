@@ -187,7 +187,12 @@ async fn start_lake(
             .take_back(position)
             .context("the lake's place in the journal")?;
     }
-    let upkeep = upkeep::run(lake.clone(), room.tasks.token.clone());
+    let upkeep = upkeep::run(
+        lake.clone(),
+        config.upkeep_after.0,
+        metrics.merged.clone(),
+        room.tasks.token.clone(),
+    );
     room.tasks.tracker.spawn_on(upkeep, room.workers.handle());
     let sink = LakeSink {
         store: lake,

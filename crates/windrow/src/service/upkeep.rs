@@ -3,18 +3,17 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use prometheus_client::metrics::counter::Counter;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::text::Chain;
 use windrow_lake::Lake;
 
-/// From the start to the first time, so that a service that is restarted often gets to it too.
-const FIRST: Duration = Duration::from_secs(600);
 /// From one time to the next.
 const EVERY: Duration = Duration::from_secs(6 * 3_600);
 
-/// Runs until `shutdown`. What it was doing then is done again the next time.
-pub(super) async fn run(lake: Lake, shutdown: CancellationToken) {
-    let mut pause = FIRST;
+/// Runs until `shutdown`, for the first time after `first`. What it was doing then is done again the next time.
+pub(super) async fn run(lake: Lake, first: Duration, merged: Counter, shutdown: CancellationToken) {
+    let mut pause = first;
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -27,6 +26,7 @@ pub(super) async fn run(lake: Lake, shutdown: CancellationToken) {
         };
         match done {
             Ok(done) if done.merged + done.removed > 0 => {
+                merged.inc_by(done.merged);
                 tracing::info!(
                     days = done.days,
                     merged = done.merged,
