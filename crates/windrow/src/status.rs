@@ -139,6 +139,9 @@ pub struct Sink {
     pub connected_since: Option<Timestamp>,
     /// The last sequence that is confirmed.
     pub confirmed_seq: u64,
+    /// When an event counts as delivered: `sent`, `tcp-acked` or `peer-read`.
+    #[serde(default)]
+    pub confirmation: String,
     /// Events that were not sent to it yet.
     pub lag_events: u64,
     /// Events that it did not get and that the journal has dropped since; once it goes on it no longer waits for them.

@@ -10,6 +10,7 @@ use super::test;
 use super::view::{self, ServerChanged};
 use super::{Actor, Answer, Request, Verb};
 use crate::config::checked::{self, Home, SyslogSink};
+use crate::config::is_name;
 use crate::config::limits::MAX_OBJECT_BYTES;
 use crate::config::objects::{self, Object, Store};
 use crate::service::{Edit, EditError, Edited, Offline, Recorder, Service};
@@ -125,6 +126,18 @@ async fn change_server(
     let store = Store::new(&config.data_dir);
     let verb = request.verb();
     let name = named(request).to_owned();
+    if !is_name(&name) {
+        let refusal = Refusal::invalid(format!("`{}` cannot be a name", shortened(name.clone())));
+        let record = Record {
+            verb,
+            object: "sink.syslog",
+            actor,
+            old: "",
+            new: "",
+        };
+        record.refused(place.recorder(), &refusal.message).await;
+        return Err(refusal);
+    }
     let old = compact(&store, &name);
     let done = match plan(&config, &store, request) {
         Ok(plan) if plan.idle.is_some() => {
@@ -349,7 +362,11 @@ fn compact(store: &Store, name: &str) -> String {
         value => vec![(key, value)],
     });
     let pairs = flat.map(|(key, value)| match value {
-        toml::Value::String(text) if !text.contains([' ', '"', '=']) => format!("{key}={text}"),
+        toml::Value::String(text)
+            if !text.contains(|c: char| " \"=".contains(c) || c.is_control()) =>
+        {
+            format!("{key}={}", shortened(text))
+        }
         other => format!("{key}={}", shortened(other.to_string())),
     });
     pairs.collect::<Vec<_>>().join(" ")
@@ -394,6 +411,7 @@ impl Record<'_> {
 
     pub(super) async fn refused(&self, recorder: &Recorder, reason: &str) {
         let object = self.object;
+        let reason = &*shortened(reason.to_owned());
         let (who, from, verb) = (&*self.actor.who, &*self.actor.from, self.verb.word());
         let message = format!("{object}: {verb} by {who} from {from} was refused: {reason}");
         tracing::warn!(

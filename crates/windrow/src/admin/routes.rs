@@ -45,8 +45,17 @@ pub(crate) async fn respond(
         Ok(request) => request,
         Err(error) => return refused(&Refusal::invalid(error.to_string())),
     };
+    // What is asked for goes on when whoever asked is gone, so those are what is bounded.
+    let Ok(turn) = service.asked().clone().try_acquire_owned() else {
+        let message = "too much is being asked for at once; try it again";
+        return refused(&Refusal::new(RefusalKind::Throttled, message));
+    };
     let mut place = Place::Service(service.clone());
-    let done = tokio::spawn(async move { apply(&mut place, request, &actor).await });
+    let done = tokio::spawn(async move {
+        let done = apply(&mut place, request, &actor).await;
+        drop(turn);
+        done
+    });
     match done.await {
         Ok(Ok(said)) => json(StatusCode::OK, &said),
         Ok(Err(refusal)) => refused(&refusal),

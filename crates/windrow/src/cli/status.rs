@@ -380,9 +380,13 @@ fn write_sink(
     } else {
         paint.yellow(&state)
     };
+    let level = match sink.confirmation.as_str() {
+        "" => String::new(),
+        level => format!("  delivery {}", escape(level)),
+    };
     writeln!(
         out,
-        "\n{}  {}  {state}",
+        "\n{}  {}  {state}{level}",
         paint.bold(&format!("sink {}", escape(name))),
         escape(&sink.destination)
     )?;

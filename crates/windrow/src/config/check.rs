@@ -139,10 +139,14 @@ fn named<R, C>(
     Ok(checked)
 }
 
-fn check_name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
+/// Whether a source, a sink or a subscription can be called so.
+pub(crate) fn is_name(name: &str) -> bool {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    let fits = (1..=limits::MAX_NAME_CHARS).contains(&name.chars().count());
-    if fits && name.chars().all(good) {
+    (1..=limits::MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(good)
+}
+
+fn check_name(at: &At<'_>, name: &str) -> Result<(), ConfigError> {
+    if is_name(name) {
         return Ok(());
     }
     let rule = format!(

@@ -279,6 +279,18 @@ pub enum Confirmation {
     PeerRead,
 }
 
+impl Confirmation {
+    /// As the configuration has it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Confirmation::Sent => "sent",
+            Confirmation::TcpAcked => "tcp-acked",
+            Confirmation::PeerRead => "peer-read",
+        }
+    }
+}
+
 /// How messages are told apart in a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -20,6 +20,7 @@ pub mod units;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use check::is_name;
 pub use environment::Environment;
 pub use error::ConfigError;
 

@@ -89,6 +89,8 @@ struct Shared {
     config: Mutex<Arc<checked::Config>>,
     /// Held while it changes, by a reload or by command: one change at a time.
     turn: tokio::sync::Mutex<()>,
+    /// Places of those who ask for something to be changed or tested.
+    asked: Arc<tokio::sync::Semaphore>,
     generation: Mutex<Generation>,
     started_at: Timestamp,
     journal: Journal,

@@ -58,6 +58,11 @@ impl Service {
         self.shared.turn.lock().await
     }
 
+    /// Places of those who ask for something to be changed or tested.
+    pub(crate) fn asked(&self) -> &Arc<tokio::sync::Semaphore> {
+        &self.shared.asked
+    }
+
     /// Writes a setting and takes it up. For whoever has the turn.
     ///
     /// # Errors

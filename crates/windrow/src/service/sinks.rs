@@ -339,6 +339,7 @@ fn at_rest(sink: &SyslogSink, place: Seq, held: Held) -> status::Sink {
     let (lag_events, dropped) = held.after(place);
     status::Sink {
         state: "disabled".to_owned(),
+        confirmation: sink.confirmation.word().to_owned(),
         destination: address(sink),
         confirmed_seq: place,
         lag_events,
@@ -360,6 +361,7 @@ pub(crate) fn address(sink: &SyslogSink) -> String {
 impl Running {
     fn describe(&self, held: Held) -> status::Sink {
         let mut status = describe(&self.status.borrow(), held);
+        status.confirmation = self.config.confirmation.word().to_owned();
         if self.task.is_finished() {
             "stopped".clone_into(&mut status.state);
         }
@@ -395,6 +397,7 @@ fn describe(status: &Status, held: Held) -> status::Sink {
         destination: format!("{}://{}", status.transport, status.address),
         connected_since: since,
         confirmed_seq: status.confirmed_seq,
+        confirmation: String::new(),
         lag_events,
         dropped,
         lag_seconds: None,

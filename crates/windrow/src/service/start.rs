@@ -16,6 +16,7 @@ use windrow_pipeline::sinks::syslog::SyslogMetrics;
 use super::endpoint::Endpoint;
 use super::forget;
 use super::lake_sink::{Condition, Flush, LakeSink, Tail};
+use super::limits::ASKED_AT_ONCE;
 use super::metrics::LakeMetrics;
 use super::own::Recorder;
 use super::sinks::Sinks;
@@ -81,6 +82,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
         shared: Arc::new(Shared {
             config: Mutex::new(Arc::new(config)),
             turn: tokio::sync::Mutex::default(),
+            asked: Arc::new(tokio::sync::Semaphore::new(ASKED_AT_ONCE)),
             generation: Mutex::new(Generation {
                 number: 1,
                 loaded_at: started_at,

@@ -35,6 +35,8 @@ pub(super) const WINDOW_FACTOR: u64 = 4;
 /// rare event must not wait for the next one while a backlog is looked through.
 pub(super) const FILTERED_RUN_MAX: u64 = 4_096;
 
+/// What a batch kept for others costs beside its messages, its place in the list and what it is counted by included.
+pub(super) const SHARED_BATCH_COST_BYTES: usize = 512;
 /// Bytes of messages kept for other destinations that send alike, in each such group: those that
 /// are further apart make their own.
 pub(super) const SHARED_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -134,6 +134,9 @@ impl Packer {
             };
             messages.made.push(made);
         }
+        // They are kept for a while: a batch of which little is sent must not hold room for all of it.
+        messages.bytes.shrink_to_fit();
+        messages.made.shrink_to_fit();
         Some(messages)
     }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use windrow_formats::selection::Selection;
 use windrow_formats::syslog::Settings;
 
-use super::limits::{SHARED_BATCH_BYTES_MAX, SHARED_BYTES_MAX};
+use super::limits::{SHARED_BATCH_BYTES_MAX, SHARED_BATCH_COST_BYTES, SHARED_BYTES_MAX};
 use crate::journal::{FrameEntry, Seq};
 
 /// Where destinations find others that send alike. Cloning shares it.
@@ -185,8 +185,9 @@ impl Messages {
         messages.skip(skip)
     }
 
+    /// What they take in memory, kept in a room; never nothing, so that what is kept is bounded in number too.
     fn bytes(&self) -> usize {
-        self.bytes.len() + size_of_val(self.made.as_slice())
+        SHARED_BATCH_COST_BYTES + self.bytes.capacity() + self.made.capacity() * size_of::<Made>()
     }
 }
 
@@ -274,6 +275,23 @@ mod tests {
             ..entry(101, 1)
         };
         assert!(front.messages(&huge, not_again).is_none());
+    }
+
+    /// Of what a destination does not get nothing is sent, and it may be all there is.
+    #[test]
+    fn batches_of_nothing_are_bounded_too() {
+        let (_shared, front, _behind) = room();
+        let most = SHARED_BYTES_MAX / SHARED_BATCH_COST_BYTES;
+        let left_out = || Messages {
+            bytes: Vec::new(),
+            made: vec![Made::LeftOut],
+        };
+        for seq in 1..=3 * most as u64 {
+            let events = 1 + u32::from(seq % 3 == 0);
+            // Every third cannot be shared.
+            front.messages(&entry(seq, events), || (events == 1).then(left_out));
+        }
+        assert!(lock(&front.room.recent).batches.len() <= most);
     }
 
     #[test]

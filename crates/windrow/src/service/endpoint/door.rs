@@ -6,14 +6,16 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use windrow_pipeline::tls;
+use windrow_pipeline::tls::{self, CertificateSummary};
 
 use super::super::WeakService;
 use super::super::http::{Accept, Peer};
 use super::sessions::Connection;
+use super::terms::Terms;
 use super::{Endpoint, Refused, Who, limits, lock, network};
 
 /// The listener, and what a connection needs.
@@ -29,8 +31,10 @@ pub(crate) struct Remote {
     pub(super) from: IpAddr,
     /// The address that it reached.
     pub(super) reached: IpAddr,
-    /// The name in the certificate that it has shown.
-    pub(super) certificate: Option<String>,
+    /// The name in the certificate that it has shown, and until when that is good.
+    pub(super) certificate: Option<(String, Option<Timestamp>)>,
+    /// What that was checked by.
+    pub(super) terms: Arc<Terms>,
     pub(super) connection: Connection,
     _place: Place,
 }
@@ -126,13 +130,15 @@ impl Accept for Door {
         let reached = stream.local_addr().ok()?.ip().to_canonical();
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
-        let handshake = TlsAcceptor::from(endpoint.terms().tls.clone()).accept(stream);
+        let terms = endpoint.terms();
+        let handshake = TlsAcceptor::from(terms.tls.clone()).accept(stream);
         let reason = match tokio::time::timeout(limits::HANDSHAKE, handshake).await {
             Ok(Ok(stream)) => {
                 let remote = Remote {
                     from,
                     reached,
-                    certificate: name(&stream),
+                    certificate: shown(&stream),
+                    terms,
                     connection: Connection::new(endpoint.sessions.clone(), from, reached),
                     _place: place,
                 };
@@ -153,12 +159,13 @@ impl Accept for Door {
     }
 }
 
-/// The name in the certificate that the handshake has checked.
-fn name(stream: &TlsStream<TcpStream>) -> Option<String> {
+/// The name in the certificate that the handshake has checked, and the last moment it is good for.
+fn shown(stream: &TlsStream<TcpStream>) -> Option<(String, Option<Timestamp>)> {
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates()?.first()?;
+    let until = CertificateSummary::of(leaf).map(|summary| summary.not_after);
     // One without a name is one that no name is let in for.
-    Some(tls::peer_name(leaf).unwrap_or_default())
+    Some((tls::peer_name(leaf).unwrap_or_default(), until))
 }
 
 /// Why a handshake failed; nothing where the other side only looked whether somebody listens.

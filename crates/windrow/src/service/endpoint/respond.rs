@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::super::http::{Body, Peer};
 use super::super::{Service, WeakService};
 use super::door::Remote;
+use super::terms::Terms;
 use super::{BY, Endpoint, Refused, Who, limits, lock, record_session, shortened};
 use crate::access::{self, Account, Role};
 use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
@@ -179,7 +180,7 @@ async fn let_in(
                 )
             })?
         }
-        None => of_certificate(remote, |name| terms.role(name))?,
+        None => of_certificate(remote, &terms)?,
     };
     let opened = remote.connection.used_by(&account.who, Instant::now());
     let Ok(opened) = opened else {
@@ -230,13 +231,22 @@ fn shown_token(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     }
 }
 
-fn of_certificate(remote: &Remote, role: impl Fn(&str) -> Option<Role>) -> Result<Account, Denied> {
-    let Some(name) = &remote.certificate else {
+fn of_certificate(remote: &Remote, terms: &Terms) -> Result<Account, Denied> {
+    let Some((name, until)) = &remote.certificate else {
         let hint = "`windrow admin token add`, on the endpoint's machine, makes a token";
         return Err(Denied::unknown("neither a token nor a certificate is shown").hint(hint));
     };
     let who = access::who(name, "certificate");
-    match role(name) {
+    // A connection may outlive what it was let in by.
+    let has_expired = until.is_none_or(|until| until < Timestamp::now());
+    if has_expired || !terms.believes_as(&remote.terms) {
+        let mut denied = Denied::unknown(
+            "the certificate has expired, or the authorities were changed, since this connection began",
+        );
+        denied.who = Some(who);
+        return Err(denied.hint("connect anew"));
+    }
+    match terms.role(name) {
         Some(role) => Ok(Account { who, role }),
         None => {
             let denied = Denied::unknown("no role is given to the name in the certificate");

@@ -16,6 +16,8 @@ use crate::config::checked;
 pub(super) struct Terms {
     pub(super) tls: Arc<ServerConfig>,
     certificate: CertificateDer<'static>,
+    /// Whose certificates clients show.
+    client_ca: Vec<CertificateDer<'static>>,
     roles: BTreeMap<String, Role>,
 }
 
@@ -26,11 +28,18 @@ impl Terms {
         let config = tls::open_server_config(&identity.certificate, &identity.key, client_ca)?;
         let chain = tls::load_certificates(&identity.certificate)?;
         let certificate = chain.into_iter().next();
+        let client_ca = client_ca.map(tls::load_certificates).transpose()?;
         Ok(Terms {
+            client_ca: client_ca.unwrap_or_default(),
             tls: config,
             certificate: certificate.context("there is no certificate")?,
             roles: admin.certificates.clone(),
         })
+    }
+
+    /// Whether certificates are checked as under `other`: what was shown there has been checked here too.
+    pub(super) fn believes_as(&self, other: &Terms) -> bool {
+        self.client_ca == other.client_ca
     }
 
     /// What whoever shows a certificate of this name may do.
