@@ -154,14 +154,21 @@ fn push_line(
         };
         let pad = column.width.saturating_sub(text.width());
         if column.right {
-            let _ = write!(line, "{:pad$}{text}", "");
+            push_spaces(line, pad);
+            line.push_str(&text);
         } else {
-            let _ = write!(line, "{text}{:pad$}", "");
+            line.push_str(&text);
+            push_spaces(line, pad);
         }
     }
     let end = begin + line[begin..].trim_end_matches(' ').len();
     line.truncate(end);
     line.push('\n');
+}
+
+/// A width in a format string ends at 65,535 by a panic, and a value may be longer.
+fn push_spaces(text: &mut String, count: usize) {
+    text.extend(std::iter::repeat_n(' ', count));
 }
 
 /// Rows as blocks: a line a column that has a value.
@@ -200,7 +207,9 @@ async fn write_blocks(
                 }
                 let value = cut(cell(&batch, at, row, &layout.zone), room);
                 let pad = names - column.name.width() + GAP;
-                let _ = writeln!(text, "{}{:pad$}{value}", column.name, "");
+                text.push_str(&column.name);
+                push_spaces(&mut text, pad);
+                let _ = writeln!(text, "{value}");
             }
             put(out, &text)?;
         }

@@ -13,7 +13,7 @@ use crate::config::checked::{self, Home, SyslogSink};
 use crate::config::is_name;
 use crate::config::limits::MAX_OBJECT_BYTES;
 use crate::config::objects::{self, Object, Store};
-use crate::service::{Edit, EditError, Edited, Offline, Recorder, Service};
+use crate::service::{Edit, EditError, Edited, Offline, Recorder, Service, sink_destination};
 
 /// Most bytes of one value of a setting in a record.
 const RECORDED_VALUE_BYTES_MAX: usize = 512;
@@ -267,6 +267,8 @@ fn plan_set(config: &checked::Config, store: &Store, set: &ServerSet) -> Result<
         keys.insert("enabled".to_owned(), false.into());
     }
     let (text, sink) = checked_text(store, name, &keys)?;
+    // One that is switched off is not taken up now, and its files have to be usable all the same.
+    sink_destination(name, &sink).map_err(|error| Refusal::invalid(format!("{error:#}")))?;
     Ok(Plan {
         name: name.to_owned(),
         text: Some(text),

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::suggest::nearest;
 use crate::output::escape;
 
+/// Characters of a line that are shown of a long one.
+const EXCERPT_CHARS: usize = 120;
+
 /// A configuration that cannot be used. The program ends with exit code 2.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
@@ -146,8 +149,9 @@ impl Place {
 
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gutter = self.gutter();
+        let (text, before, width) = self.excerpt();
         // A tab would move the caret: in the text and before the caret it is one space.
-        let text = escape(&self.text.replace('\t', " ")).into_owned();
+        let text = escape(&text.replace('\t', " ")).into_owned();
         write!(
             f,
             "\n{:gutter$}--> {}:{}:{}",
@@ -158,15 +162,27 @@ impl Place {
         )?;
         write!(f, "\n{:gutter$} |", "")?;
         write!(f, "\n{} | {text}", self.line)?;
-        write!(
-            f,
-            "\n{:gutter$} | {:before$}{:^<width$}",
-            "",
-            "",
-            "",
-            before = self.column - 1,
-            width = self.width
-        )
+        write!(f, "\n{:gutter$} | {:before$}{:^<width$}", "", "", "",)
+    }
+
+    /// The line, or the part of a long one that the caret is about, with how many characters stand before the caret and
+    /// how many it underlines.
+    fn excerpt(&self) -> (String, usize, usize) {
+        let chars = self.text.chars().count();
+        let before = self.column - 1;
+        if chars <= EXCERPT_CHARS {
+            return (self.text.clone(), before, self.width);
+        }
+        let from = before.saturating_sub(EXCERPT_CHARS / 2);
+        let to = chars.min(from + EXCERPT_CHARS);
+        let (head, tail) = (
+            if from > 0 { "… " } else { "" },
+            if to < chars { " …" } else { "" },
+        );
+        let part: String = self.text.chars().skip(from).take(to - from).collect();
+        let before = before - from + head.chars().count();
+        let width = self.width.min(to.saturating_sub(self.column - 1)).max(1);
+        (format!("{head}{part}{tail}"), before, width)
     }
 }
 

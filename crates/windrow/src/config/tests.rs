@@ -678,3 +678,20 @@ fn an_endpoint_has_a_certificate_and_knows_whom_it_lets_in() {
     let config = check(&with(&format!("{identity}{ca}{named}"))).unwrap();
     assert_eq!(config.admin.certificates["ada"], crate::access::Role::Admin);
 }
+
+#[test]
+fn of_a_long_line_the_part_is_shown_that_is_meant() {
+    let begin = "[sink.syslog.siem]\nserver_name = ";
+    let text = format!("{begin}{}5 # {}", " ".repeat(200), "and so on ".repeat(20));
+    let shown = "… ".to_owned() + &" ".repeat(60) + "5 # and so on and so on";
+    let refusal = refused(&text);
+    assert!(
+        refusal.contains(":2:215") && refusal.contains(&shown),
+        "{refusal}"
+    );
+    // However long: a reload must not end the service.
+    let text = format!("{begin}{}5", " ".repeat(100_000));
+    assert!(refused(&text).contains(":2:100015"));
+    let text = format!("{begin}{}", "5".repeat(100_000));
+    assert!(refused(&text).len() < 1_000);
+}

@@ -253,8 +253,15 @@ fn a_change_that_cannot_be_used_leaves_the_old_one_in_force() {
         before["now"]["connected_since"]
     );
     let path = scratch.join("data/conf.d/sink.syslog.default.toml");
-    assert_eq!(std::fs::read(path).unwrap(), file);
+    assert_eq!(std::fs::read(&path).unwrap(), file);
     assert_eq!(service.status()["configuration"]["settings"], 1);
+    // Also where it is not taken up, because the destination is switched off.
+    server(&scratch, &service, &["disable"]).expect(0);
+    let file = std::fs::read(&path).unwrap();
+    let absent = ["set", "--server-name", "x", "--ca-file", "/absent.pem"];
+    let said = server(&scratch, &service, &absent).expect(2).stderr;
+    assert!(said.contains("/absent.pem"), "{said}");
+    assert_eq!(std::fs::read(&path).unwrap(), file);
     service.terminate().expect(0);
 }
 
