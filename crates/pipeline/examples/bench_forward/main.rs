@@ -15,6 +15,8 @@
 //! is said.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod forwarders;
 mod input;
 mod peers;

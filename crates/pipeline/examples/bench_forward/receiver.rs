@@ -4,13 +4,11 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{ServerConnection, StreamOwned};
 
+use crate::common::server;
 use crate::forwarders::Transport;
 
 /// A forwarder that is silent for so long has failed.
@@ -112,16 +110,4 @@ fn count(mut stream: impl Read, lines: u64) {
             println!("arrived");
         }
     }
-}
-
-fn server(folder: &Path) -> Arc<ServerConfig> {
-    let certificate = CertificateDer::from(std::fs::read(folder.join("certificate")).unwrap());
-    let key = PrivatePkcs8KeyDer::from(std::fs::read(folder.join("key")).unwrap());
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key.into())
-        .unwrap();
-    Arc::new(config)
 }

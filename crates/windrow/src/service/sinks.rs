@@ -301,9 +301,7 @@ impl Sinks {
         });
         runs.chain(rests).collect()
     }
-}
 
-impl Sinks {
     /// Sets the metrics of how far behind each is.
     pub(crate) fn measure_lag(&self, sinks: &BTreeMap<String, status::Sink>) {
         let lags = sinks.iter().filter_map(|(cursor, sink)| {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use xtask::project::root;
 
 use crate::endpoint::Site;
+use crate::support::certs::pfx;
 use crate::support::{Scratch, installed};
 
 fn read(file: &str) -> Value {
@@ -100,16 +101,7 @@ fn a_pfx_and_its_password_arrive_as_the_module_sends_them() {
     let mut site = Site::new(&scratch);
     let token = site.token("ada", "admin");
     let pair = site.authority.issue(&scratch, "windrow.example.com");
-    let file = scratch.join("client.pfx");
-    let made = Command::new("openssl")
-        .args(["pkcs12", "-export", "-in"])
-        .arg(&pair.certificate)
-        .arg("-inkey")
-        .arg(&pair.key)
-        .args(["-passout", &format!("pass:{PASSWORD}"), "-out"])
-        .arg(&file)
-        .status();
-    assert!(made.unwrap().success());
+    let file = pfx(&scratch, &pair, PASSWORD);
     let encoded = Command::new("openssl")
         .args(["base64", "-A", "-in"])
         .arg(&file)

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::certs::{Authority, Pair};
+use crate::support::certs::{Authority, pfx};
 use crate::support::program::{Finished, run};
 use crate::support::rsyslog::{Listener, Rsyslog};
 use crate::support::service::Service;
@@ -15,21 +15,6 @@ fn syslog(scratch: &Scratch, service: &Service<'_>, words: &[&str]) -> Finished 
     let mut arguments = service.arguments("syslog");
     arguments.extend(words.iter().map(|word| (*word).to_owned()));
     run(scratch, &arguments)
-}
-
-/// A PFX of a certificate and its key, made by openssl.
-fn pfx(scratch: &Scratch, pair: &Pair) -> PathBuf {
-    let file = scratch.join("client.pfx");
-    let status = Command::new("openssl")
-        .args(["pkcs12", "-export", "-in"])
-        .arg(&pair.certificate)
-        .arg("-inkey")
-        .arg(&pair.key)
-        .args(["-passout", &format!("pass:{PASSWORD}"), "-out"])
-        .arg(&file)
-        .status();
-    assert!(status.unwrap().success());
-    file
 }
 
 /// Every file below a folder with what it holds.
@@ -83,7 +68,7 @@ fn a_client_certificate_makes_mutual_tls_and_stays_secret() {
     let refused = syslog(&scratch, &service, &["test"]).expect(1).stdout;
     assert!(refused.contains("none is set"), "{refused}");
 
-    let pfx = pfx(&scratch, &client);
+    let pfx = pfx(&scratch, &client, PASSWORD);
     let pfx = pfx.to_string_lossy();
     let wrong = scratch.write("wrong.txt", "wrong\n");
     let right = scratch.write("password.txt", &format!("{PASSWORD}\n"));
@@ -161,7 +146,9 @@ fn a_client_certificate_of_another_root_is_refused() {
         site.certificate.display()
     ));
     service.start();
-    let pfx = pfx(&scratch, &client).to_string_lossy().into_owned();
+    let pfx = pfx(&scratch, &client, PASSWORD)
+        .to_string_lossy()
+        .into_owned();
     let password = scratch
         .write("password.txt", PASSWORD)
         .to_string_lossy()

@@ -2,6 +2,7 @@
 //! certificates cannot hide behind a peer that shares it.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -113,6 +114,21 @@ fn write(scratch: &Scratch, name: &str, certificate: &str, key: &KeyPair) -> Pai
     };
     restrict(&pair.key);
     pair
+}
+
+/// A PFX of a certificate and its key, made by openssl.
+pub(crate) fn pfx(scratch: &Scratch, pair: &Pair, password: &str) -> PathBuf {
+    let file = scratch.join("client.pfx");
+    let made = Command::new("openssl")
+        .args(["pkcs12", "-export", "-in"])
+        .arg(&pair.certificate)
+        .arg("-inkey")
+        .arg(&pair.key)
+        .args(["-passout", &format!("pass:{password}"), "-out"])
+        .arg(&file)
+        .status();
+    assert!(made.unwrap().success());
+    file
 }
 
 /// 0600: what windrow asks of a key file.
