@@ -7,9 +7,14 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
 
 use super::error::TlsError;
 use crate::limits::PEM_BYTES_MAX;
+
+/// Room beyond a file's length to read it without another buffer: its end is seen by a read of
+/// nothing, for which there has to be room.
+const READ_ROOM_BYTES: usize = 64;
 
 /// The certificates of a PEM file, at least one.
 ///
@@ -59,14 +64,19 @@ fn open(path: &Path) -> Result<std::fs::File, TlsError> {
     })
 }
 
-fn read(path: &Path, file: std::fs::File) -> Result<Vec<u8>, TlsError> {
-    let mut bytes = Vec::new();
+/// The bytes of a file. They may be a key's, so they are wiped when they are done with, and lie in
+/// one place: a buffer that grew would leave what it had behind.
+fn read(path: &Path, file: std::fs::File) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let failed = |source| TlsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let known = file.metadata().map_err(failed)?.len();
+    let room = usize::try_from(known.min(PEM_BYTES_MAX)).unwrap_or_default() + READ_ROOM_BYTES;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
     file.take(PEM_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|source| TlsError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(failed)?;
     if bytes.len() as u64 > PEM_BYTES_MAX {
         return Err(TlsError::TooLarge {
             path: path.to_owned(),
