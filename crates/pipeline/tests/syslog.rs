@@ -13,7 +13,7 @@ use support::receiver::{End, Manner, Received, Receiver, UdpReceiver};
 use support::rsyslog::{Driver, Rsyslog};
 use support::{PATIENCE, Sink, Store, assert_all, destination, entry};
 use windrow_formats::syslog::{Framing, Prefix};
-use windrow_pipeline::journal::Entry;
+use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start, WhenFull};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sinks::syslog::{
     Confirmation, Destination, State, Status, Transport, Warning,
@@ -529,6 +529,7 @@ async fn poison_is_left_out_and_recorded_and_stops_nothing() {
     destination.quarantine = Some(quarantine.clone());
     let mut sink = Sink::start(&store, destination);
     let status = sink.confirmed(26).await;
+    assert_eq!(sink.dropped(), ["unreadable 4"]);
     sink.stop().await;
     assert_eq!(quarantine.files(), 2);
     let index = std::fs::read_to_string(folder.path().join("index.ndjson")).unwrap();
@@ -570,6 +571,7 @@ async fn poison_counts_once_however_often_it_is_passed() {
         .await;
     store.journal.append(poison()).await.unwrap();
     let status = sink.until(|status| status.skipped > 3).await;
+    assert_eq!(sink.dropped(), ["unreadable 6"]);
     sink.stop().await;
     assert!(received.count() > 17);
     assert_eq!(status.skipped, 6);
@@ -579,6 +581,40 @@ async fn poison_counts_once_however_often_it_is_passed() {
         .map(|s| (s.seq, s.events))
         .collect();
     assert_eq!(skipped, [(11, 3), (21, 3)]);
+}
+
+#[tokio::test]
+async fn what_a_full_journal_gave_up_counts_once_for_each_destination() {
+    let received = Received::default();
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _) = Journal::open(JournalOptions {
+        quota_bytes: 1 << 20,
+        reserved_bytes: 128 << 10,
+        segment_bytes: 64 << 10,
+        when_full: WhenFull::DropOldest,
+        ..JournalOptions::new(dir.path().join("journal"))
+    })
+    .unwrap();
+    let store = Store::of(journal.clone());
+    journal.cursor("siem", Start::Oldest).unwrap();
+    let mut last = 0;
+    while journal.oldest_seq() < 100 {
+        store.append(last + 1..=last + 1_000).await;
+        last += 1_000;
+    }
+    let gone = journal.oldest_seq() - 1;
+    let manner = Manner {
+        end: End::Stay,
+        ..Manner::PLAIN
+    };
+    let receiver = Receiver::start(0, None, manner, received.clone()).await;
+    let mut sink = Sink::start(&store, impatient(receiver.port()));
+    // It was met with every connection.
+    sink.until(|status| status.warnings.contains(&Warning::NeverProves))
+        .await;
+    assert_eq!(sink.dropped(), [format!("quota {gone}")]);
+    sink.kill().await;
+    assert_eq!(received.ids().first(), Some(&(gone + 1)));
 }
 
 #[tokio::test]

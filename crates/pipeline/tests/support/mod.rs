@@ -11,6 +11,7 @@ pub mod unruly;
 
 use std::time::Duration;
 
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -90,6 +91,11 @@ impl Store {
     /// A journal in a folder that stays.
     pub fn open(folder: &std::path::Path) -> Store {
         let (journal, _) = Journal::open(JournalOptions::new(folder.join("journal"))).unwrap();
+        Store::of(journal)
+    }
+
+    /// A journal that is open.
+    pub fn of(journal: Journal) -> Store {
         Store {
             journal,
             _dir: None,
@@ -134,6 +140,7 @@ pub fn destination(port: u16, transport: Transport) -> Destination {
 /// A sink that is running.
 pub struct Sink {
     pub status: watch::Receiver<Status>,
+    metrics: SyslogMetrics,
     shutdown: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -149,12 +156,14 @@ impl Sink {
         let (sender, status) = watch::channel(Status::new(&destination));
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
+        let metrics = SyslogMetrics::default();
+        let counted = metrics.clone();
         let task = tokio::spawn(async move {
-            let metrics = SyslogMetrics::default();
-            syslog::run(destination, cursor, &metrics, sender, stop).await;
+            syslog::run(destination, cursor, &counted, sender, stop).await;
         });
         Sink {
             status,
+            metrics,
             shutdown,
             task,
         }
@@ -172,6 +181,21 @@ impl Sink {
     /// Waits until everything up to `seq` is confirmed.
     pub async fn confirmed(&mut self, seq: u64) -> Status {
         self.until(|status| status.confirmed_seq >= seq).await
+    }
+
+    /// Events that it never gets, by reason, where there are any.
+    pub fn dropped(&self) -> Vec<String> {
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        self.metrics.register(&mut registry);
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        let name = "windrow_syslog_dropped_events_total{sink=\"siem\",reason=";
+        let lines = text.lines().filter_map(|line| line.strip_prefix(name));
+        let mut drops: Vec<String> = lines
+            .filter(|line| !line.ends_with(" 0"))
+            .map(|line| line.replace(['"', '}'], ""))
+            .collect();
+        drops.sort_unstable();
+        drops
     }
 
     /// Stops it in order.

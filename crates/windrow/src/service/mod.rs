@@ -374,7 +374,10 @@ impl Service {
         // The last of them: it makes places in the journal, which have to be given up when another fails.
         let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
         shared.sinks.take_up(sinks, &config, journal).await;
-        sinks::forget_removed(&config, journal, recorder).await;
+        shared
+            .sinks
+            .forget_removed(&config, journal, recorder)
+            .await;
         shared.sources.take_up(sources, recorder).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);

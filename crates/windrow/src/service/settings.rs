@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use anyhow::Context as _;
 use tokio::sync::MutexGuard;
 use windrow_pipeline::journal::{Journal, Seq, Start};
+use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look};
@@ -88,7 +89,10 @@ impl Service {
         };
         config.settings_generation = generation;
         shared.sinks.take_up(prepared, &config, journal).await;
-        let forgotten = sinks::forget_removed(&config, journal, &shared.recorder).await;
+        let forgotten = shared
+            .sinks
+            .forget_removed(&config, journal, &shared.recorder)
+            .await;
         *lock(&shared.config) = Arc::new(config);
         Ok(Edited {
             generation,
@@ -221,7 +225,10 @@ impl Offline {
         let store = Store::new(&config.data_dir);
         let generation = write(&store, &object, text).await?;
         config.settings_generation = generation;
-        let forgotten = sinks::forget_removed(&config, &self.journal, &self.recorder).await;
+        // Nobody asks for metrics while no service runs.
+        let unseen = SyslogMetrics::default();
+        let forgotten =
+            sinks::forget_removed(&config, &self.journal, &self.recorder, &unseen).await;
         self.config = config;
         Ok(Edited {
             generation,

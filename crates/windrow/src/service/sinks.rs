@@ -121,8 +121,18 @@ impl Sinks {
     ) -> anyhow::Result<()> {
         let prepared = self.prepare(config, journal, Look::Settings)?;
         self.take_up(prepared, config, journal).await;
-        forget_removed(config, journal, recorder).await;
+        self.forget_removed(config, journal, recorder).await;
         Ok(())
+    }
+
+    /// Gives up the places of sinks that `config` does not name any more.
+    pub(crate) async fn forget_removed(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> Vec<Forgotten> {
+        forget_removed(config, journal, recorder, &self.metrics).await
     }
 
     /// The destinations that `config` switches on and that do not run as it says, each with its cursor. What runs stays
@@ -427,6 +437,7 @@ pub(crate) async fn forget_removed(
     config: &checked::Config,
     journal: &Journal,
     recorder: &Recorder,
+    metrics: &SyslogMetrics,
 ) -> Vec<Forgotten> {
     let mut forgotten = Vec::new();
     let durable = *journal.durable().borrow();
@@ -443,11 +454,12 @@ pub(crate) async fn forget_removed(
         );
         let data = [("Sink", name), ("UnsentEvents", &*unsent.to_string())];
         let remove = || journal.remove_cursor(&cursor);
-        if let Err(error) = forget::give_up(recorder, &message, &data, remove).await {
-            tracing::error!(
+        match forget::give_up(recorder, &message, &data, remove).await {
+            Ok(()) => metrics.removed(name, unsent),
+            Err(error) => tracing::error!(
                 %error,
                 "sink.syslog.{name} is gone and its place still holds the journal: the next reload or start tries again"
-            );
+            ),
         }
         forgotten.push(Forgotten {
             name: name.to_owned(),

@@ -195,6 +195,11 @@ fn a_removed_destination_says_what_it_did_not_get() {
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     let unsent = said["unsent_events"].as_u64().unwrap();
     assert!(unsent >= ledger.count(), "{said}");
+    let metrics = service.get("/metrics").unwrap();
+    let dropped = format!(
+        "windrow_syslog_dropped_events_total{{sink=\"default\",reason=\"removed\"}} {unsent}\n"
+    );
+    assert!(metrics.contains(&dropped), "{dropped}{metrics}");
     let removed = records(&service, 14);
     assert_eq!(removed.len(), 1);
     assert!(removed[0].contains(&unsent.to_string()), "{removed:?}");

@@ -208,6 +208,7 @@ impl Connection {
     /// Closes for writing and reads to the end of the stream; the error is a reset.
     async fn drain(&mut self) -> Result<Finish, LinkError> {
         let mut scrap = [0; READ_BYTES];
+        // What has come before our own end cannot be an answer to it.
         self.hear_out().await?;
         self.stream.shutdown().await.map_err(LinkError::broken)?;
         let finish = loop {
@@ -227,9 +228,12 @@ impl Connection {
         Ok(finish)
     }
 
-    /// Takes everything that came before our own end. What has arrived by now cannot be an answer
-    /// to it, and the runtime may not have noticed it yet, so the system is asked.
-    async fn hear_out(&mut self) -> Result<(), LinkError> {
+    /// Takes everything that has come by now. The runtime may not have noticed all of it yet, so
+    /// the system is asked.
+    ///
+    /// # Errors
+    /// What of it is a refusal or the end of the connection other than in order.
+    pub(super) async fn hear_out(&mut self) -> Result<(), LinkError> {
         loop {
             match poll_immediate(self.closed()).await {
                 None => {}

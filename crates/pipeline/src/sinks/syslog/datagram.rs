@@ -118,6 +118,14 @@ impl Link {
         }
     }
 
+    /// The refusal that the system has for us, if any.
+    fn heard(&self) -> Result<(), LinkError> {
+        match self.socket.take_error() {
+            Ok(None) => Ok(()),
+            Ok(Some(error)) | Err(error) => Err(LinkError::Broken(error)),
+        }
+    }
+
     /// Waits until another datagram may leave.
     async fn pace(&mut self) {
         let now = Instant::now();
@@ -160,10 +168,15 @@ async fn next_frame(
             }
         };
         match frame {
-            Some(Ok(Some(frame))) => return Ok(frame),
+            Some(Ok(Some(frame))) => {
+                if let Some(gap) = frame.gap {
+                    sender.reporter.gone(gap);
+                }
+                return Ok(frame);
+            }
             Some(Ok(None)) => return Err(Ended::Stopped),
             Some(Err(error)) => return Err(Ended::Failed(LinkError::Journal(error))),
-            None => confirm(sender, link),
+            None => confirm(sender, link)?,
         }
     }
 }
@@ -200,8 +213,7 @@ async fn forward(
     }
     // What was left out since the last datagram.
     account(sender, link);
-    confirm(sender, link);
-    Ok(())
+    confirm(sender, link)
 }
 
 /// Sends one event, smaller if the system says that it is too large for the way.
@@ -264,14 +276,17 @@ fn account(sender: &mut Sender, link: &mut Link) {
     sender.account(offset, &mut link.outbox, &mut link.window);
 }
 
-/// What left long enough ago has not been refused.
-fn confirm(sender: &mut Sender, link: &mut Link) {
+/// What left long enough ago has not been refused, unless the refusal has come and nobody has
+/// heard it: while events go by that are not sent, nobody listens.
+fn confirm(sender: &mut Sender, link: &mut Link) -> Result<(), Ended> {
+    link.heard()?;
     if let Some(settled) = Instant::now().checked_sub(DATAGRAM_SETTLE)
         && settled > link.opened
     {
         let offset = link.offset(settled);
         sender.confirm_to(offset, &mut link.window);
     }
+    Ok(())
 }
 
 /// Before stopping: a refusal of the last datagrams may still be on its way.
@@ -280,8 +295,14 @@ async fn settle(sender: &mut Sender, link: &mut Link) -> Ended {
         biased;
         error = link.refused() => Ended::Failed(error),
         () = sleep(DATAGRAM_SETTLE) => {
+            if let Err(error) = link.heard() {
+                return Ended::Failed(error);
+            }
             sender.confirm_to(u64::MAX, &mut link.window);
             Ended::Stopped
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

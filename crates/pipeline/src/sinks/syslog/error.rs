@@ -182,6 +182,14 @@ impl LinkError {
         }
     }
 
+    /// Whether the receiver says that it does not take what is sent, whatever its TCP has taken.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            LinkError::ClientCertificateRefused { .. } | LinkError::Alert { .. }
+        )
+    }
+
     /// Names a failed handshake.
     pub(super) fn handshake(peer: SocketAddr, source: io::Error) -> LinkError {
         use AlertDescription as Alert;

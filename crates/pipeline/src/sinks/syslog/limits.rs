@@ -41,8 +41,9 @@ pub(super) const SHARED_BATCH_COST_BYTES: usize = 512;
 /// are further apart make their own.
 pub(super) const SHARED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Largest batch whose messages are made for others too: its messages are made in one go.
-pub(super) const SHARED_BATCH_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Largest batch whose messages are made for others too. They are made in one go, on a thread that
+/// does nothing else meanwhile: some 10 ms for one as large as this, and well under a millisecond for one as machines send them.
+pub(super) const SHARED_BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Most poison events remembered by sequence for the status.
 pub(super) const SKIPPED_REMEMBERED: usize = 16;

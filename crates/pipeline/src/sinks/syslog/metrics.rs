@@ -6,6 +6,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use crate::journal::GapReason;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sink {
     sink: String,
@@ -15,6 +17,61 @@ struct Sink {
 struct Failure {
     sink: String,
     kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Dropped {
+    sink: String,
+    reason: &'static str,
+}
+
+/// Why a destination never gets events that were for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DropReason {
+    /// No message of an allowed size can be made of it.
+    TooLong,
+    /// What the journal holds of it cannot be read as an event.
+    Unreadable,
+    /// The journal was full and gave up its oldest events.
+    Quota,
+    /// The disk gave back other bytes than were written.
+    Damaged,
+    /// Not in the journal, and nothing says why.
+    Missing,
+    /// The destination was removed.
+    Removed,
+}
+
+impl DropReason {
+    const ALL: [DropReason; 6] = [
+        DropReason::TooLong,
+        DropReason::Unreadable,
+        DropReason::Quota,
+        DropReason::Damaged,
+        DropReason::Missing,
+        DropReason::Removed,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            DropReason::TooLong => "too_long",
+            DropReason::Unreadable => "unreadable",
+            DropReason::Quota => "quota",
+            DropReason::Damaged => "damaged",
+            DropReason::Missing => "missing",
+            DropReason::Removed => "removed",
+        }
+    }
+
+    /// That of a gap in the journal; none where every destination had what is gone.
+    pub(super) fn of(gap: GapReason) -> Option<DropReason> {
+        match gap {
+            GapReason::Damaged => Some(DropReason::Damaged),
+            GapReason::Dropped => Some(DropReason::Quota),
+            GapReason::Missing => Some(DropReason::Missing),
+            GapReason::Delivered => None,
+        }
+    }
 }
 
 /// The metrics of every syslog destination. Cloning shares them.
@@ -27,6 +84,7 @@ pub struct SyslogMetrics {
     truncated_events: Family<Sink, Counter>,
     filtered_events: Family<Sink, Counter>,
     skipped_events: Family<Sink, Counter>,
+    dropped_events: Family<Dropped, Counter>,
     connections: Family<Sink, Counter>,
     failures: Family<Failure, Counter>,
     unconfirmed_events: Family<Sink, Gauge>,
@@ -85,6 +143,11 @@ impl SyslogMetrics {
             registry.register(name, help, family.clone());
         }
         registry.register(
+            "windrow_syslog_dropped_events",
+            "Events that the destination never gets, by reason",
+            self.dropped_events.clone(),
+        );
+        registry.register(
             "windrow_syslog_failures",
             "Connections that failed or broke, by kind",
             self.failures.clone(),
@@ -140,12 +203,21 @@ impl SyslogMetrics {
         }
     }
 
+    /// The destination `name` is no more, and `events` events are not sent to it.
+    pub fn removed(&self, name: &str, events: u64) {
+        drops(&self.dropped_events, name, DropReason::Removed).inc_by(events);
+    }
+
     /// The counters of one destination.
     pub(super) fn of(&self, name: &str) -> Counters {
         let sink = Sink {
             sink: name.to_owned(),
         };
         let counter = |family: &Family<Sink, Counter>| family.get_or_create(&sink).clone();
+        // A counter that is there from the start shows its first rise.
+        for reason in DropReason::ALL {
+            drops(&self.dropped_events, name, reason);
+        }
         Counters {
             sent_events: counter(&self.sent_events),
             sent_bytes: counter(&self.sent_bytes),
@@ -158,6 +230,7 @@ impl SyslogMetrics {
             unconfirmed_events: self.unconfirmed_events.get_or_create(&sink).clone(),
             connected: self.connected.get_or_create(&sink).clone(),
             never_proves: self.never_proves.get_or_create(&sink).clone(),
+            dropped_events: self.dropped_events.clone(),
             failures: self.failures.clone(),
             sink: name.to_owned(),
         }
@@ -178,11 +251,25 @@ pub(super) struct Counters {
     pub(super) unconfirmed_events: Gauge,
     pub(super) connected: Gauge,
     pub(super) never_proves: Gauge,
+    dropped_events: Family<Dropped, Counter>,
     failures: Family<Failure, Counter>,
     sink: String,
 }
 
+/// The counter of what `sink` never gets for that reason.
+fn drops(family: &Family<Dropped, Counter>, sink: &str, reason: DropReason) -> Counter {
+    let label = Dropped {
+        sink: sink.to_owned(),
+        reason: reason.word(),
+    };
+    family.get_or_create(&label).clone()
+}
+
 impl Counters {
+    pub(super) fn dropped(&self, reason: DropReason, events: u64) {
+        drops(&self.dropped_events, &self.sink, reason).inc_by(events);
+    }
+
     pub(super) fn failed(&self, kind: &'static str) {
         let label = Failure {
             sink: self.sink.clone(),
@@ -204,11 +291,27 @@ mod tests {
         let counters = metrics.of("siem");
         counters.sent_events.inc_by(3);
         counters.failed("connect");
+        counters.dropped(DropReason::Quota, 4);
+        metrics.removed("siem", 2);
+        metrics.removed("old", 9);
         metrics.set_lags([("gone", 7, 8)]);
         metrics.set_lags([("siem", 5, 60)]);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-        let values: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        // Those of one family are in no order.
+        let (mut drops, values): (Vec<&str>, Vec<&str>) =
+            lines.partition(|line| line.contains("dropped"));
+        drops.sort_unstable();
+        insta::assert_snapshot!(drops.join("\n"), @r#"
+        windrow_syslog_dropped_events_total{sink="old",reason="removed"} 9
+        windrow_syslog_dropped_events_total{sink="siem",reason="damaged"} 0
+        windrow_syslog_dropped_events_total{sink="siem",reason="missing"} 0
+        windrow_syslog_dropped_events_total{sink="siem",reason="quota"} 4
+        windrow_syslog_dropped_events_total{sink="siem",reason="removed"} 2
+        windrow_syslog_dropped_events_total{sink="siem",reason="too_long"} 0
+        windrow_syslog_dropped_events_total{sink="siem",reason="unreadable"} 0
+        "#);
         insta::assert_snapshot!(values.join("\n"), @r#"
         windrow_syslog_sent_events_total{sink="siem"} 3
         windrow_syslog_sent_bytes_total{sink="siem"} 0

@@ -9,6 +9,7 @@ use windrow_formats::syslog::{Encoder, Framing, Settings};
 
 use super::destination::{Confirmation, Destination, Transport};
 use super::error::LinkError;
+use super::metrics::DropReason;
 use super::outbox::{Outbox, Packer};
 use super::shared::{Member, Messages};
 use super::status::Reporter;
@@ -53,6 +54,8 @@ pub(super) struct Poison<'a> {
     pub(super) seq: Seq,
     /// How many.
     pub(super) events: u64,
+    /// What kind of reason that is.
+    pub(super) kind: DropReason,
     /// Why.
     pub(super) reason: String,
     /// What they came with, if that much can be read.
@@ -79,9 +82,10 @@ impl Sender {
     }
 
     /// The messages of an entry, if others send the same and are close.
-    pub(super) fn shared(&mut self, entry: &FrameEntry) -> Option<Arc<Messages>> {
+    pub(super) async fn shared(&mut self, entry: &FrameEntry) -> Option<Arc<Messages>> {
         let packer = &mut self.packer;
-        self.member.as_ref()?.messages(entry, || packer.make(entry))
+        let member = self.member.as_ref()?;
+        member.messages(entry, || packer.make(entry)).await
     }
 
     /// What the outbox dealt with has left and ends at `end`, or was passed.
@@ -116,7 +120,9 @@ impl Sender {
     pub(super) async fn skip(&mut self, poison: Poison<'_>, outbox: &mut Outbox) {
         let (seq, events) = (poison.seq, poison.events);
         outbox.seq = Some(seq + events - 1);
-        let is_new = self.reporter.skipped(seq, events, poison.reason.clone());
+        let is_new = self
+            .reporter
+            .skipped(seq, events, poison.kind, poison.reason.clone());
         let Some(quarantine) = self.destination.quarantine.clone().filter(|_| is_new) else {
             return;
         };
@@ -159,7 +165,7 @@ pub(super) fn wrote(
 }
 
 impl<'a> Poison<'a> {
-    /// One event that cannot be sent.
+    /// One event of which no message can be made that is small enough.
     pub(super) fn event(
         seq: Seq,
         error: &impl ToString,
@@ -169,6 +175,7 @@ impl<'a> Poison<'a> {
         Poison {
             seq,
             events: 1,
+            kind: DropReason::TooLong,
             reason: error.to_string(),
             header: Some(header.clone()),
             content: record.text.as_bytes(),
@@ -190,5 +197,39 @@ pub(super) fn confirmation(destination: &Destination) -> Confirmation {
     match destination.transport {
         Transport::Udp => Confirmation::Sent,
         Transport::Tcp | Transport::Tls(_) => destination.confirmation,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::journal::{Entry, Journal, JournalOptions};
+    use crate::sinks::syslog::SyslogMetrics;
+    use crate::sinks::syslog::status::Status;
+
+    impl Sender {
+        /// One whose status nobody reads.
+        pub(in crate::sinks::syslog) fn quiet(destination: Destination, cursor: Cursor) -> Sender {
+            let (status, _) = watch::channel(Status::new(&destination));
+            let counters = SyslogMetrics::default().of("siem");
+            let reporter = Reporter::new("siem".to_owned(), status, counters);
+            Sender::new(destination, cursor, reporter)
+        }
+    }
+
+    /// A journal with an event in it.
+    pub(in crate::sinks::syslog) async fn store() -> (tempfile::TempDir, Journal) {
+        let dir = tempfile::tempdir().unwrap();
+        let options = JournalOptions::new(dir.path().join("journal"));
+        let (journal, _) = Journal::open(options).unwrap();
+        let entry = Entry {
+            events: 1,
+            body: b"event".to_vec(),
+            state: None,
+        };
+        journal.append(entry).await.unwrap();
+        (dir, journal)
     }
 }

@@ -3,12 +3,13 @@
 //! Destinations whose messages look the same and who get the same events share a room: whoever
 //! comes to a batch first makes its messages, the others copy them. Invariants: nobody waits for
 //! a destination, only for one that is just making messages, which is work for the processor
-//! alone; what is kept is bounded; a destination that is behind what is kept, or alone, makes
+//! alone, some milliseconds of it at most, and holds no thread meanwhile; what is kept is bounded; a destination that is behind what is kept, or alone, makes
 //! its messages itself, and is never in the way of those in front.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use tokio::sync::OnceCell;
 use windrow_formats::selection::Selection;
 use windrow_formats::syslog::Settings;
 
@@ -69,8 +70,8 @@ pub(super) enum Made {
     LeftOut,
 }
 
-/// A batch's messages once they are made; locked while they are being made.
-type Slot = Arc<Mutex<Option<Arc<Messages>>>>;
+/// A batch's messages once they are made; who comes while they are being made waits.
+type Slot = Arc<OnceCell<Arc<Messages>>>;
 
 impl SharedMessages {
     /// The room of those that send alike, made for the first.
@@ -96,7 +97,7 @@ impl Member {
     /// The messages of a batch, made by `make` if nobody has come to it before; none if the
     /// destination is alone, or behind what is kept, or the batch is not fit to be shared:
     /// `make` says that by making nothing.
-    pub(super) fn messages(
+    pub(super) async fn messages(
         &self,
         entry: &FrameEntry,
         make: impl FnOnce() -> Option<Messages>,
@@ -106,17 +107,12 @@ impl Member {
             return None;
         }
         let slot = lock(&self.room.recent).slot(entry.first_seq)?;
-        let mut slot = lock(&slot);
-        let messages = match &*slot {
-            Some(messages) => Arc::clone(messages),
-            None => {
-                let messages = Arc::new(make().unwrap_or_default());
-                *slot = Some(Arc::clone(&messages));
-                drop(slot);
-                lock(&self.room.recent).made(entry.first_seq, messages.bytes());
-                messages
-            }
+        let make = || async {
+            let messages = Arc::new(make().unwrap_or_default());
+            lock(&self.room.recent).made(entry.first_seq, messages.bytes());
+            messages
         };
+        let messages = Arc::clone(slot.get_or_init(make).await);
         (messages.made.len() == entry.events as usize).then_some(messages)
     }
 }
@@ -229,19 +225,19 @@ mod tests {
         panic!("made twice")
     }
 
-    #[test]
-    fn what_one_has_made_the_other_gets() {
+    #[tokio::test]
+    async fn what_one_has_made_the_other_gets() {
         let (_shared, one, two) = room();
-        assert!(one.messages(&entry(1, 1), || made(10)).is_some());
-        assert!(one.messages(&entry(2, 1), || made(20)).is_some());
+        assert!(one.messages(&entry(1, 1), || made(10)).await.is_some());
+        assert!(one.messages(&entry(2, 1), || made(20)).await.is_some());
         for (seq, bytes) in [(1, 10), (2, 20)] {
-            let messages = two.messages(&entry(seq, 1), not_again).unwrap();
+            let messages = two.messages(&entry(seq, 1), not_again).await.unwrap();
             assert_eq!(messages.bytes.len(), bytes);
         }
     }
 
-    #[test]
-    fn who_is_alone_or_sends_otherwise_makes_its_own() {
+    #[tokio::test]
+    async fn who_is_alone_or_sends_otherwise_makes_its_own() {
         let shared = SharedMessages::default();
         let one = shared.join(&Settings::default(), &Selection::default());
         let longer = Settings {
@@ -249,37 +245,42 @@ mod tests {
             ..Settings::default()
         };
         let other = shared.join(&longer, &Selection::default());
-        assert!(one.messages(&entry(1, 1), not_again).is_none());
-        assert!(other.messages(&entry(1, 1), not_again).is_none());
+        assert!(one.messages(&entry(1, 1), not_again).await.is_none());
+        assert!(other.messages(&entry(1, 1), not_again).await.is_none());
         let alike = shared.join(&Settings::default(), &Selection::default());
-        assert!(one.messages(&entry(1, 1), || made(10)).is_some());
+        assert!(one.messages(&entry(1, 1), || made(10)).await.is_some());
         drop(alike);
-        assert!(one.messages(&entry(2, 1), not_again).is_none());
+        assert!(one.messages(&entry(2, 1), not_again).await.is_none());
     }
 
-    #[test]
-    fn what_is_kept_is_bounded_and_who_is_behind_it_makes_its_own() {
+    #[tokio::test]
+    async fn what_is_kept_is_bounded_and_who_is_behind_it_makes_its_own() {
         let (_shared, front, behind) = room();
         for seq in 1..=100 {
             let share = SHARED_BYTES_MAX / 10;
-            assert!(front.messages(&entry(seq, 1), || made(share)).is_some());
+            assert!(
+                front
+                    .messages(&entry(seq, 1), || made(share))
+                    .await
+                    .is_some()
+            );
             let recent = lock(&front.room.recent);
             assert!(recent.bytes <= SHARED_BYTES_MAX);
             let kept = recent.batches.iter().map(|batch| batch.bytes);
             assert_eq!(recent.bytes, kept.sum::<usize>());
         }
-        assert!(behind.messages(&entry(1, 1), not_again).is_none());
-        assert!(behind.messages(&entry(100, 1), not_again).is_some());
+        assert!(behind.messages(&entry(1, 1), not_again).await.is_none());
+        assert!(behind.messages(&entry(100, 1), not_again).await.is_some());
         let huge = FrameEntry {
             body: Bytes::from(vec![0; SHARED_BATCH_BYTES_MAX + 1]),
             ..entry(101, 1)
         };
-        assert!(front.messages(&huge, not_again).is_none());
+        assert!(front.messages(&huge, not_again).await.is_none());
     }
 
     /// Of what a destination does not get nothing is sent, and it may be all there is.
-    #[test]
-    fn batches_of_nothing_are_bounded_too() {
+    #[tokio::test]
+    async fn batches_of_nothing_are_bounded_too() {
         let (_shared, front, _behind) = room();
         let most = SHARED_BYTES_MAX / SHARED_BATCH_COST_BYTES;
         let left_out = || Messages {
@@ -289,17 +290,19 @@ mod tests {
         for seq in 1..=3 * most as u64 {
             let events = 1 + u32::from(seq % 3 == 0);
             // Every third cannot be shared.
-            front.messages(&entry(seq, events), || (events == 1).then(left_out));
+            front
+                .messages(&entry(seq, events), || (events == 1).then(left_out))
+                .await;
         }
         assert!(lock(&front.room.recent).batches.len() <= most);
     }
 
-    #[test]
-    fn a_batch_that_cannot_be_made_whole_is_for_each_to_make() {
+    #[tokio::test]
+    async fn a_batch_that_cannot_be_made_whole_is_for_each_to_make() {
         let (_shared, one, two) = room();
-        assert!(one.messages(&entry(1, 2), || None).is_none());
-        assert!(two.messages(&entry(1, 2), not_again).is_none());
-        assert!(one.messages(&entry(3, 2), || made(5)).is_none());
+        assert!(one.messages(&entry(1, 2), || None).await.is_none());
+        assert!(two.messages(&entry(1, 2), not_again).await.is_none());
+        assert!(one.messages(&entry(3, 2), || made(5)).await.is_none());
     }
 
     #[test]

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use super::destination::{Confirmation, Destination, Warning};
 use super::error::LinkError;
 use super::limits::SKIPPED_REMEMBERED;
-use super::metrics::Counters;
+use super::metrics::{Counters, DropReason};
 use super::outbox::Outbox;
 use super::window::Confirmed;
-use crate::journal::Seq;
+use crate::journal::{Gap, Seq};
 
 /// The state of one destination at a moment.
 #[derive(Clone, Debug)]
@@ -139,6 +139,8 @@ pub(super) struct Reporter {
     status: watch::Sender<Status>,
     counters: Counters,
     failing: bool,
+    /// The last event of the gaps in the journal that were counted.
+    gone_seq: Seq,
 }
 
 impl Reporter {
@@ -148,6 +150,7 @@ impl Reporter {
             status,
             counters,
             failing: false,
+            gone_seq: 0,
         }
     }
 
@@ -249,7 +252,7 @@ impl Reporter {
 
     /// `events` events from `seq` on cannot be encoded and are left out. What is read again after
     /// a broken connection was counted before: whether there is anything new among them.
-    pub(super) fn skipped(&self, seq: Seq, events: u64, reason: String) -> bool {
+    pub(super) fn skipped(&self, seq: Seq, events: u64, kind: DropReason, reason: String) -> bool {
         let end = seq.saturating_add(events);
         let seq = seq.max(self.status.borrow().skipped_seq.saturating_add(1));
         let events = end.saturating_sub(seq);
@@ -257,6 +260,7 @@ impl Reporter {
             return false;
         }
         self.counters.skipped_events.inc_by(events);
+        self.counters.dropped(kind, events);
         tracing::error!(sink = self.name, seq, events, reason, "events left out");
         self.status.send_modify(|status| {
             status.skipped += events;
@@ -271,6 +275,17 @@ impl Reporter {
             });
         });
         true
+    }
+
+    /// Events are not in the journal any more. A gap that is met again after a broken connection
+    /// was counted before.
+    pub(super) fn gone(&mut self, gap: Gap) {
+        let first = gap.first_seq.max(self.gone_seq.saturating_add(1));
+        let events = (gap.last_seq.saturating_add(1)).saturating_sub(first);
+        self.gone_seq = self.gone_seq.max(gap.last_seq);
+        if let Some(reason) = DropReason::of(gap.reason) {
+            self.counters.dropped(reason, events);
+        }
     }
 
     /// The way to the receiver takes no larger messages than this.

@@ -241,14 +241,19 @@ async fn next_frame(
             }
         };
         match frame {
-            Some(Ok(Some(frame))) => return Ok(frame),
+            Some(Ok(Some(frame))) => {
+                if let Some(gap) = frame.gap {
+                    sender.reporter.gone(gap);
+                }
+                return Ok(frame);
+            }
             Some(Ok(None)) => {
                 flush(sender, link, shutdown).await?;
                 return Err(Ended::Stopped);
             }
             Some(Err(error)) => return Err(Ended::Failed(LinkError::Journal(error))),
             None => {
-                confirm(sender, link);
+                confirm(sender, link).await?;
                 check(link, shutdown)?;
             }
         }
@@ -264,14 +269,16 @@ async fn forward(
     shutdown: &CancellationToken,
 ) -> Result<(), Ended> {
     for entry in &frame.entries {
-        match sender.shared(entry) {
+        match sender.shared(entry).await {
             Some(messages) => copy(sender, link, entry, &messages, shutdown).await?,
             None => pack(sender, link, entry, shutdown).await?,
         }
     }
     if link.outbox.bytes.is_empty() {
-        // The cursor follows through frames of which nothing is sent.
+        // The cursor follows through frames of which nothing is sent, and so does everybody else:
+        // where nothing is written nothing is waited for.
         flush(sender, link, shutdown).await?;
+        tokio::task::consume_budget().await;
     }
     Ok(())
 }
@@ -348,7 +355,7 @@ async fn flush(
     write(link, &sender.destination.limits, shutdown).await?;
     let end = link.connection.written();
     sender.account(end, &mut link.outbox, &mut link.window);
-    confirm(sender, link);
+    confirm(sender, link).await?;
     check(link, shutdown)
 }
 
@@ -374,10 +381,17 @@ async fn write(
     }
 }
 
-/// Takes the confirmations that have come in without asking the receiver for more.
-fn confirm(sender: &mut Sender, link: &mut Link) {
+/// Takes the confirmations that have come in without asking the receiver for more. A refusal may
+/// have come in too, and unseen: while events go by that are not sent, nobody listens.
+async fn confirm(sender: &mut Sender, link: &mut Link) -> Result<(), LinkError> {
+    let by_end_alone =
+        link.confirmation == Confirmation::PeerRead && matches!(link.proof, Proof::Close { .. });
+    if by_end_alone || link.window.since().is_none() {
+        return Ok(());
+    }
+    link.connection.hear_out().await?;
     if Instant::now() < link.connection.accepted_at() {
-        return;
+        return Ok(());
     }
     match link.confirmation {
         Confirmation::Sent => sender.confirm_to(link.connection.written(), &mut link.window),
@@ -391,6 +405,7 @@ fn confirm(sender: &mut Sender, link: &mut Link) {
             }
         }
     }
+    Ok(())
 }
 
 /// Whether to go on.
@@ -463,7 +478,13 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
             return ended;
         }
     };
-    confirm(sender, &mut link);
+    if let Err(error) = confirm(sender, &mut link).await {
+        trust.broken();
+        return match ended {
+            Ended::Stopped => ended,
+            Ended::TurnedOver | Ended::Failed(_) => Ended::Failed(error),
+        };
+    }
     let was_accepted = Instant::now() >= link.connection.accepted_at();
     let asked_since = link.window.since();
     match trust.judge(link.connection.finish(Instant::now() + patience).await) {
@@ -482,7 +503,7 @@ async fn finish(sender: &mut Sender, trust: &mut Trust, mut link: Link, ended: E
             acknowledged,
             error,
         } => {
-            let acknowledged = acknowledged && was_accepted;
+            let acknowledged = acknowledged && was_accepted && !error.is_refusal();
             if acknowledged && link.confirmation < Confirmation::PeerRead {
                 sender.confirm_to(u64::MAX, &mut link.window);
                 return ended;
@@ -523,3 +544,6 @@ fn unproven(sender: &Sender, trust: &Trust, ended: Ended, error: LinkError) -> E
         (ended, _) => ended,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::slice;
 
 use windrow_formats::batch::{Batch, Header, Record, Records};
 
+use super::metrics::DropReason;
 use super::sender::Poison;
 use crate::journal::{FrameEntry, Seq};
 
@@ -107,6 +108,7 @@ fn unreadable<'f>(
         Item::Unreadable(Poison {
             seq: rest.start,
             events: rest.end - rest.start,
+            kind: DropReason::Unreadable,
             reason: error.to_string(),
             header,
             content: body,
