@@ -33,7 +33,7 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 10] = [
+pub const BENCHES: [Bench; 11] = [
     Bench {
         package: "windrow-formats",
         example: "bench_event",
@@ -41,6 +41,10 @@ pub const BENCHES: [Bench; 10] = [
     Bench {
         package: "windrow-formats",
         example: "bench_xpath",
+    },
+    Bench {
+        package: "windrow-formats",
+        example: "bench_sldc",
     },
     Bench {
         package: "windrow-pipeline",

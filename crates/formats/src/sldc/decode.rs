@@ -1,13 +1,29 @@
 //! The decoder: a word of input at a time, matches copied inside the output.
 //!
+//! Far from both ends of the data a loop without branches on single bits decodes a run of literals
+//! and the copy behind it at once; whatever is out of the ordinary it leaves to the symbol-by-symbol
+//! one, which alone knows errors.
+//!
 //! The history buffer of ECMA-321 is a ring that copy pointers address absolutely. The last 1,024
 //! bytes of the output hold the same bytes, so the ring is never built: an address is turned into
 //! a distance back from the end of the output.
 
-use super::{EXPANSION_MAX, HISTORY_BYTES, TRAILER_BYTES, control};
+use super::{COPY_BYTES_MAX, EXPANSION_MAX, HISTORY_BYTES, TRAILER_BYTES, control};
 
 /// Copies are done in chunks of this many bytes, so the buffer is longer than the data by it.
 const CHUNK_BYTES: usize = 16;
+
+/// Bits of a literal in scheme 1: a zero and the byte.
+const LITERAL_BITS: u32 = 9;
+
+/// Literals that a full window holds beside a copy.
+const LITERALS_A_COPY: usize = 3;
+
+/// Bytes that a window holds whole, in scheme 2.
+const BYTES_MAX: usize = 7;
+
+/// Output that has to be left for some literals and a copy.
+const AMPLE_OUTPUT_BYTES: usize = LITERALS_A_COPY + COPY_BYTES_MAX;
 
 /// Bits of the longest symbol: a copy pointer with a 12-bit match count field.
 const SYMBOL_BITS_MAX: u32 = 23;
@@ -204,22 +220,18 @@ impl Record<'_> {
     /// Scheme 1 up to the next control symbol.
     fn scheme_1(&mut self) -> Result<Next, DecodeError> {
         loop {
+            self.literals_and_copies();
             if self.bits.filled < SYMBOL_BITS_MAX {
                 self.bits.refill();
             }
             let window = self.bits.window;
             if window >> 63 == 0 {
-                self.bits.consume(9)?;
+                self.bits.consume(LITERAL_BITS)?;
                 self.push((window >> 55) as u8)?;
                 continue;
             }
-            let entry = MATCH_COUNTS[((window >> 55) & 0xFF) as usize];
-            let (length, bits) = if entry.length > 0 {
-                (usize::from(entry.length), entry.bits)
-            } else if (window >> 51) & 0xF0 == 0xF0 {
+            let Some((length, bits)) = match_count(window) else {
                 return self.control(Some(Next::Scheme1));
-            } else {
-                (32 + ((window >> 51) & 0xFF) as usize, LONG_BITS)
             };
             let address = (window << bits) >> (64 - DISPLACEMENT_BITS);
             self.bits.consume(bits + DISPLACEMENT_BITS)?;
@@ -227,9 +239,44 @@ impl Record<'_> {
         }
     }
 
+    /// Scheme 1 for as long as there is ample input and output, and nothing but literals and copies
+    /// that lie wholly in the history. Stops before what is something else.
+    fn literals_and_copies(&mut self) {
+        let mut position = self.position;
+        while self.bits.has_words() && self.declared - position >= AMPLE_OUTPUT_BYTES {
+            self.bits.refill();
+            for _ in 0..LITERALS_A_COPY {
+                if self.bits.window >> 63 != 0 {
+                    break;
+                }
+                self.clear[position] = (self.bits.window >> 55) as u8;
+                position += 1;
+                self.bits.skip(LITERAL_BITS);
+            }
+            let window = self.bits.window;
+            if window >> 63 == 0 {
+                continue;
+            }
+            let Some((length, bits)) = match_count(window) else {
+                break;
+            };
+            let address = (window << bits) >> (64 - DISPLACEMENT_BITS);
+            let written = position - self.reset_at;
+            let distance = distance(written, address as usize);
+            if distance > written || length > distance {
+                break;
+            }
+            self.bits.skip(bits + DISPLACEMENT_BITS);
+            copy_apart(self.clear, position, distance, length);
+            position += length;
+        }
+        self.position = position;
+    }
+
     /// Scheme 2 up to the next control symbol: 0xFF is written as nine bits, the last one zero.
     fn scheme_2(&mut self) -> Result<Next, DecodeError> {
         loop {
+            self.plain_bytes();
             if self.bits.filled < SYMBOL_BITS_MAX {
                 self.bits.refill();
             }
@@ -242,6 +289,21 @@ impl Record<'_> {
                 return self.control(Some(Next::Scheme2));
             }
             self.push(byte)?;
+        }
+    }
+
+    /// Scheme 2 for as long as there is ample input and output, and no 0xFF.
+    fn plain_bytes(&mut self) {
+        while self.bits.has_words() && self.declared - self.position >= BYTES_MAX {
+            self.bits.refill();
+            let window = self.bits.window;
+            if has_zero_byte(!window | 0xFF) {
+                return;
+            }
+            let bytes = window.to_be_bytes();
+            self.clear[self.position..self.position + bytes.len()].copy_from_slice(&bytes);
+            self.position += BYTES_MAX;
+            self.bits.skip(8 * BYTES_MAX as u32);
         }
     }
 
@@ -258,11 +320,7 @@ impl Record<'_> {
 
     fn copy(&mut self, address: usize, length: usize) -> Result<(), DecodeError> {
         let written = self.position - self.reset_at;
-        // Equal addresses mean the oldest byte of the ring, not the one about to be written.
-        let distance = match written.wrapping_sub(address) % HISTORY_BYTES {
-            0 => HISTORY_BYTES,
-            back => back,
-        };
+        let distance = distance(written, address);
         if distance > written {
             return Err(DecodeError::BadPointer { at: self.position });
         }
@@ -271,21 +329,54 @@ impl Record<'_> {
                 declared: self.declared,
             });
         }
+        if length <= distance {
+            copy_apart(self.clear, self.position, distance, length);
+            self.position += length;
+            return Ok(());
+        }
         let from = self.position - distance;
-        if length <= CHUNK_BYTES && length <= distance {
-            let mut chunk = [0; CHUNK_BYTES];
-            chunk.copy_from_slice(&self.clear[from..from + CHUNK_BYTES]);
-            self.clear[self.position..self.position + CHUNK_BYTES].copy_from_slice(&chunk);
-        } else if length <= distance {
-            self.clear.copy_within(from..from + length, self.position);
-        } else {
-            for k in 0..length {
-                self.clear[self.position + k] = self.clear[from + k];
-            }
+        for k in 0..length {
+            self.clear[self.position + k] = self.clear[from + k];
         }
         self.position += length;
         Ok(())
     }
+}
+
+/// Copies what does not overlap where it goes.
+#[inline]
+fn copy_apart(clear: &mut [u8], position: usize, distance: usize, length: usize) {
+    let from = position - distance;
+    if length <= CHUNK_BYTES {
+        let mut chunk = [0; CHUNK_BYTES];
+        chunk.copy_from_slice(&clear[from..from + CHUNK_BYTES]);
+        clear[position..position + CHUNK_BYTES].copy_from_slice(&chunk);
+    } else {
+        clear.copy_within(from..from + length, position);
+    }
+}
+
+/// How far back an address lies when so many bytes are written since the reset. Equal addresses
+/// mean the oldest byte of the ring, not the one about to be written.
+#[inline]
+fn distance(written: usize, address: usize) -> usize {
+    written.wrapping_sub(address + 1) % HISTORY_BYTES + 1
+}
+
+/// Whether one of the eight bytes is zero.
+#[inline]
+fn has_zero_byte(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 0xFF;
+    word.wrapping_sub(ONES) & !word & (ONES << 7) != 0
+}
+
+/// Bytes to copy, and bits of the flag and the match count field at the head of the window; `None`
+/// when a control symbol stands there.
+#[inline]
+fn match_count(window: u64) -> Option<(usize, u32)> {
+    let entry = MATCH_COUNTS[((window >> 55) & 0xFF) as usize];
+    let long = (window >> 51) as u8 & entry.long;
+    (long < 0xF0).then_some((usize::from(entry.length) + usize::from(long), entry.bits))
 }
 
 /// The bits of the stream, most significant first.
@@ -329,13 +420,25 @@ impl<'a> Bits<'a> {
         }
     }
 
+    /// Whether a whole word fills the window.
+    #[inline]
+    fn has_words(&self) -> bool {
+        self.input.len().saturating_sub(self.next) >= 8
+    }
+
+    /// Goes on behind bits that are known to be there.
+    #[inline]
+    fn skip(&mut self, bits: u32) {
+        self.window <<= bits;
+        self.filled -= bits;
+    }
+
     #[inline]
     fn consume(&mut self, bits: u32) -> Result<(), DecodeError> {
         if bits > self.filled {
             return Err(DecodeError::Truncated);
         }
-        self.window <<= bits;
-        self.filled -= bits;
+        self.skip(bits);
         Ok(())
     }
 
@@ -354,41 +457,38 @@ impl<'a> Bits<'a> {
     }
 }
 
-/// Bits of a copy pointer with the 12-bit match count field, without its displacement.
-const LONG_BITS: u32 = 13;
-
 /// What the eight bits behind the flag bit of a copy pointer say.
 #[derive(Clone, Copy)]
 struct MatchCount {
-    /// Bytes to copy; 0 when the field is the 12-bit one or this is a control symbol.
+    /// Bytes to copy, or fewest of them.
     length: u8,
+    /// Which of the last eight bits of a 12-bit field are added: all, or none of a shorter field.
+    long: u8,
     /// Bits of the flag and the match count field.
     bits: u32,
 }
 
 /// Match count fields by their first eight bits (ECMA-321 8.4.2).
 const MATCH_COUNTS: [MatchCount; 256] = {
-    let mut table = [MatchCount { length: 0, bits: 0 }; 256];
+    let long = MatchCount {
+        length: 32,
+        long: 0xFF,
+        bits: 13,
+    };
+    let mut table = [long; 256];
     let mut index = 0;
     while index < 240 {
         let bits = index as u8;
-        table[index] = match bits.leading_ones() {
-            0 => MatchCount {
-                length: 2 + ((bits >> 6) & 1),
-                bits: 3,
-            },
-            1 => MatchCount {
-                length: 4 + ((bits >> 4) & 3),
-                bits: 5,
-            },
-            2 => MatchCount {
-                length: 8 + ((bits >> 2) & 7),
-                bits: 7,
-            },
-            _ => MatchCount {
-                length: 16 + (bits & 15),
-                bits: 9,
-            },
+        let (length, bits) = match bits.leading_ones() {
+            0 => (2 + ((bits >> 6) & 1), 3),
+            1 => (4 + ((bits >> 4) & 3), 5),
+            2 => (8 + ((bits >> 2) & 7), 7),
+            _ => (16 + (bits & 15), 9),
+        };
+        table[index] = MatchCount {
+            length,
+            long: 0,
+            bits,
         };
         index += 1;
     }

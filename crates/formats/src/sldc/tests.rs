@@ -3,6 +3,8 @@ use proptest::prelude::*;
 use super::encode::BitWriter;
 use super::*;
 
+mod reference;
+
 /// A stream built symbol by symbol, so that every form of the format is met, not only those that
 /// [`Encoder`] writes.
 #[derive(Debug, Clone)]
@@ -137,6 +139,25 @@ proptest! {
         if let Ok(bytes) = Decoder::new().decode(&body, limit) {
             prop_assert!(bytes.len() <= limit);
         }
+    }
+
+    /// Long ones, so that the loop for ample data meets every kind of damage.
+    #[test]
+    fn damage_is_seen_as_one_symbol_at_a_time_sees_it(
+        symbols in prop::collection::vec(symbol(), 0..200),
+        flips in prop::collection::vec((any::<usize>(), any::<u8>()), 0..3),
+        off in prop_oneof![9 => Just(0), 1 => -300_i32..300],
+    ) {
+        let (mut body, clear) = build(&symbols);
+        let stream = body.len() - TRAILER_BYTES;
+        for (at, mask) in flips {
+            body[at % stream] ^= mask;
+        }
+        let declared = clear.len().saturating_add_signed(off as isize);
+        body[stream..].copy_from_slice(&(declared as u32).to_le_bytes());
+        let limit = declared.max(clear.len());
+        let decoded = Decoder::new().decode(&body, limit).map(<[u8]>::to_vec).ok();
+        prop_assert_eq!(decoded, reference::decode(&body[..stream], declared));
     }
 
     #[test]
