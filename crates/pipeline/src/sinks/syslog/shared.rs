@@ -9,7 +9,6 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use tokio::sync::OnceCell;
 use windrow_formats::selection::Selection;
 use windrow_formats::syslog::Settings;
 
@@ -70,8 +69,8 @@ pub(super) enum Made {
     LeftOut,
 }
 
-/// A batch's messages once they are made; who comes while they are being made waits.
-type Slot = Arc<OnceCell<Arc<Messages>>>;
+/// A batch's messages once they are made; locked while they are being made.
+type Slot = Arc<tokio::sync::Mutex<Option<Arc<Messages>>>>;
 
 impl SharedMessages {
     /// The room of those that send alike, made for the first.
@@ -107,12 +106,17 @@ impl Member {
             return None;
         }
         let slot = lock(&self.room.recent).slot(entry.first_seq)?;
-        let make = || async {
-            let messages = Arc::new(make().unwrap_or_default());
-            lock(&self.room.recent).made(entry.first_seq, messages.bytes());
-            messages
+        let mut slot = slot.lock().await;
+        let messages = match &*slot {
+            Some(messages) => Arc::clone(messages),
+            None => {
+                let messages = Arc::new(make().unwrap_or_default());
+                *slot = Some(Arc::clone(&messages));
+                drop(slot);
+                lock(&self.room.recent).made(entry.first_seq, messages.bytes());
+                messages
+            }
         };
-        let messages = Arc::clone(slot.get_or_init(make).await);
         (messages.made.len() == entry.events as usize).then_some(messages)
     }
 }
