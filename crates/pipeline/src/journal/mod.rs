@@ -485,7 +485,11 @@ impl Journal {
     /// # Errors
     /// The disk.
     pub fn remove_cursor(&self, sink: &str) -> Result<bool, CursorError> {
-        let removed = cursor::remove_file(&self.inner.shared, sink)?;
+        let shared = &self.inner.shared;
+        let removed = cursor::remove_file(shared, sink)?;
+        // It is none of the cursors by now, so nothing sets it again.
+        let sink = sink.to_owned();
+        shared.metrics.cursor_lag.remove(&CursorLabel { sink });
         let _ = self.inner.messages.try_send(Message::Tidy);
         Ok(removed)
     }

@@ -106,7 +106,7 @@ impl Shared {
         }
     }
 
-    /// Brings the gauges of every cursor up to date.
+    /// Brings the gauges of every cursor up to date, while none of them can be removed.
     pub(super) fn publish_lag(&self) {
         let durable = *self.durable.borrow();
         for (sink, cursor) in lock(&self.cursors).iter() {

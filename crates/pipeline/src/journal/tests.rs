@@ -467,9 +467,21 @@ async fn cursors_are_named_as_sinks_are_and_go_when_removed() {
     %2e%2e%2f%2e%2e%2f%53yslog%00%20%4e%c3%9c%4c%3a%5c.cursor
     sha256-d22609da3ae3956ca4877056a8e580eed744a6f7d7cfa5b19dd88d52fcc0d435.cursor
     ");
+    journal.append(entry("b", 2)).await.unwrap();
+    let label = CursorLabel {
+        sink: odd.to_owned(),
+    };
+    let lag = |journal: &Journal| {
+        let lag = &journal.metrics().cursor_lag;
+        lag.get(&label).map(|lag| lag.get())
+    };
+    journal.inner.shared.publish_lag();
+    assert_eq!(lag(&journal), Some(2));
     assert!(journal.remove_cursor(odd).unwrap());
     assert!(!journal.remove_cursor(odd).unwrap());
     assert_eq!(journal.cursors().len(), 1);
+    journal.inner.shared.publish_lag();
+    assert_eq!(lag(&journal), None, "what is gone lags no more");
 }
 
 #[tokio::test]

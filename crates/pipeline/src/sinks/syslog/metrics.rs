@@ -1,5 +1,8 @@
 //! Counters of all syslog destinations, by the destination's name.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -90,6 +93,8 @@ pub struct SyslogMetrics {
     unconfirmed_events: Family<Sink, Gauge>,
     lag_events: Family<Sink, Gauge>,
     lag_seconds: Family<Sink, Gauge>,
+    /// Those whose lag is known.
+    lagging: Arc<Mutex<BTreeSet<String>>>,
     connected: Family<Sink, Gauge>,
     never_proves: Family<Sink, Gauge>,
 }
@@ -188,11 +193,11 @@ impl SyslogMetrics {
         }
     }
 
-    /// Sets how far behind each destination is, by name: events and seconds. Others have no lag
-    /// from then on.
+    /// Sets how far behind each destination is, by name: events and seconds. Others have no lag from then on. Whoever reads
+    /// the metrics meanwhile sees each destination, with the old numbers or the new ones.
     pub fn set_lags<'n>(&self, lags: impl IntoIterator<Item = (&'n str, u64, i64)>) {
-        self.lag_events.clear();
-        self.lag_seconds.clear();
+        let mut lagging = self.lagging.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *lagging);
         for (name, events, seconds) in lags {
             let sink = Sink {
                 sink: name.to_owned(),
@@ -200,10 +205,16 @@ impl SyslogMetrics {
             let events = i64::try_from(events).unwrap_or(i64::MAX);
             self.lag_events.get_or_create(&sink).set(events);
             self.lag_seconds.get_or_create(&sink).set(seconds);
+            lagging.insert(sink.sink);
+        }
+        for gone in before.difference(&lagging) {
+            let sink = Sink { sink: gone.clone() };
+            self.lag_events.remove(&sink);
+            self.lag_seconds.remove(&sink);
         }
     }
 
-    /// The destination `name` is no more, and `events` events are not sent to it.
+    /// The destination `name` is no more, and up to `events` events are not sent to it.
     pub fn removed(&self, name: &str, events: u64) {
         drops(&self.dropped_events, name, DropReason::Removed).inc_by(events);
     }
@@ -284,6 +295,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn no_destination_is_away_while_its_lag_is_set() {
+        let metrics = SyslogMetrics::default();
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        let seen = || {
+            let mut text = String::new();
+            prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+            text.lines()
+                .filter(|line| line.starts_with("windrow_syslog_lag_events{"))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        metrics.set_lags([("one", 1, 1), ("two", 2, 2)]);
+        // A scrape between the first destination and the second.
+        let lags = [("one", 3, 3), ("two", 4, 4)]
+            .into_iter()
+            .inspect(|(name, ..)| {
+                let lines = seen();
+                assert_eq!(lines.len(), 2, "at {name}: {lines:?}");
+            });
+        metrics.set_lags(lags);
+        metrics.set_lags([("two", 5, 5)]);
+        assert_eq!(seen(), ["windrow_syslog_lag_events{sink=\"two\"} 5"]);
+    }
+
+    #[test]
     fn every_metric_has_its_name_and_the_sink_it_is_of() {
         let metrics = SyslogMetrics::default();
         let mut registry = Registry::default();
@@ -294,7 +331,7 @@ mod tests {
         counters.dropped(DropReason::Quota, 4);
         metrics.removed("siem", 2);
         metrics.removed("old", 9);
-        metrics.set_lags([("gone", 7, 8)]);
+        metrics.set_lags([("gone", 7, 8), ("siem", 1, 1)]);
         metrics.set_lags([("siem", 5, 60)]);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
