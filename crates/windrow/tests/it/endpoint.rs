@@ -230,6 +230,10 @@ fn who_is_not_known_gets_nothing() {
     let rebound =
         format!("{get} HTTP/1.1\r\nHost: evil.example\r\n{bearer}\r\nConnection: close\r\n\r\n");
     assert_eq!(client.send(&rebound).unwrap().status, 421);
+    let absolute = format!(
+        "GET https://evil.example/v1/status HTTP/1.1\r\nHost: localhost\r\n{bearer}\r\nConnection: close\r\n\r\n"
+    );
+    assert_eq!(client.send(&absolute).unwrap().status, 421);
     let form = ["Content-Type: text/plain", &*bearer];
     assert_eq!(client.ask(get, &form, "{}").status, 415);
     assert_eq!(
@@ -258,6 +262,11 @@ fn who_is_not_known_gets_nothing() {
             .status,
         400
     );
+    for no_object in ["", "[]", "[\"default\"]"] {
+        let said = client.post("/v1/syslog/server/get", &token, no_object);
+        assert_eq!(said.status, 400, "{no_object}: {}", said.body);
+        assert!(said.body.contains("a JSON object"), "{}", said.body);
+    }
 
     // What is no TLS.
     let mut plain = TcpStream::connect(("127.0.0.1", site.port)).unwrap();
@@ -268,13 +277,20 @@ fn who_is_not_known_gets_nothing() {
     let _ = plain.read_to_end(&mut said);
     assert!(!said.starts_with(b"HTTP/"), "{said:?}");
 
-    // All of it came from one address: one record a minute, and no name of nobody's account in it.
+    // All of it came from one address: one record a minute for each reason.
     let refused = site.records(31);
-    assert_eq!(refused.len(), 1, "{refused:?}");
-    assert!(
-        refused[0].contains("neither a token nor a certificate"),
-        "{refused:?}"
-    );
+    for reason in [
+        "neither a token nor a certificate",
+        "the token is not known",
+        "expected `Authorization",
+        "no role is given",
+        "pages in a browser",
+        "another name than the one",
+        "this is not TLS",
+    ] {
+        let told = refused.iter().filter(|record| record.contains(reason));
+        assert_eq!(told.count(), 1, "{reason}: {refused:?}");
+    }
     assert!(!site.service.program().stderr().contains(&token));
     site.service.terminate().expect(0);
 }
@@ -303,7 +319,22 @@ fn who_fails_too_often_has_to_wait() {
     wait_until("the address to be let in again", || {
         client.post("/v1/syslog/server/get", &token, "{}").status == 200
     });
-    assert_eq!(site.records(31).len(), 1);
+    assert_eq!(site.records(31).len(), 2, "one for each reason");
+    site.service.terminate().expect(0);
+    // What was counted is on record by its reason, although no other refusal came.
+    site.service.start();
+    wait_until("the counts of an earlier run in the lake", || {
+        site.records(31).len() == 4
+    });
+    let guesses = site.records(31).into_iter();
+    let guesses = guesses.filter(|record| record.contains("the token is not known"));
+    let times = guesses.map(|record| {
+        let (_, times) = record.split_once("'Times'>").unwrap();
+        times.split_once('<').unwrap().0.parse::<usize>().unwrap()
+    });
+    let told = times.sum::<usize>();
+    let refused = statuses.iter().filter(|status| **status == 401);
+    assert_eq!(told, refused.count());
     site.service.terminate().expect(0);
 }
 
@@ -390,6 +421,12 @@ fn a_change_from_a_workstation_takes_effect_and_is_on_record() {
     };
     assert_eq!(settings(&there), settings(&here));
     site.remotely(&options, &["syslog", "test"]).expect(0);
+    let tested = site.records(33);
+    assert_eq!(tested.len(), 1, "{tested:?}");
+    let words = "sink.syslog.default: test by ada (token) from 127.0.0.1: passed";
+    assert!(tested[0].contains(words), "{tested:?}");
+    let accounts = site.records(30).join("\n");
+    assert!(accounts.contains("'By'>windrow admin token<"), "{accounts}");
     let status = site
         .remotely(&options, &["status", "--output", "json"])
         .expect(0)

@@ -10,13 +10,15 @@ use jiff::Timestamp;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
 use windrow_pipeline::tls::{self, CertificateSummary};
 
 use super::super::WeakService;
 use super::super::http::{Accept, Peer};
+use super::patient::Patient;
 use super::sessions::Connection;
 use super::terms::Terms;
-use super::{Endpoint, Refused, Who, limits, lock, network};
+use super::{Endpoint, Fault, Refused, Who, limits, lock, network};
 
 /// The listener, and what a connection needs.
 pub(super) struct Door {
@@ -36,7 +38,7 @@ pub(crate) struct Remote {
     /// What that was checked by.
     pub(super) terms: Arc<Terms>,
     pub(super) connection: Connection,
-    _place: Place,
+    pub(super) place: Place,
 }
 
 impl fmt::Debug for Remote {
@@ -56,41 +58,100 @@ pub(super) struct Caller {
     place: Place,
 }
 
-/// How many connections each network has.
+/// How many connections each network has, and which of them nobody is known to be behind.
 #[derive(Default)]
 pub(super) struct Places {
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    state: Mutex<Taken>,
+}
+
+#[derive(Default)]
+struct Taken {
+    of_network: HashMap<IpAddr, usize>,
+    /// In the order in which they came.
+    unknown: Vec<Unknown>,
+    next: u64,
+}
+
+/// A connection that nobody is known to be behind yet.
+struct Unknown {
+    number: u64,
+    network: IpAddr,
+    /// Its place is wanted.
+    wanted: CancellationToken,
 }
 
 /// One of them, until it is dropped.
-struct Place {
+pub(super) struct Place {
     places: Arc<Places>,
     network: IpAddr,
+    number: u64,
+    wanted: CancellationToken,
 }
 
 impl Places {
+    /// A place for a connection. Where too many say nothing of who they are, one of them gives its own up: whoever comes to
+    /// say something gets in, however many wait.
     fn take(self: &Arc<Places>, address: IpAddr) -> Option<Place> {
         let network = network(address);
-        let mut taken = lock(&self.taken);
-        let count = taken.entry(network).or_default();
+        let mut taken = lock(&self.state);
+        let count = taken.of_network.entry(network).or_default();
         if *count >= limits::CONNECTIONS_OF_NETWORK {
             return None;
         }
         *count += 1;
+        if taken.unknown.len() >= limits::UNKNOWN_MAX {
+            taken.make_room();
+        }
+        let (number, wanted) = (taken.next, CancellationToken::new());
+        taken.next += 1;
+        taken.unknown.push(Unknown {
+            number,
+            network,
+            wanted: wanted.clone(),
+        });
         Some(Place {
             places: self.clone(),
             network,
+            number,
+            wanted,
         })
+    }
+}
+
+impl Taken {
+    /// Ends the oldest unknown connection of the network that has the most of them.
+    fn make_room(&mut self) {
+        let mut counts: HashMap<IpAddr, usize> = HashMap::new();
+        for unknown in &self.unknown {
+            *counts.entry(unknown.network).or_default() += 1;
+        }
+        let most = counts.values().max().copied().unwrap_or(0);
+        let oldest = (self.unknown.iter()).position(|unknown| counts[&unknown.network] == most);
+        if let Some(place) = oldest {
+            self.unknown.remove(place).wanted.cancel();
+        }
+    }
+
+    fn is_known(&mut self, number: u64) {
+        self.unknown.retain(|unknown| unknown.number != number);
+    }
+}
+
+impl Place {
+    /// Somebody is known to be there: it is not given up for others.
+    pub(super) fn is_known(&self) {
+        lock(&self.places.state).is_known(self.number);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut taken = lock(&self.places.taken);
-        if let Some(count) = taken.get_mut(&self.network) {
+        let mut taken = lock(&self.places.state);
+        taken.is_known(self.number);
+        if let Some(count) = taken.of_network.get_mut(&self.network) {
             *count -= 1;
             if *count == 0 {
-                taken.remove(&self.network);
+                taken.of_network.remove(&self.network);
             }
         }
     }
@@ -98,7 +159,7 @@ impl Drop for Place {
 
 impl Accept for Door {
     type Raw = Caller;
-    type Stream = TlsStream<TcpStream>;
+    type Stream = Patient<TlsStream<TcpStream>>;
 
     async fn accept(&self) -> io::Result<Caller> {
         loop {
@@ -132,7 +193,9 @@ impl Accept for Door {
         let _ = stream.set_nodelay(true);
         let terms = endpoint.terms();
         let handshake = TlsAcceptor::from(terms.tls.clone()).accept(stream);
-        let reason = match tokio::time::timeout(limits::HANDSHAKE, handshake).await {
+        let wanted = place.wanted.clone();
+        let handshake = tokio::time::timeout(limits::HANDSHAKE, handshake);
+        let reason = match wanted.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => {
                 let remote = Remote {
                     from,
@@ -140,8 +203,9 @@ impl Accept for Door {
                     certificate: shown(&stream),
                     terms,
                     connection: Connection::new(endpoint.sessions.clone(), from, reached),
-                    _place: place,
+                    place,
                 };
+                let stream = Patient::new(stream, wanted.clone(), limits::WRITE);
                 return Some((stream, Peer::Remote(Arc::new(remote))));
             }
             Ok(Err(error)) => why(&error)?,
@@ -153,6 +217,7 @@ impl Accept for Door {
             from,
             verb: "connect",
             reason: &reason,
+            fault: Fault::Other,
         };
         endpoint.refused(refused, &service).await;
         None
@@ -178,5 +243,53 @@ fn why(error: &io::Error) -> Option<String> {
         Some(rustls::Error::InvalidMessage(_)) => Some("this is not TLS".to_owned()),
         Some(other) => Some(format!("the TLS handshake failed: {other}")),
         None => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(network: u8, host: u8) -> IpAddr {
+        IpAddr::from([10, 0, network, host])
+    }
+
+    #[test]
+    fn who_says_nothing_gives_way_to_who_comes() {
+        let places = Arc::<Places>::default();
+        let take = |network, host| places.take(address(network, host)).unwrap();
+        let patient = take(1, 1);
+        let known = take(1, 2);
+        known.is_known();
+        // All of one network, as far as it may have.
+        let silent: Vec<Place> = (0..limits::CONNECTIONS_OF_NETWORK)
+            .map(|_| take(2, 1))
+            .collect();
+        assert!(places.take(address(2, 1)).is_none());
+        let others: Vec<Place> = (0..limits::UNKNOWN_MAX - silent.len() - 1)
+            .map(|number| take(3, u8::try_from(number).unwrap()))
+            .collect();
+        let wanted = |places: &[Place]| {
+            places
+                .iter()
+                .filter(|place| place.wanted.is_cancelled())
+                .count()
+        };
+        assert_eq!(wanted(&silent) + wanted(&others), 0);
+        let newcomer = take(4, 1);
+        assert!(
+            silent[0].wanted.is_cancelled(),
+            "the oldest of those who have the most"
+        );
+        assert_eq!(wanted(&silent) + wanted(&others), 1);
+        assert!(
+            [&patient, &known, &newcomer]
+                .iter()
+                .all(|place| !place.wanted.is_cancelled())
+        );
+        drop((silent, others));
+        assert_eq!(lock(&places.state).unknown.len(), 2);
+        drop((patient, known, newcomer));
+        assert!(lock(&places.state).of_network.is_empty());
     }
 }

@@ -17,19 +17,29 @@ pub(super) const SESSION_LOOK: Duration = Duration::from_millis(500);
 pub(super) const SESSIONS_MAX: usize = 256;
 /// Connections of one network, of those that the server takes altogether.
 pub(super) const CONNECTIONS_OF_NETWORK: usize = 16;
+/// Connections that nobody is known to be behind, of those that the server takes altogether; one more ends one of them.
+pub(super) const UNKNOWN_MAX: usize = 24;
+/// Time in which something of an answer has to be taken.
+pub(super) const WRITE: Duration = Duration::from_secs(10);
 /// Bytes of an `Authorization` header.
 pub(super) const AUTHORIZATION_BYTES: usize = 256;
-/// Failures of one network at once …
+/// Wrong guesses of one network at once …
 pub(super) const FAILURES: u32 = 10;
 /// … and the time in which one more is allowed.
 pub(super) const FAILURE_INTERVAL: Duration = Duration::from_secs(6);
-/// Networks whose failures are counted; beyond that the one that failed longest ago is forgotten.
+/// Networks whose refusals are counted; beyond that the one that failed longest ago is forgotten.
 pub(super) const NETWORKS_MAX: usize = 1_024;
-/// One network's refusals are put on record this often at most; the next record says how many there were.
+/// One network's refusals for one reason are put on record this often at most, with how many there were.
 pub(super) const RECORD_INTERVAL: Duration = Duration::from_secs(60);
 /// Records of refusals at once, of all networks …
 pub(super) const RECORDS: u32 = 30;
 /// … and the time in which one more is allowed.
 pub(super) const RECORDS_INTERVAL: Duration = Duration::from_secs(2);
+/// Reasons of one network that are told apart, and all others as one more.
+pub(super) const REASONS_OF_NETWORK: usize = 16;
+/// The same of accounts, and of networks that were forgotten.
+pub(super) const REASONS_MAX: usize = 64;
+/// Bytes of a reason that are put on record.
+pub(super) const REASON_BYTES_SHOWN: usize = 256;
 /// Bytes of a path that are put on record.
 pub(super) const VERB_BYTES_SHOWN: usize = 128;

@@ -5,10 +5,11 @@
 //! that was called has to be one of this endpoint's, and nothing says that another site may read an answer.
 //!
 //! Each session is on record from its opening to its end (events 1000, 1005, 1017), each refusal as event 31, so many a
-//! minute at most.
+//! minute at most, with how often for which reason.
 
 mod door;
 mod limits;
+mod patient;
 mod respond;
 mod sessions;
 mod terms;
@@ -31,7 +32,7 @@ use crate::config::checked;
 pub(super) use door::Remote;
 use sessions::{Ended, Sessions};
 use terms::Terms;
-use throttle::Throttle;
+use throttle::{Entry, Throttle};
 
 /// What requests through this door came through, as records say it.
 const BY: &str = "the privileged endpoint";
@@ -98,7 +99,7 @@ impl Endpoint {
         http::serve(door, handler, idle, shutdown)
     }
 
-    /// Puts the ends of sessions on record, until `shutdown`.
+    /// Puts the ends of sessions on record, and refusals that were counted alone, until `shutdown`.
     pub(super) async fn watch(
         self: Arc<Endpoint>,
         service: WeakService,
@@ -110,9 +111,13 @@ impl Endpoint {
                 () = shutdown.cancelled() => return,
                 _ = looks.tick() => {}
             }
-            let ended = self.sessions.ended(Instant::now());
+            let now = Instant::now();
+            let (ended, refused) = (self.sessions.ended(now), self.throttle.due(now));
             if let Some(service) = service.upgrade() {
                 record_ends(ended, service.recorder()).await;
+                for entry in refused {
+                    record_refused(&entry, service.recorder()).await;
+                }
             }
         }
     }
@@ -131,9 +136,12 @@ impl Endpoint {
         *lock(&self.terms) = Arc::new(terms);
     }
 
-    /// Ends all sessions, on record.
+    /// Ends all sessions, on record, with whatever is not on record yet. For when the door is closed.
     pub(super) async fn end(&self, recorder: &Recorder) {
         record_ends(self.sessions.end_all(), recorder).await;
+        for entry in self.throttle.rest(Instant::now()) {
+            record_refused(&entry, recorder).await;
+        }
     }
 
     fn terms(&self) -> Arc<Terms> {
@@ -142,40 +150,36 @@ impl Endpoint {
 
     /// Somebody was not let in, or not to that: counted, and on record as far as there is room for it.
     async fn refused(&self, refused: Refused<'_>, service: &Service) {
-        let now = Instant::now();
-        let times = match refused.who {
-            Who::Unknown | Who::Claimed(_) => self.throttle.failed(refused.from, now),
-            Who::Account(_) => self.throttle.overreached(now),
-        };
-        let Some(times) = times else {
-            return;
-        };
-        let (from, reason) = (refused.from.to_string(), refused.reason);
-        let who = match refused.who {
-            Who::Unknown => "unknown",
-            Who::Claimed(who) | Who::Account(who) => who,
-        };
-        let verb = shortened(refused.verb);
-        let message = format!("endpoint: {verb} by {who} from {from} was refused: {reason}");
-        tracing::warn!(
-            who,
-            from,
-            verb,
-            reason,
-            times,
-            "refused at the privileged endpoint"
-        );
-        let data = [
-            ("Object", "endpoint"),
-            ("Verb", verb),
-            ("Who", who),
-            ("From", &from),
-            ("By", BY),
-            ("Reason", reason),
-            ("Times", &times.to_string()),
-        ];
-        service.recorder().setting_refused(&message, &data).await;
+        if let Some(entry) = self.throttle.refused(refused, Instant::now()) {
+            record_refused(&entry, service.recorder()).await;
+        }
     }
+}
+
+async fn record_refused(entry: &Entry, recorder: &Recorder) {
+    let from = entry.from.map(|from| from.to_string());
+    let from = from.as_deref().unwrap_or("several addresses");
+    let (who, verb, reason) = (&*entry.who, &*entry.verb, &*entry.reason);
+    let times = entry.times;
+    let message = format!("endpoint: {verb} by {who} from {from} was refused: {reason}");
+    tracing::warn!(
+        who,
+        from,
+        verb,
+        reason,
+        times,
+        "refused at the privileged endpoint"
+    );
+    let data = [
+        ("Object", "endpoint"),
+        ("Verb", verb),
+        ("Who", who),
+        ("From", from),
+        ("By", BY),
+        ("Reason", reason),
+        ("Times", &times.to_string()),
+    ];
+    recorder.setting_refused(&message, &data).await;
 }
 
 /// A refusal.
@@ -186,6 +190,16 @@ struct Refused<'a> {
     /// What was asked for.
     verb: &'a str,
     reason: &'a str,
+    fault: Fault,
+}
+
+/// Whether whoever was refused may have been guessing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    /// A token that is none: who brings many of them waits.
+    Guess,
+    /// Anything else.
+    Other,
 }
 
 /// Who was refused.

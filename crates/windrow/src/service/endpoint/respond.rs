@@ -12,7 +12,7 @@ use super::super::http::{Body, Peer};
 use super::super::{Service, WeakService};
 use super::door::Remote;
 use super::terms::Terms;
-use super::{BY, Endpoint, Refused, Who, limits, lock, record_session, shortened};
+use super::{BY, Endpoint, Fault, Refused, Who, limits, lock, record_session, shortened};
 use crate::access::{self, Account, Role};
 use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
 use crate::service::answer;
@@ -78,11 +78,9 @@ pub(super) async fn respond(
         from: remote.from,
         verb: &verb,
         reason: &denied.refusal.message,
+        fault: denied.fault,
     };
-    // Whoever is told to wait is on record already.
-    if denied.wait.is_none() {
-        endpoint.refused(refused, &service).await;
-    }
+    endpoint.refused(refused, &service).await;
     routes::let_go(request).await;
     finished(denied.answer())
 }
@@ -95,6 +93,7 @@ struct Denied {
     who: Option<String>,
     /// Seconds to wait.
     wait: Option<u64>,
+    fault: Fault,
 }
 
 impl Denied {
@@ -104,6 +103,15 @@ impl Denied {
             refusal: Refusal::new(kind, reason),
             who: None,
             wait: None,
+            fault: Fault::Other,
+        }
+    }
+
+    /// A token that is none.
+    fn guess(reason: &str) -> Denied {
+        Denied {
+            fault: Fault::Guess,
+            ..Denied::unknown(reason)
         }
     }
 
@@ -159,10 +167,7 @@ async fn let_in(
     let terms = endpoint.terms();
     let headers = request.headers();
     from_no_browser(headers)?;
-    let host = headers
-        .get(header::HOST)
-        .and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| terms.is_named(host, remote.reached)) {
+    if !called(request).is_some_and(|host| terms.is_named(host, remote.reached)) {
         let reason = "the endpoint has another name than the one it was called by";
         let denied = Denied::new(
             StatusCode::MISDIRECTED_REQUEST,
@@ -175,13 +180,14 @@ async fn let_in(
         Some(token) => {
             let known = lock(endpoint.tokens()).account(token, Timestamp::now());
             known.ok_or_else(|| {
-                Denied::unknown("the token is not known, or has expired").hint(
+                Denied::guess("the token is not known, or has expired").hint(
                     "`windrow admin token list`, on the endpoint's machine, shows those there are",
                 )
             })?
         }
         None => of_certificate(remote, &terms)?,
     };
+    remote.place.is_known();
     let opened = remote.connection.used_by(&account.who, Instant::now());
     let Ok(opened) = opened else {
         let reason = "there are too many sessions";
@@ -196,6 +202,22 @@ async fn let_in(
         record_session(action, &session, service.recorder()).await;
     }
     Ok(account)
+}
+
+/// The name that the endpoint was called by; none where there is not one. A target in absolute form has it, whatever `Host`
+/// says (RFC 9112 3.2.2), and there only one that says the same is taken.
+fn called<B>(request: &Request<B>) -> Option<&str> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let (host, None) = (hosts.next()?.to_str().ok()?, hosts.next()) else {
+        return None;
+    };
+    match request.uri().authority() {
+        None => Some(host),
+        Some(authority) => authority
+            .as_str()
+            .eq_ignore_ascii_case(host)
+            .then_some(host),
+    }
 }
 
 /// A browser says for which page it asks, and no page has business here. One that shows a certificate of its user's for any
@@ -215,7 +237,7 @@ fn shown_token(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     let mut shown = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(first), None) = (shown.next(), shown.next()) else {
         return match headers.contains_key(header::AUTHORIZATION) {
-            true => Err(Denied::unknown("more than one token is shown")),
+            true => Err(Denied::guess("more than one token is shown")),
             false => Ok(None),
         };
     };
@@ -227,7 +249,7 @@ fn shown_token(headers: &HeaderMap) -> Result<Option<&str>, Denied> {
     });
     match token {
         Some(token) => Ok(Some(token)),
-        None => Err(Denied::unknown("expected `Authorization: Bearer TOKEN`")),
+        None => Err(Denied::guess("expected `Authorization: Bearer TOKEN`")),
     }
 }
 
@@ -370,6 +392,34 @@ mod tests {
         let long = HeaderValue::try_from(format!("Bearer {}", "a".repeat(300))).unwrap();
         two.insert(header::AUTHORIZATION, long);
         assert!(shown_token(&two).is_err());
+    }
+
+    #[test]
+    fn the_endpoint_is_called_by_one_name() {
+        let called = |target: &str, hosts: &[&'static str]| {
+            let mut request = Request::new(());
+            *request.uri_mut() = target.parse().unwrap();
+            for host in hosts {
+                request
+                    .headers_mut()
+                    .append(header::HOST, HeaderValue::from_static(host));
+            }
+            super::called(&request).map(str::to_owned)
+        };
+        let wec = Some("wec:9443".to_owned());
+        assert_eq!(called("/v1/status", &["wec:9443"]), wec);
+        assert_eq!(called("https://WEC:9443/v1/status", &["wec:9443"]), wec);
+        assert_eq!(
+            called("https://evil.example/v1/status", &["wec:9443"]),
+            None
+        );
+        assert_eq!(
+            called("https://wec:9443/v1/status", &["evil.example"]),
+            None
+        );
+        assert_eq!(called("http://user@wec:9443/", &["wec:9443"]), None);
+        assert_eq!(called("/v1/status", &["wec:9443", "evil.example"]), None);
+        assert_eq!(called("/v1/status", &[]), None);
     }
 
     #[test]

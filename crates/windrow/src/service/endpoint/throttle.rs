@@ -1,4 +1,6 @@
-//! Failures by network: who fails often is not looked at for a while, and is on record no more often than is useful.
+//! Refusals by network: who guesses often is not looked at for a while, and what is refused is on record no more often than
+//! is useful. What is counted and not on record yet is by its reason, and is recorded later by whoever asks for it: no
+//! count waits for the next refusal.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,11 +8,15 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use super::limits::{
-    FAILURE_INTERVAL, FAILURES, NETWORKS_MAX, RECORD_INTERVAL, RECORDS, RECORDS_INTERVAL,
+    FAILURE_INTERVAL, FAILURES, NETWORKS_MAX, REASON_BYTES_SHOWN, REASONS_MAX, REASONS_OF_NETWORK,
+    RECORD_INTERVAL, RECORDS, RECORDS_INTERVAL,
 };
-use super::{lock, network};
+use super::{Fault, Refused, Who, lock, network, shortened};
 
-/// All networks that have failed lately.
+/// What is said where there are too many reasons to tell them apart.
+const OTHER_REASONS: &str = "other reasons";
+
+/// All networks that were refused lately.
 #[derive(Default)]
 pub(super) struct Throttle {
     state: Mutex<State>,
@@ -19,16 +25,105 @@ pub(super) struct Throttle {
 #[derive(Default)]
 struct State {
     networks: HashMap<IpAddr, Network>,
+    /// Of accounts, and of networks that were forgotten.
+    others: Reasons,
     records: Bucket,
-    /// What is not on record and of no network: of those that were forgotten, and of accounts.
-    untold: u64,
 }
 
 struct Network {
-    failures: Bucket,
+    guesses: Bucket,
     last: Instant,
+    reasons: Reasons,
+}
+
+/// Refusals by their reason.
+#[derive(Default)]
+struct Reasons(Vec<Counted>);
+
+/// Refusals for one reason.
+struct Counted {
+    last: Entry,
     recorded: Option<Instant>,
     untold: u64,
+}
+
+/// A record of refusals for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Who was refused last.
+    pub(super) who: String,
+    /// Where from; none where they came from several addresses.
+    pub(super) from: Option<IpAddr>,
+    /// What was asked for last.
+    pub(super) verb: String,
+    /// Why.
+    pub(super) reason: String,
+    /// How often since the last record.
+    pub(super) times: u64,
+}
+
+impl Entry {
+    fn of(refused: Refused<'_>) -> Entry {
+        let who = match refused.who {
+            Who::Unknown => "unknown",
+            Who::Claimed(who) | Who::Account(who) => who,
+        };
+        let end = refused.reason.floor_char_boundary(REASON_BYTES_SHOWN);
+        Entry {
+            who: who.to_owned(),
+            from: Some(refused.from),
+            verb: shortened(refused.verb).to_owned(),
+            reason: refused.reason[..end].to_owned(),
+            times: 0,
+        }
+    }
+}
+
+impl Reasons {
+    /// Counts one more, and whatever was counted of its reason is where this points.
+    fn count(&mut self, mut entry: Entry, times: u64, most: usize) -> &mut Counted {
+        let place = |reasons: &[Counted], reason: &str| {
+            reasons.iter().position(|known| known.last.reason == reason)
+        };
+        let mut found = place(&self.0, &entry.reason);
+        if found.is_none() && self.0.len() + 1 >= most {
+            OTHER_REASONS.clone_into(&mut entry.reason);
+            found = place(&self.0, OTHER_REASONS);
+        }
+        let place = found.unwrap_or(self.0.len());
+        if place == self.0.len() {
+            self.0.push(Counted {
+                last: entry,
+                recorded: None,
+                untold: 0,
+            });
+        } else {
+            let known = &mut self.0[place];
+            if known.untold > 0 && known.last.from != entry.from {
+                entry.from = None;
+            }
+            known.last = entry;
+        }
+        let counted = &mut self.0[place];
+        counted.untold += times;
+        counted
+    }
+}
+
+impl Counted {
+    fn is_due(&self, now: Instant) -> bool {
+        let rests = |recorded| now.saturating_duration_since(recorded) < RECORD_INTERVAL;
+        self.untold > 0 && !self.recorded.is_some_and(rests)
+    }
+
+    /// What is to be put on record.
+    fn told(&mut self, now: Instant) -> Entry {
+        self.recorded = Some(now);
+        Entry {
+            times: std::mem::take(&mut self.untold),
+            ..self.last.clone()
+        }
+    }
 }
 
 /// So many at once, and one more in each interval. None yet is an empty one.
@@ -65,53 +160,69 @@ impl Throttle {
     pub(super) fn waits(&self, address: IpAddr, now: Instant) -> Option<Duration> {
         let state = lock(&self.state);
         let known = state.networks.get(&network(address))?;
-        known.failures.full_for(now, FAILURES, FAILURE_INTERVAL)
+        known.guesses.full_for(now, FAILURES, FAILURE_INTERVAL)
     }
 
-    /// Counts a failure of somebody who is not known. How many there were since the last record, when this one is to be
-    /// put on record.
-    pub(super) fn failed(&self, address: IpAddr, now: Instant) -> Option<u64> {
+    /// Counts a refusal. What is to be put on record of it now, if anything is.
+    pub(super) fn refused(&self, refused: Refused<'_>, now: Instant) -> Option<Entry> {
         let mut state = lock(&self.state);
         let state = &mut *state;
-        let place = network(address);
+        let entry = Entry::of(refused);
+        if matches!(refused.who, Who::Account(_)) {
+            // Who is known is on record each time, as far as there is room at all.
+            let counted = state.others.count(entry, 1, REASONS_MAX);
+            return state.records.takes(now).then(|| counted.told(now));
+        }
+        let place = network(refused.from);
         if !state.networks.contains_key(&place) && state.networks.len() >= NETWORKS_MAX {
             state.forget();
         }
-        let known = state.networks.entry(place).or_insert(Network {
-            failures: Bucket::default(),
+        let known = state.networks.entry(place).or_insert_with(|| Network {
+            guesses: Bucket::default(),
             last: now,
-            recorded: None,
-            untold: 0,
+            reasons: Reasons::default(),
         });
-        // One that is throttled already does not wait longer for asking again.
-        if known
-            .failures
-            .full_for(now, FAILURES, FAILURE_INTERVAL)
-            .is_none()
-        {
-            known.failures.add(now, FAILURE_INTERVAL);
-        }
         known.last = now;
-        known.untold += 1;
-        let is_due = known
-            .recorded
-            .is_none_or(|recorded| now.saturating_duration_since(recorded) >= RECORD_INTERVAL);
-        if !is_due || !state.records.takes(now) {
-            return None;
+        let waits = known.guesses.full_for(now, FAILURES, FAILURE_INTERVAL);
+        // One that is throttled already does not wait longer for asking again.
+        if refused.fault == Fault::Guess && waits.is_none() {
+            known.guesses.add(now, FAILURE_INTERVAL);
         }
-        known.recorded = Some(now);
-        let told = std::mem::take(&mut known.untold);
-        Some(told + std::mem::take(&mut state.untold))
+        let counted = known.reasons.count(entry, 1, REASONS_OF_NETWORK);
+        (counted.is_due(now) && state.records.takes(now)).then(|| counted.told(now))
     }
 
-    /// The same for an account that wants what it may not, which is no guessing: it does not wait.
-    pub(super) fn overreached(&self, now: Instant) -> Option<u64> {
+    /// What was counted and is due to be put on record, as far as there is room.
+    pub(super) fn due(&self, now: Instant) -> Vec<Entry> {
         let mut state = lock(&self.state);
-        state.untold += 1;
-        if !state.records.takes(now) {
-            return None;
+        let State {
+            networks,
+            others,
+            records,
+        } = &mut *state;
+        let of_networks = networks.values_mut().flat_map(|known| &mut known.reasons.0);
+        let mut entries = Vec::new();
+        for counted in others.0.iter_mut().chain(of_networks) {
+            if !counted.is_due(now) {
+                continue;
+            }
+            if !records.takes(now) {
+                break;
+            }
+            entries.push(counted.told(now));
         }
-        Some(std::mem::take(&mut state.untold))
+        entries
+    }
+
+    /// All that was counted and is not on record, by reason alone: nobody asks any more.
+    pub(super) fn rest(&self, now: Instant) -> Vec<Entry> {
+        let mut state = lock(&self.state);
+        while !state.networks.is_empty() {
+            state.forget();
+        }
+        let counted = state.others.0.iter_mut();
+        let untold = counted.filter(|counted| counted.untold > 0);
+        untold.map(|counted| counted.told(now)).collect()
     }
 }
 
@@ -119,8 +230,14 @@ impl State {
     fn forget(&mut self) {
         let oldest = self.networks.iter().min_by_key(|(_, known)| known.last);
         let oldest = oldest.map(|(place, _)| *place);
-        if let Some(gone) = oldest.and_then(|place| self.networks.remove(&place)) {
-            self.untold += gone.untold;
+        let Some(gone) = oldest.and_then(|place| self.networks.remove(&place)) else {
+            return;
+        };
+        for Counted { last, untold, .. } in gone.reasons.0 {
+            if untold == 0 {
+                continue;
+            }
+            self.others.count(last, untold, REASONS_MAX);
         }
     }
 }
@@ -133,21 +250,41 @@ mod tests {
         std::net::Ipv4Addr::from_bits(number).into()
     }
 
+    fn guess(from: IpAddr) -> Refused<'static> {
+        Refused {
+            who: Who::Unknown,
+            from,
+            verb: "/v1/status",
+            reason: "the token is not known",
+            fault: Fault::Guess,
+        }
+    }
+
+    fn other(from: IpAddr, reason: &str) -> Refused<'_> {
+        Refused {
+            reason,
+            fault: Fault::Other,
+            ..guess(from)
+        }
+    }
+
     #[test]
-    fn who_fails_often_waits_and_others_do_not() {
+    fn who_guesses_often_waits_and_others_do_not() {
         let (throttle, start) = (Throttle::default(), Instant::now());
         for _ in 0..FAILURES {
             assert_eq!(throttle.waits(address(1), start), None);
-            throttle.failed(address(1), start);
+            throttle.refused(guess(address(1)), start);
+            throttle.refused(other(address(2), "another name"), start);
         }
         let wait = throttle.waits(address(1), start).unwrap();
         assert_eq!(wait, FAILURE_INTERVAL);
+        // A name that is not the endpoint's, or a handshake that fails, is no guess at a token.
         assert_eq!(throttle.waits(address(2), start), None);
         // Asking again while it waits does not make it wait longer.
-        throttle.failed(address(1), start);
+        throttle.refused(guess(address(1)), start);
         assert_eq!(throttle.waits(address(1), start), Some(wait));
         assert_eq!(throttle.waits(address(1), start + wait), None);
-        throttle.failed(address(1), start + wait);
+        throttle.refused(guess(address(1)), start + wait);
         assert!(throttle.waits(address(1), start + wait).is_some());
     }
 
@@ -156,10 +293,76 @@ mod tests {
         let (throttle, start) = (Throttle::default(), Instant::now());
         for host in 0..FAILURES {
             let from = format!("2001:db8::{host:x}").parse().unwrap();
-            throttle.failed(from, start);
+            throttle.refused(guess(from), start);
         }
         let waits = |text: &str| throttle.waits(text.parse().unwrap(), start).is_some();
         assert!(waits("2001:db8::ffff") && !waits("2001:db8:0:1::1"));
+    }
+
+    #[test]
+    fn a_burst_is_on_record_without_another_refusal_and_by_its_reasons() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let first = throttle.refused(guess(address(1)), start).unwrap();
+        assert_eq!((&*first.reason, first.times), ("the token is not known", 1));
+        for _ in 0..8 {
+            assert_eq!(throttle.refused(guess(address(1)), start), None);
+        }
+        // Another reason is on record at once, with a count of its own.
+        let named = throttle
+            .refused(other(address(1), "another name"), start)
+            .unwrap();
+        assert_eq!((&*named.reason, named.times), ("another name", 1));
+        throttle.refused(other(address(1), "another name"), start);
+        assert_eq!(throttle.due(start + RECORD_INTERVAL / 2), []);
+        let due = throttle.due(start + RECORD_INTERVAL);
+        let due: Vec<_> = due
+            .iter()
+            .map(|entry| (&*entry.reason, entry.times))
+            .collect();
+        assert_eq!(due, [("the token is not known", 8), ("another name", 1)]);
+        assert_eq!(throttle.due(start + 3 * RECORD_INTERVAL), []);
+    }
+
+    #[test]
+    fn what_is_left_at_the_end_is_told_by_reason() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        for number in 0..3 {
+            for _ in 0..5 {
+                throttle.refused(guess(address(number)), start);
+            }
+        }
+        throttle.refused(other(address(7), "another name"), start);
+        throttle.refused(other(address(7), "another name"), start);
+        let mut rest = throttle.rest(start);
+        rest.sort_by_key(|entry| entry.times);
+        let told = rest
+            .iter()
+            .map(|entry| (entry.from, &*entry.reason, entry.times));
+        let expected = [
+            (Some(address(7)), "another name", 1),
+            (None, "the token is not known", 12),
+        ];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert_eq!(throttle.rest(start), []);
+    }
+
+    #[test]
+    fn reasons_are_so_many_at_most() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        for number in 0..1_000 {
+            let reason = format!("reason {number} {}", "x".repeat(10_000));
+            throttle.refused(other(address(1), &reason), start);
+        }
+        let state = lock(&throttle.state);
+        let reasons = &state.networks[&address(1)].reasons.0;
+        assert_eq!(reasons.len(), REASONS_OF_NETWORK);
+        let last = &reasons[REASONS_OF_NETWORK - 1];
+        assert_eq!(last.last.reason, OTHER_REASONS);
+        assert!(
+            reasons
+                .iter()
+                .all(|known| known.last.reason.len() <= REASON_BYTES_SHOWN)
+        );
     }
 
     #[test]
@@ -168,18 +371,20 @@ mod tests {
         let mut told = 0;
         let mut records = 0;
         for number in 0..5_000 {
-            if let Some(times) = throttle.failed(address(number), start) {
-                (told, records) = (told + times, records + 1);
+            if let Some(entry) = throttle.refused(guess(address(number)), start) {
+                (told, records) = (told + entry.times, records + 1);
             }
         }
-        assert_eq!(records, u64::from(RECORDS));
+        assert_eq!(records, RECORDS);
         assert_eq!(lock(&throttle.state).networks.len(), NETWORKS_MAX);
         let later = start + 2 * RECORD_INTERVAL;
         for number in 0..5_000 {
-            told += throttle.failed(address(number), later).unwrap_or(0);
+            let entry = throttle.refused(guess(address(number)), later);
+            told += entry.map_or(0, |entry| entry.times);
         }
-        let state = lock(&throttle.state);
-        let untold: u64 = state.networks.values().map(|known| known.untold).sum();
-        assert_eq!(told + untold + state.untold, 10_000);
+        let due = throttle.due(later + RECORD_INTERVAL).into_iter();
+        let rest = throttle.rest(later).into_iter();
+        told += due.chain(rest).map(|entry| entry.times).sum::<u64>();
+        assert_eq!(told, 10_000);
     }
 }
