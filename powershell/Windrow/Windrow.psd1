@@ -1,3 +1,5 @@
+# NOT RUN: the continuous integration parses this module and sends its requests, as Requests.json has them, to a real endpoint. It
+# does not run it on a real PowerShell. tests/Windrow.Tests.ps1 is for Pester, where there is one.
 @{
     RootModule           = 'Windrow.psm1'
     ModuleVersion        = '0.1.0'

@@ -4,6 +4,9 @@
 # What each cmdlet sends stands in Requests.json, which windrow's own tests send to a real endpoint. A password and a PFX are
 # never in a string, and what holds them here is wiped when they were sent; what .NET copies while it sends is its own.
 # ASCII only: Windows PowerShell 5.1 reads files without a mark in the language of the machine.
+#
+# NOT RUN: the continuous integration parses this module and sends its requests, as Requests.json has them, to a real endpoint. It
+# does not run it on a real PowerShell. tests/Windrow.Tests.ps1 is for Pester, where there is one.
 
 Set-StrictMode -Version 2.0
 
@@ -123,6 +126,8 @@ Sets where events go as CEF over syslog, all of it: what is not said has its def
 TCP with TLS 1.2 or higher and a check of the receiver's certificate and name is the default. The weaker ways are for tests, and
 are warned of each time. Within a second it is in force; what cannot be used is refused, and the old setting stays.
 
+What the destination had and is not given again is back at its default, and a warning says which and from what value.
+
 .PARAMETER ServerName
 FQDN or IP address of the syslog server.
 
@@ -152,10 +157,10 @@ The SHA-256 of the receiver's certificate, which then has to be that one.
 The authorities of the receiver's certificate, as a file on the collector.
 
 .PARAMETER Name
-Which destination, where there are several.
+Which destination, where there are several. With -Remove the only one there is, when not given.
 
 .PARAMETER Remove
-Remove the destination, and with it what was not sent to it yet.
+Remove the destination, and with it what was not delivered to it yet.
 
 .EXAMPLE
 Set-SyslogServer -ServerName siem.example.com
@@ -609,7 +614,11 @@ function Write-Change {
     )
 
     if ($null -ne $Changed.unsent_events) {
-        Write-Warning -Message "$($Changed.unsent_events) events were not sent to $($Changed.name) and will not be."
+        Write-Warning -Message "Up to $($Changed.unsent_events) events were not delivered to $($Changed.name) and will not be."
+    }
+    # An older windrow does not say any.
+    if ($Changed.PSObject.Properties['warnings']) {
+        Write-Advice -About $Changed
     }
     if ($null -ne $Changed.server) {
         Write-Advice -About $Changed.server

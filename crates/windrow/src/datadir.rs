@@ -8,19 +8,32 @@
 //! quarantine/     what came in and could not be read
 //! pki/            certificates made here
 //! conf.d/         settings made by command, a file an object
+//! access/         who may come in at the privileged endpoint
 //! run/            the service's local socket
 //! ```
 //!
 //! Every folder is readable by its owner only (0700). An older layout is brought up to date when it is opened for
 //! writing; a newer one is refused, since an older program would not know what it destroys.
 
+mod whole;
+
 use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+pub(crate) use whole::{Kept, WholeFiles};
+
 /// The layout this program writes. There is no older one yet.
 const VERSION: u32 = 1;
-const FOLDERS: [&str; 6] = ["journal", "lake", "quarantine", "pki", "conf.d", "run"];
+const FOLDERS: [&str; 7] = [
+    "journal",
+    "lake",
+    "quarantine",
+    "pki",
+    "conf.d",
+    "access",
+    "run",
+];
 
 /// What a command wants of the folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -434,6 +447,14 @@ mod tests {
         assert_eq!(reason(temp.path(), Purpose::Serve), expected);
         DataDir::open(temp.path(), Purpose::Write).unwrap();
         drop(first);
+        DataDir::open(temp.path(), Purpose::Serve).unwrap();
+    }
+
+    #[test]
+    fn a_folder_with_tokens_alone_was_put_back_in_part() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join("access")).unwrap();
+        std::fs::write(temp.path().join("access/tokens.toml"), "").unwrap();
         DataDir::open(temp.path(), Purpose::Serve).unwrap();
     }
 

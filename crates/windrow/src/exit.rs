@@ -116,12 +116,29 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 /// # Errors
 /// What `out` says.
 pub fn print(error: &anyhow::Error, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    print_after(&paint.red("error:"), error, paint, out)
+}
+
+/// The same of an error that did not keep a command from its answer.
+///
+/// # Errors
+/// What `out` says.
+pub fn warn(error: &anyhow::Error, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    print_after(&paint.yellow("warning:"), error, paint, out)
+}
+
+fn print_after(
+    word: &str,
+    error: &anyhow::Error,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let text = format!("{error:#}");
     let text = match find::<ConfigError>(error) {
         Some(_) => text.as_str().into(),
         None => escape(&text),
     };
-    writeln!(out, "{} {text}", paint.red("error:"))?;
+    writeln!(out, "{word} {text}")?;
     if let Some(hint) = hint(error) {
         writeln!(out, "{} {hint}", paint.bold("hint:"))?;
     }

@@ -57,6 +57,8 @@ pub enum OwnEventId {
     /// The marked message of a test of a syslog destination. It goes there alone and not through
     /// the journal.
     SyslogTest = 32,
+    /// A syslog destination was tested: who, from where, how it went.
+    DestinationTested = 33,
     /// Something needs somebody's attention: [`Alert`].
     AlertCreated = 100,
     /// It no longer does: [`Alert`].

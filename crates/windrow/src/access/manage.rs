@@ -9,9 +9,11 @@ use windrow_formats::own::{EndpointAction, EndpointEvent};
 
 use super::tokens::{Shown, Tokens, TokensError};
 use super::{Role, Secret};
-use crate::admin::{Actor, Refusal, RefusalKind};
+use crate::admin::{Actor, Refusal, RefusalKind, is_object};
 use crate::service::Recorder;
 
+/// What changes of tokens come through, as records say it.
+pub(crate) const BY: &str = "windrow admin token";
 /// Days that a token may be good for; one without an end has none.
 const DAYS_MAX: u32 = 3_650;
 
@@ -59,7 +61,7 @@ pub enum Answer {
     /// A new token.
     Made(Made),
     /// One that is gone.
-    Removed(Shown),
+    Removed(Removed),
     /// All of them.
     Tokens(Vec<Shown>),
 }
@@ -71,6 +73,20 @@ pub struct Made {
     pub shown: Shown,
     /// The token itself: the only time that it is seen.
     pub token: String,
+    /// What deserves a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A token that is gone.
+#[derive(Serialize, Deserialize)]
+pub struct Removed {
+    /// What it was.
+    #[serde(flatten)]
+    pub shown: Shown,
+    /// What deserves a look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// The verbs, without what they are about.
@@ -129,6 +145,7 @@ impl Request {
     /// # Errors
     /// It does not fit the verb.
     pub fn from_json(verb: Verb, json: &[u8]) -> Result<Request, serde_json::Error> {
+        is_object(json)?;
         Ok(match verb {
             Verb::Add => Request::Add(serde_json::from_slice(json)?),
             Verb::Renew => Request::Renew(serde_json::from_slice(json)?),
@@ -202,7 +219,10 @@ fn change(before: &Tokens, request: &Request) -> Result<(Tokens, Answer), Refusa
         Request::Renew(named) => before.renewed(&named.name, end(named.days)?),
         Request::Remove(named) => {
             let after = before.without(&named.name).map_err(refusal)?;
-            let gone = one(before, &named.name)?;
+            let gone = Removed {
+                shown: one(before, &named.name)?,
+                warnings: after.disk().warning().into_iter().collect(),
+            };
             return Ok((after, Answer::Removed(gone)));
         }
         Request::List => return Err(Refusal::invalid("this changes no token")),
@@ -211,6 +231,7 @@ fn change(before: &Tokens, request: &Request) -> Result<(Tokens, Answer), Refusa
     let made = Made {
         shown: one(&after, request.name())?,
         token: Secret::expose(&secret).to_owned(),
+        warnings: after.disk().warning().into_iter().collect(),
     };
     Ok((after, Answer::Made(made)))
 }

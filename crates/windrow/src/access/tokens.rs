@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::{Hash, Secret};
 use super::{Account, Role, who};
-use crate::datadir;
+use crate::datadir::{self, WholeFiles};
 
 /// The folder, in the data folder.
 const FOLDER: &str = "access";
@@ -101,9 +101,11 @@ struct Entry {
 }
 
 /// The tokens of a data folder.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tokens {
-    data_dir: PathBuf,
+    files: WholeFiles,
+    /// How well these are kept.
+    disk: datadir::Kept,
     by_name: BTreeMap<String, Kept>,
 }
 
@@ -119,7 +121,8 @@ impl Tokens {
             reason,
         };
         let mut tokens = Tokens {
-            data_dir: data_dir.to_owned(),
+            files: WholeFiles::in_folder(data_dir.join(FOLDER)),
+            disk: datadir::Kept::Surely,
             by_name: BTreeMap::new(),
         };
         let file = match fs_err::File::open(&path) {
@@ -178,6 +181,11 @@ impl Tokens {
         shown.collect()
     }
 
+    /// How well the last change of these is kept.
+    pub(crate) fn disk(&self) -> &datadir::Kept {
+        &self.disk
+    }
+
     pub(crate) fn role(&self, name: &str) -> Option<Role> {
         Some(self.by_name.get(name)?.role)
     }
@@ -231,7 +239,7 @@ impl Tokens {
         };
         let mut tokens = self.clone();
         tokens.by_name.insert(name.to_owned(), kept);
-        tokens.write()?;
+        tokens.disk = tokens.write()?;
         Ok((tokens, secret))
     }
 
@@ -244,11 +252,11 @@ impl Tokens {
         if tokens.by_name.remove(name).is_none() {
             return Err(TokensError::Unknown(name.to_owned()));
         }
-        tokens.write()?;
+        tokens.disk = tokens.write()?;
         Ok(tokens)
     }
 
-    fn write(&self) -> Result<(), TokensError> {
+    fn write(&self) -> Result<datadir::Kept, TokensError> {
         let entry = |kept: &Kept| Entry {
             role: kept.role,
             sha256: kept.hash.to_hex(),
@@ -262,13 +270,9 @@ impl Tokens {
                 .collect(),
         };
         let text = toml::to_string(&file).map_err(io::Error::other)?;
-        let path = path(&self.data_dir);
-        let folder = self.data_dir.join(FOLDER);
-        datadir::create_private(&folder)?;
-        let new = folder.join(format!("{FILE}.new"));
-        datadir::write_private(&new, format!("{HEADER}{text}").as_bytes())?;
-        fs_err::rename(&new, &path)?;
-        Ok(datadir::sync_folder(&folder)?)
+        datadir::create_private(self.files.folder())?;
+        let text = format!("{HEADER}{text}");
+        Ok(self.files.replace(FILE, text.as_bytes())?)
     }
 }
 
@@ -349,6 +353,21 @@ mod tests {
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
         let refused = Tokens::load(folder.path()).unwrap_err().to_string();
         assert!(refused.contains("mode 0640"), "{refused}");
+    }
+
+    #[test]
+    fn a_token_is_removed_although_the_disk_does_not_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = Tokens::load(folder.path()).unwrap();
+        let (mut one, secret) = none.with("ada", Role::Admin, None).unwrap();
+        assert_eq!(*one.disk(), datadir::Kept::Surely);
+        one.files = one.files.with_sync(|_| Err(io::Error::other("EIO")));
+        let left = one.without("ada").unwrap();
+        assert!(left.disk().warning().is_some());
+        // What is in force and what the next start finds are the same.
+        let found = Tokens::load(folder.path()).unwrap();
+        assert_eq!(found.account(secret.expose(), at(0)), None);
+        assert_eq!(left.account(secret.expose(), at(0)), None);
     }
 
     #[test]

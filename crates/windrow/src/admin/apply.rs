@@ -5,18 +5,15 @@ use std::sync::Arc;
 use super::apply_client;
 use super::client::Client;
 use super::refusal::{Refusal, RefusalKind};
-use super::server::{ServerName, ServerSet};
+use super::server::ServerSet;
 use super::test;
 use super::view::{self, ServerChanged};
-use super::{Actor, Answer, Request, Verb};
+use super::{Actor, Answer, Request, Verb, fallback, shortened};
 use crate::config::checked::{self, Home, SyslogSink};
 use crate::config::is_name;
 use crate::config::limits::MAX_OBJECT_BYTES;
 use crate::config::objects::{self, Object, Store};
 use crate::service::{Edit, EditError, Edited, Offline, Recorder, Service, sink_destination};
-
-/// Most bytes of one value of a setting in a record.
-const RECORDED_VALUE_BYTES_MAX: usize = 512;
 
 /// Where a request is applied.
 pub(crate) enum Place {
@@ -68,8 +65,10 @@ pub(crate) async fn apply(
         }
         .map(Answer::Servers),
         Request::Test(name) => {
-            let tested = test::test(&place.config(), &name).await?;
-            Ok(Answer::Tested(Box::new(tested)))
+            let config = place.config();
+            let tested = test::test(&config, &name).await;
+            test::record(&config, &name, &tested, actor, place.recorder()).await;
+            Ok(Answer::Tested(Box::new(tested?)))
         }
         Request::ClientGet => Ok(Answer::Client(Box::new(Client::of(&place.config())))),
         change => {
@@ -113,8 +112,16 @@ struct Plan {
     /// The file's text; none takes it away.
     text: Option<String>,
     sink: Option<SyslogSink>,
-    /// What the change would have no effect on, if it has none.
-    idle: Option<String>,
+    effect: Effect,
+    /// What deserves a look about the change.
+    warnings: Vec<String>,
+}
+
+/// Whether anything would be other than before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Some,
+    None,
 }
 
 async fn change_server(
@@ -125,7 +132,7 @@ async fn change_server(
     let config = place.config();
     let store = Store::new(&config.data_dir);
     let verb = request.verb();
-    let name = named(request).to_owned();
+    let (name, note) = named(request, &config);
     if !is_name(&name) {
         let refusal = Refusal::invalid(format!("`{}` cannot be a name", shortened(name.clone())));
         let record = Record {
@@ -139,11 +146,14 @@ async fn change_server(
         return Err(refusal);
     }
     let old = compact(&store, &name);
-    let done = match plan(&config, &store, request) {
-        Ok(plan) if plan.idle.is_some() => {
-            return Ok(idle(place, &config, verb, plan));
+    let done = match plan(&config, &store, request, &name) {
+        Ok(mut plan) => {
+            plan.warnings.extend(note);
+            if plan.effect == Effect::None {
+                return Ok(idle(place, &config, verb, plan));
+            }
+            take_up(place, &config, plan).await
         }
-        Ok(plan) => take_up(place, &config, plan).await,
         Err(refusal) => Err(refusal),
     };
     let record = Record {
@@ -193,7 +203,8 @@ async fn take_up(
     Ok((plan, edited))
 }
 
-fn changed(place: &Place, verb: Verb, plan: Plan, edited: &Edited) -> ServerChanged {
+fn changed(place: &Place, verb: Verb, mut plan: Plan, edited: &Edited) -> ServerChanged {
+    plan.warnings.extend(edited.kept.warning());
     let forgotten = edited.forgotten.iter();
     let unsent = forgotten
         .filter(|forgotten| forgotten.name == plan.name)
@@ -205,6 +216,7 @@ fn changed(place: &Place, verb: Verb, plan: Plan, edited: &Edited) -> ServerChan
         running: matches!(place, Place::Service(_)),
         unsent_events: (verb == Verb::ServerRemove).then(|| unsent.sum()),
         server: view::server(&place.config(), &plan.name, None),
+        warnings: plan.warnings,
         name: plan.name,
     }
 }
@@ -218,37 +230,47 @@ fn idle(place: &Place, config: &checked::Config, verb: Verb, plan: Plan) -> Serv
         running: matches!(place, Place::Service(_)),
         unsent_events: None,
         server: view::server(config, &plan.name, None),
+        warnings: plan.warnings,
         name: plan.name,
     }
 }
 
-/// The destination a change is about.
-fn named(request: &Request) -> &str {
+/// The destination a change is about, and what is said where nobody has named it.
+fn named(request: &Request, config: &checked::Config) -> (String, Option<String>) {
     match request {
-        Request::ServerSet(set) => set.name(),
+        Request::ServerSet(set) => (set.name().to_owned(), None),
         Request::ServerRemove(name)
         | Request::ServerEnable(name)
-        | Request::ServerDisable(name) => name.name(),
-        Request::ServerGet(get) => get.name.as_deref().unwrap_or(""),
-        Request::ClientSet(_) | Request::ClientGet | Request::ClientRemove => "",
-        Request::Test(name) => name.name(),
+        | Request::ServerDisable(name)
+        | Request::Test(name) => {
+            let meant = name.among(&config.sink.syslog);
+            (meant.name.to_owned(), meant.note)
+        }
+        Request::ServerGet(get) => (get.name.clone().unwrap_or_default(), None),
+        Request::ClientSet(_) | Request::ClientGet | Request::ClientRemove => Default::default(),
     }
 }
 
-fn plan(config: &checked::Config, store: &Store, request: &Request) -> Result<Plan, Refusal> {
+fn plan(
+    config: &checked::Config,
+    store: &Store,
+    request: &Request,
+    name: &str,
+) -> Result<Plan, Refusal> {
     match request {
         Request::ServerSet(set) => plan_set(config, store, set),
-        Request::ServerRemove(name) => {
+        Request::ServerRemove(_) => {
             known(config, name)?;
             Ok(Plan {
-                name: name.name().to_owned(),
+                name: name.to_owned(),
                 text: None,
                 sink: None,
-                idle: None,
+                effect: Effect::Some,
+                warnings: Vec::new(),
             })
         }
-        Request::ServerEnable(name) => plan_switch(config, store, name, Switch::On),
-        Request::ServerDisable(name) => plan_switch(config, store, name, Switch::Off),
+        Request::ServerEnable(_) => plan_switch(config, store, name, Switch::On),
+        Request::ServerDisable(_) => plan_switch(config, store, name, Switch::Off),
         _ => Err(Refusal::invalid("this changes no destination")),
     }
 }
@@ -257,6 +279,11 @@ fn plan_set(config: &checked::Config, store: &Store, set: &ServerSet) -> Result<
     let name = set.name();
     may_be_changed(config, name)?;
     let mut keys = set.keys()?;
+    let old = store.text(&Object::SyslogSink(name.to_owned()));
+    let old = old
+        .ok()
+        .flatten()
+        .and_then(|text| objects::keys(&text).ok());
     // What is switched off stays so until it is switched on.
     let was_off = config
         .sink
@@ -269,11 +296,13 @@ fn plan_set(config: &checked::Config, store: &Store, set: &ServerSet) -> Result<
     let (text, sink) = checked_text(store, name, &keys)?;
     // One that is switched off is not taken up now, and its files have to be usable all the same.
     sink_destination(name, &sink).map_err(|error| Refusal::invalid(format!("{error:#}")))?;
+    let fallen = old.and_then(|old| fallback::warning(&old, set, &keys, &sink));
     Ok(Plan {
         name: name.to_owned(),
         text: Some(text),
         sink: Some(sink),
-        idle: None,
+        effect: Effect::Some,
+        warnings: fallen.into_iter().collect(),
     })
 }
 
@@ -287,11 +316,10 @@ enum Switch {
 fn plan_switch(
     config: &checked::Config,
     store: &Store,
-    name: &ServerName,
+    name: &str,
     switch: Switch,
 ) -> Result<Plan, Refusal> {
     let sink = known(config, name)?;
-    let name = name.name();
     let object = Object::SyslogSink(name.to_owned());
     let failed = |error: String| Refusal::new(RefusalKind::Failed, error);
     let text = store
@@ -307,7 +335,11 @@ fn plan_switch(
     Ok(Plan {
         name: name.to_owned(),
         text: Some(text),
-        idle: (sink.enabled == (switch == Switch::On)).then(|| name.to_owned()),
+        effect: match sink.enabled == (switch == Switch::On) {
+            true => Effect::None,
+            false => Effect::Some,
+        },
+        warnings: Vec::new(),
         sink: Some(new),
     })
 }
@@ -328,9 +360,9 @@ fn checked_text(
 }
 
 /// A destination that exists and is set by command.
-fn known<'a>(config: &'a checked::Config, name: &ServerName) -> Result<&'a SyslogSink, Refusal> {
-    let sink = view::find(config, name.name())?;
-    may_be_changed(config, name.name())?;
+fn known<'a>(config: &'a checked::Config, name: &str) -> Result<&'a SyslogSink, Refusal> {
+    let sink = view::find(config, name)?;
+    may_be_changed(config, name)?;
     Ok(sink)
 }
 
@@ -372,16 +404,6 @@ fn compact(store: &Store, name: &str) -> String {
         other => format!("{key}={}", shortened(other.to_string())),
     });
     pairs.collect::<Vec<_>>().join(" ")
-}
-
-/// A value as a record carries it: a query may be far longer than what a record should be.
-fn shortened(mut value: String) -> String {
-    let bytes = value.len();
-    if bytes > RECORDED_VALUE_BYTES_MAX {
-        value.truncate(value.floor_char_boundary(RECORDED_VALUE_BYTES_MAX));
-        value.push_str(&format!("… ({bytes} bytes)"));
-    }
-    value
 }
 
 /// What is put on record of a change.

@@ -1,5 +1,5 @@
 //! Applies a change of the certificate that this side shows. The new files are written first, the old ones go when the
-//! change is in force.
+//! change is in force and on disk for sure.
 
 use jiff::Timestamp;
 
@@ -10,6 +10,7 @@ use super::view::ClientChanged;
 use super::{Actor, Request};
 use crate::config::checked;
 use crate::config::objects::{self, Object, Store};
+use crate::datadir::Kept;
 use crate::service::{Edit, Edited};
 
 /// What it is called in a record.
@@ -36,6 +37,7 @@ pub(super) async fn change(
     };
     match done {
         Ok((edited, warnings)) => {
+            let warnings = warnings.into_iter().chain(edited.kept.warning());
             record.changed(place.recorder(), edited.generation).await;
             let mut client = Client::of(&place.config());
             client.warnings.extend(warnings);
@@ -72,14 +74,30 @@ async fn set_client(
     tracing::debug!(subject, "a client certificate was read");
     match edit(place, config, Some(&files)).await {
         Ok(edited) => {
-            client::tidy(&place.config());
+            tidy(place, &edited);
             Ok((edited, warnings))
         }
         Err(refusal) => {
-            client::forget(&config.data_dir, &files);
+            if !is_named(config, &files) {
+                client::forget(&config.data_dir, &files);
+            }
             Err(refusal)
         }
     }
+}
+
+/// Takes the old files away, unless what names them could come back.
+fn tidy(place: &Place, edited: &Edited) {
+    if edited.kept == Kept::Surely {
+        client::tidy(&place.config());
+    }
+}
+
+/// Whether what is on disk names these files, or cannot be read.
+fn is_named(config: &checked::Config, files: &Files) -> bool {
+    let text = Store::new(&config.data_dir).text(&Object::SyslogClient);
+    let file = files.certificate.display().to_string();
+    text.map_or(true, |text| text.is_some_and(|text| text.contains(&file)))
 }
 
 async fn remove(
@@ -93,7 +111,7 @@ async fn remove(
         ));
     }
     let edited = edit(place, config, None).await?;
-    client::tidy(&place.config());
+    tidy(place, &edited);
     Ok((edited, Vec::new()))
 }
 
@@ -143,4 +161,31 @@ fn compact(config: &checked::Config) -> String {
         "subject={:?} issuer={:?} not_after={} fingerprint={}",
         certificate.subject, certificate.issuer, certificate.not_after, certificate.fingerprint
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::check_text;
+
+    #[test]
+    fn files_that_a_setting_names_are_no_leftovers() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("data_dir = \"{}\"\n", folder.path().display());
+        let config = check_text(std::path::Path::new("/windrow.toml"), &text).unwrap();
+        let files = |number: &str| Files {
+            certificate: format!("pki/syslog-client/{number}.pem").into(),
+            key: format!("pki/syslog-client/{number}.key").into(),
+        };
+        assert!(!is_named(&config, &files("001")));
+        let place = Store::new(folder.path()).path(&Object::SyslogClient);
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(&place, super::text(&files("001")).unwrap()).unwrap();
+        assert!(is_named(&config, &files("001")) && !is_named(&config, &files("002")));
+        std::fs::write(&place, [0xff]).unwrap();
+        assert!(
+            is_named(&config, &files("002")),
+            "what cannot be read may name them"
+        );
+    }
 }

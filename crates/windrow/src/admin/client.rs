@@ -135,16 +135,27 @@ pub(super) struct Files {
     pub(super) key: PathBuf,
 }
 
+impl Files {
+    fn numbered(number: u64) -> Files {
+        Files {
+            certificate: Path::new(FOLDER).join(format!("{number:03}.pem")),
+            key: Path::new(FOLDER).join(format!("{number:03}.key")),
+        }
+    }
+}
+
 impl Opened {
-    /// Writes both files, under a number that was not used before.
+    /// Writes both files, under the first number from `number` on that is free: one in use is never written over.
     ///
     /// # Errors
     /// The disk.
     pub(super) fn write(&self, data_dir: &Path, number: u64) -> Result<Files, Refusal> {
-        let files = Files {
-            certificate: Path::new(FOLDER).join(format!("{number:03}.pem")),
-            key: Path::new(FOLDER).join(format!("{number:03}.key")),
+        let is_free = |files: &Files| {
+            let files = [&files.certificate, &files.key];
+            files.iter().all(|file| !data_dir.join(file).exists())
         };
+        let files = (number..).map(Files::numbered).find(is_free);
+        let files = files.ok_or_else(|| Refusal::new(RefusalKind::Failed, "no number is free"))?;
         let write = || {
             let folder = data_dir.join(FOLDER);
             datadir::create_private(&folder)?;

@@ -7,6 +7,7 @@
 mod apply;
 mod apply_client;
 mod client;
+mod fallback;
 mod refusal;
 pub(crate) mod routes;
 mod server;
@@ -26,6 +27,9 @@ pub use server::{DEFAULT_NAME, ServerGet, ServerName, ServerSet};
 pub use test::Tested;
 pub use view::{ClientChanged, Server, ServerChanged, Servers};
 
+/// What changes of settings on this machine come through, as records say it.
+pub(crate) const BY: &str = "windrow syslog";
+
 /// Who asks for a change, as it is put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
@@ -40,11 +44,11 @@ pub struct Actor {
 impl Actor {
     /// A user of this machine, by the id that the system vouches for.
     #[must_use]
-    pub fn local(uid: u32, from: &str) -> Actor {
+    pub fn local(uid: u32, from: &str, by: &'static str) -> Actor {
         Actor {
             who: user_name(uid),
             from: from.to_owned(),
-            by: "windrow syslog",
+            by,
         }
     }
 }
@@ -178,12 +182,12 @@ impl Request {
         }
     }
 
-    /// Reads the JSON that goes with a verb; nothing at all stands for `{}`.
+    /// Reads the JSON that goes with a verb.
     ///
     /// # Errors
     /// It does not fit the verb.
     pub fn from_json(verb: Verb, json: &[u8]) -> Result<Request, serde_json::Error> {
-        let json = if json.is_empty() { b"{}" } else { json };
+        is_object(json)?;
         Ok(match verb {
             Verb::ServerSet => Request::ServerSet(serde_json::from_slice(json)?),
             Verb::ServerGet => Request::ServerGet(serde_json::from_slice(json)?),
@@ -221,6 +225,23 @@ impl Request {
     }
 }
 
+/// Refuses what is no object before it is looked at: a list of values without their names would be taken for one.
+///
+/// # Errors
+/// In words.
+pub(crate) fn is_object(json: &[u8]) -> Result<(), serde_json::Error> {
+    use serde::de::Error as _;
+    match json.trim_ascii_start().first() {
+        Some(b'{') => Ok(()),
+        None => Err(serde_json::Error::custom(
+            "the request is empty: expected a JSON object, {} at least",
+        )),
+        Some(_) => Err(serde_json::Error::custom(
+            "expected a JSON object such as {\"name\":\"default\"}",
+        )),
+    }
+}
+
 /// A request that says nothing more.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -240,6 +261,25 @@ pub enum Answer {
     ClientChanged(Box<ClientChanged>),
     /// To [`Request::Test`].
     Tested(Box<Tested>),
+}
+
+/// Most bytes of a value that somebody has set where it is shown again, as in a record: a query may be far longer than what
+/// a reader should have to scroll past.
+const SHOWN_BYTES_MAX: usize = 512;
+
+/// A value as it is shown again.
+fn shortened(text: String) -> String {
+    cut(text, SHOWN_BYTES_MAX)
+}
+
+/// The first `most` bytes of a text, and how many it has.
+fn cut(mut text: String, most: usize) -> String {
+    let bytes = text.len();
+    if bytes > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.push_str(&format!("… ({bytes} bytes)"));
+    }
+    text
 }
 
 /// The name of a user, with the id, which alone is certain.

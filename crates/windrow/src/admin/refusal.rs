@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::config::ConfigError;
 use crate::service::EditError;
 
+/// Most bytes of a refusal: what is refused may be quoted in it, however long.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
 /// A request that was not done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -43,7 +46,7 @@ impl Refusal {
     pub(crate) fn new(kind: RefusalKind, message: impl Into<String>) -> Refusal {
         Refusal {
             kind,
-            message: message.into(),
+            message: super::cut(message.into(), MESSAGE_BYTES_MAX),
             hint: None,
         }
     }

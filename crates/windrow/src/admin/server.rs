@@ -1,14 +1,16 @@
 //! What can be asked about destinations, with the options of the document on Azure Stack's syslog forwarding
 //! (`Set-SyslogServer`, `Get-SyslogServer`) and those beyond it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::refusal::Refusal;
 use crate::config::checked::{
     CefVersion, Confirmation, Framing, OutputSeverity, Prefix, Product, Profile, SinkFilter,
-    Transport,
+    SyslogSink, Transport,
 };
 
 /// The destination that is meant when none is named.
@@ -70,8 +72,17 @@ pub struct ServerSet {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_severity: Option<OutputSeverity>,
     /// Which events it gets; all when empty.
-    #[serde(skip_serializing_if = "SinkFilter::is_empty")]
+    #[serde(
+        skip_serializing_if = "SinkFilter::is_empty",
+        deserialize_with = "by_name"
+    )]
     pub filter: SinkFilter,
+}
+
+/// Values by their names: a list of them without would be taken for a filter too.
+fn by_name<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SinkFilter, D::Error> {
+    let map = serde_json::Map::deserialize(deserializer)?;
+    serde_json::from_value(map.into()).map_err(D::Error::custom)
 }
 
 /// Which destinations to show.
@@ -87,15 +98,38 @@ pub struct ServerGet {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ServerName {
-    /// Its name; [`DEFAULT_NAME`] when absent.
+    /// Its name; when absent [`DEFAULT_NAME`], or the only one where that is called otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 impl ServerName {
-    pub(crate) fn name(&self) -> &str {
-        self.name.as_deref().unwrap_or(DEFAULT_NAME)
+    /// The destination that is meant, of those that there are.
+    pub(crate) fn among<'a>(&'a self, sinks: &'a BTreeMap<String, SyslogSink>) -> Meant<'a> {
+        let mut names = sinks.keys();
+        match (&self.name, names.next(), names.next()) {
+            (Some(name), _, _) => Meant { name, note: None },
+            (None, Some(only), None) if only != DEFAULT_NAME => Meant {
+                name: only,
+                note: Some(format!(
+                    "no destination was named: {only} was taken, the only one there is"
+                )),
+            },
+            (None, _, _) => Meant {
+                name: DEFAULT_NAME,
+                note: None,
+            },
+        }
     }
+}
+
+/// A destination that is meant.
+#[derive(Debug)]
+pub(crate) struct Meant<'a> {
+    /// Its name.
+    pub(crate) name: &'a str,
+    /// Said where nobody has named it.
+    pub(crate) note: Option<String>,
 }
 
 /// The keys of a destination as its file has them.
@@ -135,6 +169,14 @@ impl ServerSet {
         }
     }
 
+    /// The port where none is named.
+    pub(crate) fn usual_port(transport: Transport) -> u16 {
+        match transport {
+            Transport::Udp => UDP_PORT,
+            Transport::Tcp | Transport::Tls => TCP_PORT,
+        }
+    }
+
     /// The keys of the destination's file.
     ///
     /// # Errors
@@ -142,10 +184,7 @@ impl ServerSet {
     pub(crate) fn keys(&self) -> Result<toml::Table, Refusal> {
         let transport = self.transport();
         self.check_fits(transport)?;
-        let port = match transport {
-            Transport::Udp => UDP_PORT,
-            Transport::Tcp | Transport::Tls => TCP_PORT,
-        };
+        let port = ServerSet::usual_port(transport);
         let keys = Keys {
             server_name: &self.server_name,
             port: self.server_port.unwrap_or(port),

@@ -6,9 +6,9 @@ use windrow_pipeline::sinks::syslog::probe::probe;
 
 use super::refusal::{Refusal, RefusalKind};
 use super::server::ServerName;
-use super::view;
+use super::{Actor, view};
 use crate::config::checked;
-use crate::service::{computer_name, sink_destination};
+use crate::service::{Recorder, computer_name, sink_destination};
 
 /// What a test found.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,12 +24,7 @@ pub struct Tested {
 /// # Errors
 /// There is none of the name, or its certificates cannot be used.
 pub(super) async fn test(config: &checked::Config, name: &ServerName) -> Result<Tested, Refusal> {
-    let sinks = &config.sink.syslog;
-    let name = match (sinks.contains_key(name.name()), sinks.keys().next()) {
-        // There is no other that could be meant.
-        (false, Some(only)) if sinks.len() == 1 && name.name.is_none() => only,
-        _ => name.name(),
-    };
+    let name = name.among(&config.sink.syslog).name;
     view::find(config, name)?;
     let sink = config.syslog_sink(name);
     let sink =
@@ -42,4 +37,46 @@ pub(super) async fn test(config: &checked::Config, name: &ServerName) -> Result<
         report: serde_json::to_value(&report)
             .map_err(|error| Refusal::new(RefusalKind::Failed, error.to_string()))?,
     })
+}
+
+/// Puts on record who has tested what: a test reaches out to another machine in this one's name.
+pub(super) async fn record(
+    config: &checked::Config,
+    name: &ServerName,
+    tested: &Result<Tested, Refusal>,
+    actor: &Actor,
+    recorder: &Recorder,
+) {
+    let name = name.among(&config.sink.syslog).name;
+    let object = format!("sink.syslog.{}", super::shortened(name.to_owned()));
+    let (outcome, reason) = match tested {
+        Ok(tested) if tested.passed => ("passed", String::new()),
+        Ok(tested) => ("failed", word(&tested.report["failure"]["error"])),
+        Err(refusal) => ("refused", refusal.message.clone()),
+    };
+    let reason = super::shortened(reason);
+    let (who, from) = (&*actor.who, &*actor.from);
+    tracing::info!(
+        object,
+        who,
+        from,
+        outcome,
+        reason,
+        "a destination was tested"
+    );
+    let message = format!("{object}: test by {who} from {from}: {outcome}");
+    let data = [
+        ("Object", &*object),
+        ("Verb", "test"),
+        ("Who", who),
+        ("From", from),
+        ("By", actor.by),
+        ("Outcome", outcome),
+        ("Reason", &reason),
+    ];
+    recorder.destination_tested(&message, &data).await;
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().map_or_else(String::new, str::to_owned)
 }

@@ -62,23 +62,80 @@ fn a_request_survives_its_json() {
         let read = Request::from_json(verb, &json).unwrap();
         assert_eq!(format!("{read:?}"), format!("{request:?}"));
     }
-    let nothing = Request::from_json(Verb::ServerGet, b"").unwrap();
-    assert!(matches!(
-        nothing,
-        Request::ServerGet(ServerGet { name: None })
-    ));
+    for no_object in ["", " ", "[]", "[\"siem\"]", "\"siem\"", "null", "7"] {
+        for verb in Verb::ALL {
+            let said = Request::from_json(verb, no_object.as_bytes()).unwrap_err();
+            assert!(
+                said.to_string().contains("a JSON object"),
+                "{no_object}: {said}"
+            );
+        }
+    }
+    let list = br#"{"server_name": "x", "filter": [["Security"]]}"#;
+    assert!(Request::from_json(Verb::ServerSet, list).is_err());
     let unknown = Request::from_json(Verb::ServerSet, br#"{"sever_name": "x"}"#).unwrap_err();
     assert!(unknown.to_string().contains("sever_name"), "{unknown}");
 }
 
 #[test]
 fn a_user_is_named_with_the_id() {
-    assert_eq!(Actor::local(0, "here").who, "root (uid 0)");
-    assert_eq!(Actor::local(4_123_456_789, "here").who, "uid 4123456789");
+    assert_eq!(Actor::local(0, "here", BY).who, "root (uid 0)");
+    assert_eq!(
+        Actor::local(4_123_456_789, "here", BY).who,
+        "uid 4123456789"
+    );
 }
 
 #[test]
 fn a_request_shows_no_secret() {
     let set = Request::ClientSet(ClientSet::new(b"bytes", "password".into()));
     assert_eq!(format!("{set:?}"), "ClientSet(ClientSet(..))");
+}
+
+#[test]
+fn the_only_destination_is_meant_where_none_is_named() {
+    let sink = || {
+        let store = crate::config::objects::Store::new(std::path::Path::new("/data"));
+        store
+            .check_syslog_sink("a", "server_name = \"siem\"")
+            .unwrap()
+    };
+    let meant = |named: Option<&str>, names: &[&str]| {
+        let name = ServerName {
+            name: named.map(str::to_owned),
+        };
+        let sinks = names.iter().map(|name| ((*name).to_owned(), sink()));
+        let sinks = sinks.collect();
+        let meant = name.among(&sinks);
+        (meant.name.to_owned(), meant.note.is_some())
+    };
+    assert_eq!(meant(None, &["siem"]), ("siem".to_owned(), true));
+    assert_eq!(meant(None, &["default"]), ("default".to_owned(), false));
+    for names in [&[][..], &["one", "two"], &["default", "two"]] {
+        assert_eq!(
+            meant(None, names),
+            ("default".to_owned(), false),
+            "{names:?}"
+        );
+    }
+    // Whoever names one means that.
+    assert_eq!(
+        meant(Some("default"), &["siem"]),
+        ("default".to_owned(), false)
+    );
+}
+
+#[test]
+fn a_refusal_quotes_no_more_than_a_part() {
+    let long = "x".repeat(400_000);
+    let refusal = Refusal::invalid(format!("there is no destination {long}"));
+    assert!(refusal.message.len() < 1_100 && refusal.message.ends_with("(400024 bytes)"));
+    let store = crate::config::objects::Store::new(std::path::Path::new("/data"));
+    let query = format!("Security!*[System[EventID={long}]]");
+    let text = format!("server_name = \"siem\"\n[filter]\nquery = '{query}'\n");
+    let error = store.check_syslog_sink("a", &text).unwrap_err();
+    let refusal = Refusal::of_setting(&error);
+    assert!(refusal.message.len() < 1_100, "{}", refusal.message);
+    // What is wrong is not what is cut off.
+    assert!(!refusal.message.contains("bytes)"), "{}", refusal.message);
 }

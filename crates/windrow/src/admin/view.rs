@@ -89,8 +89,12 @@ pub struct ServerChanged {
     pub generation: u64,
     /// Whether the running service has taken it up; else the next start will.
     pub running: bool,
-    /// After a removal: events that it did not get and will not.
+    /// After a removal: how many events at most it did not get and will not. Those between its place and the journal's end:
+    /// some may have arrived and not been confirmed, others it would not have got as it was set.
     pub unsent_events: Option<u64>,
+    /// What deserves a look about the change itself.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// The destination now; absent after a removal.
     pub server: Option<Server>,
 }

@@ -6,7 +6,10 @@ use std::sync::Mutex;
 use clap::Subcommand;
 
 use super::{Invocation, Out, runtime};
-use crate::access::manage::{self, Add, Named};
+use crate::access::{
+    self,
+    manage::{self, Add, Named},
+};
 use crate::access::{Answer, Request, Role, Shown, Tokens};
 use crate::admin::Actor;
 use crate::client::Client;
@@ -174,10 +177,11 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
     let actor = Actor::local(
         super::syslog::effective_user(),
         "this machine, the service not running",
+        manage::BY,
     );
     let (data_dir, address) = (
         config.data_dir.clone(),
-        config.admin.listen.ip().to_string(),
+        access::endpoint_address(config.admin.listen).to_string(),
     );
     let offline = Offline::open(config)?;
     // Under the folder's lock: nobody else changes them meanwhile.
@@ -205,6 +209,16 @@ fn json(answer: &Answer, out: &mut Out<'_>) -> anyhow::Result<()> {
     clippy::print_stderr,
     reason = "beside the token, which alone goes to standard output"
 )]
+fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {}", escape(warning));
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "beside the token, which alone goes to standard output"
+)]
 fn text(answer: &Answer, is_open: bool, out: &mut Out<'_>) -> anyhow::Result<()> {
     match answer {
         Answer::Made(made) => {
@@ -217,13 +231,17 @@ fn text(answer: &Answer, is_open: bool, out: &mut Out<'_>) -> anyhow::Result<()>
             if io::stdout().is_terminal() {
                 eprintln!("into a file that only its owner can read, for --token-file");
             }
+            warn(&made.warnings);
             if !is_open {
                 eprintln!(
                     "the endpoint is not open: [admin] enabled = true in windrow.toml opens it"
                 );
             }
         }
-        Answer::Removed(shown) => writeln!(out, "{} is removed", escape(&line(shown)))?,
+        Answer::Removed(gone) => {
+            writeln!(out, "{} is removed", escape(&line(&gone.shown)))?;
+            warn(&gone.warnings);
+        }
         Answer::Tokens(tokens) if tokens.is_empty() => writeln!(
             out,
             "there is no token; `windrow admin token add --name NAME --role ROLE` makes one"

@@ -10,6 +10,7 @@ mod import;
 mod man;
 mod pki;
 mod query;
+mod reach;
 mod remote;
 mod report;
 mod run;

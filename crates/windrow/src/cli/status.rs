@@ -7,9 +7,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use windrow_lake::Extent;
 
+use super::reach::{Reached, reach};
 use super::{Invocation, Out};
 use crate::client::Client;
-use crate::config::Need;
 use crate::config::units::Span;
 use crate::datadir;
 use crate::exit::Code;
@@ -45,14 +45,15 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
             show(&mut service, args, invocation, out).await
         });
     }
-    let config = invocation.loader.load(Need::Defaults)?;
     invocation.start_log();
-    let data_dir = &config.data_dir;
     super::runtime()?.block_on(async {
-        if let Some(mut service) = Client::connect(&datadir::socket(data_dir)).await? {
-            return show(&mut service, args, invocation, out).await;
-        }
-        let at_rest = AtRest::look(data_dir).await?;
+        let config = match reach(invocation).await? {
+            Reached::Service(mut service) => {
+                return show(&mut service, args, invocation, out).await;
+            }
+            Reached::AtRest(config) => config,
+        };
+        let at_rest = AtRest::look(&config.data_dir).await?;
         match args.output.output {
             SummaryFormat::Table => at_rest.write_text(out)?,
             SummaryFormat::Json => write_json(&at_rest, out)?,
@@ -392,8 +393,9 @@ fn write_sink(
     )?;
     write!(
         out,
-        "  {} sent, {} of them again, {} wait, {} on the way",
+        "  {} sent, {} confirmed, {} sent again, {} wait, {} on the way",
         thousands(sink.sent),
+        thousands(sink.confirmed),
         thousands(sink.resent),
         thousands(sink.lag_events),
         thousands(sink.unconfirmed_events)
@@ -489,7 +491,7 @@ mod tests {
                     {"name": "dc01\u{1b}[2J", "address": null, "last_enumerate": "2026-11-21T11:00:00Z",
                      "last_heartbeat": null, "last_event": "2026-11-21T11:11:00Z", "events": 1_234_000}]}},
             "sinks": {"syslog.siem": {"state": "waiting", "destination": "tls://siem:6514", "connected_since": null,
-                "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_100, "resent": 100, "truncated": 7,
+                "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_100, "confirmed": 1_200_000, "resent": 100, "truncated": 7,
                 "last_error": "connection refused", "warnings": ["nothing marks the end of a message in the stream"]}},
             "lake": {"position": 1_234_000, "tail_events": 567, "visible_seq": 1_234_500, "events": 1_234_000, "commits": 42,
                 "degraded": "events cannot be written to the lake: no space"}
@@ -513,7 +515,7 @@ mod tests {
           ws01.corp.example sent no events yet, heard of 3h 2m ago
 
         sink syslog.siem  tls://siem:6514  waiting
-          1 200 100 sent, 100 of them again, 34 567 wait, 100 on the way, 7 cut to the size allowed
+          1 200 100 sent, 1 200 000 confirmed, 100 sent again, 34 567 wait, 100 on the way, 7 cut to the size allowed
           last error: connection refused
           warning: nothing marks the end of a message in the stream
         ");

@@ -89,7 +89,8 @@ impl ConfigError {
     /// All of it in one line, for where the file is none that anybody has written: the line itself, what is wrong with
     /// it, what was expected.
     pub(crate) fn in_words(&self) -> String {
-        let line = self.place.as_ref().map(|place| place.text.trim());
+        let line = self.place.as_ref().map(|place| place.excerpt().0);
+        let line = line.as_deref().map(str::trim);
         let line = line.filter(|line| !line.is_empty() && !line.starts_with('#'));
         let line = line.map_or_else(String::new, |line| format!("`{line}`: "));
         let expected = self.expected.as_ref();

@@ -7,8 +7,8 @@
 //! conf.d/syslog-client.toml         the certificate shown to receivers, by its files
 //! ```
 //!
-//! A file is written whole or not at all (temporary file, fsync, rename, fsync of the folder), after the generation, so
-//! that whoever finds the object finds its generation too. Whoever writes holds the data folder's lock: the running
+//! A file is written whole or not at all, by the rule of [`crate::datadir`], after the generation, so that whoever finds
+//! the object finds its generation too. Whoever writes holds the data folder's lock: the running
 //! service, or a command where none runs. Nothing here is secret: keys lie elsewhere, and are named by their path.
 
 use std::ffi::OsStr;
@@ -19,13 +19,11 @@ use serde::de::DeserializeOwned;
 
 use super::checked::{self, Home};
 use super::{ConfigError, check, limits, raw};
-use crate::datadir;
+use crate::datadir::{self, Kept, WholeFiles};
 
 const GENERATION: &str = "GENERATION";
 /// What stands first in each file.
 const HEADER: &str = "# Written by windrow: change it with `windrow syslog`, not by hand.\n";
-/// What a file is called until it is whole.
-const UNFINISHED: &str = ".new";
 
 /// One object: a file of `conf.d`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,7 +57,17 @@ impl Object {
 #[derive(Debug, Clone)]
 pub struct Store {
     data_dir: PathBuf,
-    folder: PathBuf,
+    files: WholeFiles,
+}
+
+/// A change that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub(crate) struct Written {
+    /// The generation of the settings with it.
+    pub(crate) generation: u64,
+    /// How well it is kept.
+    pub(crate) kept: Kept,
 }
 
 impl Store {
@@ -68,14 +76,14 @@ impl Store {
     pub fn new(data_dir: &Path) -> Store {
         Store {
             data_dir: data_dir.to_owned(),
-            folder: datadir::settings(data_dir),
+            files: WholeFiles::in_folder(datadir::settings(data_dir)),
         }
     }
 
     /// Where an object lies.
     #[must_use]
     pub fn path(&self, object: &Object) -> PathBuf {
-        self.folder.join(object.file_name())
+        self.files.folder().join(object.file_name())
     }
 
     /// How often something was changed; 0 when nothing ever was.
@@ -83,7 +91,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read, or says no number.
     pub fn generation(&self) -> Result<u64, ConfigError> {
-        let path = self.folder.join(GENERATION);
+        let path = self.files.folder().join(GENERATION);
         let Some(text) = read(&path)? else {
             return Ok(0);
         };
@@ -126,48 +134,36 @@ impl Store {
         Ok(check::client_object(raw, self.source(&file, text)))
     }
 
-    /// Writes an object, or takes it away, and answers with the new generation. Nothing is changed when it fails.
+    /// Writes an object, or takes it away.
     ///
     /// # Errors
-    /// The disk.
-    pub fn write(&self, object: &Object, text: Option<&str>) -> Result<u64, ConfigError> {
+    /// The disk; no setting is another then.
+    pub(crate) fn write(
+        &self,
+        object: &Object,
+        text: Option<&str>,
+    ) -> Result<Written, ConfigError> {
         let before = self.generation()?;
         let generation = before + 1;
-        let written = self
-            .replace(GENERATION, &format!("{generation}\n"))
-            .and_then(|()| match text {
-                Some(text) => self.replace(&object.file_name(), text),
-                None => self.remove(&object.file_name()),
-            });
+        let files = &self.files;
+        let counted = files.replace(GENERATION, format!("{generation}\n").as_bytes());
+        let written = counted.and_then(|counted| {
+            let kept = match text {
+                Some(text) => files.replace(&object.file_name(), text.as_bytes()),
+                None => files.remove(&object.file_name()),
+            };
+            Ok(counted.and(kept?))
+        });
         match written {
-            Ok(()) => Ok(generation),
+            Ok(kept) => Ok(Written { generation, kept }),
             Err(error) => {
                 // Should this fail too, the number is one too high and no setting is another.
-                let _ = self.replace(GENERATION, &format!("{before}\n"));
+                let _ = files.replace(GENERATION, format!("{before}\n").as_bytes());
                 Err(ConfigError::new(format!(
                     "cannot write the settings: {error}"
                 )))
             }
         }
-    }
-
-    fn replace(&self, name: &str, text: &str) -> io::Result<()> {
-        let new = self.folder.join(format!("{name}{UNFINISHED}"));
-        let written = datadir::write_private(&new, text.as_bytes());
-        let placed = written.and_then(|()| fs_err::rename(&new, self.folder.join(name)));
-        if placed.is_err() {
-            let _ = fs_err::remove_file(&new);
-        }
-        placed?;
-        datadir::sync_folder(&self.folder)
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        match fs_err::remove_file(self.folder.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        datadir::sync_folder(&self.folder)
     }
 
     fn source<'a>(&'a self, file: &'a Path, text: &'a str) -> check::Source<'a> {
@@ -180,7 +176,7 @@ impl Store {
 
     /// All objects, by name. What is not called like one is none: an editor's backup, an unfinished file.
     fn list(&self) -> Result<Vec<Object>, ConfigError> {
-        let entries = match fs_err::read_dir(&self.folder) {
+        let entries = match fs_err::read_dir(self.files.folder()) {
             Err(error) if is_absent(&error) => return Ok(Vec::new()),
             other => other.map_err(failed)?,
         };
@@ -189,7 +185,7 @@ impl Store {
             if count >= limits::MAX_OBJECTS {
                 return Err(ConfigError::new(format!(
                     "{} holds more than {} files",
-                    self.folder.display(),
+                    self.files.folder().display(),
                     limits::MAX_OBJECTS
                 )));
             }

@@ -695,3 +695,91 @@ fn of_a_long_line_the_part_is_shown_that_is_meant() {
     let text = format!("{begin}{}", "5".repeat(100_000));
     assert!(refused(&text).len() < 1_000);
 }
+
+#[test]
+fn a_receiver_is_a_name_or_an_address_without_a_port() {
+    let of = |name: &str| check(&format!("[sink.syslog.a]\nserver_name = \"{name}\"\n"));
+    let long_name = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
+    for (name, taken) in [
+        ("siem", "siem"),
+        ("siem.example.com", "siem.example.com"),
+        ("siem.example.com.", "siem.example.com."),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+        ("7up.example", "7up.example"),
+        (&*long_name, &*long_name),
+    ] {
+        let config = of(name).unwrap();
+        assert_eq!(config.sink.syslog["a"].server_name, taken, "{name}");
+    }
+    for name in [
+        "siem.example.com:6514",
+        "192.0.2.7:6514",
+        "[2001:db8::7]:6514",
+        "siem:0",
+    ] {
+        let error = of(name).unwrap_err();
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains("--server-port"), "{name}: {error}");
+    }
+    let (long_label, longer) = ("a".repeat(64), format!("{long_name}b"));
+    for name in [
+        "",
+        ".",
+        "..",
+        "siem..example",
+        ".siem",
+        "siem..",
+        "si em",
+        " siem",
+        "siem/",
+        "siem:syslog",
+        "-siem",
+        "siem-.example",
+        "192.0.2.256",
+        "10.1",
+        "[siem]",
+        "[192.0.2.7]",
+        "[::1",
+        "1:2:3",
+        "siem_1",
+        &long_label,
+        &longer,
+    ] {
+        assert!(of(name).is_err(), "{name:?} is taken");
+    }
+}
+
+#[test]
+fn the_data_folder_is_found_beside_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("windrow.toml");
+    let likely = |text: &str, named: Option<&str>| {
+        std::fs::write(&file, text).unwrap();
+        let overrides = Overrides {
+            config: Some(file.clone()),
+            data_dir: named.map(PathBuf::from),
+            log: None,
+        };
+        let environment = Environment {
+            superuser: true,
+            ..Environment::default()
+        };
+        let loader = Loader::new(environment, overrides);
+        assert!(loader.load(Need::File).is_err(), "{text}");
+        loader.likely_data_dir().unwrap()
+    };
+    let damaged =
+        "# ours\ndata_dir = \"/srv/windrow\" # here\n[web\nlisten = 7\n[x]\ndata_dir = \"/no\"\n";
+    assert_eq!(likely(damaged, None), Path::new("/srv/windrow"));
+    assert_eq!(likely(damaged, Some("/named")), Path::new("/named"));
+    assert_eq!(likely("data_dir = \n", None), Path::new("/var/lib/windrow"));
+    assert_eq!(
+        likely("[web]\ndata_dir = \"/no\"\n", None),
+        Path::new("/var/lib/windrow")
+    );
+    let relative = likely("data_dir = \"data\"\nno = 1\n", None);
+    assert_eq!(relative, folder.path().join("data"));
+}

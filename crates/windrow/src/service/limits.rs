@@ -22,3 +22,5 @@ pub(super) const PIECES_AHEAD: usize = 2;
 pub(super) const LAKE_THREADS: std::ops::RangeInclusive<usize> = 2..=4;
 /// Threads of theirs that may wait for the disk.
 pub(super) const LAKE_BLOCKING_THREADS: usize = 16;
+/// How old what the metrics say of lag may be.
+pub(super) const LAG_GOOD_FOR: Duration = Duration::from_secs(1);

@@ -27,7 +27,7 @@ mod workers;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
@@ -101,7 +101,11 @@ struct Shared {
     web_address: SocketAddr,
     /// The privileged endpoint, where it is open.
     endpoint: Option<Arc<endpoint::Endpoint>>,
-    /// The doors and the watcher.
+    /// Its door, and who watches it.
+    endpoint_tasks: Tasks,
+    /// When how far behind each sink is was measured last.
+    lag_measured: tokio::sync::Mutex<Option<Instant>>,
+    /// The other doors and the watcher.
     rest: Tasks,
     /// Held until the last clone is gone.
     _data_dir: DataDir,
@@ -399,6 +403,8 @@ impl Service {
             tracing::warn!("some machines were cut off: they will send their batch again");
         }
         if let Some(endpoint) = &shared.endpoint {
+            // The door first: whoever came in after the last session was ended would be on no record.
+            shared.endpoint_tasks.stop(DRAIN_TIMEOUT).await;
             endpoint.end(&shared.recorder).await;
         }
         let data = [("DurableSequence", &*self.durable_seq().to_string())];

@@ -198,6 +198,12 @@ impl Recorder {
         self.record(id, level, message, data).await;
     }
 
+    /// A destination was tested.
+    pub(crate) async fn destination_tested(&self, message: &str, data: &[(&str, &str)]) {
+        let (id, level) = (OwnEventId::DestinationTested, OwnLevel::Information);
+        self.record(id, level, message, data).await;
+    }
+
     /// The settings have this generation at a start. A change that was written right before the program was killed is
     /// put on record now, as far as it is known.
     pub(crate) async fn settings_found(&self, generation: u64) {

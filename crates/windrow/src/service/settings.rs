@@ -4,20 +4,22 @@
 //! old one in force, here and on disk.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use tokio::sync::MutexGuard;
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
+use super::limits::LAG_GOOD_FOR;
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look};
 use super::{Service, lock, start};
 use crate::access::{self, Tokens, manage};
 use crate::admin::{Actor, Refusal};
-use crate::config::objects::{Object, Store};
+use crate::config::objects::{Object, Store, Written};
 use crate::config::{ConfigError, checked};
-use crate::datadir::{DataDir, DataDirError, Purpose};
+use crate::datadir::{DataDir, DataDirError, Kept, Purpose};
 use crate::status;
 
 /// One object anew, and the configuration with it.
@@ -35,6 +37,8 @@ pub(crate) struct Edit {
 pub(crate) struct Edited {
     /// The generation of the settings now.
     pub(crate) generation: u64,
+    /// How well they are kept.
+    pub(crate) kept: Kept,
     /// Sinks that are gone.
     pub(crate) forgotten: Vec<Forgotten>,
 }
@@ -80,8 +84,8 @@ impl Service {
             .prepare(&config, journal, Look::Settings)
             .map_err(EditError::Unusable)?;
         let store = Store::new(&config.data_dir);
-        let generation = match write(&store, &object, text).await {
-            Ok(generation) => generation,
+        let Written { generation, kept } = match write(&store, &object, text).await {
+            Ok(written) => written,
             Err(error) => {
                 prepared.abandon(journal);
                 return Err(error.into());
@@ -96,6 +100,7 @@ impl Service {
         *lock(&shared.config) = Arc::new(config);
         Ok(Edited {
             generation,
+            kept,
             forgotten,
         })
     }
@@ -121,8 +126,14 @@ impl Service {
         status
     }
 
-    /// Brings the metrics up to date that say how far behind each destination is.
+    /// Brings the metrics up to date that say how far behind each destination is, unless they are already: the journal is
+    /// read for it, and whoever asks for metrics is not known.
     pub(crate) async fn measure_lag(&self) {
+        let mut measured = self.shared.lag_measured.lock().await;
+        if measured.is_some_and(|at| at.elapsed() < LAG_GOOD_FOR) {
+            return;
+        }
+        *measured = Some(Instant::now());
         let status = self.status_with_lag().await;
         self.shared.sinks.measure_lag(&status.sinks);
     }
@@ -142,7 +153,7 @@ impl Service {
     ) -> Result<access::Answer, Refusal> {
         let _turn = self.turn().await;
         let config = self.config();
-        let address = config.admin.listen.ip().to_string();
+        let address = access::endpoint_address(config.admin.listen).to_string();
         let recorder = self.recorder();
         match &self.shared.endpoint {
             Some(endpoint) => {
@@ -223,7 +234,7 @@ impl Offline {
                 .map_err(EditError::Journal)?;
         }
         let store = Store::new(&config.data_dir);
-        let generation = write(&store, &object, text).await?;
+        let Written { generation, kept } = write(&store, &object, text).await?;
         config.settings_generation = generation;
         // Nobody asks for metrics while no service runs.
         let unseen = SyslogMetrics::default();
@@ -232,6 +243,7 @@ impl Offline {
         self.config = config;
         Ok(Edited {
             generation,
+            kept,
             forgotten,
         })
     }
@@ -242,7 +254,11 @@ impl Offline {
     }
 }
 
-async fn write(store: &Store, object: &Object, text: Option<String>) -> Result<u64, ConfigError> {
+async fn write(
+    store: &Store,
+    object: &Object,
+    text: Option<String>,
+) -> Result<Written, ConfigError> {
     let (store, object) = (store.clone(), object.clone());
     let written = tokio::task::spawn_blocking(move || store.write(&object, text.as_deref()));
     written

@@ -97,7 +97,7 @@ pub(crate) enum Look {
 pub(crate) struct Forgotten {
     /// Its name.
     pub(crate) name: String,
-    /// Events it did not get.
+    /// Events after its place, none of which it was sure to have: it may have got some, and others were not for it.
     pub(crate) unsent: u64,
 }
 
@@ -450,9 +450,15 @@ pub(crate) async fn forget_removed(
         }
         let unsent = durable.saturating_sub(position);
         let message = format!(
-            "sink.syslog.{name} is no longer configured: {unsent} events will not be sent to it"
+            "sink.syslog.{name} is no longer configured: up to {unsent} events, those after its place in the journal, were \
+             not delivered to it and will not be"
         );
-        let data = [("Sink", name), ("UnsentEvents", &*unsent.to_string())];
+        let data = [
+            ("Sink", name),
+            ("UnsentEvents", &*unsent.to_string()),
+            // What it was not to get as it was set is among them, and what had arrived and was not confirmed.
+            ("Extent", "at-most"),
+        ];
         let remove = || journal.remove_cursor(&cursor);
         match forget::give_up(recorder, &message, &data, remove).await {
             Ok(()) => metrics.removed(name, unsent),

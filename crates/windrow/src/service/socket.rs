@@ -27,8 +27,8 @@ use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, Peer, answer};
 use super::{ForwardError, Service};
-use crate::access;
-use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
+use crate::access::{self, manage};
+use crate::admin::{Actor, BY, Refusal, RefusalKind, Verb, routes};
 
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
@@ -62,12 +62,12 @@ pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Response<Body> {
     let verb = Verb::of_path(request.uri().path());
     if let Some(verb) = verb.filter(|_| request.method() == Method::POST) {
-        let actor = actor(&request);
+        let actor = actor(&request, BY);
         return routes::respond(request, verb, actor, service).await;
     }
     let token_verb = access::Verb::of_path(request.uri().path());
     if let Some(verb) = token_verb.filter(|_| request.method() == Method::POST) {
-        let actor = actor(&request);
+        let actor = actor(&request, manage::BY);
         return tokens(request, verb, actor, service.clone()).await;
     }
     match (request.method(), request.uri().path()) {
@@ -93,13 +93,13 @@ fn not_allowed() -> Response<Body> {
 }
 
 /// Who asks, by the system's word.
-fn actor(request: &Request<Incoming>) -> Actor {
+fn actor(request: &Request<Incoming>, by: &'static str) -> Actor {
     match request.extensions().get() {
-        Some(Peer::User(uid)) => Actor::local(*uid, FROM),
+        Some(Peer::User(uid)) => Actor::local(*uid, FROM, by),
         Some(Peer::Unknown | Peer::Remote(_)) | None => Actor {
             who: "unknown".to_owned(),
             from: FROM.to_owned(),
-            by: "windrow syslog",
+            by,
         },
     }
 }

@@ -96,12 +96,14 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             sinks,
             web_address,
             endpoint,
+            endpoint_tasks: Tasks::default(),
+            lag_measured: tokio::sync::Mutex::default(),
             rest: rest.clone(),
             _data_dir: data_dir,
         }),
     };
     serve_doors(&service, &rest, web_listener, socket_listener, registry);
-    open_endpoint(&service, &rest, endpoint_listener);
+    open_endpoint(&service, endpoint_listener);
     record_start(&service.shared.recorder, &service.config()).await;
     Ok(service)
 }
@@ -286,14 +288,15 @@ fn serve_doors(
 }
 
 /// Opens the privileged endpoint, where there is one.
-fn open_endpoint(service: &Service, rest: &Tasks, listener: Option<TcpListener>) {
+fn open_endpoint(service: &Service, listener: Option<TcpListener>) {
     let (Some(endpoint), Some(listener)) = (&service.shared.endpoint, listener) else {
         return;
     };
-    let (weak, token) = (service.downgrade(), rest.token.clone());
+    let tasks = &service.shared.endpoint_tasks;
+    let (weak, token) = (service.downgrade(), tasks.token.clone());
     let open = endpoint.open(listener, weak.clone(), token.clone());
-    rest.tracker.spawn(open);
-    rest.tracker.spawn(endpoint.clone().watch(weak, token));
+    tasks.tracker.spawn(open);
+    tasks.tracker.spawn(endpoint.clone().watch(weak, token));
 }
 
 /// What may not change while the service runs.

@@ -45,7 +45,7 @@ async fn a_reload_reads_the_settings_when_its_turn_has_come() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let object = Object::SyslogSink("new".to_owned());
     let store = Store::new(&config.data_dir);
-    store.write(&object, Some(SINK)).unwrap();
+    let _ = store.write(&object, Some(SINK)).unwrap();
     drop(turn);
     reload.await.unwrap().unwrap();
     assert!(service.config().sink.syslog.contains_key("new"));

@@ -202,7 +202,9 @@ fn a_removed_destination_says_what_it_did_not_get() {
     assert!(metrics.contains(&dropped), "{dropped}{metrics}");
     let removed = records(&service, 14);
     assert_eq!(removed.len(), 1);
-    assert!(removed[0].contains(&unsent.to_string()), "{removed:?}");
+    let up_to = format!("up to {unsent} events");
+    assert!(removed[0].contains(&up_to), "{removed:?}");
+    assert!(removed[0].contains("'Extent'>at-most<"), "{removed:?}");
     let changes = records(&service, 30);
     assert_eq!(changes.len(), 2, "{changes:?}");
     assert!(changes[1].contains("remove by root (uid 0)"), "{changes:?}");
@@ -298,6 +300,83 @@ fn what_is_set_while_no_service_runs_is_in_force_at_the_start() {
         found.len() == 2 && found[1].contains("generation=7")
     });
     service.terminate().expect(0);
+}
+
+#[test]
+fn the_service_is_asked_beside_damage_on_disk() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    service.start();
+    set(&scratch, &service, "siem", free_port());
+    let file = scratch.join("data/conf.d/sink.syslog.siem.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("port", "prot")).unwrap();
+    let look = |of: &str| {
+        let mut status = service.arguments("status");
+        status.extend(["--log", "error"].map(str::to_owned));
+        let shown = [
+            run(&scratch, &status).expect(0),
+            server(&scratch, &service, &["get"]).expect(0),
+        ];
+        for shown in shown {
+            let (said, warned) = (shown.stdout, shown.stderr);
+            assert!(
+                said.contains("siem") && said.contains("confirmed"),
+                "{said}"
+            );
+            assert!(
+                warned.contains("warning: ") && warned.contains(of),
+                "{warned}"
+            );
+        }
+    };
+    look("sink.syslog.siem.toml:");
+    service.configure("[nonsense\n");
+    look("windrow.toml");
+    // What it is told it does, with what it runs with. The only destination needs no name.
+    let said = server(&scratch, &service, &["disable"]).expect(0).stdout;
+    assert!(said.contains("siem is switched off"), "{said}");
+    assert!(said.contains("the only one there is"), "{said}");
+    service.terminate().expect(0);
+    // Where no service runs the damage is what there is to say.
+    let said = server(&scratch, &service, &["get"]).expect(2);
+    assert!(said.stderr.starts_with("error: "), "{}", said.stderr);
+}
+
+#[test]
+fn a_set_says_what_it_took_back_without_naming_it() {
+    let scratch = Scratch::new();
+    let service = Service::new(&scratch);
+    let all = [
+        "set",
+        "--server-name",
+        "siem.example.com",
+        "--profile",
+        "standard",
+        "--output-severity",
+        "default",
+    ];
+    let said = server(&scratch, &service, &all).expect(0).stdout;
+    assert!(!said.contains("back at its default"), "{said}");
+    let less = [
+        "set",
+        "--server-name",
+        "siem2.example.com",
+        "--output",
+        "json",
+    ];
+    let said = server(&scratch, &service, &less).expect(0).stdout;
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let warning = said["warnings"][0].as_str().unwrap();
+    for fallen in [
+        "profile standard -> azure-stack",
+        "output_severity default -> verbose",
+    ] {
+        assert!(warning.contains(fallen), "{warning}");
+    }
+    let port = ["set", "--server-name", "siem.example.com:6514"];
+    let said = server(&scratch, &service, &port).expect(2).stderr;
+    assert!(said.contains("--server-port"), "{said}");
 }
 
 #[test]

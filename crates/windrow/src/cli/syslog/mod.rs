@@ -12,12 +12,12 @@ use std::path::Path;
 
 use clap::Subcommand;
 
+use super::reach::{Reached, reach};
 use super::{Invocation, Out, runtime};
 use crate::admin::{self, Actor, Answer, Place, Refusal, RefusalKind, Request};
 use crate::client::endpoint::Target;
 use crate::client::{Client, Refused};
-use crate::config::{Need, checked};
-use crate::datadir::{self, DataDir, DataDirError, Purpose};
+use crate::datadir::{DataDir, DataDirError, Purpose};
 use crate::exit::{self, Code, UsageError};
 use crate::output::SummaryFormat;
 use crate::service::Offline;
@@ -69,9 +69,8 @@ fn done(
             runtime()?.block_on(ask_there(&target, &request))?
         }
         None => {
-            let config = invocation.loader.load(Need::Defaults)?;
             invocation.start_log();
-            runtime()?.block_on(ask(config, request))?
+            runtime()?.block_on(ask(invocation, request))?
         }
     };
     let paint = invocation.terminal.paint();
@@ -88,7 +87,10 @@ fn done(
 
 /// Has a request done by the service of another machine.
 async fn ask_there(target: &Target, request: &Request) -> anyhow::Result<Answer> {
-    let mut service = Client::connect_to(target).await?;
+    ask_service(Client::connect_to(target).await?, request).await
+}
+
+async fn ask_service(mut service: Client, request: &Request) -> anyhow::Result<Answer> {
     let answer = service.post_whole(request.verb().path(), request.to_json()?);
     match answer.await {
         Ok(json) => Ok(serde_json::from_slice(&json)?),
@@ -97,20 +99,17 @@ async fn ask_there(target: &Target, request: &Request) -> anyhow::Result<Answer>
 }
 
 /// Has a request done by the running service, or in the data folder where none runs.
-async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer> {
-    let socket = datadir::socket(&config.data_dir);
-    if let Some(mut service) = Client::connect(&socket).await? {
-        let answer = service.post_whole(request.verb().path(), request.to_json()?);
-        return match answer.await {
-            Ok(json) => Ok(serde_json::from_slice(&json)?),
-            Err(error) => Err(refused_there(error)),
-        };
-    }
+async fn ask(invocation: &Invocation, request: Request) -> anyhow::Result<Answer> {
+    let config = match reach(invocation).await? {
+        Reached::Service(service) => return ask_service(service, &request).await,
+        Reached::AtRest(config) => *config,
+    };
     usable(&config.data_dir)?;
     if let Some(shown) = admin::show(&config, &request).await {
         return shown.map_err(refused);
     }
-    let actor = Actor::local(effective_user(), "this machine, the service not running");
+    let from = "this machine, the service not running";
+    let actor = Actor::local(effective_user(), from, admin::BY);
     let mut place = Place::Offline(Box::new(Offline::open(config)?));
     let answer = admin::apply(&mut place, request, &actor).await;
     if let Place::Offline(offline) = place {

@@ -38,6 +38,8 @@ enum Verb {
 
 /// Set a destination, all of it: what is not said has its default
 ///
+/// What it had and is not said again is warned of, with both values.
+///
 /// TCP with TLS 1.2 or higher and a check of the receiver's certificate and name is the default. Weaker ways exist for
 /// tests, and are warned of each time. Best first: mutual TLS (`windrow syslog client
 /// set`), TLS, --skip-cn-check, --skip-certificate-check, --no-encryption, --use-udp.
@@ -179,7 +181,7 @@ struct Disable {
 
 /// Take a destination away, and with it what was not sent to it yet
 ///
-/// Says how many events that were, and puts it on record. To keep them, `disable` it instead.
+/// Says how many events that were at most, and puts it on record. To keep them, `disable` it instead.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -192,9 +194,9 @@ struct Remove {
 
 #[derive(Debug, clap::Args)]
 struct Which {
-    /// Which destination, where there are several
-    #[arg(long, default_value = crate::admin::DEFAULT_NAME)]
-    name: String,
+    /// Which destination [default: the only one, or `default`]
+    #[arg(long)]
+    name: Option<String>,
 
     #[command(flatten)]
     output: SummaryOutput,
@@ -208,7 +210,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
 
 fn request(verb: &Verb, asked: Asked) -> anyhow::Result<(Request, SummaryOutput)> {
     let named = |which: &Which| ServerName {
-        name: Some(which.name.clone()),
+        name: which.name.clone(),
     };
     Ok(match verb {
         Verb::Set(set) => (

@@ -74,9 +74,13 @@ fn changed(changed: &ServerChanged, paint: Paint, out: &mut Out<'_>) -> anyhow::
     if let Some(unsent) = changed.unsent_events {
         writeln!(
             out,
-            "{} events were not sent to it and will not be",
+            "up to {} events were not delivered to it and will not be: those after its place in the journal, of which some \
+             may have arrived unconfirmed and others were not for it",
             thousands(unsent)
         )?;
+    }
+    for warning in &changed.warnings {
+        writeln!(out, "{} {}", paint.yellow("warning:"), escape(warning))?;
     }
     if let Some(server) = &changed.server {
         writeln!(out)?;
@@ -210,8 +214,12 @@ fn counters(now: &Sink) -> String {
         Some(seconds) => format!(", the oldest for {}", ago(seconds)),
         None => String::new(),
     };
+    let dropped = match now.dropped {
+        0 => String::new(),
+        dropped => format!(", {} dropped before it got them", thousands(dropped)),
+    };
     format!(
-        "{} sent, {} confirmed, {} sent again, {} cut, {} not for it, {} left out (cannot be sent); {} wait, {} on the way{lag}",
+        "{} sent, {} confirmed, {} sent again, {} cut, {} not for it, {} left out (cannot be sent){dropped}; {} wait, {} on the way{lag}",
         thousands(now.sent),
         thousands(now.confirmed),
         thousands(now.resent),

@@ -1,5 +1,6 @@
 //! Syslog sinks, of windrow.toml and of `conf.d`.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use toml::Spanned;
@@ -54,7 +55,7 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
         .transport
         .as_ref()
         .map_or(Transport::Tls, |given| *given.get_ref());
-    check_server_name(source, &raw.server_name)?;
+    let server_name = server_name(source, &raw.server_name)?;
     check_fits_transport(source, &raw, transport)?;
     let fingerprint = fingerprint(source, &raw)?;
     let (port, framing, max_bytes, confirmation) = match transport {
@@ -76,7 +77,7 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
     };
     Ok(checked::SyslogSink {
         enabled: raw.enabled.unwrap_or(true),
-        server_name: raw.server_name.into_inner(),
+        server_name,
         port: raw
             .port
             .map_or(Ok(port), |port| number(source, port, 1..=u16::MAX))?,
@@ -136,14 +137,64 @@ fn cef_version(
     }
 }
 
-fn check_server_name(source: Source<'_>, name: &Spanned<String>) -> Result<(), ConfigError> {
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-' || c == ':';
+/// The name or address of a receiver, an IPv6 address without the brackets that it may stand in.
+fn server_name(source: Source<'_>, name: &Spanned<String>) -> Result<String, ConfigError> {
     let text = name.get_ref();
-    if !text.is_empty() && text.len() <= 253 && text.chars().all(good) {
-        return Ok(());
+    let wrong = |why: &str| {
+        let error = source.error(why, name.span());
+        error.expected("a name or address such as \"siem.example.com\", without port")
+    };
+    let with_port = || {
+        wrong("this is a name with a port")
+            .with_hint("the port goes by itself: with --server-port, or as `port` in windrow.toml")
+    };
+    if let Some(inner) = text.strip_prefix('[') {
+        return match inner.split_once(']') {
+            Some((address, "")) if address.parse::<Ipv6Addr>().is_ok() => Ok(address.to_owned()),
+            Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => Err(with_port()),
+            _ => Err(wrong("there is no IPv6 address in the brackets")),
+        };
     }
-    let error = source.error("this is not the name or address of a machine", name.span());
-    Err(error.expected("a name such as \"siem.example.com\", without port"))
+    if text.parse::<IpAddr>().is_ok() {
+        return Ok(text.clone());
+    }
+    if let Some((_, port)) = text.rsplit_once(':') {
+        let is_port = !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit());
+        return Err(match is_port && text.matches(':').count() == 1 {
+            true => with_port(),
+            false => wrong("this is not the name or address of a machine"),
+        });
+    }
+    match fault_of_name(text) {
+        None => Ok(text.clone()),
+        Some(fault) => Err(wrong(fault)),
+    }
+}
+
+/// What keeps a text from being a host name (RFC 1123 2.1, RFC 1035 2.3.4).
+fn fault_of_name(text: &str) -> Option<&'static str> {
+    // One dot at the end says that the name is whole.
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    if name.is_empty() || !name.chars().all(good) {
+        return Some("this is not the name or address of a machine");
+    }
+    if name.len() > 253 {
+        return Some("a name has 253 characters at most");
+    }
+    let labels = || name.split('.');
+    if labels().any(str::is_empty) {
+        return Some("between two dots of a name stands something");
+    }
+    if labels().any(|label| label.len() > 63) {
+        return Some("a part of a name has 63 characters at most");
+    }
+    if labels().any(|label| label.starts_with('-') || label.ends_with('-')) {
+        return Some("no part of a name begins or ends with a hyphen");
+    }
+    let last = labels().next_back().unwrap_or_default();
+    let is_number = last.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then_some("this is no IPv4 address, and no name ends in a number")
 }
 
 /// Refuses what has no meaning over this transport.

@@ -49,10 +49,20 @@ fn siem() -> Object {
 fn what_is_written_is_loaded_with_its_generation() {
     let place = Place::new();
     assert_eq!(place.load("").unwrap().settings_generation, 0);
-    assert_eq!(place.store().write(&siem(), Some(SIEM)).unwrap(), 1);
+    assert_eq!(
+        place.store().write(&siem(), Some(SIEM)).unwrap().generation,
+        1
+    );
     let relative = "server_name = \"10.0.0.1\"\nenabled = false\nca_file = \"pki/ca.pem\"\n";
     let other = Object::SyslogSink("other".to_owned());
-    assert_eq!(place.store().write(&other, Some(relative)).unwrap(), 2);
+    assert_eq!(
+        place
+            .store()
+            .write(&other, Some(relative))
+            .unwrap()
+            .generation,
+        2
+    );
     let config = place
         .load("[sink.syslog.third]\nserver_name = \"x\"\n")
         .unwrap();
@@ -67,7 +77,7 @@ fn what_is_written_is_loaded_with_its_generation() {
         Home::File { line: 1, .. }
     ));
     assert!(matches!(config.sink.homes["siem"], Home::Object { .. }));
-    assert_eq!(place.store().write(&siem(), None).unwrap(), 3);
+    assert_eq!(place.store().write(&siem(), None).unwrap().generation, 3);
     let config = place.load("").unwrap();
     assert!(!config.sink.syslog.contains_key("siem"));
 }
@@ -76,7 +86,7 @@ fn what_is_written_is_loaded_with_its_generation() {
 fn only_the_owner_reads_what_is_written() {
     use std::os::unix::fs::PermissionsExt as _;
     let place = Place::new();
-    place.store().write(&siem(), Some(SIEM)).unwrap();
+    let _ = place.store().write(&siem(), Some(SIEM)).unwrap();
     for name in ["sink.syslog.siem.toml", GENERATION] {
         let path = place.folder.path().join("data/conf.d").join(name);
         let mode = fs_err::metadata(path).unwrap().permissions().mode();
@@ -189,7 +199,7 @@ fn limits_hold() {
 #[test]
 fn a_write_that_fails_changes_nothing() {
     let place = Place::new();
-    place.store().write(&siem(), Some(SIEM)).unwrap();
+    let _ = place.store().write(&siem(), Some(SIEM)).unwrap();
     // A folder in the way of the temporary file.
     let folder = place.folder.path().join("data/conf.d");
     fs_err::create_dir(folder.join("sink.syslog.siem.toml.new")).unwrap();
