@@ -331,6 +331,7 @@ fn the_service_is_asked_beside_damage_on_disk() {
         }
     };
     look("sink.syslog.siem.toml:");
+    std::fs::write(&file, text).unwrap();
     service.configure("[nonsense\n");
     look("windrow.toml");
     // What it is told it does, with what it runs with. The only destination needs no name.
