@@ -64,10 +64,42 @@ fn main() -> Result<()> {
         let event = &events[number % events.len()];
         write("xpath", number, format!("{query}\0{event}").as_bytes())?;
     }
+    for (number, file) in subscriptions().iter().enumerate() {
+        write("subscription", number, file)?;
+    }
     for (number, file) in pfx::files().iter().enumerate() {
         write("pfx", number, file)?;
     }
     write("journal", 0, &journal())
+}
+
+/// Subscriptions as Windows writes them, with everything that is read; and a query alone.
+fn subscriptions() -> Vec<Vec<u8>> {
+    let query = QUERIES[4];
+    let section = query.replace("]]>", "]]]]><![CDATA[>");
+    let whole = format!(
+        "<Subscription xmlns='http://schemas.microsoft.com/2006/03/windows/events/subscription'>\
+         <SubscriptionId>a</SubscriptionId><SubscriptionType>SourceInitiated</SubscriptionType>\
+         <Description>b</Description><Enabled>true</Enabled><ConfigurationMode>Custom</ConfigurationMode>\
+         <Delivery Mode='Push'><Batching><MaxItems>5</MaxItems><MaxLatencyTime>1000</MaxLatencyTime></Batching>\
+         <PushSettings><Heartbeat Interval='40000'/></PushSettings></Delivery><Query><![CDATA[{section}]]></Query>\
+         <ReadExistingEvents>1</ReadExistingEvents><ContentFormat>Events</ContentFormat><Locale Language='en-US'/>\
+         <LogFile>c</LogFile><AllowedSourceNonDomainComputers><AllowedIssuerCAList><IssuerCA>d</IssuerCA>\
+         </AllowedIssuerCAList><AllowedSubjectList><Subject>*.e</Subject></AllowedSubjectList>\
+         </AllowedSourceNonDomainComputers><AllowedSourceDomainComputers>O:NSG:NSD:(A;;GA;;;DC)(D;;GA;;;S-1-1)\
+         </AllowedSourceDomainComputers></Subscription>"
+    );
+    let escaped = query.replace('&', "&amp;").replace('<', "&lt;");
+    let least = format!(
+        "<Subscription xmlns='http://schemas.microsoft.com/2006/03/windows/events/subscription'>\
+         <SubscriptionId>a</SubscriptionId><Query>{escaped}</Query></Subscription>"
+    );
+    vec![
+        encode(&whole, Charset::Utf16Le),
+        least.into_bytes(),
+        query.as_bytes().to_vec(),
+        BOOKMARK.as_bytes().to_vec(),
+    ]
 }
 
 /// PFX files with everything in them that is read, each part once. Keys, certificates and what is

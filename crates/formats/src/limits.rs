@@ -95,3 +95,23 @@ pub const SELECTION_ITEMS_MAX: usize = 256;
 /// Longest name in such a list, and longest value with references in it that is compared with one:
 /// Windows allows 255 characters.
 pub const SELECTION_VALUE_BYTES_MAX: usize = 1024;
+
+/// Longest authenticated name of a machine, in bytes: a DNS name has 253, an account 20 and a
+/// realm 255.
+pub const MACHINE_NAME_BYTES_MAX: usize = 512;
+
+/// Most patterns in one list of machines: a large fleet named one by one.
+pub const AUDIENCE_PATTERNS_MAX: usize = 100_000;
+
+/// Largest file with a subscription, in bytes: UTF-16, and every `<` of its query a reference.
+pub const SUBSCRIPTION_XML_BYTES_MAX: usize = 1024 * 1024;
+
+/// Elements open at once in a file with a subscription: Windows' schema has four.
+pub const SUBSCRIPTION_XML_DEPTH_MAX: usize = 8;
+
+/// Most elements in a file with a subscription. The lists of authorities and names are the long
+/// ones.
+pub const SUBSCRIPTION_XML_ELEMENTS_MAX: usize = 16 * 1024;
+
+/// Most entries of an access list (SDDL): Windows allows 64 kB, about as many.
+pub const SDDL_ENTRIES_MAX: usize = 1024;

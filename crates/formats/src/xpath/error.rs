@@ -228,6 +228,9 @@ pub enum Doubt {
     /// More conditions than Windows is documented to take.
     #[error("Windows is documented to take 32 conditions in one query at most, this has {0}")]
     ManyTerms(usize),
+    /// `AND` or `OR`.
+    #[error("whether Windows takes an operator in capitals is not known: write `and`, `or`")]
+    Capitals,
 }
 
 fn suggest(meant: Option<&'static str>) -> String {

@@ -9,7 +9,7 @@ use super::compile::compile;
 use super::error::{Doubt, Fault, Warning, XPathError};
 use super::evaluate::holds;
 use super::ids::IdSet;
-use super::parse::parse;
+use super::parse::{Parsed, parse};
 use super::program::Node;
 use crate::event::Event;
 use crate::limits::XPATH_TERMS_DOCUMENTED;
@@ -28,12 +28,20 @@ impl Expression {
     /// # Errors
     /// What is wrong with it and where, when it is none that event queries may have.
     pub fn compile(text: &str) -> Result<Self, XPathError> {
-        let (condition, terms) = parse(text)?;
+        let Parsed {
+            condition,
+            terms,
+            capitals,
+        } = parse(text)?;
         let Some((program, mut warnings)) = compile(&condition) else {
             return Err(Fault::NoEvent.at(0..text.len()));
         };
         if terms > XPATH_TERMS_DOCUMENTED {
             let (doubt, at) = (Doubt::ManyTerms(terms), 0..text.len());
+            warnings.push(Warning { doubt, at });
+        }
+        if let Some(at) = capitals {
+            let doubt = Doubt::Capitals;
             warnings.push(Warning { doubt, at });
         }
         Ok(Self {

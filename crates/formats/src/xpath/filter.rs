@@ -233,7 +233,7 @@ fn compile_selector(
     if channel.starts_with("file:") {
         return Err(fault(FilterFault::FilePath, raw.at.clone()));
     }
-    let expression = Expression::compile(&raw.text)
+    let expression = Expression::compile(raw.text.as_str())
         .map_err(|error| fault(error.fault.into(), raw.place_of(&error.at)))?;
     warnings.extend(expression.warnings().iter().map(|warning| Warning {
         doubt: warning.doubt.clone(),

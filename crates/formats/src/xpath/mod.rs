@@ -23,7 +23,7 @@ mod lexer;
 mod number;
 mod parse;
 mod program;
-mod query_list;
+pub(crate) mod query_list;
 mod schema;
 mod set;
 #[cfg(test)]

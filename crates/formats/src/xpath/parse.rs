@@ -24,8 +24,18 @@ use crate::limits::{
     XPATH_BYTES_MAX, XPATH_DEPTH_MAX, XPATH_PREDICATES_MAX, XPATH_STEPS_MAX, XPATH_TERMS_MAX,
 };
 
-/// Reads a whole expression; also says of how many conditions it is made.
-pub(super) fn parse(text: &str) -> Result<(Condition, usize), XPathError> {
+/// An expression as it was read.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) condition: Condition,
+    /// Of how many conditions it is made.
+    pub(super) terms: usize,
+    /// Where the first operator in capitals stands.
+    pub(super) capitals: Option<Range<usize>>,
+}
+
+/// Reads a whole expression.
+pub(super) fn parse(text: &str) -> Result<Parsed, XPathError> {
     if text.len() > XPATH_BYTES_MAX {
         return Err(Fault::TooLong.at(0..text.len()));
     }
@@ -41,11 +51,16 @@ pub(super) fn parse(text: &str) -> Result<(Condition, usize), XPathError> {
         end_of_last: 0,
         depth: 0,
         terms: 0,
+        capitals: None,
     };
     let start = parser.next.at.start;
     let operand = parser.or()?;
     match parser.next.token {
-        Token::End => Ok((parser.condition(operand, start)?, parser.terms)),
+        Token::End => Ok(Parsed {
+            condition: parser.condition(operand, start)?,
+            terms: parser.terms,
+            capitals: parser.capitals,
+        }),
         _ => Err(parser.unexpected("`and`, `or` or the end of the query")),
     }
 }
@@ -64,6 +79,7 @@ struct Parser<'a> {
     end_of_last: usize,
     depth: usize,
     terms: usize,
+    capitals: Option<Range<usize>>,
 }
 
 impl<'a> Parser<'a> {
@@ -82,7 +98,7 @@ impl<'a> Parser<'a> {
             if !self.is_word("or") {
                 return Ok(Operand::Condition(Condition::Or(parts)));
             }
-            self.advance()?;
+            self.advance_word()?;
             start = self.next.at.start;
             operand = self.and()?;
         }
@@ -103,7 +119,7 @@ impl<'a> Parser<'a> {
             if !self.is_word("and") {
                 return Ok(Operand::Condition(Condition::And(parts)));
             }
-            self.advance()?;
+            self.advance_word()?;
             start = self.next.at.start;
             operand = self.relation()?;
         }
@@ -329,6 +345,14 @@ impl<'a> Parser<'a> {
 
     fn is_word(&self, word: &str) -> bool {
         matches!(self.next.token, Token::Name(name) if name.eq_ignore_ascii_case(word))
+    }
+
+    /// Goes behind `and` or `or`.
+    fn advance_word(&mut self) -> Result<(), XPathError> {
+        if !matches!(self.next.token, Token::Name("and" | "or")) {
+            self.capitals.get_or_insert(self.next.at.clone());
+        }
+        self.advance().map(drop)
     }
 
     fn take_operator(&mut self) -> Result<Option<Operator>, XPathError> {

@@ -15,28 +15,29 @@ use quick_xml::events::{BytesStart, Event};
 
 use super::error::{FilterError, FilterFault, excerpt};
 use crate::limits::{QUERY_LIST_BYTES_MAX, QUERY_LIST_SELECTORS_MAX};
+use crate::places::PlacedText;
 
 /// What a QueryList says, its expressions as text.
 #[derive(Debug, Default)]
-pub(super) struct RawQuery {
-    pub(super) path: Option<String>,
-    pub(super) selectors: Vec<RawSelector>,
+pub(crate) struct RawQuery {
+    pub(crate) path: Option<String>,
+    pub(crate) selectors: Vec<RawSelector>,
+    /// Its bytes in the XML without the tag that ends it.
+    pub(crate) at: Range<usize>,
 }
 
 /// A Select or a Suppress.
 #[derive(Debug)]
-pub(super) struct RawSelector {
-    pub(super) kind: Kind,
-    pub(super) path: Option<String>,
-    pub(super) text: String,
+pub(crate) struct RawSelector {
+    pub(crate) kind: Kind,
+    pub(crate) path: Option<String>,
+    pub(crate) text: PlacedText,
     /// Its bytes in the XML.
     pub(super) at: Range<usize>,
-    /// Where each stretch of `text` begins, in it and in the XML.
-    pieces: Vec<(usize, Range<usize>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Select,
     Suppress,
 }
@@ -53,20 +54,13 @@ impl Kind {
 impl RawSelector {
     /// The bytes of the XML that bytes of the expression come from.
     pub(super) fn place_of(&self, at: &Range<usize>) -> Range<usize> {
-        let place = |offset: usize| {
-            let after = self.pieces.partition_point(|(start, _)| *start <= offset);
-            match after.checked_sub(1).and_then(|last| self.pieces.get(last)) {
-                Some((start, piece)) => (piece.start + offset - start).min(piece.end),
-                None => self.at.start,
-            }
-        };
-        let start = place(at.start);
-        start..place(at.end).max(start)
+        let place = self.text.place_of(at);
+        place.unwrap_or(self.at.start..self.at.start)
     }
 }
 
 /// Reads a QueryList.
-pub(super) fn read(xml: &str) -> Result<Vec<RawQuery>, FilterError> {
+pub(crate) fn read(xml: &str) -> Result<Vec<RawQuery>, FilterError> {
     if xml.len() > QUERY_LIST_BYTES_MAX {
         return Err(at(FilterFault::TooLong, 0..xml.len()));
     }
@@ -158,6 +152,7 @@ impl Walk<'_> {
                 self.queries.push(RawQuery {
                     path,
                     selectors: Vec::new(),
+                    at: span,
                 });
                 return Ok(());
             }
@@ -188,14 +183,16 @@ impl Walk<'_> {
         self.open = Some(RawSelector {
             kind,
             path,
-            text: String::new(),
+            text: PlacedText::default(),
             at: span,
-            pieces: Vec::new(),
         });
         Ok(())
     }
 
     fn close(&mut self, span: Range<usize>) -> Result<(), FilterError> {
+        if let (Stage::Query, Some(query)) = (self.stage, self.queries.last_mut()) {
+            query.at.end = query.at.end.max(span.start);
+        }
         self.stage = match self.stage {
             Stage::Selector => Stage::Query,
             Stage::Query => Stage::List,
@@ -205,7 +202,7 @@ impl Walk<'_> {
             return Ok(());
         };
         selector.at.end = span.end;
-        if selector.text.trim_ascii().is_empty() {
+        if selector.text.as_str().trim_ascii().is_empty() {
             let fault = FilterFault::EmptySelector(selector.kind.name());
             return Err(at(fault, selector.at));
         }
@@ -218,8 +215,7 @@ impl Walk<'_> {
     fn text(&mut self, text: &str, span: Range<usize>) -> Result<(), FilterError> {
         match &mut self.open {
             Some(selector) => {
-                selector.pieces.push((selector.text.len(), span));
-                selector.text.push_str(text);
+                selector.text.push(text, span);
                 Ok(())
             }
             None if text.trim_ascii().is_empty() => Ok(()),

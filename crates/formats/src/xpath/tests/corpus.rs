@@ -81,5 +81,9 @@ fn published_query_lists_are_read() {
     let broken =
         "EventCategoriesBased__Query_Active_Directory.xml: at byte 2984: brackets stand behind";
     assert!(bad.len() == 1 && bad[0].starts_with(broken), "{bad:?}");
-    assert!(doubts.is_empty(), "{doubts:?}");
+    // palantir/Event-Log-Diagnostics.xml
+    assert!(
+        doubts.len() == 1 && doubts[0].ends_with("[OR]"),
+        "{doubts:?}"
+    );
 }

@@ -1,0 +1,186 @@
+//! What a subscription's query asks for, and how a channel joins it without its past.
+//!
+//! Windows replays a channel from its oldest event when the bookmark that it is given lacks it. A
+//! query that gains a channel would so fetch months of it from every machine. Held back is what is
+//! older than the moment the channel was first asked for:
+//!
+//! ```text
+//! <Suppress Path="Setup">*[System[TimeCreated[@SystemTime&lt;'2026-11-22T12:00:00.000Z']]]</Suppress>
+//! ```
+//!
+//! An invented place in the bookmark would silence a channel whose ids are below it; this cannot.
+
+use jiff::Timestamp;
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use crate::limits::{BOOKMARK_BYTES_MAX, QUERY_LIST_BYTES_MAX, QUERY_LIST_SELECTORS_MAX};
+use crate::wsman::escape;
+use crate::xpath::query_list::{self, Kind, RawQuery};
+use crate::xpath::{FilterError, FilterFault};
+
+/// The channels that a QueryList selects events of, each once, in their order. What its
+/// expressions say is not looked at.
+///
+/// # Errors
+/// When it is no QueryList.
+pub fn channels(query_list: &str) -> Result<Vec<String>, FilterError> {
+    let queries = query_list::read(query_list)?;
+    let mut channels = Vec::new();
+    for query in &queries {
+        for channel in selected(query) {
+            push_new(&mut channels, channel);
+        }
+    }
+    Ok(channels.into_iter().map(str::to_owned).collect())
+}
+
+/// The QueryList with what is older than `since`, cut to its millisecond, held back from these
+/// channels, in every Query that selects them. Everything else stays byte for byte, and what is
+/// already held back so is not held back twice.
+///
+/// # Errors
+/// When it is no QueryList, or has no room for so much more.
+pub fn with_history_suppressed(
+    query_list: &str,
+    channels: &[&str],
+    since: Timestamp,
+) -> Result<String, FilterError> {
+    let queries = query_list::read(query_list)?;
+    let expression = format!(
+        "*[System[TimeCreated[@SystemTime<'{}']]]",
+        since.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+    );
+    let mut selectors: usize = queries.iter().map(|query| query.selectors.len()).sum();
+    let mut out = String::with_capacity(query_list.len() + 256);
+    let mut copied = 0;
+    for query in &queries {
+        out.push_str(&query_list[copied..query.at.end]);
+        copied = query.at.end;
+        for channel in selected(query) {
+            let wanted = channels
+                .iter()
+                .any(|name| name.eq_ignore_ascii_case(channel));
+            if wanted && !is_suppressed(query, channel, &expression) {
+                push_suppress(prefix(query_list, query), channel, &expression, &mut out);
+                selectors += 1;
+            }
+        }
+    }
+    out.push_str(&query_list[copied..]);
+    let fault = if out.len() > QUERY_LIST_BYTES_MAX {
+        FilterFault::TooLong
+    } else if selectors > QUERY_LIST_SELECTORS_MAX {
+        FilterFault::TooManySelectors
+    } else {
+        return Ok(out);
+    };
+    let at = 0..query_list.len();
+    Err(FilterError { fault, at })
+}
+
+/// The channels that a bookmark has a place in; `None` when it is no BookmarkList: a bookmark is a
+/// cookie of whoever made it, and nothing else is known of it.
+#[must_use]
+pub fn bookmarked_channels(bookmark: &str) -> Option<Vec<String>> {
+    if bookmark.len() > BOOKMARK_BYTES_MAX {
+        return None;
+    }
+    let mut reader = Reader::from_str(bookmark);
+    let mut channels = Vec::new();
+    let mut in_list = false;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(element) | Event::Empty(element) => {
+                let name = element.local_name();
+                match name.as_ref() {
+                    "BookmarkList" => in_list = true,
+                    "Bookmark" if in_list => channels.extend(channel_of(&element)),
+                    _ if in_list => {}
+                    _ => return None,
+                }
+            }
+            Event::Eof => return in_list.then_some(channels),
+            Event::DocType(_) => return None,
+            _ => {}
+        }
+    }
+}
+
+/// The channels of a QueryList that a bookmark lacks: Windows would replay them. None are lacked
+/// when the bookmark is no BookmarkList.
+///
+/// # Errors
+/// When the first is no QueryList.
+pub fn channels_without_bookmark(
+    query_list: &str,
+    bookmark: &str,
+) -> Result<Vec<String>, FilterError> {
+    let mut lacking = channels(query_list)?;
+    let known = bookmarked_channels(bookmark);
+    lacking.retain(|channel| {
+        let has = |known: &Vec<String>| known.iter().any(|name| name.eq_ignore_ascii_case(channel));
+        known.as_ref().is_some_and(|known| !has(known))
+    });
+    Ok(lacking)
+}
+
+/// The channels that a Query selects, each once, as it spells them.
+fn selected(query: &RawQuery) -> Vec<&str> {
+    let mut channels = Vec::new();
+    for selector in &query.selectors {
+        if let (Kind::Select, Some(channel)) = (selector.kind, path(query, &selector.path)) {
+            push_new(&mut channels, channel);
+        }
+    }
+    channels
+}
+
+/// The channel that a selector is for: its own path, or that of its Query.
+fn path<'a>(query: &'a RawQuery, own: &'a Option<String>) -> Option<&'a str> {
+    own.as_deref().or(query.path.as_deref())
+}
+
+fn push_new<'a>(channels: &mut Vec<&'a str>, channel: &'a str) {
+    let known = |name: &&str| name.eq_ignore_ascii_case(channel);
+    if !channels.iter().any(known) {
+        channels.push(channel);
+    }
+}
+
+fn is_suppressed(query: &RawQuery, channel: &str, expression: &str) -> bool {
+    query.selectors.iter().any(|selector| {
+        let of = path(query, &selector.path);
+        selector.kind == Kind::Suppress
+            && of.is_some_and(|of| of.eq_ignore_ascii_case(channel))
+            && selector.text.as_str().trim_ascii() == expression
+    })
+}
+
+/// What stands before the colon of the Query's name, with the colon.
+fn prefix<'a>(xml: &'a str, query: &RawQuery) -> &'a str {
+    let tag = xml
+        .get(query.at.start + 1..query.at.end)
+        .unwrap_or_default();
+    let name = tag
+        .split(|c: char| c.is_whitespace() || "/>".contains(c))
+        .next();
+    let name = name.unwrap_or_default();
+    name.find(':').map_or("", |colon| &name[..=colon])
+}
+
+fn push_suppress(prefix: &str, channel: &str, expression: &str, out: &mut String) {
+    out.push_str(&format!("<{prefix}Suppress Path=\""));
+    escape(channel, out);
+    out.push_str("\">");
+    out.push_str(&expression.replace('<', "&lt;"));
+    out.push_str(&format!("</{prefix}Suppress>"));
+}
+
+fn channel_of(element: &BytesStart<'_>) -> Option<String> {
+    let value = element.try_get_attribute("Channel").ok()??.value;
+    Some(quick_xml::escape::unescape(&value).ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests;
