@@ -1,7 +1,9 @@
 //! Alerts and endpoint events, in the documents' words.
 
 use super::*;
-use crate::own::{Alert, AlertSeverity, EndpointAction, EndpointEvent};
+use crate::own::{
+    Alert, AlertSeverity, EndpointAction, EndpointEvent, OwnEvent, OwnEventId, OwnLevel,
+};
 
 const DESCRIPTION: &str =
     "A user account <TestUser> was created for <TestDomain>. It's a potential security risk.";
@@ -36,6 +38,26 @@ fn standard() -> Settings {
         profile: Profile::Standard,
         ..Settings::default()
     }
+}
+
+/// Only Windows numbers events: in the document's form every key is there, if need be with nothing,
+/// and in the dictionary's a key without a value is left out.
+#[test]
+fn records_of_ours_have_no_number_of_their_own() {
+    let record = OwnEvent {
+        id: OwnEventId::ServiceStarted,
+        level: OwnLevel::Information,
+        time: "2026-11-22T10:00:00Z".parse().unwrap(),
+        computer: "wec",
+        message: "windrow has started",
+        data: &[("Version", "1")],
+    };
+    let said = message(Settings::default(), &record.to_xml(), Kind::Own);
+    let parsed = parse(&said).unwrap();
+    assert_eq!(&parsed.extensions["MasEventRecordID"], "", "{said}");
+    assert_eq!(&parsed.extensions["MasChannel"], "Windrow/Operational");
+    let said = message(standard(), &record.to_xml(), Kind::Own);
+    assert!(!said.contains("RecordID"), "{said}");
 }
 
 #[test]
