@@ -1,16 +1,19 @@
 //! CPU seconds per million events from the journal's disk to the receiver's socket.
 //!
 //! ```sh
-//! cargo run --release -p windrow-pipeline --example bench_syslog [EVENTS [PATH]]
+//! cargo run --release -p windrow-pipeline --example bench_syslog [EVENTS [PATH [DIR-WITH-QUERY-LISTS]]]
 //! ```
 //!
-//! PATH is part of the name of the only path to measure.
+//! PATH is part of the name of the only paths to measure. Without a folder the filters have queries of the program's
+//! own making.
 //!
 //! The receiver is a child process and its CPU time is not counted. The floor is the same
 //! bytes, encoded beforehand, through the same kind of socket in writes of the same size.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used)]
 
 mod common;
+#[path = "common/queries.rs"]
+mod queries;
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -25,6 +28,7 @@ use rustls::{ClientConfig, ClientConnection, ServerConnection};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::{self, Flags};
+use windrow_formats::cef::Profile;
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::syslog::{Encoder, Settings};
 use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
@@ -75,35 +79,74 @@ fn main() {
     if "fan-out".contains(&wanted) {
         runtime.block_on(fan_out(folder.path(), events));
     }
-    for confirmation in [Confirmation::TcpAcked, Confirmation::PeerRead] {
-        for tls in [None, Some(&pki)] {
-            let transport = match tls {
-                None => Transport::Tcp,
-                Some(_) => Transport::Tls(Tls {
-                    client: client.clone(),
-                    server_name: None,
-                }),
-            };
-            let what = format!(
-                "journal to cef to {transport}{}",
-                match confirmation {
-                    Confirmation::PeerRead => ", peer-read",
-                    _ => ", tcp-acked",
-                }
-            );
-            if !what.contains(&wanted) {
-                continue;
-            }
-            runtime.block_on(forward(
-                folder.path(),
-                events,
-                transport,
-                confirmation,
-                tls,
-                &what,
-            ));
+    let lists = arguments.get(2).map(Path::new);
+    for case in cases(&client, lists) {
+        if case.what.contains(&wanted) {
+            runtime.block_on(forward(folder.path(), events, &pki, case));
         }
     }
+}
+
+/// A destination to measure.
+struct Case {
+    what: String,
+    destination: Destination,
+    /// Whether it gets every event, or none.
+    kept: bool,
+}
+
+/// Every transport and what it can confirm; and over TCP both profiles through filters.
+fn cases(client: &tls::Client, lists: Option<&Path>) -> Vec<Case> {
+    let mut cases = Vec::new();
+    let to = |transport, confirmation| {
+        let (name, host) = ("siem".to_owned(), "localhost".to_owned());
+        let mut destination = Destination::new(name, host, 0, transport);
+        destination.confirmation = confirmation;
+        destination
+    };
+    for confirmation in [Confirmation::TcpAcked, Confirmation::PeerRead] {
+        let tls = Transport::Tls(Tls {
+            client: client.clone(),
+            server_name: None,
+        });
+        for transport in [Transport::Tcp, tls] {
+            cases.push(Case {
+                what: format!("journal to cef to {transport}, {confirmation}"),
+                destination: to(transport, confirmation),
+                kept: true,
+            });
+        }
+    }
+    let queries = queries::selects(lists);
+    let filters = [
+        ("", None, true),
+        (
+            ", 50 queries, one keeps all",
+            Some(queries::keep_all(&queries)),
+            true,
+        ),
+        (
+            ", 50 queries keep nothing",
+            Some(queries::list(&queries)),
+            false,
+        ),
+    ];
+    for (profile, word) in [
+        (Profile::AzureStack, "azure-stack"),
+        (Profile::Standard, "standard"),
+    ] {
+        for (how, query, kept) in &filters {
+            let mut destination = to(Transport::Tcp, Confirmation::TcpAcked);
+            destination.format.cef.profile = profile;
+            destination.selection.query = query.clone();
+            cases.push(Case {
+                what: format!("journal to {word} to tcp{how}"),
+                destination,
+                kept: *kept,
+            });
+        }
+    }
+    cases
 }
 
 /// Several destinations that send alike, side by side: what one costs, and what four do, each by
@@ -271,24 +314,13 @@ async fn read_alone(folder: &Path, events: u64) {
     journal.close().await;
 }
 
-async fn forward(
-    folder: &Path,
-    events: u64,
-    transport: Transport,
-    confirmation: Confirmation,
-    tls: Option<&std::path::PathBuf>,
-    what: &str,
-) {
-    let receiver = Receiver::start(tls.map(std::path::PathBuf::as_path));
-    let mut destination = Destination::new(
-        "siem".to_owned(),
-        "localhost".to_owned(),
-        receiver.port,
-        transport,
-    );
-    destination.confirmation = confirmation;
+async fn forward(folder: &Path, events: u64, pki: &Path, case: Case) {
+    let mut destination = case.destination;
+    let is_tls = matches!(destination.transport, Transport::Tls(_));
+    let receiver = Receiver::start(is_tls.then_some(pki));
+    destination.port = receiver.port;
     let (journal, _) = open(folder);
-    let cursor = journal.cursor(what, Start::Oldest).unwrap();
+    let cursor = journal.cursor(&case.what, Start::Oldest).unwrap();
     let (status, mut watch) = watch::channel(Status::new(&destination));
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
@@ -304,10 +336,12 @@ async fn forward(
         .unwrap();
     shutdown.cancel();
     sink.await.unwrap();
-    report(what, start, events);
+    report(&case.what, start, events);
     let rate = events as f64 / clock.elapsed().as_secs_f64();
     let status = watch.borrow().clone();
-    assert_eq!((status.confirmed, status.resent), (events, 0));
+    let sent = if case.kept { events } else { 0 };
+    let seen = (status.confirmed, status.filtered, status.resent);
+    assert_eq!(seen, (sent, events - sent, 0));
     println!("    {rate:.0} events a second by the wall clock");
     journal.close().await;
 }

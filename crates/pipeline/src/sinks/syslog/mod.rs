@@ -8,6 +8,7 @@
 //! out, and stops nothing; whatever fails is tried again with growing waits until the sink is told to stop.
 
 mod backoff;
+mod choice;
 mod connection;
 mod datagram;
 mod destination;

@@ -6,6 +6,7 @@ use windrow_formats::event::{self, Event, Index};
 use windrow_formats::selection::Selection;
 use windrow_formats::syslog::{Encoder, Outcome};
 
+use super::choice::Choice;
 use super::limits::FILTERED_RUN_MAX;
 use super::shared::{Made, Messages};
 
@@ -61,7 +62,7 @@ impl Outbox {
 #[derive(Debug)]
 pub(super) struct Packer {
     encoder: Encoder,
-    selection: Selection,
+    choice: Choice,
     /// That of the event chosen last.
     index: Index,
     /// The last event ever dealt with, to tell what is dealt with again.
@@ -72,7 +73,7 @@ impl Packer {
     pub(super) fn new(encoder: Encoder, selection: Selection) -> Packer {
         Packer {
             encoder,
-            selection,
+            choice: Choice::new(selection),
             index: Index::default(),
             highest_done: 0,
         }
@@ -103,7 +104,7 @@ impl Packer {
     ) -> bool {
         self.read(record);
         let event = Event::new(record.text, &self.index);
-        if self.selection.keeps(event, header) {
+        if self.choice.keeps(event, header) {
             return true;
         }
         outbox.seq = Some(seq);
@@ -123,7 +124,7 @@ impl Packer {
             let record = record.ok()?;
             self.read(&record);
             let event = Event::new(record.text, &self.index);
-            let made = if self.selection.keeps(event, &batch.header) {
+            let made = if self.choice.keeps(event, &batch.header) {
                 let bytes = &mut messages.bytes;
                 match self.encoder.encode(event, &batch.header, bytes).ok()? {
                     Outcome::Whole => Made::Whole(messages.bytes.len()),
