@@ -1,4 +1,5 @@
-//! Evaluating an event query allocates nothing, whatever it asks for.
+//! Evaluating an event query allocates nothing, whatever it asks for; nor does finding out whom a
+//! subscription is for.
 #![allow(clippy::unwrap_used)]
 #![expect(
     unsafe_code,
@@ -10,6 +11,7 @@ use std::cell::Cell;
 use std::hint::black_box;
 
 use windrow_formats::event::{Event, Index, parse};
+use windrow_formats::wef::audience::{Audience, MachineName, Pattern};
 use windrow_formats::xpath::{Filter, FilterSet, Matches};
 
 struct Counting;
@@ -94,4 +96,23 @@ fn evaluating_allocates_nothing() {
     }
     assert!(selected.iter().all(|&selected| selected), "{selected:?}");
     assert!(allocations(|| drop(black_box(String::from("x")))) > 0);
+}
+
+#[test]
+fn asking_whom_a_subscription_is_for_allocates_nothing() {
+    let patterns = ["ws00001", "WS*", "*.corp.example", "*$@CORP.?XAMPLE", "ä*"];
+    let compiled = patterns.map(|text| Pattern::compile(text).unwrap());
+    let audience = Audience::new(compiled.to_vec(), compiled[..1].to_vec()).unwrap();
+    let names = [
+        MachineName::of_certificate("Ws00002.corp.example").unwrap(),
+        MachineName::of_certificate("other").unwrap(),
+        MachineName::of_principal("ws00001$", "corp.example").unwrap(),
+        MachineName::of_principal("ÄB$", "corp.example").unwrap(),
+    ];
+    let count = allocations(|| {
+        for name in &names {
+            black_box(audience.matches(name));
+        }
+    });
+    assert_eq!(count, 0);
 }

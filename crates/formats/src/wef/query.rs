@@ -12,10 +12,10 @@
 
 use jiff::Timestamp;
 use quick_xml::Reader;
+use quick_xml::escape::{escape, unescape};
 use quick_xml::events::{BytesStart, Event};
 
 use crate::limits::{BOOKMARK_BYTES_MAX, QUERY_LIST_BYTES_MAX, QUERY_LIST_SELECTORS_MAX};
-use crate::wsman::escape;
 use crate::xpath::query_list::{self, Kind, RawQuery};
 use crate::xpath::{FilterError, FilterFault};
 
@@ -171,7 +171,8 @@ fn prefix<'a>(xml: &'a str, query: &RawQuery) -> &'a str {
 
 fn push_suppress(prefix: &str, channel: &str, expression: &str, out: &mut String) {
     out.push_str(&format!("<{prefix}Suppress Path=\""));
-    escape(channel, out);
+    // Nothing is replaced: the name has to be the one of the Select.
+    out.push_str(&escape(channel));
     out.push_str("\">");
     out.push_str(&expression.replace('<', "&lt;"));
     out.push_str(&format!("</{prefix}Suppress>"));
@@ -179,7 +180,7 @@ fn push_suppress(prefix: &str, channel: &str, expression: &str, out: &mut String
 
 fn channel_of(element: &BytesStart<'_>) -> Option<String> {
     let value = element.try_get_attribute("Channel").ok()??.value;
-    Some(quick_xml::escape::unescape(&value).ok()?.into_owned())
+    Some(unescape(&value).ok()?.into_owned())
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! documented to take: at most 20 conditions an expression. A machine needs one of them: all but
 //! `exercises` hold what `essential` asks for.
 
+mod roles;
 mod tables;
 mod text;
 

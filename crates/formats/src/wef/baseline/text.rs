@@ -118,14 +118,15 @@ fn id_chunks(ids: &[u32], terms_max: usize) -> Vec<Vec<String>> {
     chunks
 }
 
-/// Every baseline with its reasons, as Markdown: docs/baselines.md.
+/// Every baseline with its reasons, what is `essential` told once, as Markdown:
+/// docs/baselines.md.
 #[must_use]
 pub fn reasons() -> String {
     let mut out = String::from(HEAD);
     for baseline in BASELINES {
         out.push_str(&format!("\n## {}\n\n{}\n\n", baseline.name, baseline.title));
         out.push_str("| what | why | events | left out |\n|---|---|---|---|\n");
-        for query in baseline.queries() {
+        for query in baseline.queries().filter(|query| !is_told(query, baseline)) {
             row(query, &mut out);
         }
     }
@@ -135,8 +136,8 @@ pub fn reasons() -> String {
 const HEAD: &str = "# Ready baselines
 
 Queries to begin with, made for windrow. A machine needs one of them: `domain-controller`, `server` and `workstation`
-hold all of `essential`. `exercises` asks for what the exercises of Azure's white paper on security logs look at, and
-is for trying things out.
+hold all of `essential`, which is told once. `exercises` asks for what the exercises of Azure's white paper on security
+logs look at, and is for trying things out.
 
 What is not audited is not written, and nothing here can send it: the audit policy of the machines decides. A channel
 that a machine does not have is passed over. Channels marked with * write nothing until they are enabled
@@ -144,6 +145,15 @@ that a machine does not have is passed over. Channels marked with * write nothin
 
 This page is written by `cargo run -p windrow-formats --example baselines`.
 ";
+
+/// Whether the first baseline, which most hold whole, has told of it.
+fn is_told(query: &Query, baseline: &Baseline) -> bool {
+    let first = BASELINES
+        .first()
+        .filter(|first| first.name != baseline.name);
+    let mut told = first.into_iter().flat_map(Baseline::queries);
+    told.any(|other| other.reason == query.reason)
+}
 
 fn row(query: &Query, out: &mut String) {
     let selects = query.selects.iter().map(events).collect::<Vec<_>>();
@@ -157,14 +167,10 @@ fn row(query: &Query, out: &mut String) {
         format!("{} with {items}: {}", ids.join(", "), noise.reason)
     });
     let noise = noise.collect::<Vec<_>>();
-    let row = [
-        query.topic,
-        query.reason,
-        &selects.join("; "),
-        &noise.join("; "),
-    ];
+    let (selects, noise) = (selects.join("; "), noise.join(" "));
+    let row = [query.topic, query.reason, &selects, &noise];
     let row = row.map(|cell| cell.replace('|', "\\|"));
-    out.push_str(&format!("| {} |\n", row.join(" | ").replace("|  |", "| |")));
+    out.push_str(&format!("| {} |\n", row.join(" | ")));
 }
 
 fn events(select: &Select) -> String {
@@ -194,10 +200,11 @@ fn events(select: &Select) -> String {
     }
     let data = select.data.iter();
     let data = data.map(|(name, values)| format!(" with {name} {}", values.join(", ")));
-    format!(
-        "{}{mark}: {}{}",
-        select.channel,
-        parts.join(", "),
-        data.collect::<String>()
-    )
+    // Where everybody writes, the number alone says little.
+    let provider = select
+        .provider
+        .filter(|_| ["System", "Application"].contains(&select.channel));
+    let provider = provider.map_or(String::new(), |provider| format!(" ({provider})"));
+    let (parts, data) = (parts.join(", "), data.collect::<String>());
+    format!("{}{mark}{provider}: {parts}{data}", select.channel)
 }

@@ -50,6 +50,15 @@ fn prefixes_and_odd_names_are_kept() {
 }
 
 #[test]
+fn a_name_that_xml_cannot_write_stays_the_same_name() {
+    let list = "<QueryList><Query><Select Path='a&#1;b'>*</Select></Query></QueryList>";
+    let once = with_history_suppressed(list, &["a\u{1}b"], since()).unwrap();
+    assert!(Filter::compile(&once).is_ok());
+    let twice = with_history_suppressed(&once, &["a\u{1}b"], since()).unwrap();
+    assert_eq!(twice, once);
+}
+
+#[test]
 fn what_becomes_too_much_is_refused() {
     let select = "<Select Path='A'>*</Select>";
     let list = format!(
