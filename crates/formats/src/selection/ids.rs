@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::limits::SELECTION_ITEMS_MAX;
 
 /// Largest EventID (event schema, EventIDType).
-const ID_MAX: u32 = 65_535;
+pub(super) const ID_MAX: u32 = 65_535;
 /// Characters of what is no id that a message shows.
 const CHARACTERS_SHOWN_MAX: usize = 40;
 
@@ -123,6 +123,11 @@ impl EventIds {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
+    }
+
+    /// First and last of each range, in order and apart from each other.
+    pub(super) fn bounds(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.ranges.iter().map(|range| (range.first, range.last))
     }
 
     /// Whether this is one of them.

@@ -5,11 +5,13 @@
 //! alike: what "now" is for a query is when the event came in, so that one that waited is
 //! still wanted.
 
+mod doubt;
 mod ids;
 mod names;
 #[cfg(test)]
 mod tests;
 
+pub use doubt::SelectionDoubt;
 pub use ids::{EventIds, IdRange, IdRangeError};
 pub use names::{NameError, Names};
 

@@ -58,7 +58,12 @@ impl Names {
         self.names.is_empty()
     }
 
-    /// Whether this is one of them.
+    /// All of them, as they were given.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// Whether this is one of them. A name with `*` is when all that it stands for is.
     #[must_use]
     pub fn contain(&self, value: &str) -> bool {
         let value = value.as_bytes();

@@ -230,3 +230,76 @@ proptest! {
         prop_assert_eq!(EventIds::new(ranges).unwrap().contains(id), within);
     }
 }
+
+#[test]
+fn lists_that_leave_nothing_are_named() {
+    let of = |query: &str| Selection {
+        query: Some(Filter::compile(query).unwrap()),
+        ..Selection::default()
+    };
+    let said = |selection: &Selection| {
+        let doubts = selection.doubts();
+        doubts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let mut selection = Selection::default();
+    selection.channels.only = names(&["Security", "Sec*"]);
+    selection.channels.except = names(&["s*"]);
+    selection.event_ids.only = ids(&["4624", "4720-4730"]);
+    selection.event_ids.except = ids(&["4600-4725", "4726-4800"]);
+    insta::assert_snapshot!(said(&selection), @"nothing is sent: of the channels that are listed every one is left out again; nothing is sent: of the event ids that are listed every one is left out again");
+    selection.channels.except = names(&["Security"]);
+    selection.event_ids.except = ids(&["4600-4720", "4722-4800"]);
+    assert_eq!(said(&selection), "");
+    let mut selection = of("System!*[System[EventID=7045]]");
+    selection.channels.only = names(&["Security", "Application"]);
+    insta::assert_snapshot!(said(&selection), @"nothing is sent: the query asks for no event of the channels, event ids, providers and computers that are listed");
+    selection.channels.only = names(&["Security", "system"]);
+    assert_eq!(said(&selection), "");
+    selection.channels.only = names(&["Sys*"]);
+    selection.event_ids.except = ids(&["7000-8000"]);
+    assert_eq!(selection.doubts(), [SelectionDoubt::QueryElsewhere]);
+    selection.event_ids.except = ids(&["0-7044", "7046-65535"]);
+    assert_eq!(said(&selection), "");
+    let mut selection = of("*[System[Computer='a'] or System[Provider[@Name='b']]]");
+    selection.computers.only = names(&["c"]);
+    assert_eq!(said(&selection), "");
+    selection.providers.only = names(&["c"]);
+    assert_eq!(selection.doubts(), [SelectionDoubt::QueryElsewhere]);
+}
+
+proptest! {
+    #[test]
+    fn a_selection_said_to_choose_nothing_chooses_nothing(
+        lists in prop::collection::vec(prop::sample::subsequence(vec!["a", "b", "A*", "*b"], 0..3), 4),
+        ids in prop::collection::vec(prop::collection::vec((0_u32..6, 0_u32..3), 0..3), 2),
+        query in prop::option::of(prop::sample::select(vec![
+            "a!*", "b!*[System[EventID=2]]", "*[System[Provider[@Name='a']]]", "*[System[EventID>3 or Computer='b']]",
+        ])),
+    ) {
+        let ids_of = |ranges: &[(u32, u32)]| {
+            let ranges = ranges.iter().map(|(first, len)| IdRange::new(*first, first + len).unwrap());
+            EventIds::new(ranges).unwrap()
+        };
+        let mut selection = Selection {
+            query: query.map(|query| Filter::compile(query).unwrap()),
+            ..Selection::default()
+        };
+        selection.channels = Choice { only: names(&lists[0]), except: names(&lists[1]) };
+        selection.providers = Choice { only: names(&lists[2]), except: names(&lists[3]) };
+        selection.event_ids = Choice { only: ids_of(&ids[0]), except: ids_of(&ids[1]) };
+        if !selection.doubts().is_empty() {
+            for (at, id) in (0..9).flat_map(|id| (0..9).map(move |at| (at, id))) {
+                let (channel, provider) = (["a", "b", "ab"][at % 3], ["a", "b", "ab"][at / 3]);
+                let xml = format!(
+                    "<Event><System><Provider Name='{provider}'/><EventID>{id}</EventID>\
+                     <Channel>{channel}</Channel><Computer>b</Computer></System></Event>"
+                );
+                prop_assert!(!keeps(&selection, &xml, Kind::Wef), "{selection:?} chooses {xml}");
+            }
+        }
+    }
+}

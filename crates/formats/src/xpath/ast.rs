@@ -140,6 +140,28 @@ impl Operator {
     }
 }
 
+impl Condition {
+    /// From the first of its paths to the last, as far as it has any.
+    pub(super) fn extent(&self) -> Option<Range<usize>> {
+        let subject = match self {
+            Condition::Or(parts) | Condition::And(parts) => {
+                let extents = parts.iter().filter_map(Condition::extent);
+                return extents
+                    .reduce(|one, other| one.start.min(other.start)..one.end.max(other.end));
+            }
+            Condition::Exists(path) | Condition::Band(path, _) => return Some(path.at.clone()),
+            Condition::Compare(subject, ..) => subject,
+        };
+        match subject {
+            Subject::Position => None,
+            Subject::Path(path)
+            | Subject::Age(path)
+            | Subject::Until(path, _)
+            | Subject::Since(_, path) => Some(path.at.clone()),
+        }
+    }
+}
+
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -2,9 +2,11 @@
 //! event has one of at most becomes a field, what it can have many of becomes a walk.
 
 use super::ast::{Condition, Literal, NodeTest, Operator, Path, Step, Subject};
+use super::doubts;
 use super::error::{Doubt, Warning, excerpt};
 use super::ids::IdSet;
 use super::number::Number;
+use super::possible::{Key, Known, narrow, narrow_all};
 use super::program::{Items, Keywords, Node, Part, Tree, TreeStep, TreeTest};
 use super::schema::{Child, Element, Field};
 use super::value::{Direction, Test, Wanted};
@@ -14,6 +16,7 @@ use crate::event::DataKind;
 pub(super) fn compile(condition: &Condition) -> Option<(Node, Vec<Warning>)> {
     let mut compiler = Compiler {
         warnings: Vec::new(),
+        explained: 0,
         path: 0..0,
         meets_event: false,
     };
@@ -34,6 +37,8 @@ enum Place {
 
 struct Compiler {
     warnings: Vec<Warning>,
+    /// How many of them say why what is being compiled cannot hold.
+    explained: usize,
     /// The path that is being compiled, for warnings.
     path: std::ops::Range<usize>,
     meets_event: bool,
@@ -41,27 +46,46 @@ struct Compiler {
 
 impl Compiler {
     fn condition(&mut self, place: Place, condition: &Condition) -> Node {
-        match condition {
+        let explained = self.explained;
+        let (node, impossible) = match condition {
             Condition::And(parts) => {
-                let parts: Vec<_> = parts
-                    .iter()
-                    .map(|part| self.condition(place, part))
-                    .collect();
-                Node::and(parts)
+                let parts = self.conditions(place, parts);
+                let known = narrow_all(&parts, Known::default());
+                (Node::and(parts), known.err())
             }
             Condition::Or(parts) => {
-                let parts: Vec<_> = parts
-                    .iter()
-                    .map(|part| self.condition(place, part))
-                    .collect();
-                Node::or(parts)
+                let node = Node::or(self.conditions(place, parts));
+                let known = narrow(&node, Known::default());
+                (node, known.err())
             }
-            Condition::Exists(path) => self.path(place, path, &Test::Exists),
-            Condition::Band(path, mask) => self.path(place, path, &Test::Band(*mask)),
+            Condition::Exists(path) => alone(self.path(place, path, &Test::Exists)),
+            Condition::Band(path, mask) => alone(self.path(place, path, &Test::Band(*mask))),
             Condition::Compare(subject, operator, literal) => {
-                self.comparison(place, subject, *operator, literal)
+                alone(self.comparison(place, subject, *operator, literal))
             }
+        };
+        let at = || condition.extent().unwrap_or_else(|| self.path.clone());
+        match impossible {
+            // Part of it cannot hold, and the whole can.
+            None => {
+                if doubts::is_future(&node) {
+                    let (doubt, at) = (Doubt::Future, at());
+                    self.warnings.push(Warning { doubt, at });
+                }
+                self.explained = explained;
+            }
+            Some(key) if self.explained == explained => {
+                let (doubt, at) = (doubts::of(&node, key), at());
+                self.never(doubt, at);
+            }
+            Some(_) => {}
         }
+        node
+    }
+
+    fn conditions(&mut self, place: Place, parts: &[Condition]) -> Vec<Node> {
+        let parts = parts.iter();
+        parts.map(|part| self.condition(place, part)).collect()
     }
 
     fn comparison(
@@ -161,12 +185,13 @@ impl Compiler {
             }
             NodeTest::AnyChild => {
                 // That the other elements do not have the rest of the path is expected here.
-                let warnings = self.warnings.len();
+                let (warnings, explained) = (self.warnings.len(), self.explained);
                 let any = children.iter();
                 let any: Vec<_> = any
                     .map(|(_, child)| self.within(place_of(*child), step, rest, test))
                     .collect();
                 self.warnings.truncate(warnings);
+                self.explained = explained;
                 Node::or(any)
             }
             attribute => self.attribute(element.attributes(), attribute, test),
@@ -302,8 +327,15 @@ impl Compiler {
 
     fn never(&mut self, doubt: Doubt, at: std::ops::Range<usize>) -> Node {
         self.warnings.push(Warning { doubt, at });
+        self.explained += 1;
         Node::Never
     }
+}
+
+/// The program of a condition without `and` and `or`, and why it cannot hold.
+fn alone(node: Node) -> (Node, Option<Key>) {
+    let known = narrow(&node, Known::default());
+    (node, known.err())
 }
 
 fn place_of(child: Child) -> Place {
@@ -360,7 +392,8 @@ fn field(field: Field, test: Test) -> Node {
             Some(number) if field == Field::EventId => return event_id(operator, number),
             Some(number) => Test::Compare(operator, Wanted::Number(number)),
             None if operator == Operator::NotEqual => Test::Exists,
-            None => return Node::Never,
+            // No number is like what is none.
+            None => Test::Compare(operator, wanted),
         },
         test => test,
     };
@@ -378,7 +411,7 @@ fn event_id(operator: Operator, number: Number) -> Node {
         // Between two EventIDs or beyond all of them: a fraction is left to the comparison.
         return match number {
             Number::Integer(_) if holds(0) => Node::EventId(IdSet::of(vec![(0, u32::MAX)])),
-            Number::Integer(_) => Node::Never,
+            Number::Integer(_) => Node::EventId(IdSet::empty()),
             Number::Fraction(_) => Node::Field(
                 Field::EventId,
                 Test::Compare(operator, Wanted::Number(number)),
@@ -393,10 +426,5 @@ fn event_id(operator: Operator, number: Number) -> Node {
         .flatten()
         .filter(|&(first, _)| holds(first));
     let sets = ranges.map(|range| IdSet::of(vec![range]));
-    let set = sets.fold(IdSet::empty(), |all, set| all.union(&set));
-    if set.is_empty() {
-        Node::Never
-    } else {
-        Node::EventId(set)
-    }
+    Node::EventId(sets.fold(IdSet::empty(), |all, set| all.union(&set)))
 }

@@ -225,6 +225,41 @@ pub enum Doubt {
     /// A string that is no number is compared by order.
     #[error("this never holds: < and > compare numbers and times, and this is neither")]
     NoOrder,
+    /// A number that the field never has, or none.
+    #[error("this never holds: {name} is a whole number from 0 to {max}")]
+    NoSuchNumber {
+        /// The field.
+        name: String,
+        /// The largest it can be.
+        max: u64,
+    },
+    /// A time compared with something else.
+    #[error("this never holds: {name} is a time, as '2026-03-14T13:54:16Z', and this is none")]
+    NoTime {
+        /// The field.
+        name: String,
+    },
+    /// Conditions of which each can hold, but not all at once.
+    #[error("this never holds: {0} cannot fulfil all of it at once")]
+    Contradiction(String),
+    /// Two kinds of data are asked for at once.
+    #[error("this never holds: an event has only one of EventData, UserData and the like")]
+    TwoPayloads,
+    /// Positions begin with 1, and what stands in front may leave fewer.
+    #[error("this never holds: there is no such position; the first is 1")]
+    NoPosition,
+    /// Cannot hold for another reason.
+    #[error("this never holds")]
+    Never,
+    /// A negative age.
+    #[error("this holds for events from the future alone: timediff() is the age in milliseconds")]
+    Future,
+    /// The channel of the expression is not that of its Path.
+    #[error("this never holds: it is asked of the channel {0} alone, and asks for another")]
+    OtherChannel(String),
+    /// A Suppress leaves nothing of a Select.
+    #[error("this selects nothing: a <Suppress> of the same Path holds back all of it")]
+    Suppressed,
     /// More conditions than Windows is documented to take.
     #[error("Windows is documented to take 32 conditions in one query at most, this has {0}")]
     ManyTerms(usize),

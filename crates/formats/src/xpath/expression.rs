@@ -10,6 +10,7 @@ use super::error::{Doubt, Fault, Warning, XPathError};
 use super::evaluate::holds;
 use super::ids::IdSet;
 use super::parse::{Parsed, parse};
+use super::possible::{Known, narrow};
 use super::program::Node;
 use crate::event::Event;
 use crate::limits::XPATH_TERMS_DOCUMENTED;
@@ -60,6 +61,16 @@ impl Expression {
     /// What is allowed and most likely not meant.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Whether it selects any event of which this is known. It errs on the side of yes.
+    pub(super) fn is_possible(&self, known: Known) -> bool {
+        narrow(&self.program, known).is_ok()
+    }
+
+    /// Whether it is seen to select all that the other does.
+    pub(super) fn covers(&self, other: &Expression) -> bool {
+        self.program == Node::Always || self.program == other.program
     }
 
     /// The EventIDs of which an event must have one to be selected.

@@ -4,9 +4,11 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::error::{FilterError, FilterFault, Warning, XPathError};
+use super::error::{Doubt, FilterError, FilterFault, Warning, XPathError, excerpt};
 use super::expression::Expression;
+use super::possible::{Key, Known, Scope};
 use super::query_list::{self, Kind, RawQuery, RawSelector};
+use super::schema::Field;
 use crate::event::Event;
 
 /// An event query in any of its three forms: an expression, `Channel!expression` as Azure
@@ -42,6 +44,25 @@ impl Selector {
         };
         let of_event = event.index().strings.channel;
         of_event.is_some() && of_event.equals_ignore_case(event.text(), channel)
+    }
+
+    /// Whether it selects any event of which this is known.
+    fn is_possible(&self, known: Result<Known, Key>) -> bool {
+        let known = known.and_then(|mut known| match &self.channel {
+            Some(channel) => known
+                .is_one_of(Field::Channel, [&**channel])
+                .map(|()| known),
+            None => Ok(known),
+        });
+        known.is_ok_and(|known| self.expression.is_possible(known))
+    }
+
+    /// Why it selects nothing though its expression can hold.
+    fn doubt(&self) -> Option<Doubt> {
+        let channel = self.channel.as_deref()?;
+        let is_other = self.expression.is_possible(Known::default())
+            && !self.is_possible(Ok(Known::default()));
+        is_other.then(|| Doubt::OtherChannel(excerpt(channel)))
     }
 
     fn selects(&self, event: Event<'_>, now: Timestamp) -> bool {
@@ -81,7 +102,11 @@ impl Filter {
     pub fn expression(text: &str) -> Result<Self, FilterError> {
         let expression = Expression::compile(text).map_err(|error| moved(error, 0))?;
         let warnings = expression.warnings().into();
-        Ok(Self::of(None, expression, warnings))
+        let select = Selector {
+            channel: None,
+            expression,
+        };
+        Ok(Self::of(select, warnings))
     }
 
     /// Reads a QueryList.
@@ -111,15 +136,19 @@ impl Filter {
             doubt: warning.doubt.clone(),
             at: warning.at.start + start..warning.at.end + start,
         };
-        let warnings = expression.warnings().iter().map(moved).collect();
-        Ok(Self::of(Some(channel.into()), expression, warnings))
-    }
-
-    fn of(channel: Option<Box<str>>, expression: Expression, warnings: Box<[Warning]>) -> Self {
+        let mut warnings: Vec<_> = expression.warnings().iter().map(moved).collect();
         let select = Selector {
-            channel,
+            channel: Some(channel.into()),
             expression,
         };
+        warnings.extend(select.doubt().map(|doubt| {
+            let at = start..text.len();
+            Warning { doubt, at }
+        }));
+        Ok(Self::of(select, warnings.into()))
+    }
+
+    fn of(select: Selector, warnings: Box<[Warning]>) -> Self {
         Self {
             queries: Box::new([Query {
                 selects: Box::new([select]),
@@ -143,6 +172,14 @@ impl Filter {
     /// What is allowed and most likely not meant.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Whether it can select any event of which all this holds as well. It errs on the side of yes.
+    pub(crate) fn is_possible(&self, scope: &Scope<'_>) -> bool {
+        let selects = self.queries.iter().flat_map(|query| &query.selects);
+        selects
+            .into_iter()
+            .any(|select| select.is_possible(Known::within(scope)))
     }
 
     /// What it selects as it was understood, a line for each Select and Suppress:
@@ -199,7 +236,7 @@ fn compile_query(raw: &RawQuery, warnings: &mut Vec<Warning>) -> Result<Query, F
     for selector in &raw.selectors {
         let compiled = compile_selector(raw, selector, warnings)?;
         match selector.kind {
-            Kind::Select => selects.push(compiled),
+            Kind::Select => selects.push((compiled, selector.at.clone())),
             Kind::Suppress => suppresses.push((compiled, selector.at.clone())),
         }
     }
@@ -208,14 +245,28 @@ fn compile_query(raw: &RawQuery, warnings: &mut Vec<Warning>) -> Result<Query, F
         (one, other) => one == other,
     };
     for (suppress, at) in &suppresses {
-        if !selects.iter().any(|select| same(select, suppress)) {
+        if !selects.iter().any(|(select, _)| same(select, suppress)) {
             return Err(fault(FilterFault::LoneSuppress, at.clone()));
         }
     }
-    let suppresses = suppresses.into_iter().map(|(suppress, _)| suppress);
+    for (select, at) in &selects {
+        let holds_back = |(suppress, _): &(Selector, _)| {
+            same(select, suppress) && suppress.expression.covers(&select.expression)
+        };
+        if suppresses.iter().any(holds_back) {
+            let (doubt, at) = (Doubt::Suppressed, at.clone());
+            warnings.push(Warning { doubt, at });
+        }
+    }
+    let only = |selectors: Vec<(Selector, _)>| {
+        selectors
+            .into_iter()
+            .map(|(selector, _)| selector)
+            .collect()
+    };
     Ok(Query {
-        selects: selects.into(),
-        suppresses: suppresses.collect(),
+        selects: only(selects),
+        suppresses: only(suppresses),
     })
 }
 
@@ -239,10 +290,15 @@ fn compile_selector(
         doubt: warning.doubt.clone(),
         at: raw.place_of(&warning.at),
     }));
-    Ok(Selector {
+    let selector = Selector {
         channel: Some(channel.into()),
         expression,
-    })
+    };
+    warnings.extend(selector.doubt().map(|doubt| {
+        let at = raw.at.clone();
+        Warning { doubt, at }
+    }));
+    Ok(selector)
 }
 
 fn fault(fault: FilterFault, at: Range<usize>) -> FilterError {

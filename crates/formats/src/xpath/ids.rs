@@ -39,6 +39,11 @@ impl IdSet {
         after > 0 && id <= self.ranges[after - 1].1
     }
 
+    /// First and last of each range in it.
+    pub(super) fn ranges(&self) -> &[(u32, u32)] {
+        &self.ranges
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.ranges.is_empty() && !self.has_absent
     }

@@ -14,6 +14,7 @@
 
 mod ast;
 mod compile;
+mod doubts;
 mod error;
 mod evaluate;
 mod expression;
@@ -22,8 +23,10 @@ mod ids;
 mod lexer;
 mod number;
 mod parse;
+mod possible;
 mod program;
 pub(crate) mod query_list;
+mod ranges;
 mod schema;
 mod set;
 #[cfg(test)]
@@ -34,4 +37,5 @@ mod value;
 pub use error::{Doubt, Fault, FilterError, FilterFault, Warning, XPathError};
 pub use expression::Expression;
 pub use filter::{Filter, check_query_list};
+pub(crate) use possible::Scope;
 pub use set::{FilterSet, Matches, TooManyFilters};

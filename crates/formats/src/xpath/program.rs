@@ -82,12 +82,14 @@ pub(super) struct Keywords {
 impl Node {
     pub(super) fn and(parts: impl IntoIterator<Item = Node>) -> Node {
         let mut ids: Option<IdSet> = None;
+        let mut count = 0;
         let mut kept = Vec::new();
         for part in parts {
             match part {
                 Node::Always => {}
                 Node::Never => return Node::Never,
                 Node::EventId(set) => {
+                    count += 1;
                     ids = Some(ids.map_or_else(|| set.clone(), |ids| ids.intersection(&set)));
                 }
                 Node::And(inner) => kept.extend(inner),
@@ -95,7 +97,8 @@ impl Node {
             }
         }
         match ids {
-            Some(ids) if ids.is_empty() => return Node::Never,
+            // One alone is kept, for what is said of it.
+            Some(ids) if ids.is_empty() && (count > 1 || !kept.is_empty()) => return Node::Never,
             ids => kept.extend(ids.map(Node::EventId)),
         }
         // What is cheap decides first; the order makes no other difference.

@@ -217,6 +217,41 @@ impl Field {
         )
     }
 
+    /// The largest that a number of this field can be, as Windows writes it (Event schema,
+    /// `SystemPropertiesType`).
+    pub(super) fn number_max(self) -> Option<u64> {
+        use Field::*;
+        match self {
+            Version | Level | Opcode => Some(u8::MAX.into()),
+            EventId | Qualifiers | Task => Some(u16::MAX.into()),
+            Keywords | RecordId => Some(u64::MAX),
+            field if field.is_number() => Some(u32::MAX.into()),
+            _ => None,
+        }
+    }
+
+    /// Its name in a query.
+    pub(super) fn name(self) -> String {
+        let leaves = [EVENT, SYSTEM, RENDERING_INFO].into_iter().flatten();
+        let leaf = leaves.filter(|(_, child)| *child == Child::Leaf(self));
+        if let Some((name, _)) = leaf.into_iter().next() {
+            return (*name).to_owned();
+        }
+        let elements = [
+            Element::Provider,
+            Element::TimeCreated,
+            Element::Correlation,
+            Element::Execution,
+            Element::Security,
+            Element::EventData,
+            Element::RenderingInfo,
+        ];
+        let attributes = elements.iter().flat_map(|element| element.attributes());
+        let mut attributes = attributes.chain(Field::EventId.attributes());
+        let found = attributes.find(|(_, field)| *field == self);
+        format!("@{}", found.map_or("", |(name, _)| name))
+    }
+
     pub(super) fn is_in(self, index: &Index) -> bool {
         self.value(index).is_some()
     }

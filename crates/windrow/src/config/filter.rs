@@ -154,6 +154,10 @@ impl SinkFilter {
                 )
             }));
         }
+        if let Ok(selection) = self.selection(OutputSeverity::Verbose) {
+            let nothing = selection.doubts();
+            doubts.extend(nothing.iter().map(ToString::to_string));
+        }
         let leaves_out = |names: &[String], own: &str| {
             Names::new(names.iter().map(String::as_str)).is_ok_and(|names| names.contain(own))
         };

@@ -5,6 +5,7 @@ mod documentation;
 mod errors;
 mod evaluate;
 mod filters;
+mod possible;
 mod property;
 
 use jiff::Timestamp;

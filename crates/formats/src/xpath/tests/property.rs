@@ -190,7 +190,7 @@ fn conditions() -> BoxedStrategy<Condition> {
 }
 
 /// Whole expressions: something about the event.
-fn expressions() -> impl Strategy<Value = String> {
+pub(super) fn expressions() -> impl Strategy<Value = String> {
     prop_oneof![
         conditions().prop_map(|condition| format!("*[{condition}]")),
         (conditions(), conditions()).prop_map(|(one, other)| format!("*[{one}] or Event[{other}]")),
