@@ -26,7 +26,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 
 pub use self::authorities::{Authorities, thumbprint};
-pub use self::chain::{ChainError, check_chain};
+pub use self::chain::{ChainError, check_chain, check_validity};
 pub use self::check::{ServerCheck, Verdict, Verdicts, is_for};
 pub use self::client::{Client, IdentityFiles, Material, Roots, client_config, server_name};
 pub use self::error::TlsError;

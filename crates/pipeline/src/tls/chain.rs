@@ -9,7 +9,7 @@ use rustls_pki_types::{CertificateDer, UnixTime};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::provider;
-use super::summary;
+use super::summary::{self, Lapse};
 
 /// Why a client's certificate would not be believed by a server that trusts the given roots alone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -57,9 +57,27 @@ pub enum ChainError {
         /// From when.
         not_before: Timestamp,
     },
-    /// Another one of the chain is over or not begun.
-    #[error("a certificate between it and the root has expired or is not valid yet")]
-    IssuerNotValid,
+    /// Another one of the chain is over.
+    #[error(
+        "it is valid itself, but {subject:?} between it and the root has expired on {not_after}"
+    )]
+    IssuerExpired {
+        /// Whose certificate it is.
+        subject: String,
+        /// Since when.
+        not_after: Timestamp,
+    },
+    /// Another one of the chain has not begun.
+    #[error(
+        "it is valid itself, but {subject:?} between it and the root is not valid before \
+         {not_before}"
+    )]
+    IssuerNotYetValid {
+        /// Whose certificate it is.
+        subject: String,
+        /// From when.
+        not_before: Timestamp,
+    },
     /// For servers, say.
     #[error("it is not meant for clients (extended key usage clientAuth)")]
     Purpose,
@@ -72,6 +90,33 @@ pub enum ChainError {
         /// What the TLS library says.
         reason: String,
     },
+}
+
+impl ChainError {
+    /// What helps.
+    #[must_use]
+    pub fn cure(&self) -> &'static str {
+        match self {
+            ChainError::Expired { .. } => {
+                "have a new certificate issued, export that with its key, and set it"
+            }
+            ChainError::NotYetValid { .. } | ChainError::IssuerNotYetValid { .. } => {
+                "see whether this machine's clock is right"
+            }
+            ChainError::IssuerExpired { .. } => {
+                "export it again with that authority's new certificate in its chain"
+            }
+            ChainError::Purpose => "have one issued for clients (extended key usage clientAuth)",
+            ChainError::Authority => "have that authority issue a certificate for this side",
+            ChainError::NoCertificate | ChainError::Unreadable => {
+                "export the certificate again, with its key"
+            }
+            ChainError::NotIssued { .. }
+            | ChainError::BadSignature
+            | ChainError::Root { .. }
+            | ChainError::Other { .. } => "[tls] deployment_root in windrow.toml names the root",
+        }
+    }
 }
 
 /// Checks that `chain` (the certificate first) leads to one of `roots`, is for clients and valid at
@@ -110,6 +155,7 @@ pub fn check_chain(
     let Err(error) = verifier.verify_client_cert(leaf, intermediates, now) else {
         return Ok(());
     };
+    let at = now;
     let now = summary::moment(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
     let not_before = summary::moment(certificate.validity().not_before.timestamp());
     let not_after = summary::moment(certificate.validity().not_after.timestamp());
@@ -118,6 +164,9 @@ pub fn check_chain(
         _ if now < not_before => Err(ChainError::NotYetValid { not_before }),
         _ if certificate.is_ca() => Err(ChainError::Authority),
         Error::InvalidCertificate(CertificateError::UnknownIssuer) => not_issued(),
+        Error::InvalidCertificate(reason) if is_lapse(&reason) => {
+            Err(lapsed(intermediates, at).unwrap_or_else(|| named(&reason)))
+        }
         Error::InvalidCertificate(reason) => Err(named(&reason)),
         error => Err(ChainError::Other {
             reason: error.to_string(),
@@ -125,15 +174,48 @@ pub fn check_chain(
     }
 }
 
+/// Checks that each of `chain` (the certificate first) is valid at `now`, and nothing else.
+///
+/// # Errors
+///
+/// [`ChainError`].
+pub fn check_validity(chain: &[CertificateDer<'_>], now: UnixTime) -> Result<(), ChainError> {
+    let (leaf, intermediates) = chain.split_first().ok_or(ChainError::NoCertificate)?;
+    match summary::lapsed(std::slice::from_ref(leaf), now) {
+        Some((_, Lapse::Expired(not_after))) => Err(ChainError::Expired { not_after }),
+        Some((_, Lapse::Early(not_before))) => Err(ChainError::NotYetValid { not_before }),
+        None => lapsed(intermediates, now).map_or(Ok(()), Err),
+    }
+}
+
+fn is_lapse(reason: &CertificateError) -> bool {
+    use CertificateError as Reason;
+    matches!(
+        reason,
+        Reason::Expired
+            | Reason::ExpiredContext { .. }
+            | Reason::NotValidYet
+            | Reason::NotValidYetContext { .. }
+    )
+}
+
+/// Which of those between the certificate and its root is not valid.
+fn lapsed(intermediates: &[CertificateDer<'_>], now: UnixTime) -> Option<ChainError> {
+    let (subject, lapse) = summary::lapsed(intermediates, now)?;
+    Some(match lapse {
+        Lapse::Expired(not_after) => ChainError::IssuerExpired { subject, not_after },
+        Lapse::Early(not_before) => ChainError::IssuerNotYetValid {
+            subject,
+            not_before,
+        },
+    })
+}
+
 fn named(reason: &CertificateError) -> ChainError {
     use CertificateError as Reason;
     match reason {
         Reason::BadSignature => ChainError::BadSignature,
         Reason::InvalidPurpose | Reason::InvalidPurposeContext { .. } => ChainError::Purpose,
-        Reason::Expired
-        | Reason::ExpiredContext { .. }
-        | Reason::NotValidYet
-        | Reason::NotValidYetContext { .. } => ChainError::IssuerNotValid,
         other => ChainError::Other {
             reason: other.to_string(),
         },

@@ -17,7 +17,7 @@ use x509_parser::prelude::{FromDer, X509Certificate, X509Version};
 
 use super::fault::CertificateFault;
 use super::fingerprint::Fingerprint;
-use super::summary;
+use super::summary::{self, Lapse};
 
 /// How a client checks its server's certificate, strongest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -320,8 +320,22 @@ fn chain_fault(shown: Shown<'_>, error: &Error) -> CertificateFault {
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
-        | CertificateError::NotValidYetContext { .. } => CertificateFault::IssuerNotValid,
+        | CertificateError::NotValidYetContext { .. } => issuer_fault(shown, reason),
         other => CertificateFault::of(other),
+    }
+}
+
+/// Which of those between the certificate and its root is not valid.
+fn issuer_fault(shown: Shown<'_>, reason: &CertificateError) -> CertificateFault {
+    match summary::lapsed(shown.intermediates, shown.now) {
+        Some((subject, Lapse::Expired(not_after))) => {
+            CertificateFault::IssuerExpired { subject, not_after }
+        }
+        Some((subject, Lapse::Early(not_before))) => CertificateFault::IssuerNotYetValid {
+            subject,
+            not_before,
+        },
+        None => CertificateFault::of(reason),
     }
 }
 

@@ -93,9 +93,30 @@ pub enum CertificateFault {
         #[serde(serialize_with = "display")]
         not_before: Timestamp,
     },
-    /// Another one of the chain is over or not begun.
-    #[error("a certificate between it and its root has expired or is not valid yet")]
-    IssuerNotValid,
+    /// Another one of the chain is over.
+    #[error(
+        "it is valid itself, but {subject:?} between it and its root has expired on {not_after}; \
+         the receiver has to send that authority's new certificate"
+    )]
+    IssuerExpired {
+        /// Whose certificate it is.
+        subject: String,
+        /// Since when.
+        #[serde(serialize_with = "display")]
+        not_after: Timestamp,
+    },
+    /// Another one of the chain has not begun.
+    #[error(
+        "it is valid itself, but {subject:?} between it and its root is not valid before \
+         {not_before}; are both clocks right?"
+    )]
+    IssuerNotYetValid {
+        /// Whose certificate it is.
+        subject: String,
+        /// From when.
+        #[serde(serialize_with = "display")]
+        not_before: Timestamp,
+    },
     /// For clients, say, or for signing code.
     #[error("it is not meant for servers (extended key usage serverAuth)")]
     Purpose,

@@ -11,11 +11,14 @@ use serde::{Serialize, Serializer};
 const BYTES: usize = 32;
 /// What stands before the digits.
 const SCHEME: &str = "sha256:";
+/// Digits of a SHA-1, as Windows shows it and older tools print it.
+const SHA1_DIGITS: usize = 40;
 
 /// The SHA-256 over a certificate's DER.
 ///
-/// Written `sha256:` and 64 hexadecimal digits; read in either case, with or without the word and
-/// with or without a colon between bytes, as `openssl x509 -fingerprint -sha256` prints it.
+/// Written `sha256:` and 64 hexadecimal digits; read in either case, with or without the word, with
+/// or without colons or spaces between bytes, and the whole line that
+/// `openssl x509 -fingerprint -sha256` prints: `sha256 Fingerprint=AA:BB:…`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; BYTES]);
 
@@ -26,11 +29,14 @@ pub enum FingerprintError {
     /// Of another kind than SHA-256.
     #[error("only SHA-256 fingerprints are taken: \"sha256:\" and 64 hexadecimal digits")]
     OtherKind,
-    /// Too long or too short.
+    /// A SHA-1.
     #[error(
-        "a SHA-256 fingerprint has 64 hexadecimal digits, this has {digits}{}",
-        if *.digits == 40 { " (a SHA-1 thumbprint, as Windows shows it, is not enough)" } else { "" }
+        "this is the SHA-1 of a certificate (a thumbprint, as Windows shows it), which can be \
+         forged; \"openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE.pem\" prints the SHA-256"
     )]
+    Sha1,
+    /// Too long or too short.
+    #[error("a SHA-256 fingerprint has 64 hexadecimal digits, this has {digits}")]
     Length {
         /// How many it has.
         digits: usize,
@@ -61,13 +67,15 @@ impl FromStr for Fingerprint {
     type Err = FingerprintError;
 
     fn from_str(text: &str) -> Result<Fingerprint, FingerprintError> {
-        let text = text.trim();
-        let digits = match text.get(..SCHEME.len()) {
-            Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => &text[SCHEME.len()..],
-            _ => text,
-        };
-        let word = digits.split(':').next().unwrap_or_default();
-        if word.len() > 2 && digits.contains(':') && !word.chars().all(|c| c.is_ascii_hexdigit()) {
+        let (kind, digits) = parts(text);
+        let digits: String = digits.split_ascii_whitespace().collect();
+        let is_digit = |c: char| c.is_ascii_hexdigit();
+        if digits.chars().filter(|c| is_digit(*c)).count() == SHA1_DIGITS
+            && digits.chars().all(|c| c == ':' || is_digit(c))
+        {
+            return Err(FingerprintError::Sha1);
+        }
+        if !matches!(kind.as_str(), "" | "sha256") {
             return Err(FingerprintError::OtherKind);
         }
         let groups: Vec<&str> = digits.split(':').collect();
@@ -91,6 +99,23 @@ impl FromStr for Fingerprint {
         }
         Ok(Fingerprint(bytes))
     }
+}
+
+/// The word in front of the digits, in its plain form, and the digits.
+fn parts(text: &str) -> (String, &str) {
+    let text = text.trim();
+    let (label, digits) = match (text.rsplit_once('='), text.split_once(':')) {
+        (Some(parts), _) => parts,
+        (None, Some((word, digits)))
+            if word.len() > 2 && !word.chars().all(|c| c.is_ascii_hexdigit()) =>
+        {
+            (word, digits)
+        }
+        (None, _) => ("", text),
+    };
+    let letters = label.chars().filter(char::is_ascii_alphanumeric);
+    let label: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+    (label.replace("fingerprint", ""), digits)
 }
 
 impl fmt::Display for Fingerprint {

@@ -5,7 +5,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 use serde::{Serialize, Serializer};
 use windrow_formats::text::visible;
 use x509_parser::oid_registry;
@@ -102,6 +102,34 @@ pub(super) fn moment(seconds: i64) -> Timestamp {
         Timestamp::MIN
     } else {
         Timestamp::MAX
+    })
+}
+
+/// Which way a certificate is not valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lapse {
+    /// Since then.
+    Expired(Timestamp),
+    /// Until then.
+    Early(Timestamp),
+}
+
+/// The first of `certificates` that is not valid at `now`: whose it is, and why.
+pub(super) fn lapsed(
+    certificates: &[CertificateDer<'_>],
+    now: UnixTime,
+) -> Option<(String, Lapse)> {
+    let now = moment(i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+    certificates.iter().find_map(|certificate| {
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let not_before = moment(parsed.validity().not_before.timestamp());
+        let not_after = moment(parsed.validity().not_after.timestamp());
+        let lapse = match () {
+            () if now > not_after => Lapse::Expired(not_after),
+            () if now < not_before => Lapse::Early(not_before),
+            () => return None,
+        };
+        Some((name(parsed.subject()), lapse))
     })
 }
 

@@ -79,7 +79,10 @@ impl ClientSet {
         let mut warnings = Vec::new();
         match &config.tls.deployment_root {
             Some(root) => leads_to(&identity, root)?,
-            None => warnings.push(NO_ROOT.to_owned()),
+            None => {
+                is_valid(&identity)?;
+                warnings.push(NO_ROOT.to_owned());
+            }
         }
         let subject = identity.summary();
         Ok(Opened {
@@ -124,9 +127,16 @@ fn leads_to(identity: &ClientIdentity, root: &Path) -> Result<(), Refusal> {
     let hint = "[tls] deployment_root in windrow.toml names the root";
     let roots = tls::load_certificates(root);
     let roots = roots.map_err(|error| Refusal::invalid(crate::exit::chain(&error)).hint(hint))?;
-    tls::check_chain(identity.chain(), &roots, UnixTime::now()).map_err(|error| {
-        Refusal::invalid(format!("the certificate is refused: {error}")).hint(hint)
-    })
+    tls::check_chain(identity.chain(), &roots, UnixTime::now()).map_err(refused)
+}
+
+/// What can be told of a certificate without knowing whom the receivers trust.
+fn is_valid(identity: &ClientIdentity) -> Result<(), Refusal> {
+    tls::check_validity(identity.chain(), UnixTime::now()).map_err(refused)
+}
+
+fn refused(error: tls::ChainError) -> Refusal {
+    Refusal::invalid(format!("the certificate is refused: {error}")).hint(error.cure())
 }
 
 /// The two files of a certificate, relative to the data folder.

@@ -72,6 +72,8 @@ fn what_a_server_would_not_take_is_named() {
     let mut server = named("server");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let refused = |params| check(&[issued(&root, params)], &root).unwrap_err();
+    let cure = refused(expired.clone()).cure();
+    insta::assert_snapshot!(cure, @"have a new certificate issued, export that with its key, and set it");
     insta::assert_snapshot!(refused(expired), @"it has expired on 2021-01-01T00:00:00Z");
     insta::assert_snapshot!(refused(early), @"it is not valid before 3999-01-01T00:00:00Z");
     assert_eq!(refused(server), ChainError::Purpose);
@@ -86,4 +88,28 @@ fn what_a_server_would_not_take_is_named() {
         check(&[CertificateDer::from(vec![1])], &root),
         Err(ChainError::Unreadable)
     );
+}
+
+#[test]
+fn the_one_of_the_chain_that_is_not_valid_is_named() {
+    let root = root("Root");
+    let chain = |mut params: CertificateParams| {
+        params.serial_number = Some(7.into());
+        let key = KeyPair::generate().unwrap();
+        let middle = CertifiedIssuer::signed_by(params, key, &root).unwrap();
+        [issued(&middle, named("a")), middle.der().clone()]
+    };
+    let mut over = authority_of("Middle");
+    over.not_after = date_time_ymd(2021, 1, 1);
+    let mut early = authority_of("Middle");
+    early.not_before = date_time_ymd(3999, 1, 1);
+    let chains = [chain(over), chain(early)];
+    let over = check(&chains[0], &root).unwrap_err();
+    insta::assert_snapshot!(over, @r#"it is valid itself, but "CN=Middle" between it and the root has expired on 2021-01-01T00:00:00Z"#);
+    insta::assert_snapshot!(over.cure(), @"export it again with that authority's new certificate in its chain");
+    let early = check(&chains[1], &root).unwrap_err();
+    for (chain, fault) in chains.iter().zip([over, early.clone()]) {
+        assert_eq!(check_validity(chain, UnixTime::now()), Err(fault));
+    }
+    insta::assert_snapshot!(early, @r#"it is valid itself, but "CN=Middle" between it and the root is not valid before 3999-01-01T00:00:00Z"#);
 }

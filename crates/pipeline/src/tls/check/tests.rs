@@ -8,7 +8,7 @@ use rcgen::{
 };
 
 use super::*;
-use crate::tls::provider;
+use crate::tls::{FingerprintError, provider};
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -97,6 +97,35 @@ fn names_are_checked_unless_they_are_skipped() {
             assert_eq!(decided, Ok(()), "{name}");
         }
     }
+}
+
+#[test]
+fn the_one_of_the_chain_that_is_not_valid_is_named() {
+    let root = authority("Root");
+    let between = |not_before, not_after| {
+        let mut params = named("Middle");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        (params.not_before, params.not_after) = (not_before, not_after);
+        let key = KeyPair::generate().unwrap();
+        let middle = CertifiedIssuer::signed_by(params, key, &root).unwrap();
+        let name = ServerName::try_from("siem.example").unwrap();
+        let verified = verifier(ServerCheck::Full, &[root.der()]).verify_server_cert(
+            &issued(&middle, server()),
+            std::slice::from_ref(middle.der()),
+            &name,
+            &[],
+            UnixTime::now(),
+        );
+        match verified.unwrap_err() {
+            Error::InvalidCertificate(reason) => CertificateFault::of(&reason),
+            other => panic!("{other}"),
+        }
+    };
+    let over = between(date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
+    insta::assert_snapshot!(over, @r#"it is valid itself, but "CN=Middle" between it and its root has expired on 2021-01-01T00:00:00Z; the receiver has to send that authority's new certificate"#);
+    let early = between(date_time_ymd(3999, 1, 1), date_time_ymd(4000, 1, 1));
+    insta::assert_snapshot!(early, @r#"it is valid itself, but "CN=Middle" between it and its root is not valid before 3999-01-01T00:00:00Z; are both clocks right?"#);
 }
 
 #[test]
@@ -290,13 +319,30 @@ fn fingerprints_are_read_in_every_usual_form() {
         format!("sha256:{hex}"),
         format!("SHA256:{}", colons.to_uppercase()),
         format!(" sha256:{hex}\n"),
+        format!("sha256 Fingerprint={}\n", colons.to_uppercase()),
+        format!("SHA256 Fingerprint={}", colons.to_uppercase()),
+        format!("SHA-256 Fingerprint: {colons}"),
+        format!("sha256: {}", pairs.join(" ")),
     ] {
         assert_eq!(text.parse(), Ok(expected), "{text}");
     }
     let refused = |text: &str| text.parse::<Fingerprint>().unwrap_err().to_string();
     insta::assert_snapshot!(refused(""), @"a SHA-256 fingerprint has 64 hexadecimal digits, this has 0");
     insta::assert_snapshot!(refused(&hex[1..]), @"a SHA-256 fingerprint has 64 hexadecimal digits, this has 63");
-    insta::assert_snapshot!(refused(&hex[..40]), @"a SHA-256 fingerprint has 64 hexadecimal digits, this has 40 (a SHA-1 thumbprint, as Windows shows it, is not enough)");
+    insta::assert_snapshot!(refused(&hex[..40]), @r#"this is the SHA-1 of a certificate (a thumbprint, as Windows shows it), which can be forged; "openssl x509 -noout -fingerprint -sha256 -in CERTIFICATE.pem" prints the SHA-256"#);
+    for sha1 in [
+        format!("SHA1 Fingerprint={}", pairs[..20].join(":")),
+        format!("sha1:{}", &hex[..40]),
+        pairs[..20].join(" "),
+    ] {
+        assert_eq!(
+            sha1.parse::<Fingerprint>(),
+            Err(FingerprintError::Sha1),
+            "{sha1}"
+        );
+    }
+    let pin = "pin-sha256:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+    assert_eq!(pin.parse::<Fingerprint>(), Err(FingerprintError::OtherKind));
     insta::assert_snapshot!(refused(&format!("sha1:{hex}")), @r#"only SHA-256 fingerprints are taken: "sha256:" and 64 hexadecimal digits"#);
     insta::assert_snapshot!(refused(&format!("sha256:{}g", &hex[1..])), @"'g' is no hexadecimal digit");
     insta::assert_snapshot!(refused(&format!("sha256:{}:{}", &hex[..3], &hex[3..])), @r#"colons in a fingerprint stand between bytes: "AA:BB:…""#);
