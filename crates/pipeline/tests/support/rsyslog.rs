@@ -17,7 +17,7 @@ const LIBRARIES: [&str; 2] = [
 ];
 
 /// The TLS library rsyslog uses.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub enum Driver {
     Gnutls,
     Openssl,

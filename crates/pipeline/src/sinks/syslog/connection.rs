@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -87,11 +87,12 @@ impl Connection {
                 let name = server_name(tls, &destination.host)?;
                 let handshake =
                     TlsConnector::from(tls.client.config.clone()).connect(name, Metered::new(tcp));
-                let stream = timeout(limits.handshake_timeout, handshake)
+                let mut handshake = pin!(handshake);
+                let stream = timeout(limits.handshake_timeout, handshake.as_mut())
                     .await
-                    .map_err(|_| LinkError::HandshakeTimeout {
-                        peer,
-                        timeout: limits.handshake_timeout,
+                    .map_err(|_| {
+                        let received = handshake.get_ref().map_or(0, Metered::received);
+                        unfinished(peer, limits.handshake_timeout, received)
                     })?
                     .map_err(|source| LinkError::handshake(peer, source))?;
                 Stream::Tls(Box::new(stream))
@@ -321,6 +322,14 @@ impl Connection {
             Poll::Ready(LinkError::ClosedByPeer) | Poll::Pending => LinkError::broken(error),
             Poll::Ready(named) => named,
         }
+    }
+}
+
+/// A handshake that took too long: whether the peer has said anything tells whether it speaks TLS.
+fn unfinished(peer: SocketAddr, timeout: Duration, received: u64) -> LinkError {
+    match received {
+        0 => LinkError::HandshakeTimeout { peer, timeout },
+        _ => LinkError::HandshakeStalled { peer, timeout },
     }
 }
 

@@ -53,6 +53,14 @@ pub enum LinkError {
         /// The limit.
         timeout: Duration,
     },
+    /// The receiver speaks TLS and does not come to its end in time.
+    #[error("{peer} began the TLS handshake and did not finish it within {timeout:?}")]
+    HandshakeStalled {
+        /// The receiver.
+        peer: SocketAddr,
+        /// The limit.
+        timeout: Duration,
+    },
     /// What the receiver says is not TLS.
     #[error("{peer} does not speak TLS; is that its port for plain text?")]
     PlainText {
@@ -163,6 +171,7 @@ impl LinkError {
             LinkError::Resolve { .. } | LinkError::NoAddress { .. } => "resolve",
             LinkError::Connect { .. } | LinkError::ConnectTimeout { .. } => "connect",
             LinkError::HandshakeTimeout { .. }
+            | LinkError::HandshakeStalled { .. }
             | LinkError::Handshake { .. }
             | LinkError::PlainText { .. }
             | LinkError::HandshakeClosed { .. }

@@ -23,6 +23,8 @@ pub enum Cause {
     Unreachable,
     /// It takes the connection and says nothing to a handshake.
     HandshakeTimeout,
+    /// It speaks TLS and does not come to the end of a handshake.
+    HandshakeStalled,
     /// It speaks something else than TLS.
     PlainText,
     /// It hangs up in the handshake.
@@ -89,6 +91,7 @@ impl Cause {
             },
             LinkError::ConnectTimeout { .. } => Cause::NoAnswer,
             LinkError::HandshakeTimeout { .. } => Cause::HandshakeTimeout,
+            LinkError::HandshakeStalled { .. } => Cause::HandshakeStalled,
             LinkError::PlainText { .. } => Cause::PlainText,
             LinkError::OldTls { .. } => Cause::OldTls,
             LinkError::ServerCertificate { reason, .. } => Cause::ServerCertificate {
@@ -140,6 +143,10 @@ impl Cause {
             Cause::HandshakeTimeout => {
                 "most receivers of plain text stay silent so; see that this is the receiver's TLS \
                  port, or take TLS off this destination"
+            }
+            Cause::HandshakeStalled => {
+                "it does speak TLS: see whether the receiver is overloaded or waits for something \
+                 itself, and whether large packets get lost on the way (MTU)"
             }
             Cause::PlainText => {
                 "this port does not speak TLS; name the receiver's TLS port, or take TLS off this \
