@@ -63,6 +63,13 @@ pub enum KeyError {
     /// The file is not a key.
     #[error("keys/{KEY_FILE} is not an Ed25519 key in PKCS#8; move it away to have a new one made")]
     Malformed,
+    /// The two files are not of one pair.
+    #[error(
+        "keys/{KEY_FILE} does not belong to keys/{PUBLIC_KEY_FILE}: one of them is damaged; put both \
+         back from a backup, or move both away to have new ones made, whose public half the \
+         machine that verifies has to be told"
+    )]
+    Mismatch,
     /// The random generator failed.
     #[error("no signing key could be generated")]
     Generate,
@@ -84,27 +91,53 @@ impl fmt::Debug for Signer {
 
 impl Signer {
     /// Reads the key in a folder, or makes one if there is none.
+    ///
+    /// Any 32 bytes are a private key, so a damaged one would go on signing what the public half
+    /// that others have does not verify: it is held against the public half beside it.
     pub fn open(disk: &dyn Disk, dir: &Path) -> Result<Signer, KeyError> {
-        let pair = match storage::read_small(disk, &dir.join(KEY_FILE), MAX_KEY_FILE_BYTES) {
-            Ok(pkcs8) => Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(|_| KeyError::Malformed)?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => generate(disk, dir)?,
+        let pkcs8 = match storage::read_small(disk, &dir.join(KEY_FILE), MAX_KEY_FILE_BYTES) {
+            Ok(pkcs8) => pkcs8,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Signer::generate(disk, dir),
             Err(e) => return Err(KeyError::Io(e)),
         };
-        let public = PublicKey(
-            pair.public_key()
-                .as_ref()
-                .try_into()
-                .map_err(|_| KeyError::Malformed)?,
-        );
-        let text = format!("{public}\n");
-        if storage::read_small(disk, &dir.join(PUBLIC_KEY_FILE), MAX_KEY_FILE_BYTES)
-            .ok()
-            .as_deref()
-            != Some(text.as_bytes())
-        {
-            storage::create_whole(disk, dir, PUBLIC_KEY_FILE, text.as_bytes())?;
+        let signer = Signer::read(&pkcs8)?;
+        match storage::read_small(disk, &dir.join(PUBLIC_KEY_FILE), MAX_KEY_FILE_BYTES) {
+            Ok(text) if text == signer.public_text().as_bytes() => Ok(signer),
+            Ok(_) => Err(KeyError::Mismatch),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                signer.write_public(disk, dir)?;
+                Ok(signer)
+            }
+            Err(e) => Err(KeyError::Io(e)),
         }
+    }
+
+    fn generate(disk: &dyn Disk, dir: &Path) -> Result<Signer, KeyError> {
+        let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Generate)?;
+        // Version 1 of PKCS#8, which OpenSSL reads too.
+        let pkcs8 = pair.to_pkcs8v1().map_err(|_| KeyError::Generate)?;
+        let signer = Signer::read(pkcs8.as_ref())?;
+        // First the public half: a crash in between must not leave the private one beside an older
+        // public one.
+        signer.write_public(disk, dir)?;
+        storage::create_whole(disk, dir, KEY_FILE, pkcs8.as_ref())?;
+        Ok(signer)
+    }
+
+    fn read(pkcs8: &[u8]) -> Result<Signer, KeyError> {
+        let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| KeyError::Malformed)?;
+        let public = pair.public_key().as_ref().try_into();
+        let public = PublicKey(public.map_err(|_| KeyError::Malformed)?);
         Ok(Signer { pair, public })
+    }
+
+    fn public_text(&self) -> String {
+        format!("{}\n", self.public)
+    }
+
+    fn write_public(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+        let text = self.public_text();
+        storage::create_whole(disk, dir, PUBLIC_KEY_FILE, text.as_bytes())
     }
 
     /// The public half.
@@ -118,14 +151,6 @@ impl Signer {
         bytes.copy_from_slice(self.pair.sign(message).as_ref());
         Signature(bytes)
     }
-}
-
-fn generate(disk: &dyn Disk, dir: &Path) -> Result<Ed25519KeyPair, KeyError> {
-    let pair = Ed25519KeyPair::generate().map_err(|_| KeyError::Generate)?;
-    // Version 1 of PKCS#8, which OpenSSL reads too.
-    let pkcs8 = pair.to_pkcs8v1().map_err(|_| KeyError::Generate)?;
-    storage::create_whole(disk, dir, KEY_FILE, pkcs8.as_ref())?;
-    Ok(pair)
 }
 
 /// Reads the public key file of a folder, if there is one.

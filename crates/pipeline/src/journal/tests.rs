@@ -537,3 +537,32 @@ async fn a_root_can_leave_before_its_segment_is_full() {
     assert_eq!((second.previous_root, second.segment), (first.root, 2));
     assert!(second.is_signed() && second.public_key == journal.public_key());
 }
+
+#[tokio::test]
+async fn a_private_key_that_was_damaged_is_not_signed_with() {
+    let dir = tempfile::tempdir().unwrap();
+    Journal::open(options(&dir)).unwrap().0.close().await;
+    let keys = dir.path().join("journal/keys");
+    let whole = std::fs::read(keys.join("journal.key")).unwrap();
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x20;
+        std::fs::write(keys.join("journal.key"), damaged).unwrap();
+        let error = Journal::open(options(&dir)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                OpenError::Key(KeyError::Mismatch | KeyError::Malformed)
+            ),
+            "byte {at}: {error}"
+        );
+    }
+    std::fs::write(keys.join("journal.key"), &whole).unwrap();
+    Journal::open(options(&dir)).unwrap().0.close().await;
+    std::fs::remove_file(keys.join("journal.pub")).unwrap();
+    Journal::open(options(&dir)).unwrap().0.close().await;
+    let text = std::fs::read(keys.join("journal.pub")).unwrap();
+    std::fs::remove_file(keys.join("journal.key")).unwrap();
+    Journal::open(options(&dir)).unwrap().0.close().await;
+    assert_ne!(std::fs::read(keys.join("journal.pub")).unwrap(), text);
+}
