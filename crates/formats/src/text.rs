@@ -63,15 +63,21 @@ pub fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Displays an error and everything that led to it, in one line.
+/// Displays an error and everything that led to it, in one line. What an error has already said
+/// of its cause is not said again: libraries do, some of them of every cause down to the last.
 pub struct Chain<'a>(pub &'a (dyn Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut cause = self.0.source();
         while let Some(error) = cause {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
             cause = error.source();
         }
         Ok(())
@@ -103,6 +109,39 @@ mod tests {
         assert_eq!(field(""), "\"\"");
         assert_eq!(field("say \"hi\", twice"), "\"say \"\"hi\"\", twice\"");
         assert_eq!(field(" a\r\nb"), "\" a\r\nb\"");
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Step {
+        text: &'static str,
+        source: Option<Box<Step>>,
+    }
+
+    fn steps(texts: &[&'static str]) -> Option<Box<Step>> {
+        let (text, rest) = texts.split_first()?;
+        let source = steps(rest);
+        Some(Box::new(Step { text, source }))
+    }
+
+    #[test]
+    fn a_chain_says_each_cause_once() {
+        let shown = |texts: &[&'static str]| {
+            let error = steps(texts).unwrap();
+            Chain(&*error).to_string()
+        };
+        assert_eq!(shown(&["a", "b", "c"]), "a: b: c");
+        let delta = [
+            "cannot write to the lake",
+            "Failed to write: Generic error: No space left on device",
+            "Generic error: No space left on device",
+            "No space left on device",
+        ];
+        assert_eq!(
+            shown(&delta),
+            "cannot write to the lake: Failed to write: Generic error: No space left on device"
+        );
+        assert_eq!(shown(&["a: b", "c", "b"]), "a: b: c: b");
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn print_after(
     paint: Paint,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let text = format!("{error:#}");
+    let text = chain(error.as_ref());
     let text = match find::<ConfigError>(error) {
         Some(_) => text.as_str().into(),
         None => escape(&text),

@@ -18,6 +18,10 @@ use crate::status::Status;
 
 /// Events shown.
 const EVENTS_SHOWN: usize = 12;
+/// Columns of the names of sources and sinks, so that their figures stay in sight.
+const NAME_COLUMNS_MAX: usize = 20;
+/// Columns of a channel.
+const CHANNEL_COLUMNS: usize = 20;
 /// Clears the screen from its upper left corner (ECMA-48 CUP, ED).
 const HOME_AND_CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
@@ -57,7 +61,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         let mut before = status(&mut service).await?;
         if terminal.stdout_is_terminal && !args.once {
             let first = rates(None, &before, &terminal);
-            write!(out, "{HOME_AND_CLEAR}{first}")?;
+            write!(out, "{HOME_AND_CLEAR}{}", fitted(first, &terminal))?;
             out.flush()?;
         }
         loop {
@@ -67,7 +71,8 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
             if terminal.stdout_is_terminal && !args.once {
                 write!(out, "{HOME_AND_CLEAR}")?;
             }
-            write!(out, "{}", screen(&before, &now, &events, &terminal))?;
+            let screen = screen(&before, &now, &events, &terminal);
+            write!(out, "{}", fitted(screen, &terminal))?;
             out.flush()?;
             if args.once {
                 return Ok(Code::Ok);
@@ -114,6 +119,37 @@ fn screen(before: &Status, now: &Status, events: &[Row], terminal: &Terminal) ->
     text
 }
 
+/// On a terminal no line is longer than it is wide: one that wraps hides what stands below it.
+fn fitted(text: String, terminal: &Terminal) -> String {
+    if !terminal.stdout_is_terminal {
+        return text;
+    }
+    let lines = text.lines().map(|line| cut(line, terminal.width));
+    lines.fold(String::with_capacity(text.len()), |all, line| {
+        all + &line + "\n"
+    })
+}
+
+/// The first `width` columns of a line. Colours take none, and every one of them is kept: what
+/// was begun also ends.
+fn cut(line: &str, width: usize) -> String {
+    let mut kept = String::with_capacity(line.len());
+    let (mut columns, mut in_colour) = (0, false);
+    for character in line.chars() {
+        let is_escape = character == '\u{1b}';
+        if is_escape || in_colour {
+            in_colour = is_escape || character != 'm';
+            kept.push(character);
+            continue;
+        }
+        if columns < width {
+            kept.push(character);
+        }
+        columns += 1;
+    }
+    kept
+}
+
 /// Journal, sources and sinks, a line each. The first look has no rates yet.
 fn rates(before: Option<&Status>, now: &Status, terminal: &Terminal) -> String {
     let paint = terminal.paint();
@@ -125,12 +161,9 @@ fn rates(before: Option<&Status>, now: &Status, terminal: &Terminal) -> String {
         None => format!("{:>9}/s", "-"),
     };
     let names = now.sources.keys().chain(now.sinks.keys());
-    let width = names
-        .map(|name| name.chars().count())
-        .max()
-        .unwrap_or(0)
-        .max("journal".len());
-    let label = |name: &str| paint.bold(&format!("{:width$}", escape(name)));
+    let longest = names.map(|name| name.chars().count()).max().unwrap_or(0);
+    let width = longest.min(NAME_COLUMNS_MAX).max("journal".len());
+    let label = |name: &str| paint.bold(&format!("{:width$.width$}", escape(name)));
     let mut text = String::new();
     // Writing to a String does not fail.
     let came = rate(
@@ -170,9 +203,42 @@ fn event_line(row: &Row, seconds: f64) -> String {
         .ok()
         .and_then(|id| title(text("provider"), id));
     let what = title.unwrap_or_else(|| text("provider"));
+    // Channels begin alike ("Microsoft-Windows-…"); what tells them apart comes last.
+    let channel = text("channel");
+    let last = channel.char_indices().rev().nth(CHANNEL_COLUMNS - 1);
+    let channel = &channel[last.map_or(0, |(at, _)| at)..];
     format!(
-        "{rate:>9.0}/s  {id:>5}  {:20}  {}",
-        escape(text("channel")),
+        "{rate:>9.0}/s  {id:>5}  {:CHANNEL_COLUMNS$}  {}",
+        escape(channel),
         escape(what)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_cut_to_the_width_of_the_terminal() {
+        assert_eq!(cut("abcdef", 4), "abcd");
+        assert_eq!(cut("abc", 4), "abc");
+        assert_eq!(cut("äöü", 2), "äö");
+        assert_eq!(
+            cut("\u{1b}[1mabcdef\u{1b}[0m gh", 4),
+            "\u{1b}[1mabcd\u{1b}[0m"
+        );
+    }
+
+    #[test]
+    fn a_long_channel_is_known_by_its_end() {
+        let row = serde_json::json!({
+            "channel": "Microsoft-Windows-PowerShell/Operational",
+            "provider": "Microsoft-Windows-PowerShell", "event_id": 4104, "events": 20,
+        });
+        let line = event_line(row.as_object().unwrap(), 2.0);
+        assert!(
+            line.starts_with("       10/s   4104  werShell/Operational"),
+            "{line}"
+        );
+    }
 }
