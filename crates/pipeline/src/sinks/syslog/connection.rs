@@ -23,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::destination::{Destination, Tls, Transport};
 use super::error::LinkError;
-use super::limits::Limits;
+use super::limits::{HEARD_AT_ONCE_MAX, Limits};
 use super::metered::Metered;
 use super::outq;
 
@@ -229,25 +229,34 @@ impl Connection {
         Ok(finish)
     }
 
-    /// Takes everything that has come by now. The runtime may not have noticed all of it yet, so
-    /// the system is asked.
+    /// Takes what has come by now. The runtime may not have noticed all of it yet, so the system is
+    /// asked. A receiver that goes on talking is not listened to for ever.
     ///
     /// # Errors
     /// What of it is a refusal or the end of the connection other than in order.
-    pub(super) async fn hear_out(&mut self) -> Result<(), LinkError> {
-        loop {
+    pub(super) async fn hear_out(&mut self) -> Result<Heard, LinkError> {
+        for _ in 0..HEARD_AT_ONCE_MAX {
+            // What a task may read before others have their turn is rationed, and asking the system
+            // is not: with nothing left this would go round for ever.
+            tokio::task::consume_budget().await;
             match poll_immediate(self.closed()).await {
                 None => {}
-                Some(LinkError::ClosedByPeer) => return Ok(()),
+                Some(LinkError::ClosedByPeer) => return Ok(Heard::End),
                 Some(error) => return Err(error),
             }
             let tcp = self.stream.tcp();
             match SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]) {
                 Ok(_) => tcp.readable().await.map_err(LinkError::broken)?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => return Err(LinkError::broken(error)),
             }
         }
+        Ok(Heard::NoEnd)
+    }
+
+    #[cfg(test)]
+    pub(super) async fn tcp_readable(&self) {
+        self.stream.tcp().readable().await.unwrap();
     }
 
     /// The receiver has closed in order. If bytes of ours were still on their way then, they
@@ -323,6 +332,15 @@ impl Connection {
             Poll::Ready(named) => named,
         }
     }
+}
+
+/// What the receiver has said of the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Nothing.
+    NoEnd,
+    /// It has ended its side in order.
+    End,
 }
 
 /// A handshake that took too long: whether the peer has said anything tells whether it speaks TLS.

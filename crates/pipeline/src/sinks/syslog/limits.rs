@@ -120,3 +120,7 @@ impl Default for Limits {
         }
     }
 }
+
+/// How often a receiver that talks is listened to before events go on: each time takes all that the
+/// system has by then, up to what the runtime lets a task read in one turn.
+pub(super) const HEARD_AT_ONCE_MAX: usize = 16;

@@ -14,7 +14,7 @@ use tokio::select;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Connection, Finish};
+use super::connection::{Connection, Finish, Heard};
 use super::destination::{Confirmation, Warning};
 use super::error::LinkError;
 use super::limits::{
@@ -389,10 +389,17 @@ async fn confirm(sender: &mut Sender, link: &mut Link) -> Result<(), LinkError> 
     if by_end_alone || link.window.since().is_none() {
         return Ok(());
     }
-    link.connection.hear_out().await?;
-    if Instant::now() < link.connection.accepted_at() {
-        return Ok(());
+    let heard = link.connection.hear_out().await?;
+    if Instant::now() >= link.connection.accepted_at() {
+        confirm_heard(sender, link);
     }
+    match heard {
+        Heard::NoEnd => Ok(()),
+        Heard::End => Err(LinkError::ClosedByPeer),
+    }
+}
+
+fn confirm_heard(sender: &mut Sender, link: &mut Link) {
     match link.confirmation {
         Confirmation::Sent => sender.confirm_to(link.connection.written(), &mut link.window),
         Confirmation::TcpAcked => {
@@ -405,7 +412,6 @@ async fn confirm(sender: &mut Sender, link: &mut Link) -> Result<(), LinkError> 
             }
         }
     }
-    Ok(())
 }
 
 /// Whether to go on.
