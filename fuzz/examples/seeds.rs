@@ -14,6 +14,7 @@ use windrow_formats::batch::{Encoder, Flags};
 use windrow_formats::event::{Index, parse};
 use windrow_formats::sldc;
 use windrow_formats::wsman::client::{self, Request};
+use windrow_formats::wsman::multipart::{self, Protocol};
 use windrow_formats::wsman::{Charset, encode};
 use windrow_fuzz::journal::storage::Memory;
 use windrow_fuzz::journal::{Entry, Journal, JournalOptions, Start, StateChange};
@@ -59,6 +60,7 @@ fn main() -> Result<()> {
         let mut body = Vec::new();
         sldc::Encoder::new().encode(&utf16, &mut body);
         write("sldc", number, &body)?;
+        write("multipart", number, &sealed(number, &body))?;
     }
     for (number, query) in QUERIES.iter().enumerate() {
         let event = &events[number % events.len()];
@@ -100,6 +102,18 @@ fn subscriptions() -> Vec<Vec<u8>> {
         query.as_bytes().to_vec(),
         BOOKMARK.as_bytes().to_vec(),
     ]
+}
+
+/// The head of a sealed body, a NUL, and the body.
+fn sealed(number: usize, data: &[u8]) -> Vec<u8> {
+    let protocol = [Protocol::Kerberos, Protocol::Spnego][number % 2];
+    let mut out = [protocol.content_type().as_bytes(), b"\0"].concat();
+    let content_type = Charset::Utf16Le.content_type();
+    multipart::open(&mut out, protocol, content_type, data.len(), 60);
+    out.extend_from_slice(&[7; 60]);
+    out.extend_from_slice(data);
+    multipart::close(&mut out);
+    out
 }
 
 /// PFX files with everything in them that is read, each part once. Keys, certificates and what is

@@ -10,6 +10,11 @@ pub mod journal;
 #[path = "../../crates/pipeline/src/tls/pfx/archive/mod.rs"]
 pub mod pfx;
 
+/// The messages of Kerberos, for the same reason.
+#[allow(dead_code, clippy::all)]
+#[path = "../../crates/pipeline/src/kerberos/wire/mod.rs"]
+pub mod kerberos;
+
 use std::hint::black_box;
 
 use windrow_formats::batch::{Header, Kind};

@@ -46,6 +46,18 @@ pub const SOAP_SUBSCRIPTIONS_MAX: usize = 1_024;
 /// Bytes of a bookmark. One entry a channel; a query may name some hundred channels.
 pub const BOOKMARK_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest boundary of a multipart body (RFC 2046 5.1.1).
+pub const MULTIPART_BOUNDARY_BYTES_MAX: usize = 70;
+
+/// Bytes of the headers of all parts of a sealed body, boundaries included: Windows writes some 230.
+pub const MULTIPART_HEAD_BYTES_MAX: usize = 1_024;
+
+/// White space behind the closing boundary of a sealed body. Windows writes a line end.
+pub const MULTIPART_EPILOGUE_BYTES_MAX: usize = 64;
+
+/// Longest signature in front of sealed data. Kerberos makes 60 bytes of it, or 76.
+pub const MULTIPART_SIGNATURE_BYTES_MAX: usize = 1_024;
+
 /// Replaced characters that are located one by one in a text; all that follows counts as lossy.
 pub const REPLACEMENTS_LOCATED_MAX: usize = 4_096;
 

@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod journal;
+pub mod kerberos;
 pub mod limits;
 pub mod quarantine;
 pub mod sinks;

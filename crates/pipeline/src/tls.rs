@@ -31,6 +31,7 @@ pub use self::check::{ServerCheck, Verdict, Verdicts, is_for};
 pub use self::client::{Client, IdentityFiles, Material, Roots, client_config, server_name};
 pub use self::error::TlsError;
 pub use self::fault::CertificateFault;
+pub(crate) use self::files::readable_by_others;
 pub use self::files::{load_certificates, load_key};
 pub use self::fingerprint::{Fingerprint, FingerprintError};
 pub(crate) use self::inspect::{Inspection, Seen};

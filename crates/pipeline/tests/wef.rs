@@ -1,5 +1,5 @@
-//! The collector over real TLS on loopback, with a real journal.
-#![allow(clippy::unwrap_used)]
+//! The collector over real TLS, and with tickets of a real KDC, on loopback, with a real journal.
+#![allow(clippy::print_stderr, clippy::unwrap_used)]
 
 #[path = "wef/bad_input.rs"]
 mod bad_input;
@@ -9,3 +9,9 @@ mod connections;
 mod delivery;
 #[path = "wef/harness.rs"]
 mod harness;
+#[path = "wef/kdc.rs"]
+mod kdc;
+#[path = "wef/kerberos.rs"]
+mod kerberos;
+#[path = "wef/tickets.rs"]
+mod tickets;

@@ -182,6 +182,8 @@ pub struct Subscription<'a> {
     /// The XML inside ReferenceProperties or ReferenceParameters of NotifyTo, to be put into the
     /// header of every message as it is.
     pub echo: &'a str,
+    /// URI of how to authenticate there.
+    pub profile: Option<String>,
     /// Thumbprint of the issuer of the certificate to use.
     pub issuer_thumbprint: Option<Cow<'a, str>>,
     /// The option ContentFormat.
@@ -335,6 +337,10 @@ fn read_notify_to<'a>(
             (Ns::Addressing, "Address") => into.notify_to = cursor.value()?,
             (Ns::Addressing, "ReferenceProperties" | "ReferenceParameters") => {
                 into.echo = cursor.inner()?;
+            }
+            (Ns::Authentication, "Authentication") => {
+                into.profile = attribute(&start, "Profile");
+                open += 1;
             }
             (Ns::Authentication, "Thumbprint") => {
                 into.issuer_thumbprint = Some(cursor.value()?);

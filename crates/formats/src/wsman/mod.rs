@@ -13,6 +13,7 @@ mod charset;
 pub mod client;
 mod cursor;
 mod message;
+pub mod multipart;
 pub mod reply;
 mod values;
 
@@ -61,6 +62,9 @@ pub mod uri {
     /// Authentication by client certificate over HTTPS (DSP0226 C.3.2).
     pub const HTTPS_MUTUAL: &str =
         "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
+    /// Authentication by Kerberos, bare or within SPNEGO, over HTTP (DSP0226 C.3.5).
+    pub const HTTP_SPNEGO_KERBEROS: &str =
+        "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/http/spnego-kerberos";
     /// The bookmark before the first event (DSP0226 10.2.6).
     pub const BOOKMARK_EARLIEST: &str =
         "http://schemas.dmtf.org/wbem/wsman/1/wsman/bookmark/earliest";

@@ -27,6 +27,18 @@ impl ContentFormat {
     }
 }
 
+/// How a source proves who it is where it delivers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authentication<'a> {
+    /// By its certificate, over HTTPS.
+    Certificate {
+        /// SHA-1 thumbprint, in hexadecimal, of the authority that issued it.
+        issuer_thumbprint: &'a str,
+    },
+    /// By Kerberos, over HTTP.
+    Kerberos,
+}
+
 /// Everything one item of an EnumerateResponse says: a Subscribe request that the source acts on
 /// as if it had received it.
 #[derive(Debug, Clone)]
@@ -40,8 +52,8 @@ pub struct Offer<'a> {
     pub identifier: &'a str,
     /// Absolute URL for deliveries and for the end of the subscription.
     pub address: &'a str,
-    /// SHA-1 thumbprint, in hexadecimal, of the authority that issued the source's certificate.
-    pub issuer_thumbprint: &'a str,
+    /// How the source proves who it is at that address.
+    pub authentication: Authentication<'a>,
     /// The QueryList, well-formed XML, put in as it is.
     pub query: &'a str,
     /// How events are written.
@@ -302,7 +314,7 @@ fn push_subscribe_body(out: &mut String, offer: &Offer<'_>) {
     element(out, "w:Heartbeats", &seconds(offer.heartbeat));
     out.push_str("<e:NotifyTo>");
     push_endpoint(out, offer);
-    push_policy(out, offer.issuer_thumbprint);
+    push_policy(out, offer.authentication);
     let _ = write!(
         out,
         "</e:NotifyTo><w:ConnectionRetry Total=\"{}\">{}</w:ConnectionRetry>",
@@ -344,22 +356,25 @@ fn push_endpoint(out: &mut String, offer: &Offer<'_>) {
     out.push_str("</a:ReferenceProperties>");
 }
 
-/// How to authenticate there: by a certificate of the authority with this thumbprint.
-fn push_policy(out: &mut String, issuer_thumbprint: &str) {
+/// How to authenticate there: by a certificate of the authority with this thumbprint, or by Kerberos.
+fn push_policy(out: &mut String, authentication: Authentication<'_>) {
+    let profile = match authentication {
+        Authentication::Certificate { .. } => uri::HTTPS_MUTUAL,
+        Authentication::Kerberos => uri::HTTP_SPNEGO_KERBEROS,
+    };
     let _ = write!(
         out,
         "<c:Policy xmlns:c=\"{}\" xmlns:auth=\"{}\"><c:ExactlyOne><c:All>\
-         <auth:Authentication Profile=\"{}\"><auth:ClientCertificate>\
-         <auth:Thumbprint Role=\"issuer\">",
+         <auth:Authentication Profile=\"{profile}\">",
         uri::POLICY,
         uri::AUTHENTICATION,
-        uri::HTTPS_MUTUAL
     );
-    escape(issuer_thumbprint, out);
-    out.push_str(
-        "</auth:Thumbprint></auth:ClientCertificate></auth:Authentication>\
-         </c:All></c:ExactlyOne></c:Policy>",
-    );
+    if let Authentication::Certificate { issuer_thumbprint } = authentication {
+        out.push_str("<auth:ClientCertificate><auth:Thumbprint Role=\"issuer\">");
+        escape(issuer_thumbprint, out);
+        out.push_str("</auth:Thumbprint></auth:ClientCertificate>");
+    }
+    out.push_str("</auth:Authentication></c:All></c:ExactlyOne></c:Policy>");
 }
 
 fn push_locales(out: &mut String, offer: &Offer<'_>) {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::client::{Request, Subscription, parse_reply};
-use super::reply::{ContentFormat, FaultCode, Offer};
+use super::reply::{Authentication, ContentFormat, FaultCode, Offer};
 use super::*;
 
 mod corpus;
@@ -361,7 +361,9 @@ fn offer() -> Offer<'static> {
         version: "794B572A-0F96-46A6-8EFF-0F81EE927A05",
         identifier: "219C5353-5F3D-4CD7-A644-F6B69E57C1C1",
         address: "https://collector.example:5986/wsman/subscriptions/219C5353",
-        issuer_thumbprint: "AB01",
+        authentication: Authentication::Certificate {
+            issuer_thumbprint: "AB01",
+        },
         query: r#"<QueryList><Query Id="0"><Select Path="Security">*[System[(EventID &lt; 5)]]</Select></Query></QueryList>"#,
         content_format: ContentFormat::RenderedText,
         read_existing: true,
@@ -510,6 +512,9 @@ fn a_source_reads_what_is_offered() {
         name: "security & more",
         notify_to: "https://collector.example:5986/wsman/subscriptions/219C5353",
         echo: "<e:Identifier>219C5353-5F3D-4CD7-A644-F6B69E57C1C1</e:Identifier>",
+        profile: Some(
+            "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual",
+        ),
         issuer_thumbprint: Some(
             "AB01",
         ),

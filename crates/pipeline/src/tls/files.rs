@@ -85,17 +85,27 @@ fn read(path: &Path, file: std::fs::File) -> Result<Zeroizing<Vec<u8>>, TlsError
     Ok(bytes)
 }
 
-/// Looks at the file that is open, not at the name, which might be another file by now. A key of
-/// root's may be readable by a group that this process is in; that is how credentials are handed
-/// to a service.
-#[cfg(unix)]
+/// Looks at the file that is open, not at the name, which might be another file by now.
 fn check_key_permissions(path: &Path, file: &std::fs::File) -> Result<(), TlsError> {
-    use std::os::unix::fs::MetadataExt;
-
     let metadata = file.metadata().map_err(|source| TlsError::Read {
         path: path.to_owned(),
         source,
     })?;
+    match readable_by_others(&metadata) {
+        None => Ok(()),
+        Some(mode) => Err(TlsError::KeyPermissions {
+            path: path.to_owned(),
+            mode,
+        }),
+    }
+}
+
+/// The permission bits of a file with a secret in it, if others can read it. One of root's may be
+/// readable by a group that this process is in; that is how credentials are handed to a service.
+#[cfg(unix)]
+pub(crate) fn readable_by_others(metadata: &std::fs::Metadata) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+
     let ours = metadata.uid() == rustix::process::geteuid().as_raw();
     let forbidden = if ours || metadata.uid() != 0 {
         0o077
@@ -103,18 +113,12 @@ fn check_key_permissions(path: &Path, file: &std::fs::File) -> Result<(), TlsErr
         0o037
     };
     let mode = metadata.mode() & 0o7777;
-    if mode & forbidden != 0 {
-        return Err(TlsError::KeyPermissions {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    Ok(())
+    (mode & forbidden != 0).then_some(mode)
 }
 
 #[cfg(not(unix))]
-fn check_key_permissions(_path: &Path, _file: &std::fs::File) -> Result<(), TlsError> {
-    Ok(())
+pub(crate) fn readable_by_others(_metadata: &std::fs::Metadata) -> Option<u32> {
+    None
 }
 
 pub(super) fn root_store(

@@ -24,6 +24,7 @@ use windrow_formats::sldc;
 use windrow_formats::wsman::client::{self, Subscription as Offered};
 use windrow_formats::wsman::{Action, Charset, Text, encode};
 use windrow_pipeline::journal::{Journal, JournalOptions, offline};
+use windrow_pipeline::kerberos;
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
     Authentication, Collector, ENUMERATE_PATH, QueryList, Subscription, WefLimits, WefMetrics,
@@ -122,6 +123,8 @@ pub(crate) struct Bench {
     pub(crate) journal_quota_bytes: u64,
     pub(crate) limits: WefLimits,
     pub(crate) subscriptions: Vec<Subscription>,
+    /// Takes tickets instead of certificates.
+    pub(crate) kerberos: Option<kerberos::Server>,
 }
 
 pub(crate) fn subscription(name: &str) -> Subscription {
@@ -138,6 +141,7 @@ impl Bench {
             journal_quota_bytes: 64 << 20,
             limits: WefLimits::default(),
             subscriptions: vec![subscription("base")],
+            kerberos: None,
         }
     }
 
@@ -145,7 +149,10 @@ impl Bench {
         WefOptions {
             authority: format!("localhost:{}", address.port()),
             enumerate_path: ENUMERATE_PATH.to_owned(),
-            authentication: Authentication::Certificate(self.pki.server()),
+            authentication: match &self.kerberos {
+                None => Authentication::Certificate(self.pki.server()),
+                Some(server) => Authentication::Kerberos(server.clone()),
+            },
             subscriptions: self.subscriptions.clone(),
             limits: self.limits.clone(),
         }

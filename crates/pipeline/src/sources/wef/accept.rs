@@ -1,16 +1,21 @@
 //! Connections: taken in, authenticated, served, and ended in order.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::LazyConfigAcceptor;
@@ -18,9 +23,10 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::caps::{Full, Place};
+use super::caps::{Full as Cap, Place};
+use super::conversation::Conversation;
 use super::options::{Authentication, WefOptions};
-use super::process::{Peer, handle};
+use super::process::{Peer, Proof, handle};
 use super::refusal::Refusal;
 use super::shares::network;
 use super::{Shared, WefLimits};
@@ -117,11 +123,11 @@ fn begin(
     let address = address.ip().to_canonical();
     let mut place = match shared.caps.take(address, limits) {
         Ok(place) => place,
-        Err(Full::Altogether) => {
+        Err(Cap::Altogether) => {
             let reason = "too many connections altogether".to_owned();
             return shared.refuse(address, Refusal::TooManyConnections, reason);
         }
-        Err(Full::OfAddress) => {
+        Err(Cap::OfAddress) => {
             let reason = "too many connections from this address".to_owned();
             return shared.refuse(address, Refusal::TooManyOfAddress, reason);
         }
@@ -147,8 +153,28 @@ async fn connection(
     ends: Ends,
 ) {
     set_options(&stream, &options.limits);
-    let Authentication::Certificate(server) = &options.authentication;
-    let limit = options.limits.handshake_timeout;
+    let limits = &options.limits;
+    match &options.authentication {
+        Authentication::Certificate(server) => {
+            with_certificate(shared, server, limits, stream, (address, place), &ends).await;
+        }
+        Authentication::Kerberos(server) => {
+            let conversation = Conversation::new(Arc::clone(&shared), server.clone(), address);
+            with_ticket(&shared, &conversation, limits, stream, place, &ends).await;
+        }
+    }
+}
+
+/// A connection over TLS, whose client is known when that is established.
+async fn with_certificate(
+    shared: Arc<Shared>,
+    server: &tls::Server,
+    limits: &WefLimits,
+    stream: TcpStream,
+    (address, place): (IpAddr, &mut Place),
+    ends: &Ends,
+) {
+    let limit = limits.handshake_timeout;
     let stream = tokio::select! {
         biased;
         () = ends.gracefully() => return,
@@ -172,7 +198,54 @@ async fn connection(
     place.authenticated();
     shared.metrics.connection("accepted");
     tracing::debug!(%address, source = ?peer.name, "connected");
-    serve(shared, &options.limits, stream, peer, &ends).await;
+    let asked = Arc::new(AtomicBool::new(false));
+    let stopping = ends.gracefully.clone();
+    let service = {
+        let asked = Arc::clone(&asked);
+        service_fn(move |request| {
+            asked.store(true, Ordering::Relaxed);
+            let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
+            let answer = handle(shared, peer, request, stopping.clone());
+            async move { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let silent = async {
+        sleep(limits.first_request_timeout).await;
+        if asked.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    };
+    serve(limits, stream, service, silent, ends).await;
+}
+
+/// A connection over plain HTTP, whose client is a stranger until it has shown a ticket.
+async fn with_ticket(
+    shared: &Shared,
+    conversation: &Arc<Conversation>,
+    limits: &WefLimits,
+    stream: TcpStream,
+    place: &mut Place,
+    ends: &Ends,
+) {
+    let stopping = ends.gracefully.clone();
+    let service = {
+        let conversation = Arc::clone(conversation);
+        service_fn(move |request| {
+            let answer = Arc::clone(&conversation).handle(request, stopping.clone());
+            async move { Ok::<_, Infallible>(answer.await) }
+        })
+    };
+    let stranger = async {
+        let known = conversation.authenticated.notified();
+        if timeout(limits.handshake_timeout, known).await.is_ok() {
+            place.authenticated();
+            shared.metrics.connection("accepted");
+            pending::<()>().await;
+        }
+    };
+    if let Ended::Cut = serve(limits, stream, service, stranger, ends).await {
+        conversation.refuse_silent();
+    }
 }
 
 /// Nobody takes a turn before it has said hello, nobody keeps one for long, and nobody has more
@@ -214,45 +287,42 @@ fn identify(
     Ok(Peer {
         name: tls::peer_name(leaf)?,
         address,
-        issuer_thumbprint: server
-            .authorities
-            .issuer_thumbprint(leaf)
-            .map(ToOwned::to_owned),
+        proof: Proof::Certificate {
+            issuer_thumbprint: server
+                .authorities
+                .issuer_thumbprint(leaf)
+                .map(ToOwned::to_owned),
+        },
     })
 }
 
-async fn serve(
-    shared: Arc<Shared>,
+/// How a connection ended.
+enum Ended {
+    /// By its client, or because the collector goes down.
+    InOrder,
+    /// Because its time was over.
+    Cut,
+}
+
+/// Serves HTTP until the client goes, the collector goes down, or `time_is_over`.
+async fn serve<S, V>(
     limits: &WefLimits,
-    stream: TlsStream<TcpStream>,
-    peer: Arc<Peer>,
+    stream: S,
+    service: V,
+    time_is_over: impl Future<Output = ()>,
     ends: &Ends,
-) {
-    let asked = Arc::new(AtomicBool::new(false));
-    let stopping = ends.gracefully.clone();
-    let service = {
-        let asked = Arc::clone(&asked);
-        service_fn(move |request| {
-            asked.store(true, Ordering::Relaxed);
-            let answer = handle(
-                Arc::clone(&shared),
-                Arc::clone(&peer),
-                request,
-                stopping.clone(),
-            );
-            async move { Ok::<_, Infallible>(answer.await) }
-        })
-    };
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    V: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(8 * 1024))
         .serve_connection(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let first_request = sleep(limits.first_request_timeout);
-    tokio::pin!(first_request);
-    let mut waits_for_first = true;
+    tokio::pin!(connection, time_is_over);
     let mut ending = false;
     loop {
         tokio::select! {
@@ -261,18 +331,13 @@ async fn serve(
                 if let Err(error) = result {
                     tracing::debug!(%error, "connection ended");
                 }
-                return;
+                return Ended::InOrder;
             }
             () = ends.gracefully(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = first_request.as_mut(), if waits_for_first => {
-                waits_for_first = false;
-                if !asked.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
+            () = time_is_over.as_mut() => return Ended::Cut,
         }
     }
 }

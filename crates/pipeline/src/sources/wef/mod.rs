@@ -1,6 +1,7 @@
-//! Windows Event Forwarding: the collector's end of WS-Management over HTTPS (MS-WSMV).
+//! Windows Event Forwarding: the collector's end of WS-Management (MS-WSMV), over HTTPS with
+//! certificates or over HTTP with Kerberos.
 //!
-//! A source connects with its certificate, asks for its subscriptions, then posts its events in
+//! A source proves who it is, asks for its subscriptions, then posts its events in
 //! batches, one under way for each subscription, and goes on when a batch is acknowledged. An
 //! acknowledgement means here that the batch is in the journal and the disk has it; the bookmark
 //! that the source goes on from after a restart is changed in the same frame.
@@ -11,21 +12,22 @@
 //! ```
 //!
 //! Invariants
-//! 1. Nobody without a certificate of the configured authorities gets as far as HTTP.
+//! 1. Nobody without a certificate of the configured authorities gets as far as HTTP; nobody without
+//!    a ticket gets farther in HTTP than being asked for it, and no body in the clear is read.
 //! 2. An acknowledgement leaves after [`Journal::append`] returned, never before.
 //! 3. One bad event does not cost its batch, one bad request not its connection, one bad source
 //!    not the others: of what all of them need, a source and an address have a share.
 //! 4. Whatever is waited for, held or counted has a limit in [`WefLimits`] or
 //!    [`crate::limits`].
 //!
-//! Authentication is by certificate. Kerberos will be another variant of [`Authentication`]: an
-//! empty POST carries the token, the TCP connection is the session, and bodies are sealed
-//! (`multipart/encrypted`). What is here needs of it only a name for the peer and the clear bytes
-//! of a body.
+//! With Kerberos an empty POST carries the ticket, the TCP connection is the session, and bodies are
+//! sealed (`conversation`). Everything behind it needs of either way of authenticating only a name for
+//! the peer and the clear bytes of a body.
 
 mod accept;
 mod body;
 mod caps;
+mod conversation;
 mod deliver;
 mod forget;
 mod metrics;
@@ -60,7 +62,7 @@ pub use self::options::{
 use self::quiet::Quiet;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
 pub use self::refusal::Refusal;
-use self::refusal::{Refusals, Refused};
+use self::refusal::{Refusals, Who};
 use self::shares::{Share, Shares};
 use self::status::Sources;
 pub use self::status::{Counts, SourceStatus};
@@ -165,13 +167,13 @@ impl Collector {
         accept::run(&self.shared, listener, shutdown).await;
     }
 
-    /// Takes up other settings: subscriptions with the next request, certificates and timeouts
-    /// with the next connection. Where the authorities of the clients changed, the connections
+    /// Takes up other settings: subscriptions with the next request, certificates, keytabs and
+    /// timeouts with the next connection. Where it changed whose clients are let in, the connections
     /// that stand are ended in order: each client proves anew who it is.
-    pub fn reload(&self, options: WefOptions) {
-        let Authentication::Certificate(new) = &options.authentication;
-        let Authentication::Certificate(old) = &self.shared.options().authentication;
-        let changed = new.authorities != old.authorities;
+    pub fn reload(&self, mut options: WefOptions) {
+        let before = self.shared.options();
+        let changed = options.authentication.others_than(&before.authentication);
+        options.authentication = options.authentication.after(&before.authentication);
         *self
             .shared
             .options
@@ -227,7 +229,7 @@ impl Shared {
     /// Counts and notes a connection that is refused.
     fn refuse(&self, address: IpAddr, refusal: Refusal, reason: String) {
         self.metrics.connection("refused");
-        let who = Refused {
+        let who = Who {
             address,
             source: None,
             reason: &reason,

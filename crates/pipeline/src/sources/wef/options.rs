@@ -6,10 +6,10 @@ use aws_lc_rs::digest;
 use uuid::Uuid;
 use windrow_formats::wsman;
 pub use windrow_formats::wsman::reply::ContentFormat;
-use windrow_formats::wsman::reply::Offer;
+use windrow_formats::wsman::reply::{Authentication as Proof, Offer};
 
 use crate::limits::QUERY_BYTES_MAX;
-use crate::tls;
+use crate::{kerberos, tls};
 
 /// The path that Windows is usually given: `Server=https://HOST:5986/wsman/SubscriptionManager/WEC`.
 pub const ENUMERATE_PATH: &str = "/wsman/SubscriptionManager/WEC";
@@ -23,6 +23,33 @@ pub const SUBSCRIPTION_PATH: &str = "/wsman/subscriptions/";
 pub enum Authentication {
     /// By a certificate of a known authority, in the TLS handshake.
     Certificate(tls::Server),
+    /// By a ticket of Kerberos, over plain HTTP. Every body is sealed with the ticket's session.
+    Kerberos(kerberos::Server),
+}
+
+impl Authentication {
+    /// Whether others are let in by this than by what was before.
+    pub(super) fn others_than(&self, before: &Authentication) -> bool {
+        match (self, before) {
+            (Authentication::Certificate(new), Authentication::Certificate(old)) => {
+                new.authorities != old.authorities
+            }
+            (Authentication::Kerberos(new), Authentication::Kerberos(old)) => {
+                new.keytab() != old.keytab() || new.principals() != old.principals()
+            }
+            _ => true,
+        }
+    }
+
+    /// This, and no ticket is taken that was shown before.
+    pub(super) fn after(self, before: &Authentication) -> Authentication {
+        match (self, before) {
+            (Authentication::Kerberos(new), Authentication::Kerberos(old)) => {
+                Authentication::Kerberos(new.after(old))
+            }
+            (new, _) => new,
+        }
+    }
 }
 
 /// A collector's settings.
@@ -73,10 +100,10 @@ pub struct WefLimits {
     pub connections: usize,
     /// Connections at once from one address. Many machines may share one behind a translator.
     pub connections_per_address: usize,
-    /// Of these without a certificate yet, from one IPv6 network of 64 bits. All machines of a site
+    /// Of these without a certificate or ticket yet, from one IPv6 network of 64 bits. All machines of a site
     /// may be one.
     pub strangers_per_network: usize,
-    /// Connections at once without a certificate yet, from all networks that nobody has
+    /// Connections at once without a certificate or ticket yet, from all networks that nobody has
     /// authenticated from lately. The rest is for those who are known.
     pub strangers: usize,
     /// TLS handshakes at once, so that a thousand machines that come back together take turns.
@@ -84,6 +111,7 @@ pub struct WefLimits {
     /// Of these from one IPv4 address, or one IPv6 network of 64 bits.
     pub handshakes_per_network: u32,
     /// How long a handshake may take, waiting for its turn included; half of it from its turn on.
+    /// With Kerberos: how long it may take until a client has shown a ticket.
     pub handshake_timeout: Duration,
     /// How long a new connection may stay without its first request.
     pub first_request_timeout: Duration,
@@ -269,13 +297,13 @@ impl Subscription {
     }
 
     /// The offer of this subscription to one source, without a version.
-    fn offer<'a>(&'a self, strings: &'a OfferStrings, issuer_thumbprint: &'a str) -> Offer<'a> {
+    fn offer<'a>(&'a self, strings: &'a OfferStrings, proof: Proof<'a>) -> Offer<'a> {
         Offer {
             name: &self.name,
             version: "",
             identifier: &strings.identifier,
             address: &strings.address,
-            issuer_thumbprint,
+            authentication: proof,
             query: self.query.as_str(),
             content_format: self.content_format,
             read_existing: self.read_existing,
@@ -308,12 +336,16 @@ impl OfferStrings {
     pub(super) fn new(
         options: &WefOptions,
         subscription: &Subscription,
-        issuer_thumbprint: &str,
+        proof: Proof<'_>,
     ) -> OfferStrings {
         let identifier = upper(subscription.delivery_id);
+        let scheme = match proof {
+            Proof::Certificate { .. } => "https",
+            Proof::Kerberos => "http",
+        };
         let mut strings = OfferStrings {
             address: format!(
-                "https://{}{SUBSCRIPTION_PATH}{identifier}",
+                "{scheme}://{}{SUBSCRIPTION_PATH}{identifier}",
                 options.authority
             ),
             identifier,
@@ -321,7 +353,7 @@ impl OfferStrings {
             operation_id: message_id(),
             version: String::new(),
         };
-        let offer = subscription.offer(&strings, issuer_thumbprint);
+        let offer = subscription.offer(&strings, proof);
         strings.version = upper(version(&offer));
         strings
     }
@@ -329,7 +361,7 @@ impl OfferStrings {
     pub(super) fn offer<'a>(
         &'a self,
         subscription: &'a Subscription,
-        issuer_thumbprint: &'a str,
+        proof: Proof<'a>,
         bookmark: Option<&'a str>,
     ) -> Offer<'a> {
         Offer {
@@ -337,7 +369,7 @@ impl OfferStrings {
             bookmark,
             message_id: &self.message_id,
             operation_id: &self.operation_id,
-            ..subscription.offer(self, issuer_thumbprint)
+            ..subscription.offer(self, proof)
         }
     }
 }
@@ -350,7 +382,7 @@ fn version(offer: &Offer<'_>) -> Uuid {
         version: _,
         identifier,
         address,
-        issuer_thumbprint,
+        authentication,
         query,
         content_format,
         read_existing,
@@ -366,6 +398,10 @@ fn version(offer: &Offer<'_>) -> Uuid {
         message_id: _,
         operation_id: _,
     } = offer;
+    let proof = match authentication {
+        Proof::Certificate { issuer_thumbprint } => issuer_thumbprint,
+        Proof::Kerberos => "kerberos",
+    };
     let numbers = format!(
         "{read_existing} {heartbeat:?} {max_time:?} {max_elements:?} {max_envelope_bytes} \
          {retry_count} {retry_interval:?}"
@@ -375,7 +411,7 @@ fn version(offer: &Offer<'_>) -> Uuid {
         name,
         identifier,
         address,
-        issuer_thumbprint,
+        proof,
         query,
         content_format.as_str(),
         &numbers,
@@ -427,7 +463,10 @@ mod tests {
             operation_id: message_id(),
             version: String::new(),
         };
-        upper(version(&subscription.offer(&strings, thumbprint)))
+        let proof = Proof::Certificate {
+            issuer_thumbprint: thumbprint,
+        };
+        upper(version(&subscription.offer(&strings, proof)))
     }
 
     #[test]

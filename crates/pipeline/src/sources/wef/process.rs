@@ -12,15 +12,16 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use windrow_formats::wsman::reply::{FaultCode, enumerate_response};
+use windrow_formats::wsman::reply::{Authentication, FaultCode, enumerate_response};
 use windrow_formats::wsman::{Action, Charset, Header, Message};
 
 use super::body::{self, BodyError, BodyLimits};
+use super::conversation::{Conversation, SEALING_BYTES};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
 use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
 use super::recent::stored;
-use super::refusal::{Refusal, Refused};
+use super::refusal::{Refusal, Who};
 use super::reply::Reply;
 use super::{Held, Shared};
 use crate::journal::Pressure;
@@ -32,9 +33,18 @@ pub(super) struct Peer {
     /// The authenticated name.
     pub(super) name: String,
     pub(super) address: IpAddr,
-    /// Thumbprint of the authority of its certificate; `None` when that one is not among the
-    /// configured ones but below one of them.
-    pub(super) issuer_thumbprint: Option<String>,
+    pub(super) proof: Proof,
+}
+
+/// How a peer has proved who it is.
+#[derive(Debug)]
+pub(super) enum Proof {
+    Certificate {
+        /// Thumbprint of the authority; `None` when that one is not among the configured ones but
+        /// below one of them.
+        issuer_thumbprint: Option<String>,
+    },
+    Kerberos,
 }
 
 /// What a path stands for.
@@ -78,33 +88,56 @@ pub(super) enum Encoding {
     Sldc,
 }
 
-/// Answers a request.
+/// Answers a request of a peer that is known since its handshake.
 pub(super) async fn handle(
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     request: Request<Incoming>,
     stopping: CancellationToken,
 ) -> Response<Full<Bytes>> {
+    let reply = respond(&shared, &peer, request, None, &stopping).await;
+    reply.into_response()
+}
+
+/// What a request comes to. A body that is sealed is unsealed by its conversation.
+pub(super) async fn respond(
+    shared: &Arc<Shared>,
+    peer: &Arc<Peer>,
+    request: Request<Incoming>,
+    sealed: Option<&Conversation>,
+    stopping: &CancellationToken,
+) -> Reply {
     let options = shared.options();
     let deadline = Instant::now() + options.limits.request_timeout;
-    let (action, reply) = match arrive(&shared, &options, &peer, request, deadline, &stopping).await
-    {
+    let arriving = Arriving {
+        options: &options,
+        peer,
+        sealed,
+        deadline,
+    };
+    let (action, reply) = match arrive(shared, arriving, request, stopping).await {
         Err(reply) => ("other", reply),
         Ok(arrived) => {
             // In a task of its own: when the connection breaks now, the delivery is still carried
             // through, and recognised when it comes again.
-            let task = process(Arc::clone(&shared), arrived);
+            let task = process(Arc::clone(shared), arrived);
             match shared.requests.spawn(task).await {
                 Ok(answer) => answer,
                 Err(_) => ("other", Reply::bare(StatusCode::INTERNAL_SERVER_ERROR)),
             }
         }
     };
+    note(shared, peer, action, &reply);
+    reply
+}
+
+/// Counts an answer, and says why it is a refusal if it is one.
+pub(super) fn note(shared: &Shared, peer: &Peer, action: &'static str, reply: &Reply) {
     let status = reply.status.as_u16();
     let label = RequestLabel { action, status };
     shared.metrics.requests.get_or_create(&label).inc();
     if let Some((refusal, reason)) = &reply.refusal {
-        let who = Refused {
+        let who = Who {
             address: peer.address,
             source: Some(&peer.name),
             reason,
@@ -115,18 +148,30 @@ pub(super) async fn handle(
             known.last_refusal = Some((Timestamp::now(), reason.clone()));
         });
     }
-    reply.into_response()
+}
+
+/// A request whose body is not here yet.
+#[derive(Clone, Copy)]
+struct Arriving<'a> {
+    options: &'a Arc<WefOptions>,
+    peer: &'a Arc<Peer>,
+    sealed: Option<&'a Conversation>,
+    deadline: Instant,
 }
 
 /// Takes in the head and the body, or says why not.
 async fn arrive(
     shared: &Shared,
-    options: &Arc<WefOptions>,
-    peer: &Arc<Peer>,
+    arriving: Arriving<'_>,
     request: Request<Incoming>,
-    deadline: Instant,
     stopping: &CancellationToken,
 ) -> Result<Arrived, Reply> {
+    let Arriving {
+        options,
+        peer,
+        sealed,
+        deadline,
+    } = arriving;
     let limits = &options.limits;
     if request.method() != Method::POST {
         let reason = "only POST is understood";
@@ -134,10 +179,12 @@ async fn arrive(
         return Err(Reply::refused(status, Refusal::Method, reason).closing());
     }
     let route = route(options, request.uri().path());
-    let charset = header(request.headers(), &CONTENT_TYPE).and_then(Charset::from_content_type);
+    let content_type = header(request.headers(), &CONTENT_TYPE).map(ToOwned::to_owned);
+    let charset = content_type.as_deref().and_then(Charset::from_content_type);
     let encoding = encoding(request.headers());
     let declared = body::declared_bytes(request.headers());
-    let body_bytes = options.body_bytes();
+    let around = if sealed.is_some() { SEALING_BYTES } else { 0 };
+    let body_bytes = options.body_bytes() + around;
     let expected = declared.and_then(|bytes| usize::try_from(bytes).ok());
     let held = expected.map_or(body_bytes, |bytes| bytes.min(body_bytes));
     let Some(room) = shared.bodies.take(&peer.name, held, deadline).await else {
@@ -153,6 +200,10 @@ async fn arrive(
         .await
         .map_err(|error| body_reply(error, options, charset))?;
     shared.metrics.received_bytes.inc_by(body.len() as u64);
+    let (charset, body) = match sealed {
+        None => (charset, body),
+        Some(conversation) => conversation.unseal(content_type.as_deref(), body)?,
+    };
     let Some(encoding) = encoding else {
         let reason = "the body's Content-Encoding is not SLDC";
         return Err(Reply::fault(
@@ -209,7 +260,10 @@ pub(super) fn too_large(request: &Header<'_>, charset: Charset, limit: usize) ->
     Reply::fault(request, charset, code, &reason)
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<&'a str> {
+pub(super) fn header<'a>(
+    headers: &'a HeaderMap,
+    name: &hyper::header::HeaderName,
+) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
@@ -359,7 +413,13 @@ fn offer_subscriptions(
         known.address = Some(peer.address);
         known.machine_id = message.header.machine_id.as_deref().map(ToOwned::to_owned);
     });
-    let Some(thumbprint) = peer.issuer_thumbprint.as_deref() else {
+    let proof = match &peer.proof {
+        Proof::Kerberos => Some(Authentication::Kerberos),
+        Proof::Certificate { issuer_thumbprint } => issuer_thumbprint
+            .as_deref()
+            .map(|issuer_thumbprint| Authentication::Certificate { issuer_thumbprint }),
+    };
+    let Some(proof) = proof else {
         let reason = "the authority that issued the client's certificate is not among the \
                       configured ones, so it cannot be named; add it to client_ca";
         let code = (FaultCode::InternalError, Refusal::UnnamedAuthority);
@@ -370,7 +430,7 @@ fn offer_subscriptions(
         .subscriptions
         .iter()
         .map(|subscription| {
-            let strings = OfferStrings::new(&arrived.options, subscription, thumbprint);
+            let strings = OfferStrings::new(&arrived.options, subscription, proof);
             (
                 subscription,
                 strings,
@@ -381,7 +441,7 @@ fn offer_subscriptions(
     let offers: Vec<_> = prepared
         .iter()
         .map(|(subscription, strings, bookmark)| {
-            strings.offer(subscription, thumbprint, bookmark.as_deref())
+            strings.offer(subscription, proof, bookmark.as_deref())
         })
         .collect();
     let envelope = enumerate_response(&message.header, &message_id(), &offers);

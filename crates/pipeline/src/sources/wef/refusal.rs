@@ -13,6 +13,7 @@ use tracing::Level;
 use super::RefusedConnection;
 use super::metrics::WefMetrics;
 use super::quiet::Line;
+use crate::kerberos::Refused;
 use crate::limits::REFUSED_CONNECTIONS_MAX;
 
 /// A reason, the same for everyone who meets it.
@@ -36,8 +37,28 @@ pub enum Refusal {
     NoName,
     /// Any other end of a handshake.
     HandshakeFailed,
+    /// The client has no ticket, or shows none that can be read.
+    NoTicket,
+    /// The ticket is for a name that the collector does not have.
+    WrongService,
+    /// The ticket is encrypted with a key that the keytab does not have.
+    UnknownKey,
+    /// The client's clock differs from ours.
+    ClockSkew,
+    /// The ticket's time is over, or has not come.
+    TicketExpired,
+    /// The ticket was shown before in the very same bytes.
+    TicketReplayed,
+    /// The ticket was not made for this client, or it asks for less than has to be.
+    BadTicket,
+    /// The ticket is a user's.
+    NotMachine,
     /// Not a POST.
     Method,
+    /// A body that is not sealed, where it has to be.
+    InTheClear,
+    /// A sealed body that cannot be unsealed.
+    Unsealed,
     /// Too much is in memory at once.
     NoRoom,
     /// The collector goes down.
@@ -69,7 +90,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 24] = [
+    const ALL: [Refusal; 34] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
         Refusal::HungUp,
@@ -79,7 +100,17 @@ impl Refusal {
         Refusal::OwnCertificate,
         Refusal::NoName,
         Refusal::HandshakeFailed,
+        Refusal::NoTicket,
+        Refusal::WrongService,
+        Refusal::UnknownKey,
+        Refusal::ClockSkew,
+        Refusal::TicketExpired,
+        Refusal::TicketReplayed,
+        Refusal::BadTicket,
+        Refusal::NotMachine,
         Refusal::Method,
+        Refusal::InTheClear,
+        Refusal::Unsealed,
         Refusal::NoRoom,
         Refusal::Stopping,
         Refusal::TooLarge,
@@ -109,7 +140,17 @@ impl Refusal {
             Refusal::OwnCertificate => "own_certificate_not_believed",
             Refusal::NoName => "certificate_without_name",
             Refusal::HandshakeFailed => "handshake_failed",
+            Refusal::NoTicket => "no_ticket",
+            Refusal::WrongService => "wrong_service",
+            Refusal::UnknownKey => "unknown_key",
+            Refusal::ClockSkew => "clock_skew",
+            Refusal::TicketExpired => "ticket_expired",
+            Refusal::TicketReplayed => "ticket_replayed",
+            Refusal::BadTicket => "bad_ticket",
+            Refusal::NotMachine => "not_a_machine",
             Refusal::Method => "method",
+            Refusal::InTheClear => "in_the_clear",
+            Refusal::Unsealed => "unsealed",
             Refusal::NoRoom => "no_room",
             Refusal::Stopping => "stopping",
             Refusal::TooLarge => "too_large",
@@ -155,6 +196,20 @@ impl Refusal {
             Refusal::HandshakeFailed => {
                 "see the reason; Server= has to begin with https and TLS 1.2 or 1.3 be on"
             }
+            Refusal::NoTicket
+            | Refusal::WrongService
+            | Refusal::UnknownKey
+            | Refusal::ClockSkew
+            | Refusal::TicketExpired
+            | Refusal::TicketReplayed
+            | Refusal::BadTicket
+            | Refusal::NotMachine => self.cure_of_ticket(),
+            Refusal::InTheClear => {
+                "see what calls: with Kerberos a Windows event forwarder seals what it sends; AllowUnencrypted has to be off"
+            }
+            Refusal::Unsealed => {
+                "nothing, the machine authenticates anew; if it lasts, a proxy between shares connections"
+            }
             Refusal::Method | Refusal::Encoding | Refusal::Action => {
                 "see what calls: a Windows event forwarder does not ask for this"
             }
@@ -183,6 +238,32 @@ impl Refusal {
         }
     }
 
+    /// What the administrator can do about a ticket.
+    fn cure_of_ticket(self) -> &'static str {
+        match self {
+            Refusal::NoTicket => {
+                "give the collector's account the SPNs HTTP/ and HOST/ of the name that the machines call it by (setspn), and have them call it by that name, not by its address"
+            }
+            Refusal::WrongService => {
+                "put the name that the ticket is for into the keytab and into principals"
+            }
+            Refusal::UnknownKey => {
+                "write the keytab anew: the account's password was changed since, or its encryption types; allow it AES (msDS-SupportedEncryptionTypes 24)"
+            }
+            Refusal::ClockSkew => "set the clocks: both ends by NTP; Kerberos allows five minutes",
+            Refusal::TicketExpired => {
+                "nothing, the machine gets another one; if it lasts, see the clocks"
+            }
+            Refusal::TicketReplayed => {
+                "see who is at that address: somebody repeats what a machine has sent"
+            }
+            Refusal::NotMachine => {
+                "only machines may send events; allow other accounts if this one is to"
+            }
+            _ => "see the reason; a Windows event forwarder does not do this",
+        }
+    }
+
     /// How much the administrator should mind.
     fn level(self) -> Level {
         match self {
@@ -192,6 +273,23 @@ impl Refusal {
             | Refusal::BrokeOff
             | Refusal::UnknownSubscription => Level::INFO,
             _ => Level::WARN,
+        }
+    }
+
+    /// Why a ticket was not taken.
+    pub(super) fn of_ticket(refused: &Refused) -> Refusal {
+        match refused {
+            Refused::Malformed { .. } | Refused::Ntlm | Refused::NoKerberos => Refusal::NoTicket,
+            Refused::WrongService { .. } => Refusal::WrongService,
+            Refused::UnknownKey { .. }
+            | Refused::WeakEncryption { .. }
+            | Refused::WrongKey { .. } => Refusal::UnknownKey,
+            Refused::Skew { .. } => Refusal::ClockSkew,
+            Refused::Expired { .. } | Refused::NotYetValid { .. } => Refusal::TicketExpired,
+            Refused::Replayed { .. } => Refusal::TicketReplayed,
+            Refused::NotMachine { .. } => Refusal::NotMachine,
+            Refused::TooMany => Refusal::NoRoom,
+            _ => Refusal::BadTicket,
         }
     }
 
@@ -230,7 +328,7 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
 
 /// Who was refused, as far as is known.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refused<'a> {
+pub(super) struct Who<'a> {
     pub(super) address: IpAddr,
     /// Its authenticated name.
     pub(super) source: Option<&'a str>,
@@ -238,9 +336,9 @@ pub(super) struct Refused<'a> {
     pub(super) reason: &'a str,
 }
 
-fn say(refusal: Refusal, who: Refused<'_>, left_out: u64) {
+fn say(refusal: Refusal, who: Who<'_>, left_out: u64) {
     let (kind, cure) = (refusal.name(), refusal.cure());
-    let Refused {
+    let Who {
         address,
         source,
         reason,
@@ -275,7 +373,7 @@ impl Refusals {
     }
 
     /// Counts it, and says it where nothing was said of its kind for a while.
-    pub(super) fn note(&self, refusal: Refusal, who: Refused<'_>, metrics: &WefMetrics) {
+    pub(super) fn note(&self, refusal: Refusal, who: Who<'_>, metrics: &WefMetrics) {
         metrics.refusal(refusal);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry(refusal).or_default() += 1;

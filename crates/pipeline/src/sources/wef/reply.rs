@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use windrow_formats::wsman::reply::{FaultCode, fault};
 use windrow_formats::wsman::{self, Charset, Header};
@@ -21,6 +21,8 @@ pub(super) struct Reply {
     retry_after: Option<Duration>,
     /// Whether the connection ends with it, because the body was not read.
     closes: bool,
+    /// Whether the client is asked who it is.
+    challenges: bool,
     /// Why it was refused: the kind, and in words that the source's status shows.
     pub(super) refusal: Option<(Refusal, String)>,
 }
@@ -32,6 +34,7 @@ impl Reply {
             soap: None,
             retry_after: None,
             closes: false,
+            challenges: false,
             refusal: None,
         }
     }
@@ -72,28 +75,51 @@ impl Reply {
         self
     }
 
+    /// Names the ways in which a client can prove who it is.
+    pub(super) fn challenging(mut self) -> Reply {
+        self.challenges = true;
+        self
+    }
+
     pub(super) fn closing(mut self) -> Reply {
         self.closes = true;
         self
     }
 
+    /// The envelope in its encoding, and what type it is of.
+    pub(super) fn body(&self) -> Option<(Vec<u8>, &'static str)> {
+        let (envelope, charset) = self.soap.as_ref()?;
+        Some((wsman::encode(envelope, *charset), charset.content_type()))
+    }
+
     pub(super) fn into_response(self) -> Response<Full<Bytes>> {
-        let body = match &self.soap {
-            Some((envelope, charset)) => Bytes::from(wsman::encode(envelope, *charset)),
-            None => Bytes::new(),
-        };
+        let body = self.body();
+        self.into_response_of(body)
+    }
+
+    /// The answer with this body in place of its own, and that one's type.
+    pub(super) fn into_response_of(
+        self,
+        body: Option<(Vec<u8>, &'static str)>,
+    ) -> Response<Full<Bytes>> {
+        let (body, content_type) = body.unzip();
+        let body = Bytes::from(body.unwrap_or_default());
         let mut response = Response::new(Full::new(body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        if let Some((_, charset)) = self.soap {
-            let value = HeaderValue::from_static(charset.content_type());
-            headers.insert(CONTENT_TYPE, value);
+        if let Some(content_type) = content_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         }
         if let Some(pause) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        if self.challenges {
+            for scheme in ["Kerberos", "Negotiate"] {
+                headers.append(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+            }
         }
         if self.closes {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

@@ -17,7 +17,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use windrow_formats::event::{Event, Index};
 use windrow_formats::sldc;
-use windrow_formats::wsman::reply::{ContentFormat, Offer, ack, enumerate_response};
+use windrow_formats::wsman::reply::{
+    Authentication, ContentFormat, Offer, ack, enumerate_response,
+};
 use windrow_formats::wsman::{self, Action, Body, Charset, Header, Text, encode};
 use windrow_pipeline::tls::{IdentityPem, server_config_from_pem};
 
@@ -221,7 +223,9 @@ impl Shared {
             version: &version,
             identifier: "219C5353-5F3D-4CD7-A644-F6B69E57C1C1",
             address: &format!("https://{}/wsman/subscriptions/main", self.address),
-            issuer_thumbprint: "0000000000000000000000000000000000000000",
+            authentication: Authentication::Certificate {
+                issuer_thumbprint: "0000000000000000000000000000000000000000",
+            },
             query: "<QueryList><Query Id=\"0\"><Select Path=\"Security\">*</Select><Select Path=\"System\">*</Select><Select Path=\"Application\">*</Select></Query></QueryList>",
             content_format: plan.content,
             read_existing: plan.read_existing,

@@ -1,0 +1,97 @@
+use std::os::unix::fs::PermissionsExt;
+
+use super::super::wire::keytab::encode;
+use super::*;
+
+fn entry(principal: &str, kvno: u32, whole_kvno: bool, etype: i64, bytes: usize) -> Entry {
+    Entry {
+        principal: Principal::parse(principal).unwrap(),
+        kvno,
+        whole_kvno,
+        etype,
+        key: Zeroizing::new(vec![kvno as u8; bytes]),
+    }
+}
+
+fn write(path: &Path, mode: u32, entries: &[Entry]) {
+    std::fs::write(path, &*encode(entries)).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+const HTTP: &str = "HTTP/c.corp.example@CORP.EXAMPLE";
+
+#[test]
+fn a_key_is_found_by_encryption_and_version() {
+    let keytab = Keytab::new(vec![
+        entry(HTTP, 3, true, 18, 32),
+        entry(HTTP, 4, true, 18, 32),
+        entry(HTTP, 4, true, 17, 16),
+        entry("HOST/c.corp.example@CORP.EXAMPLE", 9, false, 18, 32),
+        entry(HTTP, 4, true, 23, 16),
+        entry(HTTP, 4, true, 18, 16),
+    ]);
+    assert_eq!(
+        keytab.skipped,
+        [
+            format!("{HTTP} (version 4, rc4-hmac)"),
+            format!("{HTTP} (version 4, aes256-cts-hmac-sha1-96)"),
+        ]
+    );
+    let http = Principal::parse("http/C.corp.example@corp.example").unwrap();
+    let find = |etype, kvno| keytab.find(&http, etype, kvno).map(|key| key.kvno);
+    assert_eq!(find(Etype::Aes256Sha1, Some(3)), Some(3));
+    assert_eq!(find(Etype::Aes256Sha1, None), Some(4));
+    assert_eq!(find(Etype::Aes256Sha1, Some(5)), None);
+    assert_eq!(find(Etype::Aes128Sha1, Some(3)), None);
+    assert_eq!(find(Etype::Aes128Sha256, None), None);
+    // Only eight bits of the version were written.
+    let host = Principal::parse("HOST/c.corp.example@CORP.EXAMPLE").unwrap();
+    assert!(
+        keytab
+            .find(&host, Etype::Aes256Sha1, Some(256 + 9))
+            .is_some()
+    );
+    assert!(keytab.find(&host, Etype::Aes256Sha1, Some(8)).is_none());
+}
+
+#[test]
+fn a_file_that_others_can_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.keytab");
+    write(&path, 0o640, &[entry(HTTP, 1, true, 18, 32)]);
+    let error = Keytab::load(&path).unwrap_err();
+    assert!(matches!(
+        error,
+        KeytabError::Permissions { mode: 0o640, .. }
+    ));
+    write(&path, 0o600, &[entry(HTTP, 1, true, 18, 32)]);
+    assert_eq!(Keytab::load(&path).unwrap().keys().len(), 1);
+    std::fs::write(&path, "not one").unwrap();
+    assert!(matches!(
+        Keytab::load(&path),
+        Err(KeytabError::Content { .. })
+    ));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(Keytab::load(&path), Err(KeytabError::Read { .. })));
+}
+
+#[test]
+fn a_file_that_has_changed_is_read_anew_but_not_all_the_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.keytab");
+    write(&path, 0o600, &[entry(HTTP, 1, true, 18, 32)]);
+    let file = KeytabFile::open(&path).unwrap();
+    assert!(file.again(1_000).is_none(), "nothing has changed");
+    write(
+        &path,
+        0o600,
+        &[entry(HTTP, 1, true, 18, 32), entry(HTTP, 2, true, 18, 32)],
+    );
+    assert!(file.again(1_004).is_none(), "it was looked at just now");
+    assert_eq!(file.again(1_005).unwrap().keys().len(), 2);
+    assert_eq!(file.keytab().keys().len(), 2);
+    // What is damaged now does not take away what was known, also when the clock was set back.
+    std::fs::write(&path, "not one").unwrap();
+    assert!(file.again(10).is_none());
+    assert_eq!(file.keytab().keys().len(), 2);
+}
