@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use windrow_lake::Extent;
 
-use super::reach::{Reached, reach};
+use super::reach::{Aim, Reached, reach};
 use super::{Invocation, Out};
 use crate::client::Client;
 use crate::config::units::Span;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     }
     invocation.start_log();
     super::runtime()?.block_on(async {
-        let config = match reach(invocation).await? {
+        let config = match reach(invocation, Aim::Ask).await? {
             Reached::Service(mut service) => {
                 return show(&mut service, args, invocation, out).await;
             }

@@ -11,6 +11,7 @@ pub mod checked;
 mod environment;
 mod error;
 mod filter;
+mod likely;
 pub mod limits;
 pub mod objects;
 pub mod query;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use check::is_name;
 pub use environment::Environment;
 pub use error::ConfigError;
+pub use likely::{Ground, Likely};
 
 /// A windrow.toml that shows every key, with its default where there is one.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -100,23 +102,6 @@ impl Loader {
         Ok(config)
     }
 
-    /// The data folder, as far as a configuration says it that cannot be loaded: a service may run on it that was started
-    /// before the file was damaged.
-    #[must_use]
-    pub fn likely_data_dir(&self) -> Option<PathBuf> {
-        let file = self.file().ok().flatten();
-        let text = file.as_deref().and_then(|file| read(file).ok());
-        let (file, text) = (file.unwrap_or_default(), text.unwrap_or_default());
-        let source = check::Source::of_file(&file, &text);
-        check::data_dir(
-            written_data_dir(&text),
-            source,
-            &self.environment,
-            &self.overrides,
-        )
-        .ok()
-    }
-
     /// The file that counts, or none. One that was named has to exist.
     fn file(&self) -> Result<Option<PathBuf>, ConfigError> {
         let named = self
@@ -146,7 +131,7 @@ impl Loader {
     }
 }
 
-fn read(file: &Path) -> Result<String, ConfigError> {
+fn read_bytes(file: &Path) -> Result<Vec<u8>, ConfigError> {
     let hint = "`windrow config example` prints one to begin with";
     let metadata = std::fs::metadata(file).map_err(|error| {
         ConfigError::new(format!("cannot read {}: {error}", file.display())).with_hint(hint)
@@ -158,7 +143,11 @@ fn read(file: &Path) -> Result<String, ConfigError> {
             file.display()
         )));
     }
-    let bytes = fs_err::read(file).map_err(|error| ConfigError::new(error.to_string()))?;
+    fs_err::read(file).map_err(|error| ConfigError::new(error.to_string()))
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    let bytes = read_bytes(file)?;
     String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()]
             .iter()
@@ -168,18 +157,6 @@ fn read(file: &Path) -> Result<String, ConfigError> {
         let message = format!("{}:{line}: this line is not UTF-8", file.display());
         ConfigError::new(message).with_hint("save the file as UTF-8 without a byte order mark")
     })
-}
-
-/// What stands as `data_dir` before the first table, whatever is wrong elsewhere.
-fn written_data_dir(text: &str) -> Option<PathBuf> {
-    #[derive(serde::Deserialize)]
-    struct Line {
-        data_dir: PathBuf,
-    }
-    let head = text.lines().map(str::trim_start);
-    let head = head.take_while(|line| !line.starts_with('['));
-    let mut lines = head.filter_map(|line| toml::from_str::<Line>(line).ok());
-    lines.next().map(|line| line.data_dir)
 }
 
 fn parse(file: &Path, text: &str) -> Result<raw::Config, ConfigError> {

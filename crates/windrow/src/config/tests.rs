@@ -751,35 +751,3 @@ fn a_receiver_is_a_name_or_an_address_without_a_port() {
         assert!(of(name).is_err(), "{name:?} is taken");
     }
 }
-
-#[test]
-fn the_data_folder_is_found_beside_damage() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("windrow.toml");
-    let likely = |text: &str, named: Option<&str>| {
-        std::fs::write(&file, text).unwrap();
-        let overrides = Overrides {
-            config: Some(file.clone()),
-            data_dir: named.map(PathBuf::from),
-            log: None,
-        };
-        let environment = Environment {
-            superuser: true,
-            ..Environment::default()
-        };
-        let loader = Loader::new(environment, overrides);
-        assert!(loader.load(Need::File).is_err(), "{text}");
-        loader.likely_data_dir().unwrap()
-    };
-    let damaged =
-        "# ours\ndata_dir = \"/srv/windrow\" # here\n[web\nlisten = 7\n[x]\ndata_dir = \"/no\"\n";
-    assert_eq!(likely(damaged, None), Path::new("/srv/windrow"));
-    assert_eq!(likely(damaged, Some("/named")), Path::new("/named"));
-    assert_eq!(likely("data_dir = \n", None), Path::new("/var/lib/windrow"));
-    assert_eq!(
-        likely("[web]\ndata_dir = \"/no\"\n", None),
-        Path::new("/var/lib/windrow")
-    );
-    let relative = likely("data_dir = \"data\"\nno = 1\n", None);
-    assert_eq!(relative, folder.path().join("data"));
-}

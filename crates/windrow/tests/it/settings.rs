@@ -345,6 +345,61 @@ fn the_service_is_asked_beside_damage_on_disk() {
 }
 
 #[test]
+fn a_service_that_is_guessed_is_asked_and_not_changed() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    let config = std::fs::read_to_string(scratch.join("windrow.toml")).unwrap();
+    let data_dir = format!("data_dir = \"{}\"\n", scratch.join("data").display());
+    scratch.write("windrow.toml", &format!("{data_dir}{config}"));
+    service.start();
+    set(&scratch, &service, "siem", free_port());
+    let with = |file: &str, words: &[&str]| {
+        let file = scratch.join(file).display().to_string();
+        let words = [&["syslog", "--config", &file, "server"], words].concat();
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        run(&scratch, &words)
+    };
+    let damaged = format!("{data_dir}[nonsense\n");
+    scratch.write("windrow.toml", &damaged);
+    scratch.write("lab.toml", &damaged);
+    scratch.write("torn.toml", &damaged.replace("data_dir = ", "data_dir "));
+    // Another file that points to its folder, as a copy does.
+    let said = with("lab.toml", &["get"]).expect(0);
+    assert!(said.stdout.contains("siem"), "{}", said.stdout);
+    assert!(said.stderr.contains("is a guess"), "{}", said.stderr);
+    for verb in ["disable", "remove"] {
+        let refused = with("lab.toml", &[verb]).expect(2).stderr;
+        for word in ["nothing was done", "--data-dir", "lab.toml"] {
+            assert!(refused.contains(word), "{word}: {refused}");
+        }
+    }
+    // No folder is known at all.
+    for file in ["lab.tml", "torn.toml"] {
+        for verb in ["get", "remove"] {
+            let refused = with(file, &[verb]).expect(2).stderr;
+            assert!(
+                refused.contains("--data-dir") && refused.contains(file),
+                "{refused}"
+            );
+        }
+    }
+    assert_eq!(get(&scratch, &service, "siem")["enabled"], true);
+    // Its own file, and a folder that is named.
+    let own = with("windrow.toml", &["disable"]).expect(0);
+    assert!(
+        own.stdout.contains("siem is switched off"),
+        "{}",
+        own.stdout
+    );
+    assert!(!own.stderr.contains("guess"), "{}", own.stderr);
+    let folder = scratch.join("data").display().to_string();
+    let named = with("lab.tml", &["enable", "--data-dir", &folder]).expect(0);
+    assert!(named.stderr.contains("lab.tml"), "{}", named.stderr);
+    assert_eq!(get(&scratch, &service, "siem")["enabled"], true);
+    service.terminate().expect(0);
+}
+
+#[test]
 fn a_set_says_what_it_took_back_without_naming_it() {
     let scratch = Scratch::new();
     let service = Service::new(&scratch);

@@ -12,8 +12,9 @@ use std::path::Path;
 
 use clap::Subcommand;
 
-use super::reach::{Reached, reach};
+use super::reach::{Aim, Reached, reach};
 use super::{Invocation, Out, runtime};
+use crate::access::Role;
 use crate::admin::{self, Actor, Answer, Place, Refusal, RefusalKind, Request};
 use crate::client::endpoint::Target;
 use crate::client::{Client, Refused};
@@ -100,7 +101,11 @@ async fn ask_service(mut service: Client, request: &Request) -> anyhow::Result<A
 
 /// Has a request done by the running service, or in the data folder where none runs.
 async fn ask(invocation: &Invocation, request: Request) -> anyhow::Result<Answer> {
-    let config = match reach(invocation).await? {
+    let aim = match request.verb().role() {
+        Role::Viewer => Aim::Ask,
+        Role::Analyst | Role::Admin => Aim::Act,
+    };
+    let config = match reach(invocation, aim).await? {
         Reached::Service(service) => return ask_service(service, &request).await,
         Reached::AtRest(config) => *config,
     };
