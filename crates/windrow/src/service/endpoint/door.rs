@@ -89,19 +89,22 @@ pub(super) struct Place {
 }
 
 impl Places {
-    /// A place for a connection. Where too many say nothing of who they are, one of them gives its own up: whoever comes to
-    /// say something gets in, however many wait.
+    /// A place for a connection; none where its network has all it may have with somebody known behind each.
+    ///
+    /// Who says nothing of who he is keeps nobody out for good: where there are too many of those, the oldest one gives its
+    /// place up, of the network itself where that has all it may have, else of the network that has the most. Whoever
+    /// comes is the newest, and so has the time in which [`limits::CONNECTIONS_OF_NETWORK`] others come from his
+    /// network, or [`limits::UNKNOWN_MAX`] from anywhere.
     fn take(self: &Arc<Places>, address: IpAddr) -> Option<Place> {
         let network = network(address);
         let mut taken = lock(&self.state);
-        let count = taken.of_network.entry(network).or_default();
-        if *count >= limits::CONNECTIONS_OF_NETWORK {
-            return None;
-        }
-        *count += 1;
-        if taken.unknown.len() >= limits::UNKNOWN_MAX {
+        let count = taken.of_network.get(&network).copied().unwrap_or(0);
+        if count >= limits::CONNECTIONS_OF_NETWORK {
+            taken.end_oldest(network)?;
+        } else if taken.unknown.len() >= limits::UNKNOWN_MAX {
             taken.make_room();
         }
+        *taken.of_network.entry(network).or_default() += 1;
         let (number, wanted) = (taken.next, CancellationToken::new());
         taken.next += 1;
         taken.unknown.push(Unknown {
@@ -126,9 +129,29 @@ impl Taken {
             *counts.entry(unknown.network).or_default() += 1;
         }
         let most = counts.values().max().copied().unwrap_or(0);
-        let oldest = (self.unknown.iter()).position(|unknown| counts[&unknown.network] == most);
-        if let Some(place) = oldest {
-            self.unknown.remove(place).wanted.cancel();
+        let oldest = (self.unknown.iter()).find(|unknown| counts[&unknown.network] == most);
+        if let Some(network) = oldest.map(|unknown| unknown.network) {
+            self.end_oldest(network);
+        }
+    }
+
+    /// Ends the oldest unknown connection of a network; none where somebody is known behind each.
+    fn end_oldest(&mut self, network: IpAddr) -> Option<()> {
+        let mut unknown = self.unknown.iter();
+        let oldest = unknown.position(|unknown| unknown.network == network)?;
+        self.unknown.remove(oldest).wanted.cancel();
+        // It counts no more from now on, and not only from when it has noticed.
+        self.gone(network);
+        Some(())
+    }
+
+    /// A network has one connection less.
+    fn gone(&mut self, network: IpAddr) {
+        if let Some(count) = self.of_network.get_mut(&network) {
+            *count -= 1;
+            if *count == 0 {
+                self.of_network.remove(&network);
+            }
         }
     }
 
@@ -148,18 +171,15 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = lock(&self.places.state);
         taken.is_known(self.number);
-        if let Some(count) = taken.of_network.get_mut(&self.network) {
-            *count -= 1;
-            if *count == 0 {
-                taken.of_network.remove(&self.network);
-            }
+        if !self.wanted.is_cancelled() {
+            taken.gone(self.network);
         }
     }
 }
 
 impl Accept for Door {
     type Raw = Caller;
-    type Stream = Patient<TlsStream<TcpStream>>;
+    type Stream = TlsStream<Patient<TcpStream>>;
 
     async fn accept(&self) -> io::Result<Caller> {
         loop {
@@ -192,8 +212,10 @@ impl Accept for Door {
         // Answers are small and waited for.
         let _ = stream.set_nodelay(true);
         let terms = endpoint.terms();
-        let handshake = TlsAcceptor::from(terms.tls.clone()).accept(stream);
         let wanted = place.wanted.clone();
+        // Under TLS, which takes what it is given at once and hands it on as it can.
+        let stream = Patient::new(stream, wanted.clone(), limits::WRITE);
+        let handshake = TlsAcceptor::from(terms.tls.clone()).accept(stream);
         let handshake = tokio::time::timeout(limits::HANDSHAKE, handshake);
         let reason = match wanted.run_until_cancelled(handshake).await? {
             Ok(Ok(stream)) => {
@@ -205,7 +227,6 @@ impl Accept for Door {
                     connection: Connection::new(endpoint.sessions.clone(), from, reached),
                     place,
                 };
-                let stream = Patient::new(stream, wanted.clone(), limits::WRITE);
                 return Some((stream, Peer::Remote(Arc::new(remote))));
             }
             Ok(Err(error)) => why(&error)?,
@@ -225,7 +246,7 @@ impl Accept for Door {
 }
 
 /// The name in the certificate that the handshake has checked, and the last moment it is good for.
-fn shown(stream: &TlsStream<TcpStream>) -> Option<(String, Option<Timestamp>)> {
+fn shown(stream: &TlsStream<Patient<TcpStream>>) -> Option<(String, Option<Timestamp>)> {
     let (_, session) = stream.get_ref();
     let leaf = session.peer_certificates()?.first()?;
     let until = CertificateSummary::of(leaf).map(|summary| summary.not_after);
@@ -265,7 +286,6 @@ mod tests {
         let silent: Vec<Place> = (0..limits::CONNECTIONS_OF_NETWORK)
             .map(|_| take(2, 1))
             .collect();
-        assert!(places.take(address(2, 1)).is_none());
         let others: Vec<Place> = (0..limits::UNKNOWN_MAX - silent.len() - 1)
             .map(|number| take(3, u8::try_from(number).unwrap()))
             .collect();
@@ -291,5 +311,53 @@ mod tests {
         assert_eq!(lock(&places.state).unknown.len(), 2);
         drop((patient, known, newcomer));
         assert!(lock(&places.state).of_network.is_empty());
+    }
+
+    #[test]
+    fn a_network_is_not_shut_out_by_those_of_its_own_that_say_nothing() {
+        let places = Arc::<Places>::default();
+        let take = |network, host| places.take(address(network, host));
+        let known = take(1, 1).unwrap();
+        known.is_known();
+        let mut others: Vec<Place> = (2..=limits::CONNECTIONS_OF_NETWORK)
+            .map(|_| take(1, 1).unwrap())
+            .collect();
+        let elsewhere = take(2, 1).unwrap();
+        let newcomer = take(1, 1).unwrap();
+        assert!(others[0].wanted.is_cancelled(), "the oldest makes room");
+        let ended = |places: &[Place]| {
+            let ended = places.iter().filter(|place| place.wanted.is_cancelled());
+            ended.count()
+        };
+        assert_eq!(ended(&others), 1);
+        assert_eq!(ended(&[known, elsewhere, newcomer][..]), 0);
+        // Known ones keep their places, and then there are no more.
+        others.clear();
+        let known: Vec<Place> = (0..limits::CONNECTIONS_OF_NETWORK)
+            .map(|_| take(1, 1).unwrap())
+            .inspect(Place::is_known)
+            .collect();
+        assert!(take(1, 1).is_none());
+        assert_eq!(ended(&known), 0);
+        drop(known);
+        assert!(lock(&places.state).of_network.is_empty());
+        assert!(take(1, 1).is_some());
+    }
+
+    #[test]
+    fn a_flood_from_many_networks_leaves_a_newcomer_his_time() {
+        let places = Arc::<Places>::default();
+        let flood = |from: u8, number: usize| -> Vec<Place> {
+            let hosts = (0..number).map(|host| address(from, u8::try_from(host).unwrap()));
+            hosts.map(|host| places.take(host).unwrap()).collect()
+        };
+        let _before = flood(1, limits::UNKNOWN_MAX);
+        let newcomer = places.take(address(2, 1)).unwrap();
+        let _after = flood(3, limits::UNKNOWN_MAX - 1);
+        assert!(!newcomer.wanted.is_cancelled());
+        newcomer.is_known();
+        let _later = flood(4, 2 * limits::UNKNOWN_MAX);
+        assert!(!newcomer.wanted.is_cancelled());
+        assert_eq!(lock(&places.state).unknown.len(), limits::UNKNOWN_MAX);
     }
 }

@@ -15,11 +15,11 @@ pub(super) const SESSION_LINGER: Duration = Duration::from_secs(5);
 pub(super) const SESSION_LOOK: Duration = Duration::from_millis(500);
 /// Sessions at the same time.
 pub(super) const SESSIONS_MAX: usize = 256;
-/// Connections of one network, of those that the server takes altogether.
+/// Connections of one network, of those that the server takes altogether; one more ends one that nobody is known to be behind.
 pub(super) const CONNECTIONS_OF_NETWORK: usize = 16;
 /// Connections that nobody is known to be behind, of those that the server takes altogether; one more ends one of them.
 pub(super) const UNKNOWN_MAX: usize = 24;
-/// Time in which something of an answer has to be taken.
+/// Time in which something of an answer has to be taken, each time anew.
 pub(super) const WRITE: Duration = Duration::from_secs(10);
 /// Bytes of an `Authorization` header.
 pub(super) const AUTHORIZATION_BYTES: usize = 256;

@@ -1,21 +1,22 @@
 //! A connection to the endpoint that is not waited for without end: it ends when its place is wanted by somebody else, before
 //! it is known who it is, and when what is answered is not taken.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// The stream of such a connection.
+/// The stream of such a connection. Above it may be one that keeps what is written; itself it keeps nothing, so that it
+/// sees each time something is taken.
 pub(crate) struct Patient<S> {
     stream: S,
     wanted: Pin<Box<WaitForCancellationFutureOwned>>,
     write_timeout: Duration,
-    /// Since the last write that was taken, while one is not.
+    /// From the first write that was not taken after one that was.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -31,20 +32,23 @@ impl<S> Patient<S> {
     }
 
     /// What a write has come to, unless it waits for too long.
-    fn written<T>(
+    fn written(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
         }
+        if self.wanted.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let stalled = self
             .stalled
             .get_or_insert_with(|| Box::pin(sleep(self.write_timeout)));
-        ready!(stalled.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        let stalled = stalled.as_mut().poll(cx);
+        stalled.map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -71,20 +75,34 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         self.written(cx, written)
     }
 
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
+        self.written(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.written(cx, flushed)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.stream).poll_shutdown(cx);
-        self.written(cx, ended)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use std::pin::pin;
+    use std::task::Waker;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, duplex};
 
     use super::*;
 
@@ -104,18 +122,45 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn it_ends_when_its_place_is_wanted_while_it_writes() {
+        let (ours, _theirs) = duplex(1);
+        let wanted = CancellationToken::new();
+        let mut patient = Patient::new(ours, wanted.clone(), LONG);
+        let writing = tokio::spawn(async move { patient.write_all(b"two").await });
+        wanted.cancel();
+        let ended = writing.await.unwrap().unwrap_err();
+        assert_eq!(ended.kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[tokio::test]
     async fn it_ends_when_nothing_it_writes_is_taken() {
-        let (ours, mut theirs) = duplex(1);
-        let never = CancellationToken::new();
-        let mut patient = Patient::new(ours, never.clone(), Duration::from_millis(20));
+        let (ours, _theirs) = duplex(1);
+        let timeout = Duration::from_millis(20);
+        let mut patient = Patient::new(ours, CancellationToken::new(), timeout);
         let stalled = patient.write_all(b"two").await.unwrap_err();
         assert_eq!(stalled.kind(), io::ErrorKind::TimedOut);
-        // One that takes what is written may take it slowly.
-        let mut patient = Patient::new(patient.stream, never, LONG);
-        let writing = tokio::spawn(async move { patient.write_all(b"four").await });
-        let mut taken = [0; 5];
-        theirs.read_exact(&mut taken).await.unwrap();
-        writing.await.unwrap().unwrap();
-        assert_eq!(&taken, b"tfour");
+    }
+
+    #[tokio::test]
+    async fn the_time_is_from_the_last_byte_that_was_taken() {
+        let (ours, mut theirs) = duplex(1);
+        let patient = Patient::new(ours, CancellationToken::new(), LONG);
+        // As TLS above it: all of it is taken at once, and a single flush hands it on.
+        let mut above = BufWriter::new(patient);
+        above.write_all(b"four").await.unwrap();
+        let mut ends = Vec::new();
+        for _ in 0..3 {
+            {
+                let flush = pin!(above.flush());
+                let mut cx = Context::from_waker(Waker::noop());
+                assert!(flush.poll(&mut cx).is_pending());
+            }
+            let stalled = above.get_ref().stalled.as_ref();
+            ends.push(stalled.unwrap().deadline());
+            theirs.read_u8().await.unwrap();
+        }
+        assert!(ends.is_sorted_by(|one, next| one < next), "{ends:?}");
+        above.flush().await.unwrap();
+        assert!(above.get_ref().stalled.is_none());
     }
 }
