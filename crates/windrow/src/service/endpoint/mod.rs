@@ -159,8 +159,9 @@ impl Endpoint {
 async fn record_refused(entry: &Entry, recorder: &Recorder) {
     let from = entry.from.map(|from| from.to_string());
     let from = from.as_deref().unwrap_or("several addresses");
-    let (who, verb, reason) = (&*entry.who, &*entry.verb, &*entry.reason);
-    let times = entry.times;
+    let who = entry.who.as_deref().unwrap_or("several");
+    let verb = entry.verb.as_deref().unwrap_or("several");
+    let (reason, times) = (&*entry.reason, entry.times);
     let message = format!("endpoint: {verb} by {who} from {from} was refused: {reason}");
     tracing::warn!(
         who,

@@ -50,12 +50,12 @@ struct Counted {
 /// A record of refusals for one reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Who was refused last.
-    pub(super) who: String,
+    /// Who was refused; none where it was several.
+    pub(super) who: Option<String>,
     /// Where from; none where they came from several addresses.
     pub(super) from: Option<IpAddr>,
-    /// What was asked for last.
-    pub(super) verb: String,
+    /// What was asked for; none where it was several things.
+    pub(super) verb: Option<String>,
     /// Why.
     pub(super) reason: String,
     /// How often since the last record.
@@ -70,12 +70,19 @@ impl Entry {
         };
         let end = refused.reason.floor_char_boundary(REASON_BYTES_SHOWN);
         Entry {
-            who: who.to_owned(),
+            who: Some(who.to_owned()),
             from: Some(refused.from),
-            verb: shortened(refused.verb).to_owned(),
+            verb: Some(shortened(refused.verb).to_owned()),
             reason: refused.reason[..end].to_owned(),
             times: 0,
         }
+    }
+
+    /// Keeps what holds for the other one too: a record that stands for several says nothing of one of them alone.
+    fn keep_common(&mut self, other: &Entry) {
+        self.who.take_if(|who| other.who.as_ref() != Some(who));
+        self.from.take_if(|from| other.from != Some(*from));
+        self.verb.take_if(|verb| other.verb.as_ref() != Some(verb));
     }
 }
 
@@ -99,8 +106,8 @@ impl Reasons {
             });
         } else {
             let known = &mut self.0[place];
-            if known.untold > 0 && known.last.from != entry.from {
-                entry.from = None;
+            if known.untold > 0 {
+                entry.keep_common(&known.last);
             }
             known.last = entry;
         }
@@ -344,6 +351,44 @@ mod tests {
         ];
         assert_eq!(told.collect::<Vec<_>>(), expected);
         assert_eq!(throttle.rest(start), []);
+    }
+
+    #[test]
+    fn a_record_that_stands_for_several_names_none_of_them() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let of = |who, verb| Refused {
+            who,
+            verb,
+            ..other(address(1), "the name has no account")
+        };
+        let due = |at: Instant| {
+            let due = throttle.due(at);
+            assert_eq!(due.len(), 1);
+            (due[0].who.clone(), due[0].verb.clone(), due[0].times)
+        };
+        let (claimed, path) = (Who::Claimed, "/v1/status");
+        let first = throttle.refused(of(claimed("ada"), path), start).unwrap();
+        assert_eq!((first.who.as_deref(), first.times), (Some("ada"), 1));
+        // What is on record already is not counted into the next one.
+        for _ in 0..2 {
+            throttle.refused(of(claimed("bob"), path), start);
+        }
+        let mut at = start + RECORD_INTERVAL;
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(due(at), (text("bob"), text(path), 2));
+        for (who, verb) in [("bob", path), ("ada", "/v1/syslog/test"), ("ada", path)] {
+            throttle.refused(of(claimed(who), verb), at);
+        }
+        at += RECORD_INTERVAL;
+        assert_eq!(due(at), (None, None, 3));
+        // Accounts, too, once their records are too many.
+        while throttle
+            .refused(of(Who::Account("eve"), path), at)
+            .is_some()
+        {}
+        throttle.refused(of(Who::Account("ada"), path), at);
+        let rest = throttle.rest(at);
+        assert_eq!((&rest[0].who, &rest[0].verb), (&None, &text(path)));
     }
 
     #[test]
