@@ -66,6 +66,7 @@ fn word_of(key: &str, sink: &SyslogSink) -> String {
     match key {
         "port" => sink.port.to_string(),
         "transport" => word(&sink.transport),
+        "ca_file" if sink.transport != Transport::Tls => "none, in the clear".to_owned(),
         "ca_file" => sink.ca_file.as_ref().map_or_else(
             || "the system's authorities".to_owned(),
             |file| file.display().to_string(),
@@ -154,6 +155,15 @@ mod tests {
             assert!(checks.contains(fallen), "{fallen}: {checks}");
         }
         assert_eq!(checks.matches(" -> ").count(), 3, "{checks}");
+        for clear in [
+            said(old, |set| set.use_udp = true),
+            said(old, |set| set.no_encryption = true),
+        ] {
+            assert!(
+                clear.contains("ca_file /ca.pem -> none, in the clear"),
+                "{clear}"
+            );
+        }
         // The port of a transport goes with it.
         let usual = "server_name = \"siem\"\nport = 514\ntransport = \"udp\"\n";
         assert!(said(usual, |_| {}).ends_with(": transport udp -> tls"));
