@@ -11,6 +11,7 @@ use std::str::FromStr;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use thiserror::Error;
 
+use super::segment::Seal;
 use super::storage::{self, Disk};
 
 /// Bytes of an Ed25519 signature.
@@ -63,10 +64,10 @@ pub enum KeyError {
     /// The file is not a key.
     #[error("keys/{KEY_FILE} is not an Ed25519 key in PKCS#8; move it away to have a new one made")]
     Malformed,
-    /// The two files are not of one pair.
+    /// The two files are not of one pair, and the private one did not sign the last root.
     #[error(
-        "keys/{KEY_FILE} does not belong to keys/{PUBLIC_KEY_FILE}: one of them is damaged; put both \
-         back from a backup, or move both away to have new ones made, whose public half the \
+        "keys/{KEY_FILE} does not belong to keys/{PUBLIC_KEY_FILE} and did not sign the journal's last root: it is \
+         damaged; put both back from a backup, or move both away to have new ones made, whose public half the \
          machine that verifies has to be told"
     )]
     Mismatch,
@@ -90,11 +91,13 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    /// Reads the key in a folder, or makes one if there is none.
+    /// Reads the key in a folder, or makes one if there is none. `last` is the last root that was signed.
     ///
     /// Any 32 bytes are a private key, so a damaged one would go on signing what the public half
-    /// that others have does not verify: it is held against the public half beside it.
-    pub fn open(disk: &dyn Disk, dir: &Path) -> Result<Signer, KeyError> {
+    /// that others have does not verify: it is held against the public half beside it. Where the
+    /// two differ, the private one is whole if it has signed the last root, and the public one is
+    /// made anew of it.
+    pub fn open(disk: &dyn Disk, dir: &Path, last: Option<&Seal>) -> Result<Signer, KeyError> {
         let pkcs8 = match storage::read_small(disk, &dir.join(KEY_FILE), MAX_KEY_FILE_BYTES) {
             Ok(pkcs8) => pkcs8,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Signer::generate(disk, dir),
@@ -103,6 +106,11 @@ impl Signer {
         let signer = Signer::read(&pkcs8)?;
         match storage::read_small(disk, &dir.join(PUBLIC_KEY_FILE), MAX_KEY_FILE_BYTES) {
             Ok(text) if text == signer.public_text().as_bytes() => Ok(signer),
+            Ok(_) if last.is_some_and(|seal| signer.has_signed(seal)) => {
+                tracing::warn!("keys/{PUBLIC_KEY_FILE} was damaged, and is made anew");
+                signer.write_public(disk, dir)?;
+                Ok(signer)
+            }
             Ok(_) => Err(KeyError::Mismatch),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 signer.write_public(disk, dir)?;
@@ -143,6 +151,10 @@ impl Signer {
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
         self.public
+    }
+
+    fn has_signed(&self, seal: &Seal) -> bool {
+        seal.public_key == self.public && seal.is_signed()
     }
 
     /// Signs a message.

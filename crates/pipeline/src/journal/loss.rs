@@ -313,7 +313,7 @@ mod tests {
     #[test]
     fn of_too_many_records_the_closest_become_one_that_says_so() {
         let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(Memory::default());
-        let signer = Signer::open(&*disk, Path::new("keys")).unwrap();
+        let signer = Signer::open(&*disk, Path::new("keys"), None).unwrap();
         let mut state = State::default();
         let put = |state: &mut State, gap| {
             for change in record(state, gap, 1, [7; 16], &signer) {

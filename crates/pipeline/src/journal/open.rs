@@ -100,11 +100,11 @@ pub(super) fn open(
     prepare_folders(&*disk, &dir).map_err(to_error)?;
     let lock = take_lock(&*disk, &dir)?;
     let journal_id = open_version(&*disk, &dir)?;
-    let signer = Signer::open(&*disk, &dir.join(KEYS_DIR))?;
     let (mark_slots, mark) = Slots::open(&disk, &dir.join(MARK_FILE)).map_err(to_error)?;
     disk.sync_dir(&dir).map_err(to_error)?;
     let mark = mark.as_deref().and_then(Mark::decode);
     let mut examined = recover::examine(&*disk, &dir, mark).map_err(to_error)?;
+    let signer = Signer::open(&*disk, &dir.join(KEYS_DIR), examined.sealed.as_ref())?;
     let cursors = cursor::load(&disk, &dir.join(CURSORS_DIR)).map_err(to_error)?;
     // What a sink has was durable once: its sequences are never given again.
     examined.skip_to(cursors.furthest() + 1);

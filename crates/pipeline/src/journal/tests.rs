@@ -538,10 +538,50 @@ async fn a_root_can_leave_before_its_segment_is_full() {
     assert!(second.is_signed() && second.public_key == journal.public_key());
 }
 
+/// The folder of keys of a journal that has signed a root.
+async fn keys_of_a_sealed_journal(dir: &tempfile::TempDir) -> std::path::PathBuf {
+    let (journal, _) = Journal::open(options(dir)).unwrap();
+    journal.append(entry("a", 1)).await.unwrap();
+    journal.close().await;
+    dir.path().join("journal/keys")
+}
+
+#[tokio::test]
+async fn a_public_key_that_was_damaged_is_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = keys_of_a_sealed_journal(&dir).await.join("journal.pub");
+    let whole = std::fs::read(&file).unwrap();
+    for at in 0..whole.len() {
+        let mut damaged = whole.clone();
+        // Of most digits that makes another digit.
+        damaged[at] ^= 0x01;
+        std::fs::write(&file, damaged).unwrap();
+        Journal::open(options(&dir)).unwrap().0.close().await;
+        assert_eq!(std::fs::read(&file).unwrap(), whole, "byte {at}");
+    }
+}
+
+#[tokio::test]
+async fn halves_of_two_keys_are_refused_where_nothing_was_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    Journal::open(options(&dir)).unwrap().0.close().await;
+    let journal = dir.path().join("journal");
+    std::fs::remove_file(journal.join("keys/journal.pub")).unwrap();
+    for file in std::fs::read_dir(&journal).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "wj") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    std::fs::write(journal.join("keys/journal.pub"), "00".repeat(32)).unwrap();
+    let error = Journal::open(options(&dir)).unwrap_err();
+    assert!(matches!(error, OpenError::Key(KeyError::Mismatch)));
+}
+
 #[tokio::test]
 async fn a_private_key_that_was_damaged_is_not_signed_with() {
     let dir = tempfile::tempdir().unwrap();
-    Journal::open(options(&dir)).unwrap().0.close().await;
+    keys_of_a_sealed_journal(&dir).await;
     let keys = dir.path().join("journal/keys");
     let whole = std::fs::read(keys.join("journal.key")).unwrap();
     for at in 0..whole.len() {
