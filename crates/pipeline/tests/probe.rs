@@ -299,6 +299,17 @@ async fn what_is_no_tls_server_is_told_from_one_that_hangs() {
     let (report, _held) = tokio::join!(run(&target), stalls);
     assert_eq!(failed(&report), (Step::Handshake, Cause::HandshakeStalled));
 
+    // A prompt is too short for a record of TLS: nothing in it is refused before the time is over.
+    for prompt in [&b">"[..], b"> ", b"ogin"] {
+        let prompts = async {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            tcp.write_all(prompt).await.unwrap();
+            tcp
+        };
+        let (report, _held) = tokio::join!(run(&target), prompts);
+        assert_eq!(failed(&report), (Step::Handshake, Cause::PlainText));
+    }
+
     let hangs_up = async { drop(listener.accept().await.unwrap()) };
     let (report, ()) = tokio::join!(run(&target), hangs_up);
     assert_eq!(failed(&report), (Step::Handshake, Cause::HandshakeClosed));

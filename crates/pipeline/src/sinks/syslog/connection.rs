@@ -29,6 +29,9 @@ use super::outq;
 
 /// Bytes a syslog receiver sends are looked at for their absence only.
 const READ_BYTES: usize = 1024;
+/// What a server's first record can be (RFC 8446 5.1): an alert, or its side of the handshake.
+const TLS_ALERT: u8 = 0x15;
+const TLS_HANDSHAKE: u8 = 0x16;
 
 #[derive(Debug)]
 enum Stream {
@@ -91,8 +94,8 @@ impl Connection {
                 let stream = timeout(limits.handshake_timeout, handshake.as_mut())
                     .await
                     .map_err(|_| {
-                        let received = handshake.get_ref().map_or(0, Metered::received);
-                        unfinished(peer, limits.handshake_timeout, received)
+                        let first = handshake.get_ref().and_then(Metered::first);
+                        unfinished(peer, limits.handshake_timeout, first)
                     })?
                     .map_err(|source| LinkError::handshake(peer, source))?;
                 Stream::Tls(Box::new(stream))
@@ -343,11 +346,13 @@ pub(super) enum Heard {
     End,
 }
 
-/// A handshake that took too long: whether the peer has said anything tells whether it speaks TLS.
-fn unfinished(peer: SocketAddr, timeout: Duration, received: u64) -> LinkError {
-    match received {
-        0 => LinkError::HandshakeTimeout { peer, timeout },
-        _ => LinkError::HandshakeStalled { peer, timeout },
+/// A handshake that took too long: what the peer has said first, if anything, tells whether it speaks TLS. Text too short
+/// for a record of TLS, a prompt say, is not refused as none before the time is over.
+fn unfinished(peer: SocketAddr, timeout: Duration, first: Option<u8>) -> LinkError {
+    match first {
+        None => LinkError::HandshakeTimeout { peer, timeout },
+        Some(TLS_ALERT | TLS_HANDSHAKE) => LinkError::HandshakeStalled { peer, timeout },
+        Some(_) => LinkError::PlainText { peer },
     }
 }
 

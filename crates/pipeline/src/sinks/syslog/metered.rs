@@ -13,6 +13,7 @@ pub(super) struct Metered {
     tcp: TcpStream,
     written: u64,
     received: u64,
+    first: Option<u8>,
 }
 
 impl Metered {
@@ -21,6 +22,7 @@ impl Metered {
             tcp,
             written: 0,
             received: 0,
+            first: None,
         }
     }
 
@@ -42,6 +44,11 @@ impl Metered {
         self.received
     }
 
+    /// The first of them.
+    pub(super) fn first(&self) -> Option<u8> {
+        self.first
+    }
+
     fn count(&mut self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = outcome {
             self.written += bytes as u64;
@@ -58,7 +65,9 @@ impl AsyncRead for Metered {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.tcp).poll_read(cx, buffer);
-        self.received += (buffer.filled().len() - before) as u64;
+        let received = &buffer.filled()[before..];
+        self.first = self.first.or_else(|| received.first().copied());
+        self.received += received.len() as u64;
         outcome
     }
 }
