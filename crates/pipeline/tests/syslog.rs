@@ -572,7 +572,16 @@ async fn poison_counts_once_however_often_it_is_passed() {
     store.journal.append(poison()).await.unwrap();
     let status = sink.until(|status| status.skipped > 3).await;
     assert_eq!(sink.dropped(), ["unreadable 6"]);
+    let metrics = sink.metrics();
     sink.stop().await;
+    // Its settings were changed: the next sender passes by them again.
+    store.append(24..=30).await;
+    let mut again = Sink::start_again(metrics, &store, impatient(receiver.port()));
+    again
+        .until(|status| status.warnings.contains(&Warning::NeverProves))
+        .await;
+    assert_eq!(again.dropped(), ["unreadable 6"]);
+    again.stop().await;
     assert!(received.count() > 17);
     assert_eq!(status.skipped, 6);
     let skipped: Vec<_> = status
@@ -610,6 +619,13 @@ async fn what_a_full_journal_gave_up_counts_once_for_each_destination() {
     let receiver = Receiver::start(0, None, manner, received.clone()).await;
     let mut sink = Sink::start(&store, impatient(receiver.port()));
     // It was met with every connection.
+    sink.until(|status| status.warnings.contains(&Warning::NeverProves))
+        .await;
+    assert_eq!(sink.dropped(), [format!("quota {gone}")]);
+    let metrics = sink.metrics();
+    sink.kill().await;
+    // Its settings were changed, and nothing was confirmed: the next sender meets it as well.
+    let mut sink = Sink::start_again(metrics, &store, impatient(receiver.port()));
     sink.until(|status| status.warnings.contains(&Warning::NeverProves))
         .await;
     assert_eq!(sink.dropped(), [format!("quota {gone}")]);

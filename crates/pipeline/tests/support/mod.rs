@@ -152,11 +152,24 @@ impl Sink {
 
     /// The same with a place of its own in the journal.
     pub fn start_as(name: &str, store: &Store, destination: Destination) -> Sink {
+        Sink::start_counting(name, store, destination, SyslogMetrics::default())
+    }
+
+    /// Another sender for the same destination, after this one ended: the program's metrics go on.
+    pub fn start_again(metrics: SyslogMetrics, store: &Store, destination: Destination) -> Sink {
+        Sink::start_counting("siem", store, destination, metrics)
+    }
+
+    fn start_counting(
+        name: &str,
+        store: &Store,
+        destination: Destination,
+        metrics: SyslogMetrics,
+    ) -> Sink {
         let cursor = store.journal.cursor(name, Start::Oldest).unwrap();
         let (sender, status) = watch::channel(Status::new(&destination));
         let shutdown = CancellationToken::new();
         let stop = shutdown.clone();
-        let metrics = SyslogMetrics::default();
         let counted = metrics.clone();
         let task = tokio::spawn(async move {
             syslog::run(destination, cursor, &counted, sender, stop).await;
@@ -167,6 +180,11 @@ impl Sink {
             shutdown,
             task,
         }
+    }
+
+    /// What it counts with.
+    pub fn metrics(&self) -> SyslogMetrics {
+        self.metrics.clone()
     }
 
     /// Waits until the status satisfies `condition`.

@@ -491,7 +491,7 @@ mod tests {
                     {"name": "dc01\u{1b}[2J", "address": null, "last_enumerate": "2026-11-21T11:00:00Z",
                      "last_heartbeat": null, "last_event": "2026-11-21T11:11:00Z", "events": 1_234_000}]}},
             "sinks": {"syslog.siem": {"state": "waiting", "destination": "tls://siem:6514", "connected_since": null,
-                "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_100, "confirmed": 1_200_000, "resent": 100, "truncated": 7,
+                "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_200, "confirmed": 1_200_000, "resent": 100, "truncated": 7,
                 "last_error": "connection refused", "warnings": ["nothing marks the end of a message in the stream"]}},
             "lake": {"position": 1_234_000, "tail_events": 567, "visible_seq": 1_234_500, "events": 1_234_000, "commits": 42,
                 "degraded": "events cannot be written to the lake: no space"}
@@ -515,7 +515,7 @@ mod tests {
           ws01.corp.example sent no events yet, heard of 3h 2m ago
 
         sink syslog.siem  tls://siem:6514  waiting
-          1 200 100 sent, 1 200 000 confirmed, 100 sent again, 34 567 wait, 100 on the way, 7 cut to the size allowed
+          1 200 200 sent, 1 200 000 confirmed, 100 sent again, 34 567 wait, 100 on the way, 7 cut to the size allowed
           last error: connection refused
           warning: nothing marks the end of a message in the stream
         ");

@@ -1,6 +1,7 @@
 //! Counters of all syslog destinations, by the destination's name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,7 +10,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::journal::GapReason;
+use crate::journal::{GapReason, Seq};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sink {
@@ -28,7 +29,8 @@ struct Dropped {
     reason: &'static str,
 }
 
-/// Why a destination never gets events that were for it.
+/// Why a destination never gets events. Of those that nobody can read any more, which is all but the first, some may not
+/// have been for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum DropReason {
     /// No message of an allowed size can be made of it.
@@ -97,6 +99,18 @@ pub struct SyslogMetrics {
     lagging: Arc<Mutex<BTreeSet<String>>>,
     connected: Family<Sink, Gauge>,
     never_proves: Family<Sink, Gauge>,
+    /// By destination.
+    passed: Arc<Mutex<BTreeMap<String, Arc<Passed>>>>,
+}
+
+/// How far what a destination never gets was counted. It outlives the destination's sender, as the counters do: the next
+/// one, with other settings, begins at what is confirmed and comes by again.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// The last event that could not be sent.
+    skipped: AtomicU64,
+    /// The last event that the journal did not have any more.
+    gone: AtomicU64,
 }
 
 impl SyslogMetrics {
@@ -243,6 +257,10 @@ impl SyslogMetrics {
             never_proves: self.never_proves.get_or_create(&sink).clone(),
             dropped_events: self.dropped_events.clone(),
             failures: self.failures.clone(),
+            passed: {
+                let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(passed.entry(name.to_owned()).or_default())
+            },
             sink: name.to_owned(),
         }
     }
@@ -264,6 +282,7 @@ pub(super) struct Counters {
     pub(super) never_proves: Gauge,
     dropped_events: Family<Dropped, Counter>,
     failures: Family<Failure, Counter>,
+    passed: Arc<Passed>,
     sink: String,
 }
 
@@ -277,6 +296,16 @@ fn drops(family: &Family<Dropped, Counter>, sink: &str, reason: DropReason) -> C
 }
 
 impl Counters {
+    /// The first of the events up to `last` that cannot be sent which was not passed before; they count as passed now.
+    pub(super) fn new_skipped(&self, first: Seq, last: Seq) -> Seq {
+        first_new(&self.passed.skipped, first, last)
+    }
+
+    /// The same of events that are gone.
+    pub(super) fn new_gone(&self, first: Seq, last: Seq) -> Seq {
+        first_new(&self.passed.gone, first, last)
+    }
+
     pub(super) fn dropped(&self, reason: DropReason, events: u64) {
         drops(&self.dropped_events, &self.sink, reason).inc_by(events);
     }
@@ -288,6 +317,12 @@ impl Counters {
         };
         self.failures.get_or_create(&label).inc();
     }
+}
+
+fn first_new(passed: &AtomicU64, first: Seq, last: Seq) -> Seq {
+    // A destination has one sender at a time.
+    let before = passed.fetch_max(last, Ordering::Relaxed);
+    first.max(before.saturating_add(1))
 }
 
 #[cfg(test)]

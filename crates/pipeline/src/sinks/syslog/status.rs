@@ -40,10 +40,8 @@ pub struct Status {
     pub truncated: u64,
     /// Events that the destination does not get, as its selection has it; each counts once.
     pub filtered: u64,
-    /// Events that could not be encoded.
+    /// Events that could not be encoded; each counts once, however often it is passed.
     pub skipped: u64,
-    /// The last of these; each counts once, however often it is passed.
-    pub skipped_seq: Seq,
     /// The last of these, oldest first.
     pub skipped_last: VecDeque<Skipped>,
     /// The last event written or passed.
@@ -121,7 +119,6 @@ impl Status {
             truncated: 0,
             filtered: 0,
             skipped: 0,
-            skipped_seq: 0,
             skipped_last: VecDeque::new(),
             sent_seq: 0,
             confirmed_seq: 0,
@@ -139,8 +136,6 @@ pub(super) struct Reporter {
     status: watch::Sender<Status>,
     counters: Counters,
     failing: bool,
-    /// The last event of the gaps in the journal that were counted.
-    gone_seq: Seq,
 }
 
 impl Reporter {
@@ -150,7 +145,6 @@ impl Reporter {
             status,
             counters,
             failing: false,
-            gone_seq: 0,
         }
     }
 
@@ -250,11 +244,11 @@ impl Reporter {
         });
     }
 
-    /// `events` events from `seq` on cannot be encoded and are left out. What is read again after
-    /// a broken connection was counted before: whether there is anything new among them.
+    /// `events` events from `seq` on cannot be encoded and are left out. What is read again, over another connection or
+    /// by another sender, was counted before: whether there is anything new among them.
     pub(super) fn skipped(&self, seq: Seq, events: u64, kind: DropReason, reason: String) -> bool {
         let end = seq.saturating_add(events);
-        let seq = seq.max(self.status.borrow().skipped_seq.saturating_add(1));
+        let seq = self.counters.new_skipped(seq, end - 1);
         let events = end.saturating_sub(seq);
         if events == 0 {
             return false;
@@ -264,7 +258,6 @@ impl Reporter {
         tracing::error!(sink = self.name, seq, events, reason, "events left out");
         self.status.send_modify(|status| {
             status.skipped += events;
-            status.skipped_seq = end - 1;
             if status.skipped_last.len() >= SKIPPED_REMEMBERED {
                 status.skipped_last.pop_front();
             }
@@ -277,12 +270,10 @@ impl Reporter {
         true
     }
 
-    /// Events are not in the journal any more. A gap that is met again after a broken connection
-    /// was counted before.
-    pub(super) fn gone(&mut self, gap: Gap) {
-        let first = gap.first_seq.max(self.gone_seq.saturating_add(1));
+    /// Events are not in the journal any more. A gap that is met again was counted before.
+    pub(super) fn gone(&self, gap: Gap) {
+        let first = self.counters.new_gone(gap.first_seq, gap.last_seq);
         let events = (gap.last_seq.saturating_add(1)).saturating_sub(first);
-        self.gone_seq = self.gone_seq.max(gap.last_seq);
         if let Some(reason) = DropReason::of(gap.reason) {
             self.counters.dropped(reason, events);
         }
