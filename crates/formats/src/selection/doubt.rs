@@ -9,11 +9,13 @@ use crate::xpath::Scope;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionDoubt {
     /// What is wanted is unwanted as well.
-    #[error("nothing is sent: of the {0} that are listed every one is left out again")]
+    #[error(
+        "nothing that machines send gets there: of the {0} that are listed every one is left out again"
+    )]
     NothingLeft(&'static str),
     /// The lists and the query have no event in common.
     #[error(
-        "nothing is sent: the query asks for no event of the channels, event ids, providers and \
+        "nothing that machines send gets there: the query asks for no event of the channels, event ids, providers and \
          computers that are listed"
     )]
     QueryElsewhere,

@@ -250,13 +250,13 @@ fn lists_that_leave_nothing_are_named() {
     selection.channels.except = names(&["s*"]);
     selection.event_ids.only = ids(&["4624", "4720-4730"]);
     selection.event_ids.except = ids(&["4600-4725", "4726-4800"]);
-    insta::assert_snapshot!(said(&selection), @"nothing is sent: of the channels that are listed every one is left out again; nothing is sent: of the event ids that are listed every one is left out again");
+    insta::assert_snapshot!(said(&selection), @"nothing that machines send gets there: of the channels that are listed every one is left out again; nothing that machines send gets there: of the event ids that are listed every one is left out again");
     selection.channels.except = names(&["Security"]);
     selection.event_ids.except = ids(&["4600-4720", "4722-4800"]);
     assert_eq!(said(&selection), "");
     let mut selection = of("System!*[System[EventID=7045]]");
     selection.channels.only = names(&["Security", "Application"]);
-    insta::assert_snapshot!(said(&selection), @"nothing is sent: the query asks for no event of the channels, event ids, providers and computers that are listed");
+    insta::assert_snapshot!(said(&selection), @"nothing that machines send gets there: the query asks for no event of the channels, event ids, providers and computers that are listed");
     selection.channels.only = names(&["Security", "system"]);
     assert_eq!(said(&selection), "");
     selection.channels.only = names(&["Sys*"]);
