@@ -134,6 +134,7 @@ fn options(pki: &Path, address: SocketAddr) -> WefOptions {
         &pki.join("localhost.pem"),
         &pki.join("localhost.key"),
         &pki.join("ca.pem"),
+        tls::Revocation::default(),
     );
     WefOptions {
         authority: format!("localhost:{}", address.port()),

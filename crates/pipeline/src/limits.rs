@@ -3,6 +3,8 @@
 
 /// Largest PEM file: a bundle of some hundred authorities.
 pub const PEM_BYTES_MAX: u64 = 1024 * 1024;
+/// Most bytes of a file with lists of revoked certificates: some 400,000 of them.
+pub const REVOCATION_LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Longest name taken out of a certificate. A DNS name has at most 253 characters.
 pub const PEER_NAME_BYTES_MAX: usize = 253;
@@ -38,8 +40,9 @@ pub const SCRATCH_BUFFERS_MAX: usize = 8;
 /// Bytes of one of them, above which it is given back.
 pub const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
 
-/// Refused connections of which the reason is kept for `status`.
-pub const REFUSED_CONNECTIONS_MAX: usize = 64;
+/// Refused connections, by address and reason, that are kept for whoever asks why a machine is not
+/// heard of.
+pub const REFUSED_CONNECTIONS_MAX: usize = 512;
 
 /// Networks that a collector remembers because somebody has authenticated from them.
 pub const KNOWN_NETWORKS_MAX: usize = 10_000;

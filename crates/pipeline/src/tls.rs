@@ -18,8 +18,10 @@ mod inspect;
 mod memory;
 mod peer;
 pub mod pfx;
+mod revocation;
 mod server;
 mod summary;
+mod watched;
 
 use std::sync::Arc;
 
@@ -39,8 +41,10 @@ pub use self::memory::{
     IdentityPem, MemoryError, client_config_from_pem, client_from_pem, server_config_from_pem,
 };
 pub use self::peer::{PeerError, peer_name};
-pub use self::server::{Server, open_server_config, server_config};
+pub use self::revocation::{RevocationList, revocation_lists};
+pub use self::server::{ExpiredLists, Revocation, Server, open_server_config, server_config};
 pub use self::summary::{CertificateSummary, Names};
+pub use self::watched::Claim;
 
 /// The provider of every configuration in this program.
 #[must_use]

@@ -39,6 +39,17 @@ pub enum Authentication<'a> {
     Kerberos,
 }
 
+/// What a source does about the channels of a subscription that it lacks or may not read
+/// (MS-WSMV 2.2.4.41, option IgnoreChannelError).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelErrors {
+    /// It sends what the others hold, and says in its own log which were left out.
+    #[default]
+    Ignore,
+    /// It does not take the subscription.
+    Refuse,
+}
+
 /// Everything one item of an EnumerateResponse says: a Subscribe request that the source acts on
 /// as if it had received it.
 #[derive(Debug, Clone)]
@@ -60,6 +71,8 @@ pub struct Offer<'a> {
     pub content_format: ContentFormat,
     /// Whether a source without a bookmark starts at its oldest event.
     pub read_existing: bool,
+    /// What a source does about channels that it lacks or may not read.
+    pub channel_errors: ChannelErrors,
     /// Interval of heartbeats while there are no events.
     pub heartbeat: Duration,
     /// Longest wait for a batch to fill.
@@ -296,7 +309,9 @@ fn push_subscribe_header(out: &mut String, offer: &Offer<'_>) {
     option(out, "Compression", Some("SLDC"));
     option(out, "CDATA", None);
     option(out, "ContentFormat", Some(offer.content_format.as_str()));
-    option(out, "IgnoreChannelError", None);
+    if offer.channel_errors == ChannelErrors::Ignore {
+        option(out, "IgnoreChannelError", None);
+    }
     if offer.read_existing {
         option(out, "ReadExistingEvents", Some("true"));
     }

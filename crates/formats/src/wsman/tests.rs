@@ -3,7 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::client::{Request, Subscription, parse_reply};
-use super::reply::{Authentication, ContentFormat, FaultCode, Offer};
+use super::reply::{Authentication, ChannelErrors, ContentFormat, FaultCode, Offer};
 use super::*;
 
 mod corpus;
@@ -367,6 +367,7 @@ fn offer() -> Offer<'static> {
         query: r#"<QueryList><Query Id="0"><Select Path="Security">*[System[(EventID &lt; 5)]]</Select></Query></QueryList>"#,
         content_format: ContentFormat::RenderedText,
         read_existing: true,
+        channel_errors: ChannelErrors::Ignore,
         heartbeat: Duration::from_secs(900),
         max_time: Duration::from_millis(30_500),
         max_elements: Some(50),

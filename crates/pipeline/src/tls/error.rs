@@ -48,6 +48,20 @@ pub enum TlsError {
         /// Why.
         reason: String,
     },
+    /// No list of revoked certificates in a file that has to hold one.
+    #[error("{} holds no list of revoked certificates (PEM \"-----BEGIN X509 CRL-----\", or DER)", path.display())]
+    NoRevocationList {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A list of revoked certificates that cannot be used.
+    #[error("the list of revoked certificates {} cannot be used: {reason}", path.display())]
+    BadRevocationList {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// No private key in a file that has to hold one.
     #[error("{} holds no private key in the clear (PKCS #8, PKCS #1 or SEC1); decrypt an encrypted one with \"openssl pkey\"", path.display())]
     NoKey {

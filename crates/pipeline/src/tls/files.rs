@@ -10,7 +10,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroizing;
 
 use super::error::TlsError;
-use crate::limits::PEM_BYTES_MAX;
+use crate::limits::{PEM_BYTES_MAX, REVOCATION_LIST_BYTES_MAX};
 
 /// Room beyond a file's length to read it without another buffer: its end is seen by a read of
 /// nothing, for which there has to be room.
@@ -64,25 +64,40 @@ fn open(path: &Path) -> Result<std::fs::File, TlsError> {
     })
 }
 
-/// The bytes of a file. They may be a key's, so they are wiped when they are done with, and lie in
-/// one place: a buffer that grew would leave what it had behind.
+/// A file with lists of revoked certificates.
+pub(super) fn read_revocation_lists(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let bytes = read_up_to(path, open(path)?, REVOCATION_LIST_BYTES_MAX)?;
+    bytes.ok_or_else(|| TlsError::BadRevocationList {
+        path: path.to_owned(),
+        reason: format!("it is over {REVOCATION_LIST_BYTES_MAX} bytes"),
+    })
+}
+
 fn read(path: &Path, file: std::fs::File) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let bytes = read_up_to(path, file, PEM_BYTES_MAX)?;
+    bytes.ok_or_else(|| TlsError::TooLarge {
+        path: path.to_owned(),
+    })
+}
+
+/// The bytes of a file; none when there are more. They may be a key's, so they are wiped when they
+/// are done with, and lie in one place: a buffer that grew would leave what it had behind.
+fn read_up_to(
+    path: &Path,
+    file: std::fs::File,
+    most: u64,
+) -> Result<Option<Zeroizing<Vec<u8>>>, TlsError> {
     let failed = |source| TlsError::Read {
         path: path.to_owned(),
         source,
     };
     let known = file.metadata().map_err(failed)?.len();
-    let room = usize::try_from(known.min(PEM_BYTES_MAX)).unwrap_or_default() + READ_ROOM_BYTES;
+    let room = usize::try_from(known.min(most)).unwrap_or_default() + READ_ROOM_BYTES;
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(PEM_BYTES_MAX + 1)
+    file.take(most + 1)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    if bytes.len() as u64 > PEM_BYTES_MAX {
-        return Err(TlsError::TooLarge {
-            path: path.to_owned(),
-        });
-    }
-    Ok(bytes)
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
 }
 
 /// Looks at the file that is open, not at the name, which might be another file by now.

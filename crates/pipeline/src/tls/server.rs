@@ -1,7 +1,7 @@
 //! The side that listens: what collects takes only clients with a certificate of its authorities; the endpoint that
 //! administers may ask for something else instead, and then takes a certificate from whoever has one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -15,9 +15,13 @@ use super::authorities::Authorities;
 use super::error::TlsError;
 use super::files::{load_certificates, load_key, root_store};
 use super::provider;
+use super::revocation::RevocationLists;
 
 /// What is spoken over TLS (RFC 7301).
 const HTTP_1_1: &[u8] = b"http/1.1";
+/// What is spoken to machines: Windows Server 2012 R2 knows nothing newer than 1.2.
+pub(super) const VERSIONS: &[&rustls::SupportedProtocolVersion] =
+    &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 /// A server's configuration and the authorities that its clients' certificates come from.
 #[derive(Debug, Clone)]
@@ -26,6 +30,37 @@ pub struct Server {
     pub config: Arc<ServerConfig>,
     /// For naming the issuer of a client's certificate.
     pub authorities: Authorities,
+    pub(super) verifier: Arc<dyn ClientCertVerifier>,
+    /// Another one when other certificates are revoked.
+    revocation: Vec<u8>,
+}
+
+impl Server {
+    /// Whether both take the same clients: of the same authorities, and none of the same revoked ones.
+    #[must_use]
+    pub fn takes_the_same_clients(&self, other: &Server) -> bool {
+        self.authorities == other.authorities && self.revocation == other.revocation
+    }
+}
+
+/// Which certificates of clients are revoked (RFC 5280 5).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Revocation<'a> {
+    /// Files with lists of them, signed by the authorities of the clients. A client's certificate is looked for in the
+    /// list of its own authority; where there is none of that authority, nothing of it is revoked.
+    pub lists: &'a [PathBuf],
+    /// What a list says whose successor is overdue.
+    pub expired: ExpiredLists,
+}
+
+/// What is done with a list whose authority promised another one by now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExpiredLists {
+    /// It counts: what was revoked is revoked.
+    #[default]
+    Use,
+    /// Nobody of its authority is taken until there is another.
+    Refuse,
 }
 
 /// The configuration of a server that takes only clients with a certificate of `client_ca`.
@@ -37,19 +72,36 @@ pub struct Server {
 /// # Errors
 ///
 /// [`TlsError`], with the file.
-pub fn server_config(certificate: &Path, key: &Path, client_ca: &Path) -> Result<Server, TlsError> {
+pub fn server_config(
+    certificate: &Path,
+    key: &Path,
+    client_ca: &Path,
+    revocation: Revocation<'_>,
+) -> Result<Server, TlsError> {
     let authority_certificates = load_certificates(client_ca)?;
-    let verifier = verifier(client_ca, &authority_certificates)?;
+    let lists = RevocationLists::read(revocation.lists)?;
+    let fingerprint = lists.fingerprint();
+    let verifier = verifier(client_ca, &authority_certificates)?
+        .with_crls(lists.lists)
+        .only_check_end_entity_revocation()
+        .allow_unknown_revocation_status();
+    let verifier = match revocation.expired {
+        ExpiredLists::Use => verifier,
+        ExpiredLists::Refuse => verifier.enforce_revocation_expiration(),
+    };
     let authorities = Authorities::new(client_ca, &authority_certificates)?;
-    let verifier = verifier.build().map_err(|source| TlsError::Verifier {
-        path: client_ca.to_owned(),
-        source,
-    })?;
-    let mut config = with_identity(certificate, key, verifier)?;
+    let verifier: Arc<dyn ClientCertVerifier> =
+        verifier.build().map_err(|source| TlsError::Verifier {
+            path: client_ca.to_owned(),
+            source,
+        })?;
+    let mut config = with_identity(certificate, key, Arc::clone(&verifier))?;
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
     Ok(Server {
+        verifier,
         config: Arc::new(config),
         authorities,
+        revocation: fingerprint,
     })
 }
 
@@ -102,7 +154,7 @@ fn with_identity(
     let chain = load_certificates(certificate)?;
     let private_key = load_key(key)?;
     let mut config = ServerConfig::builder_with_provider(provider())
-        .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
+        .with_protocol_versions(VERSIONS)
         .map_err(TlsError::Setup)?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, private_key)

@@ -3,8 +3,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, DnValue, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    DnValue, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
 };
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
@@ -21,7 +22,7 @@ fn authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
     CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap()
 }
@@ -72,6 +73,7 @@ impl Pki {
             &self.path("cert.pem"),
             &self.path("key.pem"),
             &self.path("ca.pem"),
+            Revocation::default(),
         )
     }
 
@@ -178,10 +180,22 @@ fn errors_name_the_file() {
         "odd.pem",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     );
-    let error = server_config(&pki.path("cert.pem"), &pki.path("key.pem"), &odd).unwrap_err();
+    let error = server_config(
+        &pki.path("cert.pem"),
+        &pki.path("key.pem"),
+        &odd,
+        Revocation::default(),
+    )
+    .unwrap_err();
     insta::assert_snapshot!(pki.error(&error), @"certificate 1 of DIR/odd.pem cannot be used: invalid peer certificate: BadEncoding");
     let other = pki.write("other.pem", &KeyPair::generate().unwrap().serialize_pem());
-    let error = server_config(&pki.path("cert.pem"), &other, &pki.path("ca.pem")).unwrap_err();
+    let error = server_config(
+        &pki.path("cert.pem"),
+        &other,
+        &pki.path("ca.pem"),
+        Revocation::default(),
+    )
+    .unwrap_err();
     insta::assert_snapshot!(pki.error(&error), @"certificate DIR/cert.pem and key DIR/other.pem cannot be used: keys may not be consistent: KeyMismatch");
     let large = pki.write("large.pem", &" ".repeat(PEM_BYTES_MAX as usize + 1));
     insta::assert_snapshot!(pki.error(&load_key(&large).unwrap_err()), @"DIR/large.pem is over 1048576 bytes, which is no certificate or key");
@@ -257,4 +271,52 @@ fn thumbprints_are_those_of_windows() {
         thumbprint(&bytes),
         "A9993E364706816ABA3E25717850C26C9CD0D89D"
     );
+}
+
+#[test]
+fn lists_of_revoked_certificates_are_read_in_both_forms() {
+    let pki = Pki::new();
+    let list = |number: u64, revoked| {
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2026, 2, 1),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&pki.authority).unwrap()
+    };
+    let revoked = RevokedCertParams {
+        serial_number: SerialNumber::from(7),
+        revocation_time: date_time_ymd(2026, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let (empty, one) = (list(1, vec![]), list(2, vec![revoked]));
+    let pem = pki.write("two.crl", &(empty.pem().unwrap() + &one.pem().unwrap()));
+    let der = pki.path("der.crl");
+    fs::write(&der, one.der()).unwrap();
+    let lists = revocation_lists(&[pem, der.clone()]).unwrap();
+    let seen: Vec<_> = lists
+        .iter()
+        .map(|list| (&*list.issuer, list.revoked))
+        .collect();
+    assert_eq!(
+        seen,
+        [("CN=Test CA", 0), ("CN=Test CA", 1), ("CN=Test CA", 1)]
+    );
+    assert_eq!(
+        lists[0].next_update,
+        Some("2026-02-01T00:00:00Z".parse().unwrap())
+    );
+
+    let certificate = revocation_lists(&[pki.path("cert.pem")]).unwrap_err();
+    insta::assert_snapshot!(pki.error(&certificate), @r#"DIR/cert.pem holds no list of revoked certificates (PEM "-----BEGIN X509 CRL-----", or DER)"#);
+    let mut bytes = one.der().to_vec();
+    bytes.push(0);
+    fs::write(&der, &bytes).unwrap();
+    insta::assert_snapshot!(pki.error(&revocation_lists(std::slice::from_ref(&der)).unwrap_err()), @"the list of revoked certificates DIR/der.crl cannot be used: something follows it");
+    fs::write(&der, &bytes[..40]).unwrap();
+    insta::assert_snapshot!(pki.error(&revocation_lists(&[der]).unwrap_err()), @"the list of revoked certificates DIR/der.crl cannot be used: it is cut off, or not DER");
 }

@@ -1,9 +1,11 @@
 //! Who gets in, how many, and how it ends.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use windrow_pipeline::sources::wef::Refusal;
+use windrow_pipeline::sources::wef::{Authentication, Refusal};
+use windrow_pipeline::tls::{Claim, ExpiredLists, Revocation};
 
 use crate::harness::*;
 
@@ -50,6 +52,13 @@ async fn only_certificates_of_the_authority_get_in() {
             (Refusal::OwnCertificate, 1),
         ]
     );
+    let refused = running.collector.refused_connections();
+    let claims: Vec<_> = refused.iter().filter_map(|one| one.claim.clone()).collect();
+    let foreign = Claim {
+        name: Some(SOURCE.to_owned()),
+        issuer: "CN=Strangers".to_owned(),
+    };
+    assert_eq!(claims, [foreign], "who it says it is helps to find it");
     let mut reasons: Vec<String> = running
         .collector
         .refused_connections()
@@ -62,6 +71,55 @@ async fn only_certificates_of_the_authority_get_in() {
     the TLS handshake failed: peer sent no certificates
     the TLS handshake failed: received fatal alert: CertificateUnknown
     "#);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn revoked_certificates_are_refused_and_their_connections_ended() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let (good, bad) = (bench.pki.issue(SOURCE), bench.pki.issue("ws2.corp.example"));
+    let [good, stolen] = [&good, &bad].map(|identity| bench.pki.client(Some(identity)));
+    let mut stream = tls(running.address, stolen.clone()).await.unwrap();
+    assert!(!is_refused(running.address, stolen.clone()).await);
+
+    let with = |lists: &[PathBuf], expired| {
+        let server = bench.pki.server(Revocation { lists, expired });
+        let mut options = bench.options(running.address);
+        options.authentication = Authentication::Certificate(server);
+        running.collector.reload(options);
+    };
+    let list = bench.pki.revoke("revoked.crl", &[&bad], 2200);
+    with(&[list], ExpiredLists::Use);
+    assert!(is_refused(running.address, stolen.clone()).await);
+    assert!(!is_refused(running.address, good.clone()).await);
+    assert_eq!(
+        stream.read(&mut [0; 1]).await.unwrap_or(0),
+        0,
+        "a connection from before goes on"
+    );
+    until(|| running.collector.refused_connections().len() == 1).await;
+    let refused = running.collector.refused_connections();
+    assert_eq!(
+        refused[0].reason,
+        "the TLS handshake failed: invalid peer certificate: Revoked"
+    );
+
+    // A list that is overdue counts, or shuts the door, as is asked for.
+    let overdue = [bench.pki.revoke("overdue.crl", &[&bad], 2026)];
+    with(&overdue, ExpiredLists::Use);
+    assert!(is_refused(running.address, stolen.clone()).await);
+    assert!(!is_refused(running.address, good.clone()).await);
+    with(&overdue, ExpiredLists::Refuse);
+    assert!(is_refused(running.address, good.clone()).await);
+
+    // One of another authority says nothing of this one's certificates.
+    let strangers = Pki::of("Strangers");
+    with(
+        &[strangers.revoke("foreign.crl", &[&bad], 2200)],
+        ExpiredLists::Use,
+    );
+    assert!(!is_refused(running.address, stolen.clone()).await);
     running.stop().await;
 }
 

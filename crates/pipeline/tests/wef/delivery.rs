@@ -1,13 +1,15 @@
 //! Subscriptions, deliveries, acknowledgements, bookmarks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use windrow_formats::batch::{Flags, Kind};
+use windrow_formats::wef::audience::{Audience, Pattern};
 use windrow_formats::wsman::client;
 use windrow_formats::wsman::{Action, Charset, encode};
 use windrow_pipeline::journal::{Entry, Pressure, Start};
-use windrow_pipeline::sources::wef::{QueryList, Subscription};
+use windrow_pipeline::sources::wef::{QueryList, Subscription, learn_channels};
 
 use crate::harness::*;
 
@@ -397,6 +399,76 @@ async fn a_reload_is_seen_by_sources() {
             .await
             .is_ack()
     );
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_is_offered_to_whom_it_is_for() {
+    let mut bench = Bench::new();
+    let mut for_controllers = subscription("controllers");
+    let controllers = vec![Pattern::compile("dc*").unwrap()];
+    for_controllers.audience = Arc::new(Audience::new(controllers, Vec::new()).unwrap());
+    bench.subscriptions.push(for_controllers);
+    let running = bench.start().await;
+    for (name, offered) in [
+        (SOURCE, &["base"][..]),
+        ("DC1.corp.example", &["base", "controllers"]),
+    ] {
+        let answer = bench.source(&running, name).await.enumerate().await;
+        let reply = client::parse_reply(&answer.body).unwrap();
+        let names: Vec<_> = reply.subscriptions.iter().map(|one| &*one.name).collect();
+        assert_eq!(names, offered, "{name}");
+        let sources = running.collector.sources();
+        let known = sources.iter().find(|known| known.source == name).unwrap();
+        let names: Vec<_> = known.offered.keys().map(String::as_str).collect();
+        assert_eq!(names, offered, "{name}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_came_later_is_not_replayed() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let take_up = async |query: &str, hour: i64| {
+        let mut options = bench.options(running.address);
+        options.subscriptions[0].query = QueryList::new(query).unwrap();
+        let now = jiff::Timestamp::from_second(1_800_000_000 + hour * 3_600).unwrap();
+        learn_channels(&running.journal, &mut options, now)
+            .await
+            .unwrap();
+        running.collector.reload(options);
+    };
+    let offered = async |source: &mut Source| {
+        let answer = source.enumerate().await;
+        let reply = client::parse_reply(&answer.body).unwrap();
+        let offer = &reply.subscriptions[0];
+        (offer.version.clone().into_owned(), offer.query.to_owned())
+    };
+    let one = "<QueryList><Query Id='0'><Select Path='Security'>*</Select></Query></QueryList>";
+    let two = "<QueryList><Query Id='0'><Select Path='Security'>*</Select><Select Path='System'>*</Select></Query></QueryList>";
+    take_up(one, 0).await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let batch = events(1..2);
+    assert!(source.deliver("base", 1, strs(&batch)).await.is_ack());
+    take_up(two, 24).await;
+    let (held_back, query) = offered(&mut source).await;
+    insta::assert_snapshot!(query, @r#"<QueryList><Query Id='0'><Select Path='Security'>*</Select><Select Path='System'>*</Select><Suppress Path="System">*[System[TimeCreated[@SystemTime&lt;'2027-01-16T07:00:00.000Z']]]</Suppress></Query></QueryList>"#);
+    assert_eq!(
+        offered(&mut source).await.0,
+        held_back,
+        "it changes by itself"
+    );
+    // A source that is new begins as the subscription says.
+    let mut fresh = bench.source(&running, "ws2.corp.example").await;
+    let (plain, query) = offered(&mut fresh).await;
+    assert_eq!(query, two);
+
+    let bookmark = "<BookmarkList><Bookmark Channel=\"Security\" RecordId=\"1\" IsCurrent=\"true\"/><Bookmark Channel=\"System\" RecordId=\"5\"/></BookmarkList>";
+    let later = events(2..3);
+    let xml = client::events(&source.request(), "", Some(bookmark), strs(&later));
+    assert!(source.envelope(&path_of("base"), &xml).await.is_ack());
+    assert_eq!(offered(&mut source).await, (plain, two.to_owned()));
     running.stop().await;
 }
 

@@ -11,7 +11,8 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -49,7 +50,7 @@ impl Pki {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let pki = Pki { folder, authority };
@@ -99,11 +100,37 @@ impl Pki {
         }
     }
 
-    fn server(&self) -> tls::Server {
+    /// The authority's list of these certificates, in PEM, that is good until the first day of this year.
+    pub(crate) fn revoke(&self, file: &str, revoked: &[&IdentityFiles], until: i32) -> PathBuf {
+        let serial = |identity: &&IdentityFiles| {
+            let certificate = &tls::load_certificates(&identity.certificate).unwrap()[0];
+            let (_, parsed) = x509_parser::parse_x509_certificate(certificate).unwrap();
+            RevokedCertParams {
+                serial_number: SerialNumber::from_slice(parsed.raw_serial()),
+                revocation_time: date_time_ymd(2026, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2025, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(serial).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.authority).unwrap();
+        self.write(file, &list.pem().unwrap());
+        self.path(file)
+    }
+
+    pub(crate) fn server(&self, revocation: tls::Revocation<'_>) -> tls::Server {
         tls::server_config(
             &self.path("localhost.pem"),
             &self.path("localhost.key"),
             &self.path("ca.pem"),
+            revocation,
         )
         .unwrap()
     }
@@ -150,7 +177,7 @@ impl Bench {
             authority: format!("localhost:{}", address.port()),
             enumerate_path: ENUMERATE_PATH.to_owned(),
             authentication: match &self.kerberos {
-                None => Authentication::Certificate(self.pki.server()),
+                None => Authentication::Certificate(self.pki.server(tls::Revocation::default())),
                 Some(server) => Authentication::Kerberos(server.clone()),
             },
             subscriptions: self.subscriptions.clone(),

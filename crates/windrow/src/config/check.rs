@@ -3,6 +3,7 @@
 //! The same checks hold for `windrow.toml` and for each object of `conf.d`.
 
 mod filter;
+mod subscription;
 mod syslog;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +12,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
-use windrow_formats::xpath::check_query_list;
 
 use super::checked;
 use super::units::{ByteSize, Span};
-use super::{ConfigError, Environment, Overrides, check_admin, limits, query, raw, suggest};
+use super::{ConfigError, Environment, Overrides, check_admin, limits, raw, suggest};
 
+use subscription::{machine_group, subscription};
 pub(super) use syslog::{client_object, syslog_object};
 
 /// The text of a configuration and where it came from.
@@ -79,7 +80,11 @@ pub(super) fn check(
     environment: &Environment,
     overrides: &Overrides,
 ) -> Result<checked::Config, ConfigError> {
-    let subscription = named(source, raw.subscription, subscription)?;
+    let machine_group = named(source, raw.machine_group, machine_group)?;
+    let groups: Vec<&str> = machine_group.keys().map(String::as_str).collect();
+    let subscription = named(source, raw.subscription, |at, raw| {
+        subscription(at, raw, &groups)
+    })?;
     let names: Vec<&str> = subscription.keys().map(String::as_str).collect();
     let wef = named(source, raw.source.wef, |at, raw| {
         wef_source(at, raw, &names)
@@ -92,6 +97,7 @@ pub(super) fn check(
         source: checked::Sources { wef },
         sink: syslog::sinks(source, raw.sink)?,
         subscription,
+        machine_group,
         journal: journal(source, raw.journal)?,
         lake: lake(source, raw.lake)?,
         tls: checked::Tls {
@@ -197,9 +203,26 @@ fn wef_source(
             certificate: source.resolve(raw.tls.certificate),
             key: source.resolve(raw.tls.key),
             client_ca: source.resolve(raw.tls.client_ca),
+            crl: revocation_lists(source, raw.tls.crl)?,
+            expired_crl: raw.tls.expired_crl.unwrap_or(checked::ExpiredCrl::Use),
         },
         subscriptions,
     })
+}
+
+fn revocation_lists(
+    source: Source<'_>,
+    files: Option<Spanned<Vec<PathBuf>>>,
+) -> Result<Vec<PathBuf>, ConfigError> {
+    let Some(files) = files else {
+        return Ok(Vec::new());
+    };
+    if files.get_ref().len() > limits::MAX_REVOCATION_LISTS {
+        let message = format!("more than {} files", limits::MAX_REVOCATION_LISTS);
+        return Err(source.error(message, files.span()));
+    }
+    let files = files.into_inner().into_iter();
+    Ok(files.map(|file| source.resolve(file)).collect())
 }
 
 fn url_path(path: &str) -> bool {
@@ -245,94 +268,6 @@ fn different_addresses(sources: &BTreeMap<String, checked::WefSource>) -> Result
         }
     }
     Ok(())
-}
-
-fn subscription(at: &At<'_>, raw: raw::Subscription) -> Result<checked::Subscription, ConfigError> {
-    let source = at.source;
-    let query = match (raw.query, raw.query_file, raw.channels) {
-        (Some(query), None, None) => {
-            query::inline(source, query, query::LIST_FORM, check_query_list)?
-        }
-        (None, Some(file), None) => {
-            query::in_file(source, file, query::LIST_FORM, check_query_list)?
-        }
-        (None, None, Some(channels)) => query_of_channels(source, &channels)?,
-        (None, None, None) => {
-            let error = at.error("the subscription asks for nothing");
-            return Err(error.expected("one of `channels`, `query`, `query_file`"));
-        }
-        _ => {
-            let error = at.error("the subscription says in more than one way what it asks for");
-            return Err(error.expected("only one of `channels`, `query`, `query_file`"));
-        }
-    };
-    let second = Duration::from_secs(1);
-    let day = Duration::from_secs(86_400);
-    Ok(checked::Subscription {
-        query,
-        content_format: raw
-            .content_format
-            .unwrap_or(checked::ContentFormat::RenderedText),
-        read_existing: raw.read_existing.unwrap_or(false),
-        heartbeat: span(
-            source,
-            raw.heartbeat,
-            Duration::from_secs(900),
-            second * 10..=day,
-        )?,
-        max_latency: span(
-            source,
-            raw.max_latency,
-            Duration::from_secs(30),
-            second..=day,
-        )?,
-        max_batch_events: raw
-            .max_batch_events
-            .map(|n| number(source, n, 1..=65_535))
-            .transpose()?,
-        max_envelope: size(source, raw.max_envelope, 512_000, 8_192..=16 << 20)?,
-        retry_interval: span(
-            source,
-            raw.retry_interval,
-            Duration::from_secs(60),
-            second..=day,
-        )?,
-        retry_count: number_or(source, raw.retry_count, 5, 0..=1_000)?,
-        locale: raw
-            .locale
-            .map(|tag| language_tag(source, tag))
-            .transpose()?,
-        data_locale: raw
-            .data_locale
-            .map(|tag| language_tag(source, tag))
-            .transpose()?,
-    })
-}
-
-fn query_of_channels(
-    source: Source<'_>,
-    channels: &Spanned<Vec<String>>,
-) -> Result<String, ConfigError> {
-    let list = channels.get_ref();
-    if list.is_empty() || list.iter().any(|name| name.trim().is_empty()) {
-        let error = source.error("a channel needs a name", channels.span());
-        return Err(error.expected("names such as [\"Security\", \"System\"]"));
-    }
-    let query = query::of_channels(list);
-    check_query_list(&query)
-        .map_err(|error| source.error(error.fault.to_string(), channels.span()))?;
-    Ok(query)
-}
-
-fn language_tag(source: Source<'_>, tag: Spanned<String>) -> Result<String, ConfigError> {
-    let text = tag.get_ref();
-    let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    if (2..=35).contains(&text.len()) && text.chars().all(good) {
-        return Ok(tag.into_inner());
-    }
-    Err(source
-        .error("this is not a language", tag.span())
-        .expected("a tag such as \"en-US\" (RFC 5646)"))
 }
 
 fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, ConfigError> {

@@ -29,6 +29,9 @@ pub struct Config {
     pub source: Sources,
     /// What machines are asked to send, by name.
     pub subscription: BTreeMap<String, Subscription>,
+    /// Machines that subscriptions name together, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub machine_group: BTreeMap<String, MachineGroup>,
     /// Where events go.
     pub sink: Sinks,
     /// The journal between the two.
@@ -147,17 +150,56 @@ pub struct WefTls {
     pub key: PathBuf,
     /// The authority that issues the machines' certificates.
     pub client_ca: PathBuf,
+    /// Its lists of revoked certificates (RFC 5280 5), in PEM or DER.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub crl: Vec<PathBuf>,
+    /// What a list says whose successor is overdue.
+    pub expired_crl: ExpiredCrl,
+}
+
+/// What is done with a list of revoked certificates whose authority promised another one by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpiredCrl {
+    /// It counts, and `check` and the log warn of it.
+    Use,
+    /// No machine of its authority is taken until there is another.
+    Refuse,
 }
 
 /// `[subscription.NAME]`: what machines are asked to send, and how (MS-WSMV 2.2.4.41).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Subscription {
+    /// Whether it is offered at all.
+    pub enabled: bool,
+    /// What it is for, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// The QueryList, well-formed XML.
     pub query: String,
+    /// Which machines it is for, with `*` and `?`; all when this and `machine_groups` are empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
+    /// Names of `[machine_group.NAME]` tables that it is for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machine_groups: Vec<String>,
+    /// Which machines it is not for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except_machines: Vec<String>,
+    /// Names of `[machine_group.NAME]` tables that it is not for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub except_groups: Vec<String>,
     /// Whether the machine renders the message text.
     pub content_format: ContentFormat,
     /// Whether what is in the logs already is sent too.
     pub read_existing: bool,
+    /// From when on a channel is sent that the query gained later.
+    pub new_channels: NewChannels,
+    /// What a machine does about channels that it lacks or may not read.
+    pub channel_errors: ChannelErrors,
+    /// What `heartbeat` and `max_latency` were taken from, where they are not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
     /// How often a machine without events says that it lives.
     pub heartbeat: Span,
     /// How long a machine may wait to fill a batch.
@@ -177,6 +219,45 @@ pub struct Subscription {
     /// The language that numbers and dates in rendered text follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_locale: Option<String>,
+}
+
+/// `[machine_group.NAME]`: machines that subscriptions name together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MachineGroup {
+    /// Their names, with `*` and `?`.
+    pub members: Vec<String>,
+}
+
+/// From when on a machine sends a channel that the query gained after the machine began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NewChannels {
+    /// What happens from then on.
+    FromNow,
+    /// Everything that is in the channel, as Windows does of itself.
+    Replay,
+}
+
+/// What a machine does about channels that it lacks or may not read (option IgnoreChannelError).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelErrors {
+    /// It sends what the others hold.
+    Ignore,
+    /// It does not take the subscription.
+    Refuse,
+}
+
+/// Heartbeat and latency under the names of Windows' own collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Delivery {
+    /// A quarter of an hour each.
+    Normal,
+    /// Six hours each.
+    MinimizeBandwidth,
+    /// Half a minute, and a sign of life every hour.
+    MinimizeLatency,
 }
 
 /// What a machine sends of an event (MS-WSMV 2.2.4.41, option ContentFormat).

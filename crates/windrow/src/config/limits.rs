@@ -6,6 +6,12 @@ pub const MAX_CONFIG_BYTES: u64 = 1 << 20;
 pub const MAX_NAME_CHARS: usize = 48;
 /// Tables of one kind.
 pub const MAX_TABLES_A_KIND: usize = 256;
+/// Names and patterns in one list of machines.
+pub const MAX_MACHINE_PATTERNS: usize = 4_096;
+/// Files with lists of revoked certificates.
+pub const MAX_REVOCATION_LISTS: usize = 64;
+/// A description is one line.
+pub const MAX_DESCRIPTION_BYTES: usize = 500;
 /// A file of `conf.d` holds one object; the largest thing in one is an event query.
 pub const MAX_OBJECT_BYTES: u64 = 512 << 10;
 /// Files in `conf.d`, others than ours included.

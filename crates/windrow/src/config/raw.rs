@@ -12,8 +12,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::checked::{
-    CefVersion, Confirmation, ContentFormat, Framing, LogFormat, Prefix, Product, Profile,
-    Transport, WhenFull,
+    CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, ExpiredCrl, Framing,
+    LogFormat, NewChannels, Prefix, Product, Profile, Transport, WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{ByteSize, Span};
@@ -28,6 +28,7 @@ pub(super) struct Config {
     pub(super) data_dir: Option<PathBuf>,
     pub(super) source: Sources,
     pub(super) subscription: Named<Subscription>,
+    pub(super) machine_group: Named<MachineGroup>,
     pub(super) sink: Sinks,
     pub(super) journal: Journal,
     pub(super) lake: Lake,
@@ -79,6 +80,8 @@ pub(super) struct WefTls {
     pub(super) certificate: PathBuf,
     pub(super) key: PathBuf,
     pub(super) client_ca: PathBuf,
+    pub(super) crl: Option<Spanned<Vec<PathBuf>>>,
+    pub(super) expired_crl: Option<ExpiredCrl>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -88,11 +91,21 @@ pub(super) struct WefTls {
     expecting = "a table with a name, such as [subscription.base]"
 )]
 pub(super) struct Subscription {
+    pub(super) enabled: Option<bool>,
+    pub(super) description: Option<Spanned<String>>,
     pub(super) query: Option<Spanned<String>>,
     pub(super) query_file: Option<Spanned<PathBuf>>,
     pub(super) channels: Option<Spanned<Vec<String>>>,
+    pub(super) baseline: Option<Spanned<String>>,
+    pub(super) machines: Option<List<String>>,
+    pub(super) machine_groups: Option<List<String>>,
+    pub(super) except_machines: Option<List<String>>,
+    pub(super) except_groups: Option<List<String>>,
     pub(super) content_format: Option<ContentFormat>,
     pub(super) read_existing: Option<bool>,
+    pub(super) new_channels: Option<NewChannels>,
+    pub(super) channel_errors: Option<ChannelErrors>,
+    pub(super) delivery: Option<Delivery>,
     pub(super) heartbeat: Option<Spanned<Span>>,
     pub(super) max_latency: Option<Spanned<Span>>,
     pub(super) max_batch_events: Option<Spanned<u32>>,
@@ -101,6 +114,15 @@ pub(super) struct Subscription {
     pub(super) retry_count: Option<Spanned<u32>>,
     pub(super) locale: Option<Spanned<String>>,
     pub(super) data_locale: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [machine_group.servers]"
+)]
+pub(super) struct MachineGroup {
+    pub(super) members: List<String>,
 }
 
 #[derive(Debug, Deserialize)]

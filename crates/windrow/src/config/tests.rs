@@ -3,6 +3,8 @@ use std::path::Path;
 use super::checked::Config;
 use super::*;
 
+mod subscription;
+
 fn check(text: &str) -> Result<Config, ConfigError> {
     check_text(Path::new("/etc/windrow/windrow.toml"), text)
 }
@@ -72,6 +74,12 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
     );
     let choices = [
         "# query",
+        "# baseline",
+        "# description",
+        "# machine",
+        "# except_",
+        "# delivery",
+        "# crl",
         "# channels",
         "# event_ids",
         "# providers",
@@ -265,7 +273,7 @@ fn an_unknown_table() {
       |
     1 | [subscriptions.base]
       |  ^^^^^^^^^^^^^
-      = expected one of data_dir, source, subscription, sink, journal, lake, tls, web, admin, log
+      = expected one of data_dir, source, subscription, machine_group, sink, journal, lake, tls, web, admin, log
     hint: did you mean `subscription`?
     ");
 }
@@ -505,7 +513,7 @@ fn what_does_not_go_together() {
       |
     1 | [subscription.base]
       |               ^^^^
-      = expected one of `channels`, `query`, `query_file`
+      = expected one of `baseline`, `channels`, `query`, `query_file`
     ");
     insta::assert_snapshot!(refused("[subscription.base]\nchannels = [\"Security\"]\nquery = \"<x/>\"\n"), @r"
     the subscription says in more than one way what it asks for
@@ -513,7 +521,7 @@ fn what_does_not_go_together() {
       |
     1 | [subscription.base]
       |               ^^^^
-      = expected only one of `channels`, `query`, `query_file`
+      = expected only one of `baseline`, `channels`, `query`, `query_file`
     ");
     insta::assert_snapshot!(refused("[subscription.\"Base 1\"]\nchannels = [\"Security\"]\n"), @r#"
     `Base 1` cannot be a name

@@ -382,7 +382,7 @@ impl Service {
             .sinks
             .forget_removed(&config, journal, recorder)
             .await;
-        shared.sources.take_up(sources, recorder).await;
+        shared.sources.take_up(sources, journal, recorder).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);
         }

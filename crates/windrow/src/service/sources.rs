@@ -14,11 +14,12 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_formats::wef::audience::{Audience, Pattern};
 use windrow_pipeline::journal::Journal;
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
-    self, Authentication, Collector, ContentFormat, QueryList, SourceStatus, Subscription,
-    WefLimits, WefMetrics, WefOptions,
+    self, Authentication, ChannelErrors, Collector, ContentFormat, NewChannels, QueryList,
+    SourceStatus, Subscription, WefLimits, WefMetrics, WefOptions,
 };
 use windrow_pipeline::tls;
 
@@ -65,6 +66,7 @@ struct Fresh {
     config: WefSource,
     listener: TcpListener,
     address: SocketAddr,
+    options: WefOptions,
     collector: Collector,
 }
 
@@ -74,6 +76,7 @@ impl Fresh {
             config,
             listener,
             address,
+            options: _,
             collector,
         } = self;
         let tasks = Tasks::default();
@@ -128,7 +131,7 @@ impl Sources {
         if let Err(error) = wef::forget_unused(journal, &ids, Timestamp::now()).await {
             tracing::warn!(%error, "bookmarks that nobody asked for could not be forgotten");
         }
-        self.take_up(prepared, recorder).await;
+        self.take_up(prepared, journal, recorder).await;
         Ok(())
     }
 
@@ -177,7 +180,7 @@ impl Sources {
         let quarantine = Quarantine::open(&folder, QuarantineLimits::default())
             .with_context(|| format!("cannot use {}", folder.display()))?;
         let collector = Collector::new(
-            options,
+            options.clone(),
             journal.clone(),
             self.metrics.clone(),
             Some(quarantine),
@@ -186,13 +189,26 @@ impl Sources {
             config: source.clone(),
             listener,
             address,
+            options,
             collector,
         })
     }
 
     /// Takes up what was prepared: ends the sources that are not part of it, begins new ones. A source whose
     /// address stays takes up the rest while it runs.
-    pub(crate) async fn take_up(&self, prepared: Prepared, recorder: &Recorder) {
+    pub(crate) async fn take_up(
+        &self,
+        mut prepared: Prepared,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) {
+        for (_, options) in prepared.changed.values_mut() {
+            learn_channels(journal, options).await;
+        }
+        for fresh in prepared.fresh.values_mut() {
+            learn_channels(journal, &mut fresh.options).await;
+            fresh.collector.reload(fresh.options.clone());
+        }
         let gone: Vec<Running> = {
             let mut running = lock(&self.running);
             running
@@ -294,6 +310,13 @@ fn machine(source: &SourceStatus) -> status::Machine {
     }
 }
 
+/// A source's options with what was found out of their channels; not kept is not lost, the next start finds it out anew.
+async fn learn_channels(journal: &Journal, options: &mut WefOptions) {
+    if let Err(error) = wef::learn_channels(journal, options, Timestamp::now()).await {
+        tracing::warn!(%error, "since when the channels are asked for could not be kept");
+    }
+}
+
 /// A machine that begins anew although a bookmark was stored for it may have skipped events: that
 /// is put on record, once for each time it happens.
 async fn watch_bookmarks(
@@ -351,15 +374,24 @@ fn options(
         &source.tls.certificate,
         &source.tls.key,
         &source.tls.client_ca,
+        tls::Revocation {
+            lists: &source.tls.crl,
+            expired: match source.tls.expired_crl {
+                checked::ExpiredCrl::Use => tls::ExpiredLists::Use,
+                checked::ExpiredCrl::Refuse => tls::ExpiredLists::Refuse,
+            },
+        },
     )
     .with_context(|| format!("source.wef.{name}.tls"))?;
     let offered = source
         .subscriptions
         .iter()
-        .filter_map(|name| config.subscription.get_key_value(name));
+        .filter_map(|name| config.subscription.get_key_value(name))
+        .filter(|(_, settings)| settings.enabled);
     let subscriptions = offered
         .map(|(name, settings)| {
-            subscription(name, settings, epoch).with_context(|| format!("subscription.{name}"))
+            subscription(name, settings, config, epoch)
+                .with_context(|| format!("subscription.{name}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     Ok(WefOptions {
@@ -374,6 +406,7 @@ fn options(
 fn subscription(
     name: &str,
     settings: &checked::Subscription,
+    config: &checked::Config,
     epoch: Option<Uuid>,
 ) -> anyhow::Result<Subscription> {
     Ok(Subscription {
@@ -385,7 +418,16 @@ fn subscription(
             checked::ContentFormat::Raw => ContentFormat::Raw,
             checked::ContentFormat::RenderedText => ContentFormat::RenderedText,
         },
+        audience: audience(settings, config)?.into(),
         read_existing: settings.read_existing,
+        new_channels: match settings.new_channels {
+            checked::NewChannels::FromNow => NewChannels::FromNow,
+            checked::NewChannels::Replay => NewChannels::Replay,
+        },
+        channel_errors: match settings.channel_errors {
+            checked::ChannelErrors::Ignore => ChannelErrors::Ignore,
+            checked::ChannelErrors::Refuse => ChannelErrors::Refuse,
+        },
         heartbeat: settings.heartbeat.0,
         max_time: settings.max_latency.0,
         max_elements: settings.max_batch_events,
@@ -396,4 +438,26 @@ fn subscription(
         data_locale: settings.data_locale.clone(),
         ..Subscription::new(name, QueryList::new(&settings.query)?)
     })
+}
+
+/// Whom a subscription is for, its groups spelled out.
+fn audience(
+    settings: &checked::Subscription,
+    config: &checked::Config,
+) -> anyhow::Result<Audience> {
+    let patterns = |names: &[String], groups: &[String]| {
+        let of_groups = groups
+            .iter()
+            .filter_map(|group| config.machine_group.get(group))
+            .flat_map(|group| &group.members);
+        let all = names.iter().chain(of_groups);
+        all.map(|name| Pattern::compile(name))
+            .collect::<Result<Vec<_>, _>>()
+    };
+    let mut include = patterns(&settings.machines, &settings.machine_groups)?;
+    if settings.machines.is_empty() && settings.machine_groups.is_empty() {
+        include.push(Pattern::compile("*")?);
+    }
+    let except = patterns(&settings.except_machines, &settings.except_groups)?;
+    Ok(Audience::new(include, except)?)
 }

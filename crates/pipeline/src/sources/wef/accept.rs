@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +23,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use windrow_formats::wef::audience::MachineName;
 
 use super::caps::{Full as Cap, Place};
 use super::conversation::Conversation;
@@ -175,10 +177,17 @@ async fn with_certificate(
     ends: &Ends,
 ) {
     let limit = limits.handshake_timeout;
+    let (config, claimed) = match server.watched() {
+        Ok(watched) => watched,
+        Err(error) => {
+            let reason = format!("TLS cannot be set up: {error}");
+            return shared.refuse(address, Refusal::HandshakeFailed, reason);
+        }
+    };
     let stream = tokio::select! {
         biased;
         () = ends.gracefully() => return,
-        result = timeout(limit, shake_hands(&shared, server, stream, address, limit)) => result,
+        result = timeout(limit, shake_hands(&shared, config, stream, address, limit)) => result,
     };
     let stream = match stream {
         Err(_) => {
@@ -187,7 +196,8 @@ async fn with_certificate(
         }
         Ok(Err(error)) => {
             let reason = format!("the TLS handshake failed: {error}");
-            return shared.refuse(address, Refusal::of_handshake(&error), reason);
+            let refusal = Refusal::of_handshake(&error);
+            return shared.refuse_claim(address, refusal, reason, claimed.claim());
         }
         Ok(Ok(stream)) => stream,
     };
@@ -252,7 +262,7 @@ async fn with_ticket(
 /// than a few: whoever is silent costs a connection and holds nobody up.
 async fn shake_hands(
     shared: &Shared,
-    server: &tls::Server,
+    config: Arc<ServerConfig>,
     stream: TcpStream,
     address: IpAddr,
     limit: Duration,
@@ -263,7 +273,7 @@ async fn shake_hands(
         .take(&network(address), 1)
         .await;
     let _turn = shared.handshakes.acquire().await;
-    let handshake = hello.into_stream(Arc::clone(&server.config));
+    let handshake = hello.into_stream(config);
     match timeout(limit / 2, handshake).await {
         Ok(result) => result,
         Err(_) => Err(io::Error::new(
@@ -284,8 +294,10 @@ fn identify(
         .peer_certificates()
         .and_then(<[_]>::first)
         .ok_or(tls::PeerError::Unreadable)?;
+    let name = tls::peer_name(leaf)?;
     Ok(Peer {
-        name: tls::peer_name(leaf)?,
+        machine: MachineName::of_certificate(&name).map_err(|_| tls::PeerError::NoName)?,
+        name,
         address,
         proof: Proof::Certificate {
             issuer_thumbprint: server

@@ -26,6 +26,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::sldc;
+use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wsman::Charset;
 use windrow_formats::wsman::multipart::{self, Protocol, Sealed, Sealing};
 
@@ -149,7 +150,7 @@ impl Conversation {
             false => self.accept(&credentials),
         };
         match accepted {
-            Ok(accepted) => self.establish(credentials.scheme, accepted),
+            Ok((accepted, machine)) => self.establish(credentials.scheme, accepted, machine),
             Err(refused) => {
                 let reason = format!("authentication by Kerberos failed: {refused}");
                 let kind = Refusal::of_ticket(&refused);
@@ -160,15 +161,27 @@ impl Conversation {
         }
     }
 
-    fn accept(&self, credentials: &Credentials) -> Result<Accepted, Refused> {
+    fn accept(&self, credentials: &Credentials) -> Result<(Accepted, MachineName), Refused> {
         let token = credentials.token.as_deref().ok_or(Refused::Malformed {
             what: "it is not Base64",
         })?;
-        self.server
-            .accept(credentials.scheme, token, Timestamp::now())
+        let accepted = self
+            .server
+            .accept(credentials.scheme, token, Timestamp::now())?;
+        let (account, realm) = accepted.client.split_once('@').unwrap_or_default();
+        let machine = MachineName::of_principal(account, realm);
+        let machine = machine.map_err(|_| Refused::Malformed {
+            what: "its principal is no name of a machine",
+        })?;
+        Ok((accepted, machine))
     }
 
-    fn establish(&self, scheme: Scheme, accepted: Accepted) -> Response<Full<Bytes>> {
+    fn establish(
+        &self,
+        scheme: Scheme,
+        accepted: Accepted,
+        machine: MachineName,
+    ) -> Response<Full<Bytes>> {
         let (name, protocol) = match scheme {
             Scheme::Kerberos => ("Kerberos", Protocol::Kerberos),
             Scheme::Negotiate => ("Negotiate", Protocol::Spnego),
@@ -178,6 +191,7 @@ impl Conversation {
         self.state().established = Some(Established {
             peer: Arc::new(Peer {
                 name: accepted.client,
+                machine,
                 address: self.address,
                 proof: Proof::Kerberos,
             }),

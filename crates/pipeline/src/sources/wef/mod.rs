@@ -30,7 +30,9 @@ mod caps;
 mod conversation;
 mod deliver;
 mod forget;
+mod gained;
 mod metrics;
+mod offers;
 mod options;
 mod process;
 mod quiet;
@@ -54,10 +56,11 @@ use tokio_util::task::TaskTracker;
 use self::caps::Caps;
 use self::deliver::Scratch;
 pub use self::forget::forget_unused;
+pub use self::gained::learn_channels;
 pub use self::metrics::{ConnectionLabel, RefusalLabel, RequestLabel, WefMetrics};
 pub use self::options::{
-    Authentication, ContentFormat, ENUMERATE_PATH, QueryError, QueryList, SUBSCRIPTION_PATH,
-    Subscription, WefLimits, WefOptions,
+    Authentication, ChannelErrors, ContentFormat, ENUMERATE_PATH, NewChannels, QueryError,
+    QueryList, SUBSCRIPTION_PATH, Subscription, WefLimits, WefOptions,
 };
 use self::quiet::Quiet;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
@@ -68,6 +71,7 @@ use self::status::Sources;
 pub use self::status::{Counts, SourceStatus};
 use crate::journal::Journal;
 use crate::quarantine::Quarantine;
+use crate::tls::Claim;
 
 /// Runs a collector on a listener until `shutdown`, and returns when what was under way is
 /// answered or its time is over. For a collector that can be looked at and reloaded while it runs,
@@ -112,15 +116,23 @@ struct Shared {
     requests: TaskTracker,
 }
 
-/// A connection that did not get as far as a request.
+/// Connections that did not get as far as a request, from one address and for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedConnection {
-    /// When.
-    pub at: Timestamp,
-    /// Where it came from.
+    /// Where they came from.
     pub address: IpAddr,
-    /// Why, in words for the administrator.
+    /// Why.
+    pub refusal: Refusal,
+    /// How many there were.
+    pub count: u64,
+    /// When the first came.
+    pub first: Timestamp,
+    /// When the last came.
+    pub last: Timestamp,
+    /// Why the last one was refused, in words for the administrator.
     pub reason: String,
+    /// What the last one said of itself; nothing of it is proven.
+    pub claim: Option<Claim>,
 }
 
 impl Collector {
@@ -202,7 +214,7 @@ impl Collector {
         self.shared.sources.list()
     }
 
-    /// The last connections that were refused, newest last.
+    /// The connections that were refused, by address and reason, last ones last.
     #[must_use]
     pub fn refused_connections(&self) -> Vec<RefusedConnection> {
         self.shared.refusals.connections()
@@ -228,6 +240,17 @@ impl Shared {
 
     /// Counts and notes a connection that is refused.
     fn refuse(&self, address: IpAddr, refusal: Refusal, reason: String) {
+        self.refuse_claim(address, refusal, reason, None);
+    }
+
+    /// The same for a connection that said something of itself.
+    fn refuse_claim(
+        &self,
+        address: IpAddr,
+        refusal: Refusal,
+        reason: String,
+        claim: Option<Claim>,
+    ) {
         self.metrics.connection("refused");
         let who = Who {
             address,
@@ -235,7 +258,8 @@ impl Shared {
             reason: &reason,
         };
         self.refusals.note(refusal, who, &self.metrics);
-        self.refusals.keep_connection(address, reason);
+        self.refusals
+            .keep_connection(address, refusal, reason, claim);
     }
 }
 

@@ -1,12 +1,16 @@
 //! What the collector is told: where it is reached, what it asks for, what it is prepared to take.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use jiff::Timestamp;
 use uuid::Uuid;
+use windrow_formats::wef::audience::Audience;
 use windrow_formats::wsman;
-pub use windrow_formats::wsman::reply::ContentFormat;
 use windrow_formats::wsman::reply::{Authentication as Proof, Offer};
+pub use windrow_formats::wsman::reply::{ChannelErrors, ContentFormat};
 
 use crate::limits::QUERY_BYTES_MAX;
 use crate::{kerberos, tls};
@@ -32,7 +36,7 @@ impl Authentication {
     pub(super) fn others_than(&self, before: &Authentication) -> bool {
         match (self, before) {
             (Authentication::Certificate(new), Authentication::Certificate(old)) => {
-                new.authorities != old.authorities
+                !new.takes_the_same_clients(old)
             }
             (Authentication::Kerberos(new), Authentication::Kerberos(old)) => {
                 new.keytab() != old.keytab() || new.principals() != old.principals()
@@ -226,6 +230,15 @@ impl QueryList {
     }
 }
 
+/// From when on a source sends a channel that the query gained after the source began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NewChannels {
+    /// What happens from then on.
+    FromNow,
+    /// Everything that is in the channel, as Windows does of itself.
+    Replay,
+}
+
 /// What sources are asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscription {
@@ -240,8 +253,17 @@ pub struct Subscription {
     pub query: QueryList,
     /// How they are written.
     pub content_format: ContentFormat,
+    /// Which sources it is for.
+    pub audience: Arc<Audience>,
     /// Whether a source without a bookmark starts at its oldest event.
     pub read_existing: bool,
+    /// From when on a channel is sent that the query gained later.
+    pub new_channels: NewChannels,
+    /// Those channels, in lower case, and what is older than that of them is not sent by sources
+    /// whose bookmark lacks them. [`super::learn_channels`] finds them out.
+    pub gained_channels: BTreeMap<String, Timestamp>,
+    /// What a source does about channels that it lacks or may not read.
+    pub channel_errors: ChannelErrors,
     /// Interval of signs of life while there are no events.
     pub heartbeat: Duration,
     /// Longest wait for a batch to fill.
@@ -271,7 +293,11 @@ impl Subscription {
             delivery_id: Subscription::id_of(name),
             query,
             content_format: ContentFormat::Raw,
+            audience: Arc::new(Audience::everyone()),
             read_existing: false,
+            new_channels: NewChannels::FromNow,
+            gained_channels: BTreeMap::new(),
+            channel_errors: ChannelErrors::Ignore,
             heartbeat: Duration::from_secs(900),
             max_time: Duration::from_secs(900),
             max_elements: None,
@@ -307,6 +333,7 @@ impl Subscription {
             query: self.query.as_str(),
             content_format: self.content_format,
             read_existing: self.read_existing,
+            channel_errors: self.channel_errors,
             heartbeat: self.heartbeat,
             max_time: self.max_time,
             max_elements: self.max_elements,
@@ -358,6 +385,10 @@ impl OfferStrings {
         strings
     }
 
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
     pub(super) fn offer<'a>(
         &'a self,
         subscription: &'a Subscription,
@@ -386,6 +417,7 @@ fn version(offer: &Offer<'_>) -> Uuid {
         query,
         content_format,
         read_existing,
+        channel_errors,
         heartbeat,
         max_time,
         max_elements,
@@ -406,6 +438,12 @@ fn version(offer: &Offer<'_>) -> Uuid {
         "{read_existing} {heartbeat:?} {max_time:?} {max_elements:?} {max_envelope_bytes} \
          {retry_count} {retry_interval:?}"
     );
+    // What is as it always was adds nothing: a newer collector changes no version by being newer.
+    let refuse = match channel_errors {
+        ChannelErrors::Ignore => "",
+        ChannelErrors::Refuse => " refuse channel errors",
+    };
+    let numbers = numbers + refuse;
     uuid_of(&[
         "version",
         name,
@@ -476,12 +514,13 @@ mod tests {
         assert_eq!(version_of("a:1", &base.clone(), "AB"), same);
         assert_ne!(version_of("b:1", &base, "AB"), same);
         assert_ne!(version_of("a:1", &base, "CD"), same);
-        let changes: [fn(&mut Subscription); 12] = [
+        let changes: [fn(&mut Subscription); 13] = [
             |s| s.name.push('x'),
             |s| s.delivery_id = Subscription::delivery_id_of("base", Uuid::nil()),
             |s| s.query = QueryList::new("<QueryList/>").unwrap(),
             |s| s.content_format = ContentFormat::RenderedText,
             |s| s.read_existing = true,
+            |s| s.channel_errors = ChannelErrors::Refuse,
             |s| s.heartbeat *= 2,
             |s| s.max_time *= 2,
             |s| s.max_elements = Some(1),

@@ -12,15 +12,16 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use windrow_formats::wsman::reply::{Authentication, FaultCode, enumerate_response};
-use windrow_formats::wsman::{Action, Charset, Header, Message};
+use windrow_formats::wef::audience::MachineName;
+use windrow_formats::wsman::reply::FaultCode;
+use windrow_formats::wsman::{Action, Charset, Header};
 
 use super::body::{self, BodyError, BodyLimits};
 use super::conversation::{Conversation, SEALING_BYTES};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
-use super::options::{OfferStrings, SUBSCRIPTION_PATH, Subscription, WefOptions, message_id};
-use super::recent::stored;
+use super::offers;
+use super::options::{SUBSCRIPTION_PATH, WefOptions};
 use super::refusal::{Refusal, Who};
 use super::reply::Reply;
 use super::{Held, Shared};
@@ -32,6 +33,8 @@ use crate::quarantine::Finding;
 pub(super) struct Peer {
     /// The authenticated name.
     pub(super) name: String,
+    /// The same, for whom subscriptions are for.
+    pub(super) machine: MachineName,
     pub(super) address: IpAddr,
     pub(super) proof: Proof,
 }
@@ -380,7 +383,7 @@ fn answer_enumerate(
     let (message, charset) = scratch.read(arrived)?;
     let header = &message.header;
     let reply = match header.action() {
-        Action::Enumerate => offer_subscriptions(shared, arrived, &message, charset),
+        Action::Enumerate => offers::answer(shared, arrived, &message.header, charset),
         Action::End => Reply::bare(StatusCode::NO_CONTENT),
         _ => not_supported(header, charset),
     };
@@ -399,70 +402,6 @@ pub(super) fn not_supported(header: &Header<'_>, charset: Charset) -> Reply {
         ),
     };
     Reply::fault(header, charset, (code, Refusal::Action), reason)
-}
-
-fn offer_subscriptions(
-    shared: &Shared,
-    arrived: &Arrived,
-    message: &Message<'_>,
-    charset: Charset,
-) -> Reply {
-    let peer = &arrived.peer;
-    shared.sources.update(&peer.name, |known| {
-        known.last_enumerate = Some(arrived.received_at);
-        known.address = Some(peer.address);
-        known.machine_id = message.header.machine_id.as_deref().map(ToOwned::to_owned);
-    });
-    let proof = match &peer.proof {
-        Proof::Kerberos => Some(Authentication::Kerberos),
-        Proof::Certificate { issuer_thumbprint } => issuer_thumbprint
-            .as_deref()
-            .map(|issuer_thumbprint| Authentication::Certificate { issuer_thumbprint }),
-    };
-    let Some(proof) = proof else {
-        let reason = "the authority that issued the client's certificate is not among the \
-                      configured ones, so it cannot be named; add it to client_ca";
-        let code = (FaultCode::InternalError, Refusal::UnnamedAuthority);
-        return Reply::fault(&message.header, charset, code, reason);
-    };
-    let prepared: Vec<(&Subscription, OfferStrings, Option<String>)> = arrived
-        .options
-        .subscriptions
-        .iter()
-        .map(|subscription| {
-            let strings = OfferStrings::new(&arrived.options, subscription, proof);
-            (
-                subscription,
-                strings,
-                bookmark(shared, subscription.id, &peer.name),
-            )
-        })
-        .collect();
-    let offers: Vec<_> = prepared
-        .iter()
-        .map(|(subscription, strings, bookmark)| {
-            strings.offer(subscription, proof, bookmark.as_deref())
-        })
-        .collect();
-    let envelope = enumerate_response(&message.header, &message_id(), &offers);
-    let bytes = charset.encoded_bytes(&envelope);
-    match message.header.max_envelope_size {
-        Some(most) if bytes > most as usize => {
-            let reason = format!(
-                "the subscriptions come to {bytes} bytes and the source takes {most}; shorten \
-                 their queries or have fewer of them"
-            );
-            let code = (FaultCode::AnswerTooLarge, Refusal::OfferTooLarge);
-            Reply::fault(&message.header, charset, code, &reason)
-        }
-        _ => Reply::soap(envelope, charset),
-    }
-}
-
-/// The bookmark that is on disk.
-fn bookmark(shared: &Shared, subscription: Uuid, source: &str) -> Option<String> {
-    let stored = stored(&shared.journal, subscription, source)?;
-    (!stored.bookmark.is_empty()).then_some(stored.bookmark)
 }
 
 /// Answers a body that cannot be read, and keeps it for whoever wants to know why.

@@ -15,6 +15,7 @@ use super::metrics::WefMetrics;
 use super::quiet::Line;
 use crate::kerberos::Refused;
 use crate::limits::REFUSED_CONNECTIONS_MAX;
+use crate::tls::Claim;
 
 /// A reason, the same for everyone who meets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -386,16 +387,35 @@ impl Refusals {
     }
 
     /// Keeps the last connections for whoever asks.
-    pub(super) fn keep_connection(&self, address: IpAddr, reason: String) {
+    pub(super) fn keep_connection(
+        &self,
+        address: IpAddr,
+        refusal: Refusal,
+        reason: String,
+        claim: Option<Claim>,
+    ) {
+        let now = Timestamp::now();
         let kept = self.connections.lock();
         let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= REFUSED_CONNECTIONS_MAX {
-            kept.pop_front();
-        }
+        let same = kept
+            .iter()
+            .position(|known| known.address == address && known.refusal == refusal);
+        let known = match same {
+            Some(place) => kept.remove(place),
+            None if kept.len() >= REFUSED_CONNECTIONS_MAX => {
+                kept.pop_front();
+                None
+            }
+            None => None,
+        };
         kept.push_back(RefusedConnection {
-            at: Timestamp::now(),
             address,
+            refusal,
+            count: known.as_ref().map_or(1, |known| known.count + 1),
+            first: known.as_ref().map_or(now, |known| known.first),
+            last: now,
             reason,
+            claim: claim.or(known.and_then(|known| known.claim)),
         });
     }
 

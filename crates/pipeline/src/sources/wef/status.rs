@@ -34,6 +34,8 @@ pub struct SourceStatus {
     pub last_refusal: Option<(Timestamp, String)>,
     /// Requests refused.
     pub refusals: u64,
+    /// The subscriptions it was offered last, by name, with their versions.
+    pub offered: BTreeMap<String, String>,
     /// What it delivered, by the name of the subscription.
     pub subscriptions: BTreeMap<String, Counts>,
 }
@@ -88,6 +90,7 @@ impl SourceStatus {
             last_events: None,
             last_refusal: None,
             refusals: 0,
+            offered: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
         }
     }

@@ -10,11 +10,11 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use windrow_pipeline::tls::{self, TlsError};
+use windrow_pipeline::tls::{self, RevocationList, TlsError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::finding::{Finding, Outcome};
-use crate::config::checked::{Admin, Config, SyslogSink, WefSource};
+use crate::config::checked::{Admin, Config, ExpiredCrl, SyslogSink, WefSource, WefTls};
 
 /// A certificate that ends sooner deserves a look.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
@@ -53,7 +53,7 @@ pub(super) fn endpoint_certificates(admin: &Admin, now: i64) -> Vec<Finding> {
 pub(super) fn source_certificates(name: &str, source: &WefSource, now: i64) -> Vec<Finding> {
     let what = format!("source wef.{name}");
     let files = &source.tls;
-    vec![
+    let mut findings = vec![
         pair(
             &format!("{what} certificate"),
             &files.certificate,
@@ -62,7 +62,68 @@ pub(super) fn source_certificates(name: &str, source: &WefSource, now: i64) -> V
             |chain, leaf| serves(chain, leaf, &source.hostname),
         ),
         authority(&format!("{what} machines' CA"), &files.client_ca, now),
-    ]
+    ];
+    if !files.crl.is_empty() {
+        findings.extend(revocation(
+            &format!("{what} revoked certificates"),
+            files,
+            now,
+        ));
+    }
+    findings
+}
+
+/// The lists of revoked certificates: read, still good, and of every authority of the machines.
+fn revocation(what: &str, files: &WefTls, now: i64) -> Vec<Finding> {
+    let lists = match tls::revocation_lists(&files.crl) {
+        Err(error) => {
+            let fault = format!("{:#}", anyhow::Error::new(error));
+            let cure = "publish it anew from the authority, in PEM or DER";
+            return vec![Finding::new(what, Outcome::Failed, fault).cure(cure)];
+        }
+        Ok(lists) => lists,
+    };
+    let mut findings: Vec<_> = lists
+        .iter()
+        .map(|list| {
+            let file = list.path.display();
+            let (issuer, revoked) = (&list.issuer, list.revoked);
+            match list.next_update {
+                Some(at) if at.as_second() < now => {
+                    let result = format!("{file} of {issuer}: the next one was due at {at}");
+                    let outcome = match files.expired_crl {
+                        ExpiredCrl::Use => Outcome::Warning,
+                        ExpiredCrl::Refuse => Outcome::Failed,
+                    };
+                    Finding::new(what, outcome, result)
+                        .cure("fetch the authority's next list; a reload (SIGHUP) takes it up")
+                }
+                _ => {
+                    let result = format!("{file} of {issuer}, {revoked} revoked");
+                    Finding::new(what, Outcome::Ok, result)
+                }
+            }
+        })
+        .collect();
+    findings.extend(without_list(what, files, &lists));
+    findings
+}
+
+/// Authorities of the machines of which no list is there: nothing of theirs is revoked.
+fn without_list(what: &str, files: &WefTls, lists: &[RevocationList]) -> Vec<Finding> {
+    let authorities = read_chain(&files.client_ca).unwrap_or_default();
+    let subjects = authorities.iter().filter_map(|der| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        Some(certificate.subject().to_string())
+    });
+    subjects
+        .filter(|subject| lists.iter().all(|list| list.issuer != *subject))
+        .map(|subject| {
+            let result =
+                format!("no list of {subject}: none of its certificates counts as revoked");
+            Finding::new(what, Outcome::Warning, result).cure("add its list to `crl`")
+        })
+        .collect()
 }
 
 /// What to put into the group policy "Configure target Subscription Manager" (MS-WSMV 3.1.4.1.30; the thumbprint is

@@ -6,7 +6,7 @@ use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 
 use super::*;
 use crate::access::Role;
-use crate::config::checked::{Admin, EndpointIdentity, WefSource, WefTls};
+use crate::config::checked::{Admin, EndpointIdentity, ExpiredCrl, WefSource, WefTls};
 use crate::output::{SummaryFormat, Terminal};
 
 struct Pki {
@@ -67,6 +67,8 @@ impl Pki {
                 certificate: certificate.into(),
                 key: key.into(),
                 client_ca: client_ca.into(),
+                crl: Vec::new(),
+                expired_crl: ExpiredCrl::Use,
             },
             subscriptions: vec!["base".into()],
         };

@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use windrow_formats::event::{Event, Index};
 use windrow_formats::sldc;
 use windrow_formats::wsman::reply::{
-    Authentication, ContentFormat, Offer, ack, enumerate_response,
+    Authentication, ChannelErrors, ContentFormat, Offer, ack, enumerate_response,
 };
 use windrow_formats::wsman::{self, Action, Body, Charset, Header, Text, encode};
 use windrow_pipeline::tls::{IdentityPem, server_config_from_pem};
@@ -229,6 +229,7 @@ impl Shared {
             query: "<QueryList><Query Id=\"0\"><Select Path=\"Security\">*</Select><Select Path=\"System\">*</Select><Select Path=\"Application\">*</Select></Query></QueryList>",
             content_format: plan.content,
             read_existing: plan.read_existing,
+            channel_errors: ChannelErrors::Ignore,
             heartbeat: plan.heartbeat,
             max_time: plan.max_time,
             max_elements: plan.max_elements,

@@ -70,7 +70,7 @@ fn a_receiver_that_talks_or_ends_does_not_keep_a_task_busy() {
             .enable_all()
             .build()
             .unwrap();
-        let (answered, answer) = std::sync::mpsc::channel();
+        let (answered, answer) = std::sync::mpsc::sync_channel(1);
         runtime.spawn(async move {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let port = listener.local_addr().unwrap().port();
