@@ -1,5 +1,8 @@
 //! Parsers of the Vector Remap Language as plain functions: nobody of this project wrote them.
 
+pub mod corpus;
+pub mod fields;
+
 use std::collections::BTreeMap;
 
 use vrl::compiler::state::RuntimeState;
