@@ -5,19 +5,23 @@
 //! cargo run --release -p windrow-pipeline --example bench_wef
 //! ```
 //!
-//! Fifty machines send batches of fifty events of about 1.5 kB as Windows does: UTF-16, SLDC, mutual
-//! TLS. They are another process, so that what is measured is the collector alone.
+//! Fifty machines send batches of fifty events of about 1.5 kB as Windows does: UTF-16, SLDC, over
+//! mutual TLS, then sealed by Kerberos; and one machine alone. They are another process, so that what is
+//! measured is the collector alone.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::Request;
+use hyper::client::conn::http1::SendRequest;
+use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
@@ -30,8 +34,12 @@ use windrow_formats::batch::{self, Flags, Kind};
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::identity::identity;
 use windrow_formats::sldc::{Decoder, Encoder};
+use windrow_formats::wsman::multipart::{self, Protocol};
 use windrow_formats::wsman::{self, Body, Charset, Text, client, encode};
 use windrow_pipeline::journal::{Journal, JournalOptions};
+use windrow_pipeline::kerberos::client::Ticket;
+use windrow_pipeline::kerberos::wire::keytab::{self, Entry};
+use windrow_pipeline::kerberos::{Accounts, Keytab, Principal, Scheme, Server};
 use windrow_pipeline::sources::wef::{
     Authentication, ENUMERATE_PATH, QueryList, SUBSCRIPTION_PATH, Subscription, WefLimits,
     WefMetrics, WefOptions, run,
@@ -40,16 +48,41 @@ use windrow_pipeline::tls::{self, IdentityFiles, Roots};
 
 const MACHINES: usize = 50;
 const BATCH: usize = 50;
-/// Batches of each machine. Machines send the same texts, and are different sources all the same.
-const BATCHES: usize = 60;
-const EVENTS: usize = MACHINES * BATCH * BATCHES;
+/// Batches of all machines together. Machines send the same texts, and are different sources all the same.
+const BATCHES: usize = 60 * MACHINES;
+const EVENTS: usize = BATCH * BATCHES;
 const RUNS: usize = 3;
+
+/// How machines prove who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Certificates,
+    Tickets,
+}
+
+impl Way {
+    const ALL: [Way; 2] = [Way::Certificates, Way::Tickets];
+
+    fn name(self) -> &'static str {
+        match self {
+            Way::Certificates => "certificates",
+            Way::Tickets => "tickets",
+        }
+    }
+}
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     match &arguments[..] {
-        [_, role, address, folder] if role == "machines" => {
-            machines(address.parse().unwrap(), Path::new(folder));
+        [_, role, address, folder, way, count] if role == "machines" => {
+            let way = Way::ALL.into_iter().find(|known| known.name() == way);
+            let address = address.parse().unwrap();
+            machines(
+                address,
+                Path::new(folder),
+                way.unwrap(),
+                count.parse().unwrap(),
+            );
         }
         _ => collector(),
     }
@@ -65,17 +98,35 @@ fn collector() {
         compressed[0].len() / BATCH
     );
     stages(&compressed[0]);
+    unsealing(&compressed[0]);
     let pki = tempfile::tempdir().unwrap();
     make_pki(pki.path());
-    let mut best = f64::MAX;
-    for _ in 0..RUNS {
-        best = best.min(receive(pki.path()));
+    make_keytab(&pki.path().join("keytab"));
+    for (way, machines, what) in [
+        (
+            Way::Certificates,
+            MACHINES,
+            "wef to durable acknowledgement, sinks off",
+        ),
+        (
+            Way::Tickets,
+            MACHINES,
+            "wef by Kerberos to durable acknowledgement",
+        ),
+        (
+            Way::Tickets,
+            1,
+            "wef by Kerberos to durable acknowledgement, one machine",
+        ),
+    ] {
+        let runs = (0..RUNS).map(|_| receive(pki.path(), way, machines));
+        let best = runs.fold(f64::MAX, f64::min);
+        println!("  {best:6.3} s per million  {what}");
     }
-    println!("  {best:6.3} s per million  wef to durable acknowledgement, sinks off");
 }
 
 /// One run; CPU seconds of this process for a million events.
-fn receive(pki: &Path) -> f64 {
+fn receive(pki: &Path, way: Way, machines: usize) -> f64 {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -88,7 +139,7 @@ fn receive(pki: &Path) -> f64 {
         let address = listener.local_addr().unwrap();
         let metrics = WefMetrics::default();
         let shutdown = CancellationToken::new();
-        let options = options(pki, address);
+        let options = options(pki, way, address);
         let collector = run(
             listener,
             options,
@@ -99,7 +150,7 @@ fn receive(pki: &Path) -> f64 {
         let collector = tokio::spawn(collector);
         let (start, end) = tokio::task::spawn_blocking({
             let pki = pki.to_owned();
-            move || drive(&pki, address)
+            move || drive(&pki, way, machines, address)
         })
         .await
         .unwrap();
@@ -112,10 +163,11 @@ fn receive(pki: &Path) -> f64 {
 }
 
 /// Starts the machines, lets them go when they are ready, and waits for their end.
-fn drive(pki: &Path, address: SocketAddr) -> (f64, f64) {
+fn drive(pki: &Path, way: Way, machines: usize, address: SocketAddr) -> (f64, f64) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["machines", &address.to_string()])
         .arg(pki)
+        .args([way.name(), &machines.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -129,17 +181,23 @@ fn drive(pki: &Path, address: SocketAddr) -> (f64, f64) {
     (start, cpu_seconds())
 }
 
-fn options(pki: &Path, address: SocketAddr) -> WefOptions {
-    let server = tls::server_config(
-        &pki.join("localhost.pem"),
-        &pki.join("localhost.key"),
-        &pki.join("ca.pem"),
-        tls::Revocation::default(),
-    );
+fn options(pki: &Path, way: Way, address: SocketAddr) -> WefOptions {
+    let authentication = match way {
+        Way::Certificates => {
+            let files = ["localhost.pem", "localhost.key", "ca.pem"].map(|name| pki.join(name));
+            let revocation = tls::Revocation::default();
+            let server = tls::server_config(&files[0], &files[1], &files[2], revocation);
+            Authentication::Certificate(server.unwrap())
+        }
+        Way::Tickets => {
+            let server = Server::new(&pki.join("keytab"), Vec::new(), Accounts::Machines);
+            Authentication::Kerberos(server.unwrap())
+        }
+    };
     WefOptions {
         authority: format!("localhost:{}", address.port()),
         enumerate_path: ENUMERATE_PATH.to_owned(),
-        authentication: Authentication::Certificate(server.unwrap()),
+        authentication,
         subscriptions: vec![Subscription::new(
             "base",
             QueryList::new("<QueryList/>").unwrap(),
@@ -204,6 +262,34 @@ fn stages(body: &[u8]) {
     });
 }
 
+/// What it costs that a body is sealed.
+fn unsealing(body: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keytab");
+    make_keytab(&path);
+    let server = Server::new(&path, Vec::new(), Accounts::Machines).unwrap();
+    let keytab = Keytab::load(&path).unwrap();
+    let machine = Principal::parse("WS1$@CORP.EXAMPLE").unwrap();
+    let now = jiff::Timestamp::now();
+    let ticket = Ticket::made_with(&keytab.keys()[0], &machine, now).unwrap();
+    let initiation = ticket.initiate(Scheme::Kerberos, now).unwrap();
+    let mut accepted = server
+        .accept(Scheme::Kerberos, &initiation.token, now)
+        .unwrap();
+    let mut client = initiation.finish(&accepted.token).unwrap();
+    let mut sealed = Vec::new();
+    measure("wef: sealing, for comparison", || {
+        sealed.clear();
+        client.seal(body, &mut sealed).unwrap();
+        sealed.len()
+    });
+    measure("wef: sealing and unsealing", || {
+        sealed.clear();
+        client.seal(body, &mut sealed).unwrap();
+        black_box(accepted.session.unseal(&mut sealed).unwrap()).len()
+    });
+}
+
 fn measure(what: &str, mut batch: impl FnMut() -> usize) {
     let mut best = f64::MAX;
     for _ in 0..5 {
@@ -223,8 +309,11 @@ fn cpu_seconds() -> f64 {
 }
 
 /// The other process: says when everything is prepared, waits for the end of its input, sends.
-fn machines(address: SocketAddr, pki: &Path) {
-    let bodies: Vec<Bytes> = bodies_sldc(BATCHES).into_iter().map(Bytes::from).collect();
+fn machines(address: SocketAddr, pki: &Path, way: Way, count: usize) {
+    let bodies: Vec<Bytes> = bodies_sldc(BATCHES / count)
+        .into_iter()
+        .map(Bytes::from)
+        .collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -234,8 +323,18 @@ fn machines(address: SocketAddr, pki: &Path) {
     std::io::stdout().flush().unwrap();
     std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
     runtime.block_on(async {
-        let tasks: Vec<_> = (0..MACHINES)
-            .map(|number| tokio::spawn(machine(address, pki.to_owned(), number, bodies.clone())))
+        let tasks: Vec<_> = (0..count)
+            .map(|number| {
+                let (pki, bodies) = (pki.to_owned(), bodies.clone());
+                tokio::spawn(async move {
+                    let stream = TcpStream::connect(address).await.unwrap();
+                    stream.set_nodelay(true).unwrap();
+                    match way {
+                        Way::Certificates => with_certificate(stream, &pki, number, bodies).await,
+                        Way::Tickets => with_ticket(stream, &pki, number, bodies).await,
+                    }
+                })
+            })
             .collect();
         for task in tasks {
             task.await.unwrap();
@@ -243,15 +342,13 @@ fn machines(address: SocketAddr, pki: &Path) {
     });
 }
 
-async fn machine(address: SocketAddr, pki: PathBuf, number: usize, bodies: Vec<Bytes>) {
+async fn with_certificate(stream: TcpStream, pki: &Path, number: usize, bodies: Vec<Bytes>) {
     let identity = IdentityFiles {
         certificate: pki.join(format!("ws{number}.pem")),
         key: pki.join(format!("ws{number}.key")),
     };
     let roots = Roots::File(pki.join("ca.pem"));
     let client = tls::client_config(&roots, Some(&identity), tls::ServerCheck::Full).unwrap();
-    let stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
     let stream = TlsConnector::from(client.config)
         .connect(tls::server_name("localhost").unwrap(), stream)
         .await
@@ -260,19 +357,64 @@ async fn machine(address: SocketAddr, pki: PathBuf, number: usize, bodies: Vec<B
         .await
         .unwrap();
     tokio::spawn(connection);
-    let path = format!("{SUBSCRIPTION_PATH}{}", Subscription::id_of("base"));
     for body in bodies {
-        let request = Request::post(&path)
-            .header("host", "localhost")
-            .header("content-type", Charset::Utf16Le.content_type())
-            .header("content-encoding", "SLDC")
-            .body(Full::new(body))
-            .unwrap();
-        sender.ready().await.unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        assert_eq!(response.status(), 200);
-        response.into_body().collect().await.unwrap();
+        let request = request(Charset::Utf16Le.content_type());
+        send(
+            &mut sender,
+            request.header("content-encoding", "SLDC"),
+            body,
+        )
+        .await;
     }
+}
+
+async fn with_ticket(stream: TcpStream, pki: &Path, number: usize, bodies: Vec<Bytes>) {
+    let keytab = Keytab::load(&pki.join("keytab")).unwrap();
+    let (key, now) = (&keytab.keys()[0], jiff::Timestamp::now());
+    let machine = Principal::parse(&format!("WS{number}$@CORP.EXAMPLE")).unwrap();
+    let ticket = Ticket::made_with(key, &machine, now).unwrap();
+    let initiation = ticket.initiate(Scheme::Kerberos, now).unwrap();
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let token = format!("Kerberos {}", BASE64.encode(&initiation.token));
+    let first = request(Charset::Utf16Le.content_type()).header("authorization", token);
+    let answer = send(&mut sender, first, Bytes::new()).await;
+    let answer = answer["www-authenticate"].to_str().unwrap();
+    let token = answer.strip_prefix("Kerberos ").unwrap();
+    let mut session = initiation.finish(&BASE64.decode(token).unwrap()).unwrap();
+    for body in bodies {
+        let mut sealed = Vec::new();
+        let (content_type, signature) =
+            (Charset::Utf16Le.content_type(), session.signature_bytes());
+        let protocol = Protocol::Kerberos;
+        multipart::open(&mut sealed, protocol, content_type, body.len(), signature);
+        session.seal(&body, &mut sealed).unwrap();
+        multipart::close(&mut sealed);
+        let request = request(protocol.content_type()).header("content-encoding", "SLDC");
+        send(&mut sender, request, sealed.into()).await;
+    }
+}
+
+fn request(content_type: &str) -> hyper::http::request::Builder {
+    let path = format!("{SUBSCRIPTION_PATH}{}", Subscription::id_of("base"));
+    Request::post(path)
+        .header("host", "localhost")
+        .header("content-type", content_type)
+}
+
+async fn send(
+    sender: &mut SendRequest<Full<Bytes>>,
+    request: hyper::http::request::Builder,
+    body: Bytes,
+) -> HeaderMap {
+    sender.ready().await.unwrap();
+    let request = request.body(Full::new(body)).unwrap();
+    let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+    assert_eq!(head.status, 200);
+    body.collect().await.unwrap();
+    head.headers
 }
 
 fn make_pki(folder: &Path) {
@@ -291,11 +433,26 @@ fn make_pki(folder: &Path) {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &authority).unwrap();
         std::fs::write(folder.join(format!("{name}.pem")), certificate.pem()).unwrap();
-        write_key(&folder.join(format!("{name}.key")), &key.serialize_pem());
+        write_key(
+            &folder.join(format!("{name}.key")),
+            key.serialize_pem().as_bytes(),
+        );
     }
 }
 
-fn write_key(path: &Path, pem: &str) {
+/// A keytab of the collector's.
+fn make_keytab(path: &Path) {
+    let entry = Entry {
+        principal: Principal::parse("HTTP/localhost@CORP.EXAMPLE").unwrap(),
+        kvno: 1,
+        whole_kvno: true,
+        etype: 18,
+        key: vec![7; 32].into(),
+    };
+    write_key(path, &keytab::encode(&[entry]));
+}
+
+fn write_key(path: &Path, key: &[u8]) {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -303,11 +460,7 @@ fn write_key(path: &Path, pem: &str) {
         use std::os::unix::fs::OpenOptionsExt;
         options.mode(0o600);
     }
-    options
-        .open(path)
-        .unwrap()
-        .write_all(pem.as_bytes())
-        .unwrap();
+    options.open(path).unwrap().write_all(key).unwrap();
 }
 
 /// Bodies in the clear, each with the bytes of its events' XML.
