@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use rustls::client::Resumption;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
@@ -109,13 +110,16 @@ impl Client {
             .dangerous()
             .with_custom_certificate_verifier(verifier.clone());
         let mut certificate = None;
-        let config = match identity {
+        let mut config = match identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 certificate = chain.first().and_then(CertificateSummary::of).map(Arc::new);
                 builder.with_client_auth_cert(chain, key)?
             }
         };
+        // A resumed session shows no certificate: one that has expired would go on for ever. And a
+        // server of OpenSSL's that checks its clients refuses to resume, with an alert.
+        config.resumption = Resumption::disabled();
         Ok(Client {
             config: Arc::new(config),
             check,

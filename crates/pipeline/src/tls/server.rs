@@ -63,7 +63,8 @@ pub enum ExpiredLists {
     Refuse,
 }
 
-/// The configuration of a server that takes only clients with a certificate of `client_ca`.
+/// The configuration of a server that takes only clients with a certificate of `client_ca`, on each
+/// connection anew: no session is resumed.
 ///
 /// `certificate` may hold the certificates between the server's and its root. `client_ca` may hold
 /// several authorities; each is trusted as it is, so an intermediate one need not come with the
@@ -97,6 +98,7 @@ pub fn server_config(
         })?;
     let mut config = with_identity(certificate, key, Arc::clone(&verifier))?;
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    resumes_nothing(&mut config);
     Ok(Server {
         verifier,
         config: Arc::new(config),
@@ -130,9 +132,14 @@ pub fn open_server_config(
     };
     let mut config = with_identity(certificate, key, asked)?;
     config.alpn_protocols = vec![HTTP_1_1.to_vec()];
+    resumes_nothing(&mut config);
+    Ok(Arc::new(config))
+}
+
+/// Each connection proves anew who its client is: a certificate that has expired is one at once.
+fn resumes_nothing(config: &mut ServerConfig) {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
-    Ok(Arc::new(config))
 }
 
 fn verifier(

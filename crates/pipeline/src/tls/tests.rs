@@ -7,6 +7,7 @@ use rcgen::{
     DnValue, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
     date_time_ymd,
 };
+use rustls::HandshakeKind;
 use rustls_pki_types::CertificateDer;
 use tempfile::TempDir;
 
@@ -319,4 +320,97 @@ fn lists_of_revoked_certificates_are_read_in_both_forms() {
     insta::assert_snapshot!(pki.error(&revocation_lists(std::slice::from_ref(&der)).unwrap_err()), @"the list of revoked certificates DIR/der.crl cannot be used: something follows it");
     fs::write(&der, &bytes[..40]).unwrap();
     insta::assert_snapshot!(pki.error(&revocation_lists(&[der]).unwrap_err()), @"the list of revoked certificates DIR/der.crl cannot be used: it is cut off, or not DER");
+}
+
+/// One handshake over no network, with what the server says after it.
+fn handshake(
+    client: &Arc<rustls::ClientConfig>,
+    server: &Arc<rustls::ServerConfig>,
+) -> HandshakeKind {
+    let name = server_name("collector.example").unwrap();
+    let mut client = rustls::ClientConnection::new(Arc::clone(client), name).unwrap();
+    let mut server = rustls::ServerConnection::new(Arc::clone(server)).unwrap();
+    let mut wire = Vec::new();
+    for _ in 0..8 {
+        wire.clear();
+        while client.wants_write() {
+            client.write_tls(&mut wire).unwrap();
+        }
+        pass(&wire, |bytes| server.read_tls(bytes));
+        server.process_new_packets().unwrap();
+        wire.clear();
+        while server.wants_write() {
+            server.write_tls(&mut wire).unwrap();
+        }
+        pass(&wire, |bytes| client.read_tls(bytes));
+        client.process_new_packets().unwrap();
+    }
+    client.handshake_kind().unwrap()
+}
+
+fn pass(mut wire: &[u8], mut read: impl FnMut(&mut &[u8]) -> std::io::Result<usize>) {
+    while !wire.is_empty() {
+        read(&mut wire).unwrap();
+    }
+}
+
+#[test]
+fn every_connection_shows_its_certificate_anew() {
+    let pki = Pki::new();
+    let identity = IdentityFiles {
+        certificate: pki.path("cert.pem"),
+        key: pki.path("key.pem"),
+    };
+    let (certificate, key) = leaf(&pki.authority, {
+        let mut params = named("collector.example");
+        params.subject_alt_names = vec![SanType::DnsName("collector.example".try_into().unwrap())];
+        params
+    });
+    pki.write("cert.pem", &certificate);
+    pki.write("key.pem", &key);
+    let roots = Roots::File(pki.path("ca.pem"));
+    let ours = client_config(&roots, Some(&identity), ServerCheck::Full).unwrap();
+    // Of a server that would resume, and of a client that would.
+    let willing_server = {
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        let chain = load_certificates(&identity.certificate).unwrap();
+        Arc::new(
+            config
+                .with_single_cert(chain, load_key(&identity.key).unwrap())
+                .unwrap(),
+        )
+    };
+    let willing_client = {
+        let mut config = (*ours.config).clone();
+        config.resumption = rustls::client::Resumption::default();
+        Arc::new(config)
+    };
+    assert_eq!(
+        handshake(&willing_client, &willing_server),
+        HandshakeKind::Full
+    );
+    assert_eq!(
+        handshake(&willing_client, &willing_server),
+        HandshakeKind::Resumed
+    );
+    for _ in 0..2 {
+        assert_eq!(
+            handshake(&ours.config, &willing_server),
+            HandshakeKind::Full
+        );
+    }
+    let willing_client = {
+        let mut config = (*ours.config).clone();
+        config.resumption = rustls::client::Resumption::default();
+        Arc::new(config)
+    };
+    let (watched, _) = pki.server().unwrap().watched().unwrap();
+    for server in [&pki.server().unwrap().config, &watched] {
+        for _ in 0..2 {
+            assert_eq!(handshake(&willing_client, server), HandshakeKind::Full);
+        }
+    }
 }

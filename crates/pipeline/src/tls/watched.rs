@@ -36,7 +36,7 @@ impl Claimed {
 
 impl Server {
     /// The configuration for one connection, and what its client will have shown when it is
-    /// refused. Sessions are shared with all other connections.
+    /// refused.
     ///
     /// # Errors
     ///
@@ -54,6 +54,7 @@ impl Server {
             .with_cert_resolver(Arc::clone(&self.config.cert_resolver));
         config.ignore_client_order = self.config.ignore_client_order;
         config.session_storage = Arc::clone(&self.config.session_storage);
+        config.send_tls13_tickets = self.config.send_tls13_tickets;
         config
             .alpn_protocols
             .clone_from(&self.config.alpn_protocols);

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
+use windrow_pipeline::kerberos::Principal;
 
-use super::checked;
+use super::checked::{self, WefAuthentication};
 use super::units::{ByteSize, Span};
 use super::{ConfigError, Environment, Overrides, check_admin, limits, raw, suggest};
 
@@ -192,22 +193,81 @@ fn wef_source(
             .error("there is no subscription to offer: machines would send nothing")
             .with_hint(hint));
     }
+    let authentication = authentication(at, raw.tls, raw.kerberos)?;
+    let usual_port = match authentication {
+        WefAuthentication::Tls(_) => 5986,
+        WefAuthentication::Kerberos(_) => 5985,
+    };
     Ok(checked::WefSource {
-        listen: raw.listen.unwrap_or_else(|| ([127, 0, 0, 1], 5986).into()),
+        listen: raw
+            .listen
+            .unwrap_or_else(|| ([127, 0, 0, 1], usual_port).into()),
         hostname: raw.hostname.into_inner(),
         path: raw.path.map_or_else(
             || "/wsman/SubscriptionManager/WEC".to_owned(),
             Spanned::into_inner,
         ),
-        tls: checked::WefTls {
-            certificate: source.resolve(raw.tls.certificate),
-            key: source.resolve(raw.tls.key),
-            client_ca: source.resolve(raw.tls.client_ca),
-            crl: revocation_lists(source, raw.tls.crl)?,
-            expired_crl: raw.tls.expired_crl.unwrap_or(checked::ExpiredCrl::Use),
-        },
+        authentication,
         subscriptions,
     })
+}
+
+fn authentication(
+    at: &At<'_>,
+    tls: Option<raw::WefTls>,
+    kerberos: Option<Spanned<raw::WefKerberos>>,
+) -> Result<WefAuthentication, ConfigError> {
+    let source = at.source;
+    match (tls, kerberos) {
+        (Some(tls), None) => Ok(WefAuthentication::Tls(checked::WefTls {
+            certificate: source.resolve(tls.certificate),
+            key: source.resolve(tls.key),
+            client_ca: source.resolve(tls.client_ca),
+            crl: revocation_lists(source, tls.crl)?,
+            expired_crl: tls.expired_crl.unwrap_or(checked::ExpiredCrl::Use),
+        })),
+        (None, Some(kerberos)) => {
+            let kerberos = kerberos.into_inner();
+            Ok(WefAuthentication::Kerberos(checked::WefKerberos {
+                keytab: source.resolve(kerberos.keytab),
+                principals: principals(source, kerberos.principals)?,
+                accounts: kerberos
+                    .accounts
+                    .unwrap_or(checked::KerberosAccounts::Machines),
+            }))
+        }
+        (Some(_), Some(kerberos)) => {
+            let error = source.error("there is a table `tls` beside it", kerberos.span());
+            Err(error
+                .expected("one of `tls`, `kerberos`")
+                .with_hint("for both at once, add another [source.wef.NAME] at another port"))
+        }
+        (None, None) => {
+            let error = at.error("it is not said how machines prove who they are");
+            Err(error.expected("a table `tls` (certificates) or `kerberos` (a domain's tickets)"))
+        }
+    }
+}
+
+fn principals(
+    source: Source<'_>,
+    list: Option<raw::List<String>>,
+) -> Result<Vec<String>, ConfigError> {
+    let Some(list) = list else {
+        return Ok(Vec::new());
+    };
+    if list.get_ref().len() > limits::MAX_PRINCIPALS {
+        let message = format!("more than {} principals", limits::MAX_PRINCIPALS);
+        return Err(source.error(message, list.span()));
+    }
+    let list = list.into_inner();
+    for principal in &list {
+        if let Err(error) = Principal::parse(principal.get_ref()) {
+            let error = source.error(error.to_string(), principal.span());
+            return Err(error.expected("one such as \"HTTP/collector.example.com@EXAMPLE.COM\""));
+        }
+    }
+    Ok(list.into_iter().map(Spanned::into_inner).collect())
 }
 
 fn revocation_lists(

@@ -126,7 +126,7 @@ pub enum Home {
     },
 }
 
-/// `[source.wef.NAME]`: a listener for Windows Event Forwarding (MS-WSMV) over mutual TLS.
+/// `[source.wef.NAME]`: a listener for Windows Event Forwarding (MS-WSMV), over mutual TLS or with Kerberos.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct WefSource {
     /// The address to listen at.
@@ -135,10 +135,55 @@ pub struct WefSource {
     pub hostname: String,
     /// The path of the subscription manager, as in the group policy's `Server=` setting.
     pub path: String,
-    /// The certificates.
-    pub tls: WefTls,
+    /// How machines prove who they are.
+    #[serde(flatten)]
+    pub authentication: WefAuthentication,
     /// Names of `[subscription.NAME]` tables offered here.
     pub subscriptions: Vec<String>,
+}
+
+/// How machines prove who they are; the name is that of its table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WefAuthentication {
+    /// By certificates, over HTTPS.
+    Tls(WefTls),
+    /// By tickets of their domain, over HTTP with sealed bodies.
+    Kerberos(WefKerberos),
+}
+
+impl WefAuthentication {
+    /// The scheme of the address that machines are given.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        match self {
+            WefAuthentication::Tls(_) => "https",
+            WefAuthentication::Kerberos(_) => "http",
+        }
+    }
+}
+
+/// `[source.wef.NAME.kerberos]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WefKerberos {
+    /// The keys of the collector's account, readable by its owner only.
+    pub keytab: PathBuf,
+    /// Who the collector is, as `HTTP/collector.example.com@EXAMPLE.COM`; each HTTP and HOST name in the keytab when
+    /// there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub principals: Vec<String>,
+    /// Whose tickets are taken.
+    pub accounts: KerberosAccounts,
+}
+
+/// Whose tickets are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KerberosAccounts {
+    /// Those of machines.
+    Machines,
+    /// Everybody's: any user of the domain may then send events.
+    All,
 }
 
 /// `[source.wef.NAME.tls]`, files in PEM.

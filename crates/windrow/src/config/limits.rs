@@ -10,6 +10,8 @@ pub const MAX_TABLES_A_KIND: usize = 256;
 pub const MAX_MACHINE_PATTERNS: usize = 4_096;
 /// Files with lists of revoked certificates.
 pub const MAX_REVOCATION_LISTS: usize = 64;
+/// Names that a collector answers to with Kerberos.
+pub const MAX_PRINCIPALS: usize = 64;
 /// A description is one line.
 pub const MAX_DESCRIPTION_BYTES: usize = 500;
 /// A file of `conf.d` holds one object; the largest thing in one is an event query.

@@ -13,7 +13,7 @@ use toml::Spanned;
 
 use super::checked::{
     CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, ExpiredCrl, Framing,
-    LogFormat, NewChannels, Prefix, Product, Profile, Transport, WhenFull,
+    KerberosAccounts, LogFormat, NewChannels, Prefix, Product, Profile, Transport, WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{ByteSize, Span};
@@ -67,7 +67,8 @@ pub(super) struct WefSource {
     pub(super) listen: Option<SocketAddr>,
     pub(super) hostname: Spanned<String>,
     pub(super) path: Option<Spanned<String>>,
-    pub(super) tls: WefTls,
+    pub(super) tls: Option<WefTls>,
+    pub(super) kerberos: Option<Spanned<WefKerberos>>,
     pub(super) subscriptions: Option<Vec<Spanned<String>>>,
 }
 
@@ -82,6 +83,17 @@ pub(super) struct WefTls {
     pub(super) client_ca: PathBuf,
     pub(super) crl: Option<Spanned<Vec<PathBuf>>>,
     pub(super) expired_crl: Option<ExpiredCrl>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as [source.wef.domain.kerberos]"
+)]
+pub(super) struct WefKerberos {
+    pub(super) keytab: PathBuf,
+    pub(super) principals: Option<List<String>>,
+    pub(super) accounts: Option<KerberosAccounts>,
 }
 
 #[derive(Debug, Default, Deserialize)]

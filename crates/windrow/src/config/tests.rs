@@ -3,6 +3,7 @@ use std::path::Path;
 use super::checked::Config;
 use super::*;
 
+mod source;
 mod subscription;
 
 fn check(text: &str) -> Result<Config, ConfigError> {
@@ -176,7 +177,9 @@ fn what_is_shown_of_every_transport_reads_back_the_same() {
 #[test]
 fn paths_are_relative_to_the_file() {
     let config = check(SOURCE).unwrap();
-    let tls = &config.source.wef["main"].tls;
+    let checked::WefAuthentication::Tls(tls) = &config.source.wef["main"].authentication else {
+        panic!("{config:?}");
+    };
     assert_eq!(tls.certificate, Path::new("/etc/windrow/a.pem"));
     assert_eq!(tls.client_ca, Path::new("/ca.pem"));
 }
@@ -424,8 +427,8 @@ fn a_missing_key() {
     1 | [sink.syslog.siem]
       | ^^^^^^^^^^^^^^^^^^
     ");
-    insta::assert_snapshot!(refused("[source.wef.main]\nhostname = \"a\"\n"), @r"
-    the key `tls` is missing
+    insta::assert_snapshot!(refused("[source.wef.main]\n"), @r"
+    the key `hostname` is missing
      --> /etc/windrow/windrow.toml:1:1
       |
     1 | [source.wef.main]

@@ -419,7 +419,7 @@ fn describe(status: &Status, held: Held) -> status::Sink {
         last_error: status
             .last_error
             .as_ref()
-            .map(|failure| failure.text.clone()),
+            .map(|failure| format!("{:.0}: {}", failure.at, failure.text)),
         warnings: status.warnings.iter().map(ToString::to_string).collect(),
     }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_formats::wef::audience::{Audience, Pattern};
 use windrow_pipeline::journal::Journal;
+use windrow_pipeline::kerberos::{self, Accounts, Principal};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
     self, Authentication, ChannelErrors, Collector, ContentFormat, NewChannels, QueryList,
@@ -26,7 +27,7 @@ use windrow_pipeline::tls;
 use super::limits::MACHINES_SHOWN_MAX;
 use super::own::Recorder;
 use super::{Tasks, lock};
-use crate::config::checked::{self, WefSource};
+use crate::config::checked::{self, WefAuthentication, WefSource};
 use crate::datadir::DataDir;
 use crate::status;
 
@@ -370,19 +371,8 @@ fn options(
     config: &checked::Config,
     (address, epoch): (SocketAddr, Option<Uuid>),
 ) -> anyhow::Result<WefOptions> {
-    let server = tls::server_config(
-        &source.tls.certificate,
-        &source.tls.key,
-        &source.tls.client_ca,
-        tls::Revocation {
-            lists: &source.tls.crl,
-            expired: match source.tls.expired_crl {
-                checked::ExpiredCrl::Use => tls::ExpiredLists::Use,
-                checked::ExpiredCrl::Refuse => tls::ExpiredLists::Refuse,
-            },
-        },
-    )
-    .with_context(|| format!("source.wef.{name}.tls"))?;
+    let authentication = authentication(&source.authentication);
+    let authentication = authentication.with_context(|| format!("source.wef.{name}"))?;
     let offered = source
         .subscriptions
         .iter()
@@ -397,10 +387,43 @@ fn options(
     Ok(WefOptions {
         authority: format!("{}:{}", source.hostname, address.port()),
         enumerate_path: source.path.clone(),
-        authentication: Authentication::Certificate(server),
+        authentication,
         subscriptions,
         limits: WefLimits::default(),
     })
+}
+
+/// How machines prove who they are.
+///
+/// # Errors
+/// A certificate, key or keytab that cannot be used.
+fn authentication(configured: &WefAuthentication) -> anyhow::Result<Authentication> {
+    match configured {
+        WefAuthentication::Tls(files) => {
+            let revocation = tls::Revocation {
+                lists: &files.crl,
+                expired: match files.expired_crl {
+                    checked::ExpiredCrl::Use => tls::ExpiredLists::Use,
+                    checked::ExpiredCrl::Refuse => tls::ExpiredLists::Refuse,
+                },
+            };
+            let server =
+                tls::server_config(&files.certificate, &files.key, &files.client_ca, revocation);
+            Ok(Authentication::Certificate(server.context("tls")?))
+        }
+        WefAuthentication::Kerberos(configured) => {
+            let principals = configured.principals.iter();
+            let principals = principals
+                .map(|principal| Principal::parse(principal))
+                .collect::<Result<_, _>>()?;
+            let accounts = match configured.accounts {
+                checked::KerberosAccounts::Machines => Accounts::Machines,
+                checked::KerberosAccounts::All => Accounts::All,
+            };
+            let server = kerberos::Server::new(&configured.keytab, principals, accounts);
+            Ok(Authentication::Kerberos(server.context("kerberos")?))
+        }
+    }
 }
 
 fn subscription(

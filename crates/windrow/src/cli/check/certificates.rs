@@ -10,11 +10,15 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use windrow_pipeline::kerberos::{self, Principal};
 use windrow_pipeline::tls::{self, RevocationList, TlsError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::finding::{Finding, Outcome};
-use crate::config::checked::{Admin, Config, ExpiredCrl, SyslogSink, WefSource, WefTls};
+use crate::config::checked::{
+    Admin, Config, ExpiredCrl, KerberosAccounts, SyslogSink, WefAuthentication, WefKerberos,
+    WefSource, WefTls,
+};
 
 /// A certificate that ends sooner deserves a look.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
@@ -52,7 +56,10 @@ pub(super) fn endpoint_certificates(admin: &Admin, now: i64) -> Vec<Finding> {
 
 pub(super) fn source_certificates(name: &str, source: &WefSource, now: i64) -> Vec<Finding> {
     let what = format!("source wef.{name}");
-    let files = &source.tls;
+    let files = match &source.authentication {
+        WefAuthentication::Tls(files) => files,
+        WefAuthentication::Kerberos(kerberos) => return vec![keytab(&what, kerberos, source)],
+    };
     let mut findings = vec![
         pair(
             &format!("{what} certificate"),
@@ -126,21 +133,69 @@ fn without_list(what: &str, files: &WefTls, lists: &[RevocationList]) -> Vec<Fin
         .collect()
 }
 
+/// The keys of the collector's account: whether they can be used, and are for the name that machines ask for.
+fn keytab(what: &str, configured: &WefKerberos, source: &WefSource) -> Finding {
+    let what = format!("{what} keytab");
+    let principals = configured.principals.iter();
+    let principals = principals.filter_map(|principal| Principal::parse(principal).ok());
+    let accounts = kerberos::Accounts::Machines;
+    let server = kerberos::Server::new(&configured.keytab, principals.collect(), accounts);
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => {
+            let fault = format!("{:#}", anyhow::Error::new(error));
+            let cure = "make it with ktpass or ktutil for HTTP/ and HOST/ of the collector's name, with AES256";
+            return Finding::new(what, Outcome::Failed, fault).cure(cure);
+        }
+    };
+    let names = server.principals();
+    let result = format!("{}: {}", configured.keytab.display(), names.join(", "));
+    let lacks = ["HTTP", "HOST"].into_iter().find(|service| {
+        let wanted = format!("{service}/{}@", source.hostname);
+        let is = |name: &String| {
+            let start = name.get(..wanted.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(&wanted))
+        };
+        !names.iter().any(is)
+    });
+    match lacks {
+        Some(service) => {
+            let result = format!("{result}; not {service}/{}", source.hostname);
+            Finding::new(what, Outcome::Warning, result)
+                .cure("add it: machines ask for HTTP/, those of Windows Server 2025 for HOST/")
+        }
+        None if configured.accounts == KerberosAccounts::All => {
+            let result = format!("{result}; any account of the domain may send events");
+            Finding::new(what, Outcome::Warning, result)
+                .cure("leave out `accounts`: then those of machines alone may")
+        }
+        None => Finding::new(what, Outcome::Ok, result),
+    }
+}
+
 /// What to put into the group policy "Configure target Subscription Manager" (MS-WSMV 3.1.4.1.30; the thumbprint is
 /// that of the authority of the machines' certificates).
 pub(super) fn group_policies(config: &Config) -> Vec<Finding> {
     let sources = config.source.wef.iter();
     let lines = sources.flat_map(|(name, source)| {
-        let authorities = read_chain(&source.tls.client_ca).unwrap_or_default();
         let host = match source.hostname.contains(':') {
             true => format!("[{}]", source.hostname),
             false => source.hostname.clone(),
         };
         let (port, path) = (source.listen.port(), source.path.clone());
-        authorities.into_iter().map(move |authority| {
-            let thumbprint = windrow_pipeline::tls::thumbprint(&authority);
-            let line =
-                format!("Server=https://{host}:{port}{path},Refresh=60,IssuerCA={thumbprint}");
+        let scheme = source.authentication.scheme();
+        let server = format!("Server={scheme}://{host}:{port}{path},Refresh=60");
+        let lines = match &source.authentication {
+            WefAuthentication::Kerberos(_) => vec![server],
+            WefAuthentication::Tls(files) => {
+                let authorities = read_chain(&files.client_ca).unwrap_or_default();
+                let thumbprints = authorities.iter().map(tls::thumbprint);
+                thumbprints
+                    .map(|thumbprint| format!("{server},IssuerCA={thumbprint}"))
+                    .collect()
+            }
+        };
+        lines.into_iter().map(move |line| {
             Finding::new(format!("source wef.{name} group policy"), Outcome::Ok, line)
         })
     });

@@ -6,7 +6,9 @@ use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 
 use super::*;
 use crate::access::Role;
-use crate::config::checked::{Admin, EndpointIdentity, ExpiredCrl, WefSource, WefTls};
+use crate::config::checked::{
+    Admin, EndpointIdentity, ExpiredCrl, WefAuthentication, WefSource, WefTls,
+};
 use crate::output::{SummaryFormat, Terminal};
 
 struct Pki {
@@ -63,13 +65,13 @@ impl Pki {
             listen: ([127, 0, 0, 1], 0).into(),
             hostname: "collector.example.com".into(),
             path: "/wsman/SubscriptionManager/WEC".into(),
-            tls: WefTls {
+            authentication: WefAuthentication::Tls(WefTls {
                 certificate: certificate.into(),
                 key: key.into(),
                 client_ca: client_ca.into(),
                 crl: Vec::new(),
                 expired_crl: ExpiredCrl::Use,
-            },
+            }),
             subscriptions: vec!["base".into()],
         };
         let findings = certificates::source_certificates("main", &source, now());
