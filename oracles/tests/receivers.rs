@@ -56,8 +56,7 @@ impl Receiver {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let port = free_port(name);
         let file = folder.join("config");
         std::fs::write(&file, config(&folder, port)).unwrap();
         let log = File::create(folder.join("log")).unwrap();
@@ -74,15 +73,14 @@ impl Receiver {
         }
     }
 
+    /// Connects when it listens, and not before: who connects to a port of this machine where nobody is may find itself.
     fn connect(&self) -> TcpStream {
         let until = Instant::now() + PATIENCE;
-        loop {
-            match TcpStream::connect(("127.0.0.1", self.port)) {
-                Ok(tcp) => return tcp,
-                Err(error) if Instant::now() > until => panic!("{error}: {}", self.text("log")),
-                Err(_) => sleep(LOOK),
-            }
+        while !is_listened_at(self.port) {
+            assert!(Instant::now() < until, "{}", self.text("log"));
+            sleep(LOOK);
         }
+        TcpStream::connect(("127.0.0.1", self.port)).unwrap()
     }
 
     /// Ends it in order once the file of messages as they came has that length, or does not grow any more.
@@ -105,6 +103,21 @@ impl Receiver {
         let text = std::fs::read(self.folder.join(file)).unwrap_or_default();
         String::from_utf8(text).expect("no character was cut")
     }
+}
+
+/// A port that is free, and that the system gives nobody who connects: those are from 32768 on.
+fn free_port(name: &str) -> u16 {
+    let start = name.bytes().map(u32::from).sum::<u32>() * 97 + std::process::id();
+    let ports = (0..10_000).map(|step| 20_000 + ((start + step) % 10_000) as u16);
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    ports.into_iter().find(is_free).expect("a free port")
+}
+
+fn is_listened_at(port: u16) -> bool {
+    // 0A is LISTEN.
+    let (address, state) = (format!(" 0100007F:{port:04X} "), " 00000000:0000 0A ");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    (table.lines()).any(|line| line.contains(&address) && line.contains(state))
 }
 
 /// rsyslog with its defaults but for the size of messages, where that is not the default too.

@@ -1,7 +1,7 @@
 //! Queries that are ready to use: what a domain controller, a server, a workstation or any machine
 //! should send, each with the reason why.
 //!
-//! A baseline is data ([`tables`]); its QueryList is made from that, within what Windows is
+//! A baseline is data (`tables`); its QueryList is made from that, within what Windows is
 //! documented to take: at most 20 conditions an expression. A machine needs one of them: all but
 //! `exercises` hold what `essential` asks for.
 

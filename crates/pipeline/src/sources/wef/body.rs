@@ -11,8 +11,9 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// Of a body that is refused, this much is read before the answer, so that a client that only
-/// listens when it has sent everything gets the answer and not a reset.
-const DRAIN_BYTES_MAX: usize = 256 * 1024;
+/// listens when it has sent everything gets the answer and not a reset. Twice what a subscription
+/// usually allows; what declares far more is no machine.
+const DRAIN_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How long that may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);

@@ -18,8 +18,12 @@ pub(crate) enum Source<'a> {
     Lines,
     /// `syslog()` over TCP: octet counting; the message is kept as it came.
     Octets,
+    /// `syslog()` over UDP; the message is kept as it came.
+    Datagrams,
     /// `syslog()` over TLS that proves its own name only.
     Tls(&'a Pair),
+    /// The same, and of TLS it speaks version 1.1 alone.
+    OldTls(&'a Pair),
     /// `syslog()` over TLS: octet counting; who has no certificate of the authority is refused.
     MutualTls {
         server: &'a Pair,
@@ -38,7 +42,16 @@ pub(crate) struct SyslogNg {
 impl SyslogNg {
     /// Starts one and waits until it listens.
     pub(crate) fn start(scratch: &Scratch, name: &str, source: &Source<'_>) -> SyslogNg {
-        let port = free_port();
+        SyslogNg::start_at(scratch, name, source, free_port())
+    }
+
+    /// The same at a port; what one of this name received before stays.
+    pub(crate) fn start_at(
+        scratch: &Scratch,
+        name: &str,
+        source: &Source<'_>,
+        port: u16,
+    ) -> SyslogNg {
         let folder = scratch.join(name);
         std::fs::create_dir_all(&folder).unwrap();
         let raw = folder.join("messages.raw");
@@ -84,6 +97,15 @@ impl Drop for SyslogNg {
     }
 }
 
+fn with_tls(at: &str, server: &Pair, options: &str) -> String {
+    format!(
+        "syslog({at} transport(\"tls\") flags(no-parse) tls(key-file(\"{}\") \
+         cert-file(\"{}\") peer-verify(optional-untrusted){options}))",
+        server.key.display(),
+        server.certificate.display(),
+    )
+}
+
 fn config(raw: &Path, port: u16, source: &Source<'_>) -> String {
     let at = format!("ip(\"127.0.0.1\") port({port}) max-connections(10)");
     // A message that is taken apart is written together again from its parts.
@@ -96,15 +118,16 @@ fn config(raw: &Path, port: u16, source: &Source<'_>) -> String {
             format!("syslog({at} transport(\"tcp\") flags(no-parse))"),
             "${MESSAGE}",
         ),
-        Source::Tls(server) => (
-            format!(
-                "syslog({at} transport(\"tls\") flags(no-parse) tls(key-file(\"{}\") \
-                 cert-file(\"{}\") peer-verify(optional-untrusted)))",
-                server.key.display(),
-                server.certificate.display(),
-            ),
+        Source::Datagrams => (
+            format!("syslog(ip(\"127.0.0.1\") port({port}) transport(\"udp\") flags(no-parse))"),
             "${MESSAGE}",
         ),
+        Source::Tls(server) => (with_tls(&at, server, ""), "${MESSAGE}"),
+        Source::OldTls(server) => {
+            let only =
+                " ssl-options(no-tlsv1, no-tlsv12, no-tlsv13) cipher-suite(\"ALL:@SECLEVEL=0\")";
+            (with_tls(&at, server, only), "${MESSAGE}")
+        }
         Source::MutualTls {
             server,
             authority,
