@@ -31,6 +31,7 @@ pub mod wire;
 
 pub use self::keytab::{Keytab, KeytabError, KeytabKey};
 pub use self::refused::Refused;
+pub use self::replay::Replays;
 pub use self::server::{Accepted, Accounts, Scheme, Server};
 pub use self::session::{SealError, Session};
 pub use self::wire::principal::{Name, NotPrincipal, Principal};

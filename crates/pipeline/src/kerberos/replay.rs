@@ -2,23 +2,27 @@
 //!
 //! What identifies one is its ciphertext: it holds sixteen random bytes, and nobody without the
 //! session key can alter it. An entry is forgotten when the authenticator's own time would have it
-//! refused. All connections share one memory of them.
+//! refused. All connections share one memory of them, and so do all listeners of a service: two that
+//! have the same key would else each take what the other has taken.
 //!
 //! A restart forgets them all. Who then repeats a recorded authenticator still has no key: it cannot
 //! read the answer, and nothing that it sends afterwards is unsealed.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 
 use super::wire::limits::REPLAYS_MAX;
 
-/// The authenticators that were taken, by when they may be forgotten.
-#[derive(Debug, Default)]
-pub(super) struct Replays {
-    taken: Mutex<BTreeSet<(i64, [u8; 16])>>,
+/// The authenticators that were taken, by when they may be forgotten. Clones are the same memory.
+#[derive(Debug, Clone, Default)]
+pub struct Replays {
+    taken: Arc<Mutex<Authenticators>>,
 }
+
+/// Each by when it may be forgotten, and a digest.
+type Authenticators = BTreeSet<(i64, [u8; 16])>;
 
 /// What became of an authenticator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

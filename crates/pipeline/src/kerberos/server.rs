@@ -47,7 +47,7 @@ pub struct Server {
     keytab: Arc<KeytabFile>,
     principals: Vec<Principal>,
     accounts: Accounts,
-    replays: Arc<Replays>,
+    replays: Replays,
 }
 
 /// A client that was let in.
@@ -79,7 +79,7 @@ impl Server {
             keytab: Arc::new(KeytabFile::open(keytab)?),
             principals,
             accounts,
-            replays: Arc::default(),
+            replays: Replays::default(),
         };
         let keys = server.keytab.keytab();
         let none = |wanted: &dyn fmt::Display| KeytabError::NoKey {
@@ -102,8 +102,14 @@ impl Server {
 
     /// The same, and what another one has taken is not taken again.
     #[must_use]
-    pub fn after(mut self, before: &Server) -> Server {
-        self.replays = Arc::clone(&before.replays);
+    pub fn after(self, before: &Server) -> Server {
+        self.sharing(&before.replays)
+    }
+
+    /// The same, and what anyone has taken who shares this memory is not taken again.
+    #[must_use]
+    pub fn sharing(mut self, replays: &Replays) -> Server {
+        self.replays = replays.clone();
         self
     }
 

@@ -19,7 +19,7 @@ use windrow_formats::sldc;
 use windrow_formats::wsman::multipart::{self, Protocol, Sealing};
 use windrow_formats::wsman::{Charset, Text, client, encode};
 use windrow_pipeline::kerberos::client::Ticket;
-use windrow_pipeline::kerberos::{Scheme, Session};
+use windrow_pipeline::kerberos::{Replays, Scheme, Session};
 use windrow_pipeline::sources::wef::{ENUMERATE_PATH, Refusal};
 
 use crate::harness::*;
@@ -546,4 +546,33 @@ async fn a_reload_keeps_connections_and_what_was_taken() {
     assert!(machine.deliver(5, 1..5).await.is_ack());
     assert_eq!(show().await, StatusCode::UNAUTHORIZED);
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_listener_has_taken_no_other_takes() {
+    let Some(realm) = Realm::start() else { return };
+    let replays = Replays::default();
+    let mut benches = [bench(&realm), bench(&realm)];
+    for bench in &mut benches {
+        bench.kerberos = Some(realm.server().sharing(&replays));
+    }
+    let [first, second] = &benches;
+    let [first, second] = [first.start().await, second.start().await];
+    let ticket = realm.ticket(MACHINE, COLLECTOR).await;
+    let initiation = ticket.initiate(Scheme::Kerberos, Timestamp::now()).unwrap();
+    let value = format!("Kerberos {}", BASE64.encode(&initiation.token));
+    let show = async |address| {
+        let mut sender = connect(address).await;
+        let request = post(ENUMERATE_PATH).header("authorization", &value);
+        let (head, _) = send(&mut sender, request, Vec::new()).await.unwrap();
+        head.status
+    };
+    assert_eq!(show(first.address).await, StatusCode::OK);
+    assert_eq!(show(second.address).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(second.collector.refusals()[&Refusal::TicketReplayed], 1);
+    // The same ticket with another authenticator is as good as ever.
+    let mut machine = Machine::connect(second.address, &ticket, Scheme::Kerberos).await;
+    assert!(machine.deliver(5, 1..5).await.is_ack());
+    first.stop().await;
+    second.stop().await;
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_formats::wef::audience::{Audience, Pattern};
 use windrow_pipeline::journal::Journal;
-use windrow_pipeline::kerberos::{self, Accounts, Principal};
+use windrow_pipeline::kerberos::{self, Accounts, Principal, Replays};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
     self, Authentication, ChannelErrors, Collector, ContentFormat, NewChannels, QueryList,
@@ -42,6 +42,8 @@ pub(crate) struct Sources {
     metrics: WefMetrics,
     /// Of the copy that the journal was put back from.
     epoch: Option<Uuid>,
+    /// The tickets that were shown, at whichever listener.
+    replays: Replays,
     running: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -111,6 +113,7 @@ impl Sources {
             quarantine: data_dir.quarantine(),
             metrics,
             epoch,
+            replays: Replays::default(),
             running: Mutex::default(),
         }
     }
@@ -152,7 +155,7 @@ impl Sources {
                 .filter(|running| running.config.listen == source.listen)
                 .map(|running| running.address);
             if let Some(address) = runs_at {
-                let options = options(name, source, config, (address, self.epoch))?;
+                let options = options(name, source, config, (address, self.epoch), &self.replays)?;
                 prepared
                     .changed
                     .insert(name.clone(), (source.clone(), options));
@@ -176,7 +179,7 @@ impl Sources {
             .await
             .with_context(|| format!("cannot listen at {}", source.listen))?;
         let address = listener.local_addr()?;
-        let options = options(name, source, config, (address, self.epoch))?;
+        let options = options(name, source, config, (address, self.epoch), &self.replays)?;
         let folder = self.quarantine.join(format!("wef-{name}"));
         let quarantine = Quarantine::open(&folder, QuarantineLimits::default())
             .with_context(|| format!("cannot use {}", folder.display()))?;
@@ -370,8 +373,9 @@ fn options(
     source: &WefSource,
     config: &checked::Config,
     (address, epoch): (SocketAddr, Option<Uuid>),
+    replays: &Replays,
 ) -> anyhow::Result<WefOptions> {
-    let authentication = authentication(&source.authentication);
+    let authentication = authentication(&source.authentication, replays);
     let authentication = authentication.with_context(|| format!("source.wef.{name}"))?;
     let offered = source
         .subscriptions
@@ -397,7 +401,10 @@ fn options(
 ///
 /// # Errors
 /// A certificate, key or keytab that cannot be used.
-fn authentication(configured: &WefAuthentication) -> anyhow::Result<Authentication> {
+fn authentication(
+    configured: &WefAuthentication,
+    replays: &Replays,
+) -> anyhow::Result<Authentication> {
     match configured {
         WefAuthentication::Tls(files) => {
             let revocation = tls::Revocation {
@@ -421,7 +428,8 @@ fn authentication(configured: &WefAuthentication) -> anyhow::Result<Authenticati
                 checked::KerberosAccounts::All => Accounts::All,
             };
             let server = kerberos::Server::new(&configured.keytab, principals, accounts);
-            Ok(Authentication::Kerberos(server.context("kerberos")?))
+            let server = server.context("kerberos")?.sharing(replays);
+            Ok(Authentication::Kerberos(server))
         }
     }
 }
