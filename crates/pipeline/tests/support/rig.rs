@@ -204,41 +204,7 @@ impl Rig {
         let cursor = format!("{level} {way:?} {failure:?} {seed}");
         let mut sink = Sink::start_as(&cursor, &self.store, destination.clone());
         let at = random.random_range(self.events / 20..self.events / 2) as usize;
-        match failure {
-            Failure::KilledSlow => {
-                received.reach(at).await;
-                let pause = Duration::from_millis(random.random_range(1..10));
-                receiver.set(Conduct::Slow {
-                    bytes: 16 * 1024,
-                    pause,
-                });
-                received.reach(at + random.random_range(100..1_000)).await;
-            }
-            Failure::KilledFast | Failure::ProxyDies | Failure::WeStop | Failure::WeDie => {
-                received.reach(at).await;
-            }
-            Failure::Hangs => {
-                received.reach(at).await;
-                receiver.set(Conduct::Hang);
-                sink.quiet().await;
-            }
-            Failure::NeverReads => sink.quiet().await,
-            Failure::Reset => {
-                received.reach(at).await;
-                receiver.set_open(Conduct::Reset);
-            }
-            Failure::EndsFirst => {
-                received.reach(at).await;
-                receiver.set_open(Conduct::EndFirst);
-            }
-            Failure::HandshakeSilent => {
-                sink.until(|status| fails_as(status, "handshake")).await;
-            }
-            Failure::RefusedLate => {
-                sink.until(|status| fails_as(status, "client_certificate"))
-                    .await;
-            }
-        }
+        provoke(failure, at, &receiver, &received, &mut sink, &mut random).await;
         match failure {
             Failure::Reset | Failure::EndsFirst => {}
             Failure::WeStop | Failure::WeDie => {
@@ -354,6 +320,52 @@ impl Rig {
         Outcome {
             lost: if lost == 0 { 0 } else { events(lost) },
             doubled: if doubled == 0 { 0 } else { events(doubled) },
+        }
+    }
+}
+
+/// Brings the failure about when so many events have come.
+async fn provoke(
+    failure: Failure,
+    at: usize,
+    receiver: &Unruly,
+    received: &Received,
+    sink: &mut Sink,
+    random: &mut StdRng,
+) {
+    match failure {
+        Failure::KilledSlow => {
+            received.reach(at).await;
+            let pause = Duration::from_millis(random.random_range(1..10));
+            receiver.set(Conduct::Slow {
+                bytes: 16 * 1024,
+                pause,
+            });
+            received.reach(at + random.random_range(100..1_000)).await;
+        }
+        Failure::KilledFast | Failure::ProxyDies | Failure::WeStop | Failure::WeDie => {
+            received.reach(at).await;
+        }
+        Failure::Hangs => {
+            received.reach(at).await;
+            receiver.set(Conduct::Hang);
+            sink.quiet().await;
+        }
+        Failure::NeverReads => sink.quiet().await,
+        Failure::Reset => {
+            received.reach(at).await;
+            receiver.set_open(Conduct::Reset);
+        }
+        Failure::EndsFirst => {
+            received.reach(at).await;
+            receiver.set_open(Conduct::EndFirst);
+        }
+        Failure::HandshakeSilent => {
+            sink.until(|status| fails_as(status, "handshake")).await;
+        }
+        Failure::RefusedLate => {
+            sink.until(|status| fails_as(status, "client_certificate"))
+                .await;
         }
     }
 }

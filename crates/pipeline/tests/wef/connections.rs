@@ -166,7 +166,7 @@ async fn one_address_cannot_take_every_place() {
 }
 
 /// A connection from another address of this machine.
-async fn from_elsewhere(address: std::net::SocketAddr) -> tokio::net::TcpStream {
+pub(crate) async fn from_elsewhere(address: std::net::SocketAddr) -> tokio::net::TcpStream {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     socket.connect(address).await.unwrap()

@@ -14,7 +14,7 @@ use windrow_pipeline::sources::wef::{QueryList, Subscription, learn_channels};
 use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_source_enumerates_delivers_and_resumes() {
+async fn a_source_enumerates_and_delivers() {
     let bench = Bench::new();
     let running = bench.start().await;
     let mut source = bench.source(&running, SOURCE).await;
@@ -38,7 +38,6 @@ async fn a_source_enumerates_delivers_and_resumes() {
         offered.issuer_thumbprint.as_deref(),
         Some(thumbprint.as_str())
     );
-    let version = offered.version.clone().into_owned();
     let path = path_in(offered);
     let echo = offered.echo.to_owned();
 
@@ -71,8 +70,24 @@ async fn a_source_enumerates_delivers_and_resumes() {
     assert_eq!(header.source, SOURCE);
     assert_eq!(header.subscription.as_deref(), Some("base"));
     assert!(header.address.is_some_and(|address| address.is_loopback()));
+}
 
-    // After a restart the source is offered the same version, and its bookmark.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_a_source_is_offered_its_bookmark_and_no_others() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut source = bench.source(&running, SOURCE).await;
+    let answer = source.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    let version = reply.subscriptions[0].version.clone().into_owned();
+    assert!(
+        source
+            .deliver("base", 50, strs(&events(1..51)))
+            .await
+            .is_ack()
+    );
+    running.stop().await;
+
     let running = bench.start().await;
     let known = running.collector.sources();
     assert_eq!(known[0].source, SOURCE);
@@ -80,7 +95,10 @@ async fn a_source_enumerates_delivers_and_resumes() {
     let mut source = bench.source(&running, SOURCE).await;
     let answer = source.enumerate().await;
     let reply = client::parse_reply(&answer.body).unwrap();
-    assert_eq!(reply.subscriptions[0].bookmark, Some(bookmark.as_str()));
+    assert_eq!(
+        reply.subscriptions[0].bookmark,
+        Some(bookmark_of(50).as_str())
+    );
     // Other sources get none.
     let mut other = bench.source(&running, "ws2.corp.example").await;
     let answer = other.enumerate().await;

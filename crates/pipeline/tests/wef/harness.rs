@@ -12,7 +12,8 @@ use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
+    SerialNumber, date_time_ymd,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -85,13 +86,29 @@ impl Pki {
         self.sign("odd", common_name, CertificateParams::default())
     }
 
-    fn sign(&self, file: &str, common_name: &str, mut params: CertificateParams) -> IdentityFiles {
+    /// A certificate of this name with an RSA key.
+    pub(crate) fn issue_rsa(&self, name: &str) -> IdentityFiles {
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        self.sign_key(&format!("{name}.rsa"), name, params, &key)
+    }
+
+    fn sign(&self, file: &str, common_name: &str, params: CertificateParams) -> IdentityFiles {
+        self.sign_key(file, common_name, params, &KeyPair::generate().unwrap())
+    }
+
+    fn sign_key(
+        &self,
+        file: &str,
+        common_name: &str,
+        mut params: CertificateParams,
+        key: &KeyPair,
+    ) -> IdentityFiles {
         params.distinguished_name = rcgen::DistinguishedName::new();
         params
             .distinguished_name
             .push(DnType::CommonName, common_name);
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.authority).unwrap();
+        let certificate = params.signed_by(key, &self.authority).unwrap();
         self.write(&format!("{file}.pem"), &certificate.pem());
         self.write(&format!("{file}.key"), &key.serialize_pem());
         IdentityFiles {
@@ -325,13 +342,7 @@ impl Source {
     }
 
     pub(crate) fn request(&self) -> client::Request<'_> {
-        client::Request {
-            to: "https://localhost/wsman",
-            machine_id: &self.name,
-            message_id: "uuid:E9802257-6A7D-4C0D-BFA4-E81C7B1C447E",
-            session_id: "uuid:D25DD033-C406-44AB-8443-85E1BC794F10",
-            operation_id: "uuid:03A3D1BB-9B16-4847-9F04-C9A8ED38E1E4",
-        }
+        request_of(&self.name)
     }
 
     pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Answer> {
@@ -396,6 +407,17 @@ impl Source {
     }
 }
 
+/// What the requests of this machine have in their heads.
+pub(crate) fn request_of(name: &str) -> client::Request<'_> {
+    client::Request {
+        to: "https://localhost/wsman",
+        machine_id: name,
+        message_id: "uuid:E9802257-6A7D-4C0D-BFA4-E81C7B1C447E",
+        session_id: "uuid:D25DD033-C406-44AB-8443-85E1BC794F10",
+        operation_id: "uuid:03A3D1BB-9B16-4847-9F04-C9A8ED38E1E4",
+    }
+}
+
 pub(crate) fn bookmark_of(record_id: u64) -> String {
     format!(
         "<BookmarkList><Bookmark Channel=\"Security\" RecordId=\"{record_id}\" IsCurrent=\"true\"/></BookmarkList>"
@@ -434,7 +456,7 @@ pub(crate) fn strs(events: &[String]) -> impl Iterator<Item = &str> {
 
 /// Waits until something is so, for a while.
 pub(crate) async fn until(mut so: impl FnMut() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..6_000 {
         if so() {
             return;
         }

@@ -211,7 +211,7 @@ fn presets_are_what_windows_calls_them() {
 }
 
 #[test]
-fn faults_are_named_at_their_place() {
+fn what_is_no_file_of_a_subscription_is_named_at_its_place() {
     let cases = [
         ("<Subscription/>", "line 1, column 1: <Subscription> where"),
         ("\n <Events/>", "line 2, column 2: <Events> where"),
@@ -235,6 +235,10 @@ fn faults_are_named_at_their_place() {
         let error = read(file.as_bytes()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{file}: {error}");
     }
+}
+
+#[test]
+fn an_element_that_is_not_what_it_should_be_is_named() {
     let inside = [
         (
             "<SubscriptionType>CollectorInitiated</SubscriptionType>",
@@ -275,6 +279,10 @@ fn faults_are_named_at_their_place() {
         let error = read(least(element).as_bytes()).unwrap_err().to_string();
         assert!(error.contains(expected), "{element}: {error}");
     }
+}
+
+#[test]
+fn what_is_missing_or_too_much_is_named() {
     let id = "<SubscriptionId>a</SubscriptionId>";
     for (file, fault) in [
         (of("<Query>x</Query>"), Fault::Missing("SubscriptionId")),

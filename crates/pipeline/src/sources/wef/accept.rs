@@ -12,7 +12,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{HttpService, service_fn};
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
@@ -27,8 +28,9 @@ use windrow_formats::wef::audience::MachineName;
 
 use super::caps::{Full as Cap, Place};
 use super::conversation::Conversation;
+use super::heard::{Heard, Listened};
 use super::options::{Authentication, WefOptions};
-use super::process::{Peer, Proof, handle};
+use super::process::{Peer, Proof, handle, note_refusal};
 use super::refusal::Refusal;
 use super::shares::network;
 use super::{Shared, WefLimits};
@@ -211,7 +213,7 @@ async fn with_certificate(
     let asked = Arc::new(AtomicBool::new(false));
     let stopping = ends.gracefully.clone();
     let service = {
-        let asked = Arc::clone(&asked);
+        let (shared, peer, asked) = (Arc::clone(&shared), Arc::clone(&peer), Arc::clone(&asked));
         service_fn(move |request| {
             asked.store(true, Ordering::Relaxed);
             let (shared, peer) = (Arc::clone(&shared), Arc::clone(&peer));
@@ -225,7 +227,12 @@ async fn with_certificate(
             pending::<()>().await;
         }
     };
-    serve(limits, stream, service, silent, ends).await;
+    let (refusal, reason) = match serve(limits, stream, service, silent, ends).await {
+        Ended::InOrder => return,
+        Ended::Cut => (Refusal::TooSlow, "no request came in time"),
+        Ended::Broken(refusal, reason) => (refusal, reason),
+    };
+    note_refusal(&shared, &peer, refusal, reason);
 }
 
 /// A connection over plain HTTP, whose client is a stranger until it has shown a ticket.
@@ -253,8 +260,10 @@ async fn with_ticket(
             pending::<()>().await;
         }
     };
-    if let Ended::Cut = serve(limits, stream, service, stranger, ends).await {
-        conversation.refuse_silent();
+    match serve(limits, stream, service, stranger, ends).await {
+        Ended::InOrder => {}
+        Ended::Cut => conversation.refuse_silent(),
+        Ended::Broken(refusal, reason) => conversation.refuse_broken(refusal, reason),
     }
 }
 
@@ -314,6 +323,29 @@ enum Ended {
     InOrder,
     /// Because its time was over.
     Cut,
+    /// Because what came was no request, or half of one; with the reason in words.
+    Broken(Refusal, &'static str),
+}
+
+impl Ended {
+    /// What hyper says of its end. A connection that was idle for long enough ends in the same error as
+    /// one that stands still in the middle of a head.
+    fn of(error: &hyper::Error, heard: &Heard) -> Ended {
+        match () {
+            () if heard.is_nothing() => Ended::InOrder,
+            () if error.is_timeout() => {
+                Ended::Broken(Refusal::TooSlow, "half the head of a request, and no more")
+            }
+            () if error.is_parse_too_large() => {
+                Ended::Broken(Refusal::Head, "the head of the request is too large")
+            }
+            () if error.is_parse() => Ended::Broken(Refusal::Head, "this is no HTTP"),
+            () if error.is_incomplete_message() => {
+                Ended::Broken(Refusal::BrokeOff, "the request broke off in its head")
+            }
+            () => Ended::InOrder,
+        }
+    }
 }
 
 /// Serves HTTP until the client goes, the collector goes down, or `time_is_over`.
@@ -326,8 +358,21 @@ async fn serve<S, V>(
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    V: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
+    V: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
 {
+    let heard = Heard::default();
+    let stream = Listened {
+        inner: stream,
+        heard: heard.clone(),
+    };
+    let service = service_fn(|request| {
+        let (answer, heard) = (service.call(request), heard.clone());
+        async move {
+            let answer = answer.await;
+            heard.forget();
+            answer
+        }
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
@@ -340,10 +385,11 @@ where
         tokio::select! {
             biased;
             result = connection.as_mut() => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "connection ended");
-                }
-                return Ended::InOrder;
+                let Err(error) = result else {
+                    return Ended::InOrder;
+                };
+                tracing::debug!(%error, "connection ended");
+                return Ended::of(&error, &heard);
             }
             () = ends.gracefully(), if !ending => {
                 ending = true;

@@ -31,13 +31,16 @@ use windrow_formats::wsman::Charset;
 use windrow_formats::wsman::multipart::{self, Protocol, Sealed, Sealing};
 
 use super::Shared;
-use super::process::{Peer, Proof, header, note, respond};
+use super::process::{Peer, Proof, header, note, note_refusal, respond};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use crate::kerberos::{self, Accepted, Refused, Scheme, Session};
 
 /// What a sealed body may have beside what was sealed: its heads, a signature, its end.
 pub(super) const SEALING_BYTES: usize = 4 * 1024;
+
+/// Bytes of the least that stands before sealed data: the head of a token (RFC 4121 4.2.6.2).
+const SIGNATURE_BYTES_MIN: usize = 16;
 
 /// Requests of a connection that are answered with a 401 before it is closed.
 const CHALLENGES_MAX: u32 = 4;
@@ -115,6 +118,14 @@ impl Conversation {
         let reason = "no Kerberos ticket came in time".to_owned();
         self.shared
             .refuse(self.address, Refusal::HandshakeTimeout, reason);
+    }
+
+    /// Notes that what came was no request.
+    pub(super) fn refuse_broken(&self, refusal: Refusal, reason: &str) {
+        match self.peer() {
+            Some(peer) => note_refusal(&self.shared, &peer, refusal, reason),
+            None => self.shared.refuse(self.address, refusal, reason.to_owned()),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -219,6 +230,9 @@ impl Conversation {
             return Err(unsealed("the session is over"));
         };
         let sealed = find(content_type, established.protocol, &body)?;
+        if sealed.signature.len() < SIGNATURE_BYTES_MIN {
+            return Err(unsealed("the signature of the sealed body is too short"));
+        }
         let start = sealed.signature.start;
         let message = &mut body[start..sealed.data.end];
         let text = established.session.unseal(message);

@@ -23,7 +23,9 @@ use super::refusal::Refusal;
 use super::reply::Reply;
 use super::status::Counts;
 use crate::journal::{AppendError, Entry, StateChange};
-use crate::limits::{SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX, STORED_EVENTS_MAX};
+use crate::limits::{
+    PEER_NAME_BYTES_MAX, SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX, STORED_EVENTS_MAX,
+};
 
 /// Buffers of one request, reused by the next.
 #[derive(Debug, Default)]
@@ -178,6 +180,15 @@ fn read(
                 Refusal::Unreadable,
             );
             let reason = "the envelope has no MessageID";
+            Read::Answer(Reply::fault(&header, charset, code, reason))
+        }
+        // Who sends the events of others' subscription would decide what is in it.
+        Action::Events | Action::Heartbeat
+            if !subscription.audience.matches(&arrived.peer.machine) =>
+        {
+            let code = (FaultCode::DestinationUnreachable, Refusal::NotForMachine);
+            let reason =
+                "the subscription is not for this machine; ask for the subscriptions again";
             Read::Answer(Reply::fault(&header, charset, code, reason))
         }
         // To acknowledge it would be to store its bookmark and to lose what it should have brought.
@@ -409,12 +420,17 @@ fn note_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscription
     });
 }
 
+/// What a machine calls itself, as far as it is kept: a claim, and as long as its sender likes.
+pub(super) fn claimed_name(machine_id: &str) -> String {
+    machine_id[..machine_id.floor_char_boundary(PEER_NAME_BYTES_MAX)].to_owned()
+}
+
 fn note_heartbeat(shared: &Shared, arrived: &Arrived, message: &Message<'_>) {
     shared.sources.update(&arrived.peer.name, |known| {
         known.last_heartbeat = Some(arrived.received_at);
         known.address = Some(arrived.peer.address);
         if let Some(machine_id) = message.header.machine_id.as_deref() {
-            known.machine_id = Some(machine_id.to_owned());
+            known.machine_id = Some(claimed_name(machine_id));
         }
     });
 }

@@ -31,6 +31,7 @@ mod conversation;
 mod deliver;
 mod forget;
 mod gained;
+mod heard;
 mod metrics;
 mod offers;
 mod options;

@@ -14,6 +14,7 @@ use windrow_formats::wsman::reply::{Authentication, FaultCode, enumerate_respons
 use windrow_formats::wsman::{Charset, Header};
 
 use super::Shared;
+use super::deliver::claimed_name;
 use super::options::{OfferStrings, QueryList, Subscription, message_id};
 use super::process::{Arrived, Proof};
 use super::recent::stored;
@@ -38,7 +39,7 @@ pub(super) fn answer(
     shared.sources.update(&peer.name, |known| {
         known.last_enumerate = Some(arrived.received_at);
         known.address = Some(peer.address);
-        known.machine_id = request.machine_id.as_deref().map(ToOwned::to_owned);
+        known.machine_id = request.machine_id.as_deref().map(claimed_name);
     });
     let proof = match &peer.proof {
         Proof::Kerberos => Some(Authentication::Kerberos),

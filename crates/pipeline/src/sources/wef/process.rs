@@ -140,17 +140,22 @@ pub(super) fn note(shared: &Shared, peer: &Peer, action: &'static str, reply: &R
     let label = RequestLabel { action, status };
     shared.metrics.requests.get_or_create(&label).inc();
     if let Some((refusal, reason)) = &reply.refusal {
-        let who = Who {
-            address: peer.address,
-            source: Some(&peer.name),
-            reason,
-        };
-        shared.refusals.note(*refusal, who, &shared.metrics);
-        shared.sources.update(&peer.name, |known| {
-            known.refusals += 1;
-            known.last_refusal = Some((Timestamp::now(), reason.clone()));
-        });
+        note_refusal(shared, peer, *refusal, reason);
     }
+}
+
+/// Counts what somebody was refused whose name is known, and says why.
+pub(super) fn note_refusal(shared: &Shared, peer: &Peer, refusal: Refusal, reason: &str) {
+    let who = Who {
+        address: peer.address,
+        source: Some(&peer.name),
+        reason,
+    };
+    shared.refusals.note(refusal, who, &shared.metrics);
+    shared.sources.update(&peer.name, |known| {
+        known.refusals += 1;
+        known.last_refusal = Some((Timestamp::now(), reason.to_owned()));
+    });
 }
 
 /// A request whose body is not here yet.

@@ -54,6 +54,8 @@ pub enum Refusal {
     BadTicket,
     /// The ticket is a user's.
     NotMachine,
+    /// What came is no head of a request, or too large for one.
+    Head,
     /// Not a POST.
     Method,
     /// A body that is not sealed, where it has to be.
@@ -78,6 +80,8 @@ pub enum Refusal {
     Bookmark,
     /// Nothing is at that address any more.
     UnknownSubscription,
+    /// Events for a subscription that is not for this machine.
+    NotForMachine,
     /// A request that is not served there.
     Action,
     /// The authority of the certificate cannot be named to its machine.
@@ -91,7 +95,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 34] = [
+    const ALL: [Refusal; 36] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
         Refusal::HungUp,
@@ -109,6 +113,7 @@ impl Refusal {
         Refusal::TicketReplayed,
         Refusal::BadTicket,
         Refusal::NotMachine,
+        Refusal::Head,
         Refusal::Method,
         Refusal::InTheClear,
         Refusal::Unsealed,
@@ -121,6 +126,7 @@ impl Refusal {
         Refusal::Unreadable,
         Refusal::Bookmark,
         Refusal::UnknownSubscription,
+        Refusal::NotForMachine,
         Refusal::Action,
         Refusal::UnnamedAuthority,
         Refusal::OfferTooLarge,
@@ -149,6 +155,7 @@ impl Refusal {
             Refusal::TicketReplayed => "ticket_replayed",
             Refusal::BadTicket => "bad_ticket",
             Refusal::NotMachine => "not_a_machine",
+            Refusal::Head => "head",
             Refusal::Method => "method",
             Refusal::InTheClear => "in_the_clear",
             Refusal::Unsealed => "unsealed",
@@ -161,6 +168,7 @@ impl Refusal {
             Refusal::Unreadable => "unreadable",
             Refusal::Bookmark => "bookmark",
             Refusal::UnknownSubscription => "unknown_subscription",
+            Refusal::NotForMachine => "not_for_machine",
             Refusal::Action => "action",
             Refusal::UnnamedAuthority => "unnamed_authority",
             Refusal::OfferTooLarge => "offer_too_large",
@@ -211,7 +219,7 @@ impl Refusal {
             Refusal::Unsealed => {
                 "nothing, the machine authenticates anew; if it lasts, a proxy between shares connections"
             }
-            Refusal::Method | Refusal::Encoding | Refusal::Action => {
+            Refusal::Head | Refusal::Method | Refusal::Encoding | Refusal::Action => {
                 "see what calls: a Windows event forwarder does not ask for this"
             }
             Refusal::NoRoom => {
@@ -227,6 +235,9 @@ impl Refusal {
             }
             Refusal::UnknownSubscription => {
                 "nothing, the machine asks for its subscriptions again; they were renamed or removed"
+            }
+            Refusal::NotForMachine => {
+                "nothing, when the machine was taken out of the subscription lately; else see who is at that address: it knows another machine's subscription"
             }
             Refusal::UnnamedAuthority => {
                 "add the authority that issued the machine's certificate to client_ca"
