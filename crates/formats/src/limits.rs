@@ -112,6 +112,9 @@ pub const SELECTION_VALUE_BYTES_MAX: usize = 1024;
 /// realm 255.
 pub const MACHINE_NAME_BYTES_MAX: usize = 512;
 
+/// Channels read of what a machine says of those it was asked for: as many as a query can select.
+pub const CHANNEL_STATUS_MAX: usize = 256;
+
 /// Most patterns in one list of machines: a large fleet named one by one.
 pub const AUDIENCE_PATTERNS_MAX: usize = 100_000;
 

@@ -35,14 +35,30 @@ pub const STORED_EVENTS_MAX: usize = 2 * 1024;
 /// not its bookmark.
 pub const SOURCES_MAX: usize = 100_000;
 
+/// Channels that are followed for each source and subscription.
+pub const CHANNELS_PER_SUBSCRIPTION_MAX: usize = 256;
+
+/// Channels of which it is kept what a source says of them.
+pub const CHANNEL_STATUS_KEPT_MAX: usize = 64;
+
+/// Longest name of another computer that is kept as an example, and longest Host that a source calls.
+pub const OTHER_COMPUTER_BYTES_MAX: usize = 255;
+
+/// Longest name of a machine in what is kept of it; an account and a realm may have as much.
+pub const MACHINE_NAME_KEPT_BYTES_MAX: usize = 512;
+
 /// Buffers kept for reuse by deliveries to come, and what each may hold.
 pub const SCRATCH_BUFFERS_MAX: usize = 8;
 /// Bytes of one of them, above which it is given back.
 pub const SCRATCH_BYTES_MAX: usize = 1024 * 1024;
 
-/// Refused connections, by address and reason, that are kept for whoever asks why a machine is not
-/// heard of.
-pub const REFUSED_CONNECTIONS_MAX: usize = 512;
+/// Refused connections, by address, reason and the name they claim, that are kept for whoever asks why
+/// a machine is not heard of.
+pub const REFUSED_CONNECTIONS_MAX: usize = 2_048;
+
+/// Of these from one address for one reason: many machines may be behind one translator, and one client
+/// may make up any number of names.
+pub const REFUSED_NAMES_PER_ADDRESS_MAX: usize = 256;
 
 /// Networks that a collector remembers because somebody has authenticated from them.
 pub const KNOWN_NETWORKS_MAX: usize = 10_000;

@@ -27,5 +27,7 @@ mod kdc;
 mod kerberos;
 #[path = "wef/machine.rs"]
 mod machine;
+#[path = "wef/registry.rs"]
+mod registry;
 #[path = "wef/tickets.rs"]
 mod tickets;

@@ -11,6 +11,7 @@ pub mod config;
 pub mod datadir;
 pub mod demo;
 pub mod exit;
+pub mod fleet;
 mod folder;
 pub mod logging;
 pub mod output;

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::Totals;
+
 /// The whole.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
@@ -21,6 +23,9 @@ pub struct Status {
     pub journal: Journal,
     /// Where they come from, by `kind.name`.
     pub sources: BTreeMap<String, Source>,
+    /// How many machines there are of each verdict; `windrow sources` says which and why.
+    #[serde(default)]
+    pub machines: Option<Totals>,
     /// Where they go, by `kind.name`.
     pub sinks: BTreeMap<String, Sink>,
     /// Where the privileged endpoint listens, if it is open.

@@ -104,6 +104,33 @@ impl MachineName {
         })
     }
 
+    /// The name as it is kept and listed: that of a principal when it has a realm.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of_listed(name: &str) -> Result<Self, NameError> {
+        match name.split_once('@') {
+            Some((account, realm)) => Self::of_principal(account, realm),
+            None => Self::of_certificate(name),
+        }
+    }
+
+    /// Whether a computer of this name, as an event has it, may be this machine: the same host, and the
+    /// same domain where both say one. A NetBIOS name has 15 characters at most. Allocates nothing.
+    #[must_use]
+    pub fn is_computer(&self, computer: &str) -> bool {
+        let computer = computer.strip_suffix('.').unwrap_or(computer);
+        let (host, domain) = match computer.split_once('.') {
+            Some((host, domain)) => (host, Some(domain)),
+            None => (computer, None),
+        };
+        if let (Short::Label(_), Some(_)) = (self.short, domain) {
+            return same(&self.text, computer);
+        }
+        let short = self.short();
+        same(short, host) || is_netbios_of(short, host) || is_netbios_of(host, short)
+    }
+
     /// The whole name: what bookmarks hang on.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -237,6 +264,18 @@ impl Audience {
         }
     }
 
+    /// The patterns of those it is for, names first, in small letters.
+    pub fn patterns(&self) -> impl Iterator<Item = &str> {
+        self.include.texts()
+    }
+
+    /// The pattern that takes this machine out again.
+    #[must_use]
+    pub fn excluding(&self, name: &MachineName) -> Option<&str> {
+        let means = |text: &&str| Pattern::compile(text).is_ok_and(|pattern| pattern.matches(name));
+        self.except.texts().find(means)
+    }
+
     /// Whether the subscription is for this machine. Allocates nothing.
     #[must_use]
     pub fn matches(&self, name: &MachineName) -> bool {
@@ -267,6 +306,11 @@ impl Patterns {
         })
     }
 
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let names = self.names.iter().map(|name| &**name);
+        names.chain(self.globs.iter().map(Pattern::as_str))
+    }
+
     fn match_any(&self, name: &MachineName) -> bool {
         let named = |form: &&str| {
             let folded = || form.chars().map(fold);
@@ -277,6 +321,20 @@ impl Patterns {
         };
         name.forms().iter().any(named) || self.globs.iter().any(|glob| glob.matches(name))
     }
+}
+
+/// Characters of a NetBIOS name.
+const NETBIOS_CHARS: usize = 15;
+
+fn same(one: &str, other: &str) -> bool {
+    let folded = || one.chars().map(fold).eq(other.chars().map(fold));
+    one.eq_ignore_ascii_case(other) || (!(one.is_ascii() && other.is_ascii()) && folded())
+}
+
+/// Whether `short` is what is left of a longer name in NetBIOS.
+fn is_netbios_of(short: &str, name: &str) -> bool {
+    let cut = name.chars().take(NETBIOS_CHARS);
+    name.len() > NETBIOS_CHARS && short.chars().map(fold).eq(cut.map(fold))
 }
 
 /// The small letter of a character, where that is one character.

@@ -79,15 +79,52 @@ pub fn with_history_suppressed(
     Err(FilterError { fault, at })
 }
 
+/// The channels of which a QueryList selects every event: only there does a record id that is left
+/// out say that an event is missing.
+///
+/// # Errors
+/// When it is no QueryList.
+pub fn whole_channels(query_list: &str) -> Result<Vec<String>, FilterError> {
+    let queries = query_list::read(query_list)?;
+    let mut channels = Vec::new();
+    for query in &queries {
+        let of = |kind| {
+            let selectors = query.selectors.iter();
+            selectors.filter(move |selector| selector.kind == kind)
+        };
+        let suppressed: Vec<&str> = of(Kind::Suppress)
+            .filter_map(|selector| path(query, &selector.path))
+            .collect();
+        let takes_all = |text: &str| matches!(text.trim_ascii(), "*" | "Event");
+        for selector in of(Kind::Select).filter(|selector| takes_all(selector.text.as_str())) {
+            if let Some(channel) = path(query, &selector.path)
+                && !suppressed
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(channel))
+            {
+                push_new(&mut channels, channel);
+            }
+        }
+    }
+    Ok(channels.into_iter().map(str::to_owned).collect())
+}
+
 /// The channels that a bookmark has a place in; `None` when it is no BookmarkList: a bookmark is a
 /// cookie of whoever made it, and nothing else is known of it.
 #[must_use]
 pub fn bookmarked_channels(bookmark: &str) -> Option<Vec<String>> {
+    let places = bookmarked_places(bookmark)?.into_iter();
+    Some(places.map(|(channel, _)| channel).collect())
+}
+
+/// The same, each with the record id it has come to, where it says one.
+#[must_use]
+pub fn bookmarked_places(bookmark: &str) -> Option<Vec<(String, Option<u64>)>> {
     if bookmark.len() > BOOKMARK_BYTES_MAX {
         return None;
     }
     let mut reader = Reader::from_str(bookmark);
-    let mut channels = Vec::new();
+    let mut places = Vec::new();
     let mut in_list = false;
     loop {
         match reader.read_event().ok()? {
@@ -95,12 +132,17 @@ pub fn bookmarked_channels(bookmark: &str) -> Option<Vec<String>> {
                 let name = element.local_name();
                 match name.as_ref() {
                     "BookmarkList" => in_list = true,
-                    "Bookmark" if in_list => channels.extend(channel_of(&element)),
+                    "Bookmark" if in_list => {
+                        if let Some(channel) = attribute(&element, "Channel") {
+                            let record_id = attribute(&element, "RecordId");
+                            places.push((channel, record_id.and_then(|id| id.parse().ok())));
+                        }
+                    }
                     _ if in_list => {}
                     _ => return None,
                 }
             }
-            Event::Eof => return in_list.then_some(channels),
+            Event::Eof => return in_list.then_some(places),
             Event::DocType(_) => return None,
             _ => {}
         }
@@ -178,8 +220,8 @@ fn push_suppress(prefix: &str, channel: &str, expression: &str, out: &mut String
     out.push_str(&format!("</{prefix}Suppress>"));
 }
 
-fn channel_of(element: &BytesStart<'_>) -> Option<String> {
-    let value = element.try_get_attribute("Channel").ok()??.value;
+fn attribute(element: &BytesStart<'_>, name: &str) -> Option<String> {
+    let value = element.try_get_attribute(name).ok()??.value;
     Some(unescape(&value).ok()?.into_owned())
 }
 

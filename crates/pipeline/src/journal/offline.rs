@@ -97,6 +97,24 @@ pub fn read(dir: impl Into<PathBuf>, after: Seq) -> Result<Frames, OpenError> {
     read_on(Arc::new(Os), dir, after)
 }
 
+/// The last durable values of all keys with a prefix, in order.
+///
+/// # Errors
+/// As [`read`].
+pub fn states(dir: &Path, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, OpenError> {
+    id(dir)?;
+    let to_error = |source| OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    };
+    let mark = mark::read(&Os, dir).map_err(to_error)?;
+    let examined = recover::examine(&Os, dir, mark).map_err(to_error)?;
+    let states = examined.state.with_prefix(prefix);
+    Ok(states
+        .map(|(key, value)| (key.to_owned(), value.to_vec()))
+        .collect())
+}
+
 /// Proves a folder: checksums, hash chain and seals, these against the public key that lies in
 /// the folder. While the service runs a frame under way may show as damage at the very end.
 ///

@@ -3,6 +3,31 @@
 use super::crypto::etype_name;
 use super::wire::limits::SKEW_SECONDS;
 
+impl Refused {
+    /// The client, where the ticket could be read; it has proved nothing.
+    #[must_use]
+    pub fn client(&self) -> Option<&str> {
+        match self {
+            Refused::Skew { client, .. }
+            | Refused::Expired { client, .. }
+            | Refused::NotYetValid { client }
+            | Refused::Replayed { client }
+            | Refused::Authenticator { client }
+            | Refused::Lacking { client, .. }
+            | Refused::NotMachine { client } => Some(client),
+            Refused::Malformed { .. }
+            | Refused::Ntlm
+            | Refused::NoKerberos
+            | Refused::WrongService { .. }
+            | Refused::UnknownKey { .. }
+            | Refused::WeakEncryption { .. }
+            | Refused::WrongKey { .. }
+            | Refused::TooMany
+            | Refused::Failed { .. } => None,
+        }
+    }
+}
+
 /// Why a client is not let in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

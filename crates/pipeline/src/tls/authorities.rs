@@ -51,6 +51,11 @@ impl Authorities {
         Ok(Authorities(Arc::new(authorities)))
     }
 
+    /// The thumbprints of all of them.
+    pub fn thumbprints(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|authority| &*authority.thumbprint)
+    }
+
     /// The thumbprint of the authority that issued `leaf`: the one of the issuer's name, and where
     /// there are several, the one whose key the leaf names.
     #[must_use]

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use windrow_pipeline::sources::wef::{Authentication, Refusal};
-use windrow_pipeline::tls::{Claim, ExpiredLists, Revocation};
+use windrow_pipeline::sources::wef::{Authentication, Claim, Refusal};
+use windrow_pipeline::tls::{ExpiredLists, Revocation};
 
 use crate::harness::*;
 
@@ -56,7 +56,7 @@ async fn only_certificates_of_the_authority_get_in() {
     let claims: Vec<_> = refused.iter().filter_map(|one| one.claim.clone()).collect();
     let foreign = Claim {
         name: Some(SOURCE.to_owned()),
-        issuer: "CN=Strangers".to_owned(),
+        issuer: Some("CN=Strangers".to_owned()),
     };
     assert_eq!(claims, [foreign], "who it says it is helps to find it");
     let mut reasons: Vec<String> = running

@@ -91,7 +91,8 @@ async fn after_a_restart_a_source_is_offered_its_bookmark_and_no_others() {
     let running = bench.start().await;
     let known = running.collector.sources();
     assert_eq!(known[0].source, SOURCE);
-    assert!(known[0].last_events.is_some() && known[0].last_enumerate.is_none());
+    assert!(known[0].last_events.is_some() && known[0].last_enumerate.is_some());
+    assert_eq!(known[0].offered, None, "since the start nothing was asked");
     let mut source = bench.source(&running, SOURCE).await;
     let answer = source.enumerate().await;
     let reply = client::parse_reply(&answer.body).unwrap();
@@ -438,7 +439,8 @@ async fn a_subscription_is_offered_to_whom_it_is_for() {
         assert_eq!(names, offered, "{name}");
         let sources = running.collector.sources();
         let known = sources.iter().find(|known| known.source == name).unwrap();
-        let names: Vec<_> = known.offered.keys().map(String::as_str).collect();
+        let told = known.offered.as_ref().unwrap();
+        let names: Vec<_> = told.keys().map(String::as_str).collect();
         assert_eq!(names, offered, "{name}");
     }
     running.stop().await;
@@ -534,7 +536,8 @@ async fn an_answer_is_no_larger_than_the_source_takes() {
     let running = bench.start().await;
     let mut source = bench.source(&running, SOURCE).await;
     assert_eq!(source.enumerate().await.fault(), "500 w:EncodingLimit");
-    let (_, reason) = running.collector.sources()[0].last_refusal.clone().unwrap();
+    let refused = running.collector.sources()[0].last_refusal.clone();
+    let reason = refused.unwrap().reason;
     assert!(reason.contains("the source takes 512000"), "{reason}");
     bench.subscriptions.truncate(4);
     running.collector.reload(bench.options(running.address));

@@ -275,12 +275,16 @@ async fn a_ticket_that_is_refused_is_counted_with_its_reason() {
             (Refusal::TicketReplayed, 1),
         ]
     );
-    let reasons: Vec<String> = running
-        .collector
-        .refused_connections()
-        .into_iter()
-        .map(|refused| refused.reason)
+    let refused = running.collector.refused_connections();
+    let claims: Vec<_> = (refused.iter())
+        .filter_map(|refused| refused.claim.as_ref()?.name.as_deref())
         .collect();
+    assert_eq!(
+        claims,
+        [NAME, NAME],
+        "who says it is it, where the ticket could be read"
+    );
+    let reasons: Vec<String> = refused.into_iter().map(|refused| refused.reason).collect();
     assert_eq!(
         reasons[0],
         "authentication by Kerberos failed: the authenticator of WS00001$@CORP.EXAMPLE came before: somebody repeats what it recorded"

@@ -15,6 +15,7 @@ mod remote;
 mod report;
 mod run;
 mod simulate;
+mod sources;
 mod status;
 mod syslog;
 mod tail;
@@ -100,6 +101,7 @@ enum Command {
     Run(run::Args),
     Check(check::Args),
     Status(status::Args),
+    Sources(sources::Args),
     Syslog(Box<syslog::Args>),
     Admin(admin::Args),
     Tail(tail::Args),
@@ -175,9 +177,12 @@ pub fn run(cli: Cli, environment: Environment) -> Code {
 }
 
 fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
-    let asks_there = matches!(command, Command::Syslog(_) | Command::Status(_));
+    let asks_there = matches!(
+        command,
+        Command::Syslog(_) | Command::Status(_) | Command::Sources(_)
+    );
     if invocation.remote.is_given() && !asks_there {
-        let message = "only `windrow syslog` and `windrow status` ask another machine's endpoint";
+        let message = "only `windrow syslog`, `windrow status` and `windrow sources` ask another machine's endpoint";
         return Err(UsageError(message.to_owned()).into());
     }
     match command {
@@ -188,6 +193,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Run(args) => run::run(&args, invocation),
         Command::Check(args) => check::run(&args, invocation, out),
         Command::Status(args) => status::run(&args, invocation, out),
+        Command::Sources(args) => sources::run(&args, invocation, out),
         Command::Admin(args) => admin::run(&args, invocation, out),
         Command::Syslog(args) => syslog::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),

@@ -10,19 +10,14 @@ use windrow_lake::Extent;
 use super::reach::{Aim, Reached, reach};
 use super::{Invocation, Out};
 use crate::client::Client;
-use crate::config::units::Span;
 use crate::datadir;
 use crate::exit::Code;
+use crate::fleet::{Totals, Verdict};
 use crate::folder::{self, Folder};
 use crate::output::{
-    Paint, SummaryFormat, SummaryOutput, about, escape, escape_json, thousands, time,
+    Paint, SummaryFormat, SummaryOutput, about, ago, escape, escape_json, thousands, time,
 };
-use crate::status::{Journal, Lake, Machine, Sink, Source, Status};
-
-/// A machine that was not heard of for so long is named.
-const SILENT_AFTER_S: i64 = 3_600;
-/// Silent machines named.
-const SILENT_SHOWN: usize = 5;
+use crate::status::{Journal, Lake, Sink, Source, Status};
 
 /// Say how the service is: sources, journal, sinks, lake
 ///
@@ -204,8 +199,11 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
     if let Some(endpoint) = &status.endpoint {
         writeln!(out, "endpoint  open at https://{}", escape(endpoint))?;
     }
+    if let Some(machines) = status.machines.filter(|machines| machines.machines() > 0) {
+        write_machines(&machines, paint, out)?;
+    }
     for (name, source) in &status.sources {
-        write_source(name, source, status.now, paint, out)?;
+        write_source(name, source, paint, out)?;
     }
     for (name, sink) in &status.sinks {
         write_sink(name, sink, status.now, paint, out)?;
@@ -286,13 +284,7 @@ fn write_configuration(status: &Status, paint: Paint, out: &mut dyn Write) -> io
     )
 }
 
-fn write_source(
-    name: &str,
-    source: &Source,
-    now: Timestamp,
-    paint: Paint,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+fn write_source(name: &str, source: &Source, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "\n{}  {}",
@@ -316,24 +308,34 @@ fn write_source(
             "  nobody has called yet: see what group policy's Server= says, and the port from outside"
         )?;
     }
-    let silent: Vec<(&Machine, i64)> = source
-        .by_machine
-        .iter()
-        .filter_map(|machine| silent(machine, now))
-        .collect();
-    for (machine, for_s) in silent.iter().take(SILENT_SHOWN) {
-        let what = if machine.events == 0 {
-            "sent no events yet, heard of"
-        } else {
-            "silent, heard of"
-        };
-        let line = format!("{} {what} {} ago", escape(&machine.name), ago(*for_s));
-        writeln!(out, "  {}", paint.yellow(&line))?;
-    }
-    if silent.len() > SILENT_SHOWN {
-        writeln!(out, "  and {} more silent", silent.len() - SILENT_SHOWN)?;
-    }
     Ok(())
+}
+
+/// The machines in a line, worst first.
+fn write_machines(machines: &Totals, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let counted = Verdict::ALL
+        .into_iter()
+        .filter(|verdict| machines.of(*verdict) > 0);
+    let words: Vec<String> = counted
+        .map(|verdict| {
+            let words = format!("{} {verdict}", thousands(machines.of(verdict)));
+            paint_verdict(verdict, &words, paint)
+        })
+        .collect();
+    let hint = match machines.machines() == machines.alive {
+        true => "",
+        false => "; `windrow sources` says why",
+    };
+    writeln!(out, "machines  {}{hint}", words.join(", "))
+}
+
+/// A verdict in its colour.
+pub(super) fn paint_verdict(verdict: Verdict, words: &str, paint: Paint) -> String {
+    match verdict {
+        Verdict::Failing | Verdict::Never => paint.red(words),
+        Verdict::Silent | Verdict::Late => paint.yellow(words),
+        Verdict::Alive => paint.green(words),
+    }
 }
 
 /// How often and why, most frequent first.
@@ -344,24 +346,10 @@ fn refused(source: &Source) -> String {
         .map(|(name, count)| format!("{} {}", thousands(*count), escape(name)))
         .collect();
     format!(
-        "{} refused: {}; the log says who and what helps",
+        "{} refused: {}; `windrow sources` says who and what helps",
         thousands(source.refused),
         reasons.join(", ")
     )
-}
-
-/// A machine that deserves a look, and since when it was not heard of, in seconds.
-fn silent(machine: &Machine, now: Timestamp) -> Option<(&Machine, i64)> {
-    let heard = [
-        machine.last_enumerate,
-        machine.last_heartbeat,
-        machine.last_event,
-    ]
-    .into_iter()
-    .flatten()
-    .max()?;
-    let for_s = now.as_second() - heard.as_second();
-    (for_s > SILENT_AFTER_S).then_some((machine, for_s))
 }
 
 fn write_sink(
@@ -433,27 +421,6 @@ fn write_sink(
     Ok(())
 }
 
-/// A number of seconds in its two largest units at most: `3h`, `1d 4h`.
-pub(super) fn ago(seconds: i64) -> String {
-    let seconds = u64::try_from(seconds).unwrap_or(0);
-    let span = |seconds| Span(std::time::Duration::from_secs(seconds)).to_string();
-    let units = [86_400, 3_600, 60];
-    match units.into_iter().position(|unit| seconds >= unit) {
-        None => span(seconds),
-        Some(place) => {
-            let unit = units[place];
-            let smaller = units.get(place + 1).copied().unwrap_or(1);
-            let rest = seconds % unit / smaller * smaller;
-            let whole = format!("{}{}", seconds / unit, ["d", "h", "m"][place]);
-            if rest == 0 {
-                whole
-            } else {
-                format!("{whole} {}", span(rest))
-            }
-        }
-    }
-}
-
 fn rounded(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
@@ -461,20 +428,6 @@ fn rounded(at: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_are_read_at_a_glance() {
-        let shown: Vec<String> = [0, 59, 60, 61, 3_600, 3_660, 90_000, 86_400, 1_000_000]
-            .into_iter()
-            .map(ago)
-            .collect();
-        assert_eq!(
-            shown,
-            [
-                "0s", "59s", "1m", "1m 1s", "1h", "1h 1m", "1d 1h", "1d", "11d 13h"
-            ]
-        );
-    }
 
     #[test]
     fn a_status_says_what_deserves_a_look() {
@@ -493,6 +446,7 @@ mod tests {
             "sinks": {"syslog.siem": {"state": "waiting", "destination": "tls://siem:6514", "connected_since": null,
                 "confirmed_seq": 1_200_000, "lag_events": 34_567, "unconfirmed_events": 100, "sent": 1_200_200, "confirmed": 1_200_000, "resent": 100, "truncated": 7,
                 "last_error": "connection refused", "warnings": ["nothing marks the end of a message in the stream"]}},
+            "machines": {"failing": 1, "never": 0, "silent": 2, "late": 0, "alive": 1_200},
             "lake": {"position": 1_234_000, "tail_events": 567, "visible_seq": 1_234_500, "events": 1_234_000, "commits": 42,
                 "degraded": "events cannot be written to the lake: no space"}
         }))
@@ -508,11 +462,11 @@ mod tests {
         lake      1 234 000 events in 42 commits since the start, 567 wait for the next
                   events cannot be written to the lake: no space
                   it is tried again; queries see events up to 1 234 500, 67 later ones wait in the journal
+        machines  1 failing, 2 silent, 1 200 alive; `windrow sources` says why
 
         source wef.main  0.0.0.0:5986
           2 machines, 1 connections, 1 234 000 events in 24 680 batches
-          3 refused: 2 too_large, 1 bad_certificate; the log says who and what helps
-          ws01.corp.example sent no events yet, heard of 3h 2m ago
+          3 refused: 2 too_large, 1 bad_certificate; `windrow sources` says who and what helps
 
         sink syslog.siem  tls://siem:6514  waiting
           1 200 200 sent, 1 200 000 confirmed, 100 sent again, 34 567 wait, 100 on the way, 7 cut to the size allowed

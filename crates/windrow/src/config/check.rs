@@ -3,6 +3,7 @@
 //! The same checks hold for `windrow.toml` and for each object of `conf.d`.
 
 mod filter;
+mod fleet;
 mod subscription;
 mod syslog;
 
@@ -99,6 +100,7 @@ pub(super) fn check(
         sink: syslog::sinks(source, raw.sink)?,
         subscription,
         machine_group,
+        fleet: fleet::fleet(source, raw.fleet)?,
         journal: journal(source, raw.journal)?,
         lake: lake(source, raw.lake)?,
         tls: checked::Tls {

@@ -32,6 +32,9 @@ pub struct Config {
     /// Machines that subscriptions name together, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub machine_group: BTreeMap<String, MachineGroup>,
+    /// The machines that events are expected of.
+    #[serde(skip_serializing_if = "Fleet::is_empty")]
+    pub fleet: Fleet,
     /// Where events go.
     pub sink: Sinks,
     /// The journal between the two.
@@ -271,6 +274,36 @@ pub struct Subscription {
 pub struct MachineGroup {
     /// Their names, with `*` and `?`.
     pub members: Vec<String>,
+}
+
+/// `[fleet]`: the machines that events are expected of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Fleet {
+    /// Their names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
+    /// A file with more of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub machines_file: Option<PathBuf>,
+    /// Those in the file.
+    #[serde(skip)]
+    pub in_file: Vec<String>,
+    /// How often machines ask for their subscriptions, as their group policy says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refresh: Option<Span>,
+}
+
+impl Fleet {
+    /// Whether nothing is said of it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Fleet::default()
+    }
+
+    /// Every name.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.machines.iter().chain(&self.in_file)
+    }
 }
 
 /// From when on a machine sends a channel that the query gained after the machine began.

@@ -8,6 +8,10 @@ pub const MAX_NAME_CHARS: usize = 48;
 pub const MAX_TABLES_A_KIND: usize = 256;
 /// Names and patterns in one list of machines.
 pub const MAX_MACHINE_PATTERNS: usize = 4_096;
+/// Machines that are expected, named in the configuration and in its file.
+pub const MAX_EXPECTED_MACHINES: usize = 100_000;
+/// Bytes of that file.
+pub const MAX_MACHINES_FILE_BYTES: u64 = 8 << 20;
 /// Files with lists of revoked certificates.
 pub const MAX_REVOCATION_LISTS: usize = 64;
 /// Names that a collector answers to with Kerberos.

@@ -29,6 +29,7 @@ pub(super) struct Config {
     pub(super) source: Sources,
     pub(super) subscription: Named<Subscription>,
     pub(super) machine_group: Named<MachineGroup>,
+    pub(super) fleet: Fleet,
     pub(super) sink: Sinks,
     pub(super) journal: Journal,
     pub(super) lake: Lake,
@@ -135,6 +136,14 @@ pub(super) struct Subscription {
 )]
 pub(super) struct MachineGroup {
     pub(super) members: List<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [fleet]")]
+pub(super) struct Fleet {
+    pub(super) machines: Option<List<String>>,
+    pub(super) machines_file: Option<Spanned<PathBuf>>,
+    pub(super) refresh: Option<Spanned<Span>>,
 }
 
 #[derive(Debug, Deserialize)]

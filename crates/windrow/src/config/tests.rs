@@ -81,6 +81,7 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# except_",
         "# delivery",
         "# crl",
+        "# refresh",
         "# channels",
         "# event_ids",
         "# providers",

@@ -11,6 +11,7 @@ mod terminal;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use crate::config::units::Span;
 pub use table::{Cell, Column, Table};
 pub use terminal::{Color, Paint, Terminal};
 use windrow_formats::text::is_hidden;
@@ -139,6 +140,28 @@ pub fn time_ms(at: jiff::Timestamp, zone: &jiff::tz::TimeZone) -> String {
     let utc = *zone == jiff::tz::TimeZone::UTC;
     let format = if utc { "%FT%T%.3fZ" } else { "%FT%T%.3f%:z" };
     at.to_zoned(zone.clone()).strftime(format).to_string()
+}
+
+/// A number of seconds in its two largest units at most: `3h`, `1d 4h`.
+#[must_use]
+pub fn ago(seconds: i64) -> String {
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    let span = |seconds| Span(std::time::Duration::from_secs(seconds)).to_string();
+    let units = [86_400, 3_600, 60];
+    match units.into_iter().position(|unit| seconds >= unit) {
+        None => span(seconds),
+        Some(place) => {
+            let unit = units[place];
+            let smaller = units.get(place + 1).copied().unwrap_or(1);
+            let rest = seconds % unit / smaller * smaller;
+            let whole = format!("{}{}", seconds / unit, ["d", "h", "m"][place]);
+            if rest == 0 {
+                whole
+            } else {
+                format!("{whole} {}", span(rest))
+            }
+        }
+    }
 }
 
 /// A whole number with its thousands set apart: `1 234 567`.

@@ -108,3 +108,17 @@ fn times_in_columns_have_one_width() {
     assert_eq!(time_ms(at, &berlin), "2026-11-21T09:00:00.500+01:00");
     assert_eq!(time(at, &berlin), "2026-11-21T09:00:00.5+01:00");
 }
+
+#[test]
+fn spans_are_read_at_a_glance() {
+    let shown: Vec<String> = [0, 59, 60, 61, 3_600, 3_660, 90_000, 86_400, 1_000_000]
+        .into_iter()
+        .map(ago)
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "0s", "59s", "1m", "1m 1s", "1h", "1h 1m", "1d 1h", "1d", "11d 13h"
+        ]
+    );
+}

@@ -6,6 +6,7 @@
 //! adds what a service under systemd needs: signals, readiness, reload.
 
 mod endpoint;
+mod fleet;
 mod forget;
 mod http;
 mod lake_sink;
@@ -105,6 +106,7 @@ struct Shared {
     endpoint_tasks: Tasks,
     /// When how far behind each sink is was measured last.
     lag_measured: tokio::sync::Mutex<Option<Instant>>,
+    fleet_metrics: fleet::FleetMetrics,
     /// The other doors and the watcher.
     rest: Tasks,
     /// Held until the last clone is gone.
@@ -196,6 +198,7 @@ impl Service {
             },
             journal: self.journal_status(),
             sources: shared.sources.status(),
+            machines: Some(self.fleet_totals()),
             sinks: shared.sinks.status(&config, &shared.journal),
             endpoint: shared
                 .endpoint

@@ -1,7 +1,7 @@
 //! The local socket: how the commands talk to the running service.
 //!
 //! HTTP/1.1 over `<data-dir>/run/windrow.sock`, a folder that only its owner may enter.
-//! `GET /v1/status` answers the status as JSON. `POST /v1/query` takes one SQL statement as its
+//! `GET /v1/status` answers the status as JSON, `GET /v1/sources` how the machines are ([`crate::fleet`]). `POST /v1/query` takes one SQL statement as its
 //! body, with `max_rows`, `timeout_ms`, `from_us` and `to_us` (the events' time, microseconds since
 //! 1970) as parameters, and answers an Arrow IPC stream, with the last sequence it looked at and the last one that
 //! was acknowledged in the headers [`COMPLETE_TO`], [`ACKNOWLEDGED_TO`] and [`OLDEST`]; a query that is refused or fails is a 4xx
@@ -26,9 +26,10 @@ use windrow_pipeline::journal::AppendError;
 use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, Peer, answer};
-use super::{ForwardError, Service};
+use super::{ForwardError, Service, fleet};
 use crate::access::{self, manage};
 use crate::admin::{Actor, BY, Refusal, RefusalKind, Verb, routes};
+use crate::fleet::PATH;
 
 /// The media type of an Arrow IPC stream.
 const ARROW_STREAM: &str = "application/vnd.apache.arrow.stream";
@@ -72,6 +73,8 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
     }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => status(service).await,
+        (&Method::GET, PATH) => fleet::respond(request.uri().query().unwrap_or_default(), service),
+        (_, PATH) => fleet::not_allowed(),
         (&Method::POST, "/v1/query") => query(request, service).await,
         (&Method::POST, "/v1/forward") => forward(request, service).await,
         (_, "/v1/status" | "/v1/query" | "/v1/forward") => not_allowed(),
@@ -79,7 +82,7 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /v1/status, /v1/query, /v1/forward and /v1/syslog/…\n",
+            "there are /v1/status, /v1/sources, /v1/query, /v1/forward and /v1/syslog/…\n",
         ),
     }
 }
@@ -88,7 +91,7 @@ fn not_allowed() -> Response<Body> {
     answer(
         StatusCode::METHOD_NOT_ALLOWED,
         TEXT,
-        "GET /v1/status; POST everything else\n",
+        "GET /v1/status and /v1/sources; POST everything else\n",
     )
 }
 

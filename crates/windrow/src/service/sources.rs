@@ -29,6 +29,7 @@ use super::own::Recorder;
 use super::{Tasks, lock};
 use crate::config::checked::{self, WefAuthentication, WefSource};
 use crate::datadir::DataDir;
+use crate::fleet::Listener;
 use crate::status;
 
 /// How often the sources are asked whether a machine began anew against its bookmark.
@@ -257,6 +258,30 @@ impl Sources {
             .collect()
     }
 
+    /// What each of them knows of its machines.
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        let running = lock(&self.running);
+        let listeners = running.iter().map(|(name, source)| Listener {
+            name: format!("wef.{name}"),
+            terms: source.collector.terms(),
+            sources: source.collector.sources(),
+            refused: source.collector.refused_connections(),
+        });
+        listeners.collect()
+    }
+
+    /// Where a machine goes on in a subscription.
+    pub(crate) fn bookmark(
+        &self,
+        listener: &str,
+        machine: &str,
+        subscription: Uuid,
+    ) -> Option<String> {
+        let running = lock(&self.running);
+        let source = running.get(listener.strip_prefix("wef.")?)?;
+        source.collector.bookmark(machine, subscription)
+    }
+
     /// A source whose listener has ended although nobody told it to.
     pub(crate) fn dead(&self) -> Option<String> {
         let running = lock(&self.running);
@@ -335,15 +360,11 @@ async fn watch_bookmarks(
             () = shutdown.cancelled() => break,
             _ = look.tick() => {}
         }
-        for source in collector.sources() {
-            for (subscription, counts) in &source.subscriptions {
-                let seen = known
-                    .entry((source.source.clone(), subscription.clone()))
-                    .or_insert(0);
-                if counts.unexpected_bookmark_events > *seen {
-                    *seen = counts.unexpected_bookmark_events;
-                    record_unexpected(&recorder, &source.source, subscription).await;
-                }
+        for (source, subscription, times) in collector.began_anew() {
+            let key = (source, subscription);
+            if known.get(&key).is_none_or(|seen| times > *seen) {
+                record_unexpected(&recorder, &key.0, &key.1).await;
+                known.insert(key, times);
             }
         }
     }

@@ -14,6 +14,7 @@ use windrow_pipeline::journal::{Journal, JournalOptions, Seq, Start, WhenFull};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
 use super::endpoint::Endpoint;
+use super::fleet::FleetMetrics;
 use super::forget;
 use super::lake_sink::{Condition, Flush, LakeSink, Tail};
 use super::limits::ASKED_AT_ONCE;
@@ -98,6 +99,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             endpoint,
             endpoint_tasks: Tasks::default(),
             lag_measured: tokio::sync::Mutex::default(),
+            fleet_metrics: FleetMetrics::new(&mut registry),
             rest: rest.clone(),
             _data_dir: data_dir,
         }),
@@ -255,6 +257,7 @@ fn serve_doors(
                 };
                 if let Some(service) = service.filter(|_| web::asks_for_metrics(&request)) {
                     service.measure_lag().await;
+                    service.measure_fleet().await;
                 }
                 web::respond(&request, &registry, &health)
             }

@@ -91,9 +91,10 @@ impl<'a> Site<'a> {
 }
 
 /// What there is, the least role that may have it, and what a request for it holds.
-const VERBS: [(&str, &str, &str); 11] = [
+const VERBS: [(&str, &str, &str); 12] = [
     ("GET /healthz", "viewer", ""),
     ("GET /v1/status", "viewer", ""),
+    ("GET /v1/sources?machine=ws%2A", "viewer", ""),
     ("POST /v1/syslog/server/get", "viewer", "{}"),
     ("POST /v1/syslog/client/get", "viewer", "{}"),
     (

@@ -22,5 +22,6 @@ mod selection;
 mod service;
 mod settings;
 mod settings_client;
+mod sources;
 mod support;
 mod walk;

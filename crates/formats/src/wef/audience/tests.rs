@@ -71,6 +71,40 @@ fn exceptions_win_and_nobody_is_nobody() {
 }
 
 #[test]
+fn the_computer_of_an_event_is_the_machine_or_another() {
+    let (certificate, principal) = (certificate("ws1.corp.example"), |account| {
+        MachineName::of_principal(account, "CORP.EXAMPLE").unwrap()
+    });
+    for same in ["WS1.Corp.Example", "ws1", "WS1.CORP.EXAMPLE."] {
+        assert!(certificate.is_computer(same), "{same}");
+        assert!(principal("WS1$").is_computer(same), "{same}");
+    }
+    for other in ["ws2.corp.example", "ws1.dmz.example", "ws11", "", "."] {
+        assert!(!certificate.is_computer(other), "{other}");
+    }
+    assert!(!principal("WS1$").is_computer("ws2.corp.example"));
+    // An account has no more characters than NetBIOS allows, and DNS does.
+    let cut = principal("ACCOUNTING-WEST$");
+    assert!(cut.is_computer("accounting-west-07.corp.example"));
+    assert!(!cut.is_computer("accounting-wesu-07.corp.example"));
+    assert!(!principal("WS1$").is_computer("ws1-07.corp.example"));
+    let listed = MachineName::of_listed("WS1$@CORP.EXAMPLE").unwrap();
+    assert_eq!(listed, principal("ws1$"));
+}
+
+#[test]
+fn why_a_machine_is_left_out_can_be_said() {
+    let audience = audience(&["*.corp.example", "DC1"], &["ws-test*", "dc2"]);
+    assert_eq!(
+        audience.patterns().collect::<Vec<_>>(),
+        ["dc1", "*.corp.example"]
+    );
+    let left_out = |name| audience.excluding(&certificate(name));
+    assert_eq!(left_out("ws-test3.corp.example"), Some("ws-test*"));
+    assert_eq!(left_out("ws3.corp.example"), None);
+}
+
+#[test]
 fn names_that_are_none_are_refused() {
     let of = MachineName::of_certificate;
     assert_eq!(of(""), Err(NameError::Empty));

@@ -19,6 +19,27 @@ fn channels_are_those_that_are_selected() {
 }
 
 #[test]
+fn a_channel_is_taken_whole_where_nothing_of_it_is_left_out() {
+    let whole = |list: &str| whole_channels(list).unwrap();
+    assert_eq!(whole(LIST), ["system"], "the first Query takes all of it");
+    let list = "<QueryList><Query Path='Security'><Select> * </Select><Suppress>*[System[EventID=1]]</Suppress>\
+        </Query><Query><Select Path='Setup'>Event</Select><Select Path='System'>*[System]</Select></Query></QueryList>";
+    assert_eq!(whole(list), ["Setup"]);
+}
+
+#[test]
+fn bookmarks_tell_how_far_they_came() {
+    let bookmark = "<BookmarkList><Bookmark Channel='A&amp;B' RecordId='18446744073709551615'/>\
+        <Bookmark Channel='System' RecordId='-1'/><Bookmark RecordId='3'/></BookmarkList>";
+    let places = [
+        ("A&B".to_owned(), Some(u64::MAX)),
+        ("System".to_owned(), None),
+    ];
+    assert_eq!(bookmarked_places(bookmark).unwrap(), places);
+    assert_eq!(bookmarked_places("<Bookmark/>"), None);
+}
+
+#[test]
 fn history_is_held_back_in_every_query_of_the_channel() {
     let list = with_history_suppressed(LIST, &["System"], since()).unwrap();
     insta::assert_snapshot!(list, @r#"

@@ -199,7 +199,8 @@ async fn with_certificate(
         Ok(Err(error)) => {
             let reason = format!("the TLS handshake failed: {error}");
             let refusal = Refusal::of_handshake(&error);
-            return shared.refuse_claim(address, refusal, reason, claimed.claim());
+            let claim = claimed.claim().map(Into::into);
+            return shared.refuse_claim(address, refusal, reason, claim);
         }
         Ok(Ok(stream)) => stream,
     };

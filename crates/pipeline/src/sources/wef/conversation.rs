@@ -32,7 +32,7 @@ use windrow_formats::wsman::multipart::{self, Protocol, Sealed, Sealing};
 
 use super::Shared;
 use super::process::{Peer, Proof, header, note, note_refusal, respond};
-use super::refusal::Refusal;
+use super::refusal::{Claim, Refusal};
 use super::reply::Reply;
 use crate::kerberos::{self, Accepted, Refused, Scheme, Session};
 
@@ -165,7 +165,11 @@ impl Conversation {
             Err(refused) => {
                 let reason = format!("authentication by Kerberos failed: {refused}");
                 let kind = Refusal::of_ticket(&refused);
-                self.shared.refuse(self.address, kind, reason);
+                let claim = refused.client().map(|client| Claim {
+                    name: Some(client.to_owned()),
+                    issuer: None,
+                });
+                (self.shared).refuse_claim(self.address, kind, reason, claim);
                 let reply = Reply::bare(StatusCode::UNAUTHORIZED);
                 reply.challenging().closing().into_response()
             }

@@ -10,6 +10,7 @@ use windrow_formats::batch::{self, Flags, Kind};
 use windrow_formats::event::{self, Event, Index};
 use windrow_formats::identity::identity;
 use windrow_formats::sldc;
+use windrow_formats::wef::channel_status;
 use windrow_formats::wsman::reply::{FaultCode, ack};
 use windrow_formats::wsman::{
     self, Action, Body, Charset, EventText, Header, Message, Text, check_bookmark,
@@ -18,10 +19,11 @@ use windrow_formats::wsman::{
 use super::Shared;
 use super::options::{Subscription, message_id};
 use super::process::{Arrived, Encoding, action_name, later, not_supported, too_large};
+use super::progress::{Losses, Observed, Progress, Seen};
 use super::recent::{Mark, Recent, Stored, state_key};
 use super::refusal::Refusal;
+use super::registry::{Counts, OtherComputers};
 use super::reply::Reply;
-use super::status::Counts;
 use crate::journal::{AppendError, Entry, StateChange};
 use crate::limits::{
     PEER_NAME_BYTES_MAX, SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX, STORED_EVENTS_MAX,
@@ -132,9 +134,7 @@ pub(super) async fn answer(
     arrived: &mut Arrived,
     subscription: &Subscription,
 ) -> Result<(&'static str, Reply), Unreadable> {
-    let track = shared
-        .sources
-        .track(&arrived.peer.name, subscription.id, &shared.journal);
+    let track = shared.registry.track(&arrived.peer.name, subscription.id);
     let Ok(recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
         let reason = "an earlier delivery of this source still waits for the disk";
         let reply = later(&arrived.options, Refusal::NoRoom, reason);
@@ -208,7 +208,7 @@ fn read(
             Read::Delivery(Box::new((delivery, header)), charset)
         }
         Action::Heartbeat => {
-            note_heartbeat(shared, arrived, &message);
+            note_heartbeat(shared, arrived, subscription, &message);
             Read::Answer(Reply::soap(ack(&header, &message_id()), charset))
         }
         Action::SubscriptionEnd => {
@@ -219,6 +219,9 @@ fn read(
         _ => Read::Answer(not_supported(&message.header, charset)),
     };
     scratch.index = index;
+    if let Read::Answer(_) = &read {
+        note_status(shared, arrived, scratch.text.as_str());
+    }
     Ok((action, read))
 }
 
@@ -244,6 +247,7 @@ struct Delivery {
     marks: Vec<Mark>,
     bookmark: Option<String>,
     counts: Counts,
+    seen: Seen,
 }
 
 impl Delivery {
@@ -279,12 +283,14 @@ impl Delivery {
             dropped_by_source: dropped,
             ..Counts::default()
         };
+        let mut observed = Observed::new(recent.progress(), recent.delivered());
         for event in events {
             let malformed = event::parse(&event.text, index).is_err();
             let view = Event::new(&event.text, index);
             if is_bookkeeping(view) {
                 counts.bookmark_events += 1;
                 counts.unexpected_bookmark_events += u64::from(recent.bookmark().is_some());
+                observed.status(view.text());
                 continue;
             }
             let mark = Mark::from(identity(&arrived.peer.name, view));
@@ -293,6 +299,7 @@ impl Delivery {
                 counts.duplicates += 1;
                 continue;
             }
+            observed.event(view, &arrived.peer.machine, subscription);
             let mut flags = Flags::of(index);
             if event.lossy {
                 flags |= lossy;
@@ -308,6 +315,7 @@ impl Delivery {
             marks,
             bookmark: bookmark.map(ToOwned::to_owned),
             counts,
+            seen: observed.seen,
         })
     }
 
@@ -360,8 +368,17 @@ async fn store(
         return refuse(arrived, header, charset, &error);
     }
     recent.remember(delivery.marks, delivery.bookmark);
+    let losses = recent.go_on(&delivery.seen, arrived.received_at);
+    let progress = Progress::clone(recent.progress());
     drop(recent);
-    note_delivery(shared, arrived, subscription, delivery.counts);
+    count_delivery(shared, arrived, subscription, delivery.counts);
+    note_delivery(
+        shared,
+        arrived,
+        &subscription.name,
+        (&delivery.counts, losses),
+    );
+    note_seen(shared, arrived, &subscription.name, delivery.seen, progress);
     Reply::soap(ack(header, &message_id()), charset)
 }
 
@@ -386,7 +403,7 @@ fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &Appe
     }
 }
 
-fn note_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscription, new: Counts) {
+fn count_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscription, new: Counts) {
     let metrics = &shared.metrics;
     metrics.batches.inc();
     metrics.events.inc_by(new.events);
@@ -408,14 +425,30 @@ fn note_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscription
             "source begins anew although it was given a bookmark; events in between may be missing"
         );
     }
-    shared.sources.update(source, |known| {
-        known.last_events = Some(arrived.received_at);
+}
+
+/// Notes what came.
+fn note_delivery(
+    shared: &Shared,
+    arrived: &Arrived,
+    subscription: &str,
+    (new, losses): (&Counts, Losses),
+) {
+    let (source, at) = (&arrived.peer.name, arrived.received_at);
+    shared.registry.heard(source, |known| {
+        known.last_events = Some(at);
         known.address = Some(arrived.peer.address);
+        known.rate.add(new.events, at);
+        if let Some(refusal) = &mut known.last_refusal {
+            refusal.in_a_row = 0;
+        }
     });
-    shared.sources.count(source, &subscription.name, |counts| {
-        counts.add(new);
-        if unexpected > 0 {
-            counts.last_unexpected_bookmark_event = Some(arrived.received_at);
+    shared.registry.count(source, subscription, |counts| {
+        counts.add(*new);
+        counts.lose(losses, at);
+        counts.last_sign = Some(at);
+        if new.unexpected_bookmark_events > 0 {
+            counts.last_unexpected_bookmark_event = Some(at);
         }
     });
 }
@@ -425,14 +458,59 @@ pub(super) fn claimed_name(machine_id: &str) -> String {
     machine_id[..machine_id.floor_char_boundary(PEER_NAME_BYTES_MAX)].to_owned()
 }
 
-fn note_heartbeat(shared: &Shared, arrived: &Arrived, message: &Message<'_>) {
-    shared.sources.update(&arrived.peer.name, |known| {
+/// Notes what the events have told beside.
+fn note_seen(
+    shared: &Shared,
+    arrived: &Arrived,
+    subscription: &str,
+    seen: Seen,
+    progress: Progress,
+) {
+    let at = arrived.received_at;
+    shared.registry.heard(&arrived.peer.name, |known| {
+        known.say_of_channels(&seen.channel_status, at);
+        match known.channels.get_mut(subscription) {
+            Some(kept) => *kept = progress,
+            None => drop(known.channels.insert(subscription.to_owned(), progress)),
+        }
+        if let Some(example) = seen.other_computer {
+            let before = known.other_computers.as_ref();
+            known.other_computers = Some(OtherComputers {
+                events: before.map_or(0, |before| before.events) + seen.other_computers,
+                example: example.into(),
+                last: at,
+            });
+        }
+    });
+}
+
+fn note_heartbeat(
+    shared: &Shared,
+    arrived: &Arrived,
+    subscription: &Subscription,
+    message: &Message<'_>,
+) {
+    let (source, at) = (&arrived.peer.name, arrived.received_at);
+    shared.registry.count(source, &subscription.name, |counts| {
+        counts.last_sign = Some(at);
+    });
+    shared.registry.heard(source, |known| {
         known.last_heartbeat = Some(arrived.received_at);
         known.address = Some(arrived.peer.address);
         if let Some(machine_id) = message.header.machine_id.as_deref() {
             known.machine_id = Some(claimed_name(machine_id));
         }
     });
+}
+
+/// Notes what a request without events says of channels.
+fn note_status(shared: &Shared, arrived: &Arrived, envelope: &str) {
+    if !channel_status::is_in(envelope) {
+        return;
+    }
+    let (said, at) = (channel_status::read(envelope), arrived.received_at);
+    let source = &arrived.peer.name;
+    (shared.registry).heard(source, |known| known.say_of_channels(&said, at));
 }
 
 fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, body: &Body<'_>) {
@@ -451,7 +529,7 @@ fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, bod
             "source ended a subscription"
         );
     }
-    shared.sources.count(source, &subscription.name, |counts| {
+    shared.registry.count(source, &subscription.name, |counts| {
         counts.ended = Some(arrived.received_at);
     });
 }

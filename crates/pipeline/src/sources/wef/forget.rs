@@ -8,6 +8,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
+use super::contact::{CONTACT_PREFIX, Contact};
 use super::recent::{KEY_PREFIX, Stored, parse_state_key};
 use crate::journal::{AppendError, Journal};
 
@@ -63,6 +64,13 @@ fn unused(journal: &Journal, configured: &[Uuid], now: Timestamp) -> Vec<String>
         let is_configured = configured.contains(&subscription);
         if !is_configured || now.duration_since(stored.received_at) > SILENCE {
             keys.push((is_configured, stored.received_at, key));
+        }
+    }
+    for (key, value) in journal.states(CONTACT_PREFIX) {
+        let last = Contact::decode(&value).and_then(|contact| contact.last());
+        let last = last.unwrap_or(Timestamp::UNIX_EPOCH);
+        if now.duration_since(last) > SILENCE {
+            keys.push((true, last, key));
         }
     }
     keys.sort();

@@ -27,6 +27,7 @@
 mod accept;
 mod body;
 mod caps;
+mod contact;
 mod conversation;
 mod deliver;
 mod forget;
@@ -36,12 +37,15 @@ mod metrics;
 mod offers;
 mod options;
 mod process;
+mod progress;
 mod quiet;
+mod rate;
 mod recent;
 mod refusal;
+mod registry;
 mod reply;
 mod shares;
-mod status;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -53,8 +57,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use self::caps::Caps;
+pub use self::contact::Contact;
 use self::deliver::Scratch;
 pub use self::forget::forget_unused;
 pub use self::gained::learn_channels;
@@ -63,16 +69,20 @@ pub use self::options::{
     Authentication, ChannelErrors, ContentFormat, ENUMERATE_PATH, NewChannels, QueryError,
     QueryList, SUBSCRIPTION_PATH, Subscription, WefLimits, WefOptions,
 };
+pub use self::progress::ChannelProgress;
 use self::quiet::Quiet;
+pub use self::rate::Rate;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
-pub use self::refusal::Refusal;
+pub use self::refusal::{Claim, Refusal};
 use self::refusal::{Refusals, Who};
+pub use self::registry::{
+    Counts, KEPT_PREFIX, Offered, OtherComputers, RefusedRequest, SourceStatus, kept_contacts,
+};
+use self::registry::{Keep, Registry};
 use self::shares::{Share, Shares};
-use self::status::Sources;
-pub use self::status::{Counts, SourceStatus};
+pub use self::terms::{Asked, Terms};
 use crate::journal::Journal;
 use crate::quarantine::Quarantine;
-use crate::tls::Claim;
 
 /// Runs a collector on a listener until `shutdown`, and returns when what was under way is
 /// answered or its time is over. For a collector that can be looked at and reloaded while it runs,
@@ -100,7 +110,9 @@ struct Shared {
     journal: Journal,
     metrics: WefMetrics,
     quarantine: Option<Quarantine>,
-    sources: Sources,
+    registry: Registry,
+    /// Since when each subscription is as it is, where that changed while the collector runs.
+    changed: Mutex<BTreeMap<String, Timestamp>>,
     refusals: Refusals,
     quiet: Quiet,
     caps: Caps,
@@ -148,7 +160,8 @@ impl Collector {
     ) -> Collector {
         let limits = &options.limits;
         let shared = Shared {
-            sources: Sources::from_journal(&journal),
+            registry: Registry::open(journal.clone(), &options),
+            changed: Mutex::default(),
             caps: Caps::new(metrics.open_connections.clone()),
             bodies: Room::new(
                 limits.bodies_in_flight_bytes,
@@ -177,7 +190,10 @@ impl Collector {
 
     /// Accepts connections until `shutdown`; then answers what is under way and closes.
     pub async fn run(&self, listener: TcpListener, shutdown: CancellationToken) {
-        accept::run(&self.shared, listener, shutdown).await;
+        let keeping = self.shared.registry.keep_until(shutdown.clone());
+        let accepting = accept::run(&self.shared, listener, shutdown);
+        tokio::join!(accepting, keeping);
+        self.shared.registry.keep(Keep::Newer).await;
     }
 
     /// Takes up other settings: subscriptions with the next request, certificates, keytabs and
@@ -187,6 +203,7 @@ impl Collector {
         let before = self.shared.options();
         let changed = options.authentication.others_than(&before.authentication);
         options.authentication = options.authentication.after(&before.authentication);
+        self.note_changes(&before.subscriptions, &options.subscriptions);
         *self
             .shared
             .options
@@ -203,6 +220,28 @@ impl Collector {
         }
     }
 
+    fn note_changes(&self, before: &[Subscription], after: &[Subscription]) {
+        let changed = self.shared.changed.lock();
+        let mut changed = changed.unwrap_or_else(PoisonError::into_inner);
+        changed.retain(|name, _| after.iter().any(|one| one.name == *name));
+        let new = after.iter().filter(|one| !before.contains(one));
+        changed.extend(new.map(|one| (one.name.clone(), Timestamp::now())));
+    }
+
+    /// What it tells and asks its machines.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let changed = self.shared.changed.lock();
+        let changed = changed.unwrap_or_else(PoisonError::into_inner).clone();
+        Terms::of(&self.shared.options(), &changed)
+    }
+
+    /// The bookmark that a source is to go on from in a subscription.
+    #[must_use]
+    pub fn bookmark(&self, source: &str, subscription: Uuid) -> Option<String> {
+        self.shared.registry.bookmark(source, subscription)
+    }
+
     /// Connections that are open now.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -212,7 +251,14 @@ impl Collector {
     /// Every source that was heard of, or that has a bookmark, by name.
     #[must_use]
     pub fn sources(&self) -> Vec<SourceStatus> {
-        self.shared.sources.list()
+        self.shared.registry.list()
+    }
+
+    /// Sources that began anew although a bookmark was stored for them: the source, the subscription, and
+    /// how often.
+    #[must_use]
+    pub fn began_anew(&self) -> Vec<(String, String, u64)> {
+        self.shared.registry.began_anew()
     }
 
     /// The connections that were refused, by address and reason, last ones last.

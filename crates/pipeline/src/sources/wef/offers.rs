@@ -17,7 +17,6 @@ use super::Shared;
 use super::deliver::claimed_name;
 use super::options::{OfferStrings, QueryList, Subscription, message_id};
 use super::process::{Arrived, Proof};
-use super::recent::stored;
 use super::refusal::Refusal;
 use super::reply::Reply;
 
@@ -36,8 +35,9 @@ pub(super) fn answer(
     charset: Charset,
 ) -> Reply {
     let peer = &arrived.peer;
-    shared.sources.update(&peer.name, |known| {
-        known.last_enumerate = Some(arrived.received_at);
+    shared.registry.heard(&peer.name, |known| {
+        known.enumerated(arrived.received_at);
+        known.called.clone_from(&arrived.called);
         known.address = Some(peer.address);
         known.machine_id = request.machine_id.as_deref().map(claimed_name);
     });
@@ -54,16 +54,12 @@ pub(super) fn answer(
         return Reply::fault(request, charset, code, reason);
     };
     let prepared = prepare(shared, arrived, proof);
-    shared.sources.update(&peer.name, |known| {
-        let offered = prepared.iter();
-        known.offered = offered
-            .map(|offer| {
-                (
-                    offer.subscription.name.clone(),
-                    offer.strings.version().to_owned(),
-                )
-            })
-            .collect();
+    shared.registry.heard(&peer.name, |known| {
+        let offers = prepared.iter().map(|offer| {
+            let version = offer.strings.version().to_owned();
+            (offer.subscription.name.clone(), version)
+        });
+        known.offer(offers, arrived.received_at);
     });
     let offers: Vec<_> = prepared
         .iter()
@@ -94,9 +90,7 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
     theirs
         .filter(|subscription| subscription.audience.matches(&peer.machine))
         .map(|subscription| {
-            let stored = stored(&shared.journal, subscription.id, &peer.name);
-            let bookmark = stored.map(|stored| stored.bookmark);
-            let bookmark = bookmark.filter(|bookmark| !bookmark.is_empty());
+            let bookmark = shared.registry.bookmark(&peer.name, subscription.id);
             let mut subscription = subscription.clone();
             if let Some(bookmark) = &bookmark {
                 let gained = &subscription.gained_channels;

@@ -8,6 +8,7 @@ use aws_lc_rs::digest;
 use jiff::Timestamp;
 use uuid::Uuid;
 use windrow_formats::wef::audience::Audience;
+use windrow_formats::wef::query::whole_channels;
 use windrow_formats::wsman;
 use windrow_formats::wsman::reply::{Authentication as Proof, Offer};
 pub use windrow_formats::wsman::reply::{ChannelErrors, ContentFormat};
@@ -251,6 +252,8 @@ pub struct Subscription {
     pub delivery_id: Uuid,
     /// Which events.
     pub query: QueryList,
+    /// Channels of which the query takes everything: there a record id that is left out is a loss.
+    pub whole_channels: Arc<[String]>,
     /// How they are written.
     pub content_format: ContentFormat,
     /// Which sources it is for.
@@ -291,6 +294,7 @@ impl Subscription {
             name: name.to_owned(),
             id: Subscription::id_of(name),
             delivery_id: Subscription::id_of(name),
+            whole_channels: whole_channels(query.as_str()).unwrap_or_default().into(),
             query,
             content_format: ContentFormat::Raw,
             audience: Arc::new(Audience::everyone()),
@@ -307,6 +311,12 @@ impl Subscription {
             locale: None,
             data_locale: None,
         }
+    }
+
+    /// Whether the query takes everything of a channel.
+    pub(super) fn takes_whole(&self, channel: &str) -> bool {
+        let mut whole = self.whole_channels.iter();
+        whole.any(|name| name.eq_ignore_ascii_case(channel))
     }
 
     /// The id of the subscription of this name, always the same.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
@@ -23,9 +23,11 @@ use super::metrics::RequestLabel;
 use super::offers;
 use super::options::{SUBSCRIPTION_PATH, WefOptions};
 use super::refusal::{Refusal, Who};
+use super::registry::RefusedRequest;
 use super::reply::Reply;
 use super::{Held, Shared};
 use crate::journal::Pressure;
+use crate::limits::OTHER_COMPUTER_BYTES_MAX;
 use crate::quarantine::Finding;
 
 /// Who is at the other end of a connection.
@@ -67,6 +69,8 @@ pub(super) struct Arrived {
     pub(super) options: Arc<WefOptions>,
     pub(super) peer: Arc<Peer>,
     route: Route,
+    /// What the collector was called, of a request for subscriptions.
+    pub(super) called: Option<String>,
     pub(super) charset: Option<Charset>,
     pub(super) encoding: Encoding,
     pub(super) body: Vec<u8>,
@@ -152,9 +156,16 @@ pub(super) fn note_refusal(shared: &Shared, peer: &Peer, refusal: Refusal, reaso
         reason,
     };
     shared.refusals.note(refusal, who, &shared.metrics);
-    shared.sources.update(&peer.name, |known| {
+    let at = Timestamp::now();
+    shared.registry.heard(&peer.name, |known| {
         known.refusals += 1;
-        known.last_refusal = Some((Timestamp::now(), reason.to_owned()));
+        let before = known.last_refusal.as_ref();
+        known.last_refusal = Some(RefusedRequest {
+            at,
+            refusal,
+            reason: reason.to_owned(),
+            in_a_row: before.map_or(0, |before| before.in_a_row) + 1,
+        });
     });
 }
 
@@ -190,6 +201,10 @@ async fn arrive(
     let content_type = header(request.headers(), &CONTENT_TYPE).map(ToOwned::to_owned);
     let charset = content_type.as_deref().and_then(Charset::from_content_type);
     let encoding = encoding(request.headers());
+    let called = match route {
+        Route::Enumerate => called(request.headers()),
+        Route::Subscription(_) | Route::Unknown => None,
+    };
     let declared = body::declared_bytes(request.headers());
     let around = if sealed.is_some() { SEALING_BYTES } else { 0 };
     let body_bytes = options.body_bytes() + around;
@@ -225,6 +240,7 @@ async fn arrive(
         options: Arc::clone(options),
         peer: Arc::clone(peer),
         route,
+        called,
         charset,
         encoding,
         body,
@@ -273,6 +289,12 @@ pub(super) fn header<'a>(
     name: &hyper::header::HeaderName,
 ) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Host and port as the client calls them.
+fn called(headers: &HeaderMap) -> Option<String> {
+    let host = header(headers, &HOST)?;
+    (host.len() <= OTHER_COMPUTER_BYTES_MAX).then(|| host.to_owned())
 }
 
 fn encoding(headers: &HeaderMap) -> Option<Encoding> {

@@ -7,9 +7,11 @@
 
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 use windrow_formats::identity::{Identity, canonical_source};
 
+use super::progress::{Losses, Progress, Seen, of_bookmark};
 use crate::journal::Journal;
 use crate::limits::{RECENT_BATCHES_MAX, RECENT_EVENTS_MAX};
 
@@ -106,6 +108,10 @@ pub(super) struct Recent {
     bookmark: Option<String>,
     /// Sorted marks of each.
     batches: VecDeque<Vec<Mark>>,
+    /// How far its channels have come.
+    progress: Progress,
+    /// When the last delivery came.
+    delivered: Option<Timestamp>,
 }
 
 impl Recent {
@@ -113,6 +119,8 @@ impl Recent {
     pub(super) fn from_stored(stored: Option<Stored>) -> Recent {
         let mut recent = Recent::default();
         if let Some(stored) = stored {
+            recent.progress = of_bookmark(&stored.bookmark);
+            recent.delivered = Some(stored.received_at);
             recent.remember(stored.marks, Some(stored.bookmark));
         }
         recent
@@ -120,6 +128,20 @@ impl Recent {
 
     pub(super) fn bookmark(&self) -> Option<&str> {
         self.bookmark.as_deref()
+    }
+
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(super) fn delivered(&self) -> Option<Timestamp> {
+        self.delivered
+    }
+
+    /// Takes over how far a delivery that is on disk has come, and what it has shown to be missing.
+    pub(super) fn go_on(&mut self, seen: &Seen, at: Timestamp) -> Losses {
+        self.delivered = Some(at);
+        seen.apply(&mut self.progress, at)
     }
 
     /// Whether an event of this mark was in one of the last deliveries.

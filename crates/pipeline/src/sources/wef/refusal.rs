@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
-use rustls::AlertDescription;
+use rustls::{AlertDescription, CertificateError};
 use tokio::time::Instant;
 use tracing::Level;
 
@@ -14,8 +14,8 @@ use super::RefusedConnection;
 use super::metrics::WefMetrics;
 use super::quiet::Line;
 use crate::kerberos::Refused;
-use crate::limits::REFUSED_CONNECTIONS_MAX;
-use crate::tls::Claim;
+use crate::limits::{REFUSED_CONNECTIONS_MAX, REFUSED_NAMES_PER_ADDRESS_MAX};
+use crate::tls;
 
 /// A reason, the same for everyone who meets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,8 +30,12 @@ pub enum Refusal {
     HandshakeTimeout,
     /// The peer showed no certificate.
     NoCertificate,
-    /// The peer's certificate is of an authority that is not configured, or not valid.
+    /// The peer's certificate is of an authority that is not configured, or not made for a client.
     BadCertificate,
+    /// The time of the peer's certificate is over, or has not come.
+    CertificateExpired,
+    /// The peer's certificate was taken back by its authority.
+    CertificateRevoked,
     /// The peer does not believe our certificate.
     OwnCertificate,
     /// The peer's certificate names nobody.
@@ -95,13 +99,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 36] = [
+    const ALL: [Refusal; 38] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
         Refusal::HungUp,
         Refusal::HandshakeTimeout,
         Refusal::NoCertificate,
         Refusal::BadCertificate,
+        Refusal::CertificateExpired,
+        Refusal::CertificateRevoked,
         Refusal::OwnCertificate,
         Refusal::NoName,
         Refusal::HandshakeFailed,
@@ -144,6 +150,8 @@ impl Refusal {
             Refusal::HandshakeTimeout => "handshake_timeout",
             Refusal::NoCertificate => "no_certificate",
             Refusal::BadCertificate => "bad_certificate",
+            Refusal::CertificateExpired => "certificate_expired",
+            Refusal::CertificateRevoked => "certificate_revoked",
             Refusal::OwnCertificate => "own_certificate_not_believed",
             Refusal::NoName => "certificate_without_name",
             Refusal::HandshakeFailed => "handshake_failed",
@@ -178,7 +186,8 @@ impl Refusal {
     }
 
     /// What the administrator can do.
-    fn cure(self) -> &'static str {
+    #[must_use]
+    pub fn cure(self) -> &'static str {
         match self {
             Refusal::TooManyConnections => {
                 "see whether all of them are machines; a second collector takes more"
@@ -190,18 +199,12 @@ impl Refusal {
                 "nothing, when it is a port scan or a load balancer's probe; else see the peer's log"
             }
             Refusal::HandshakeTimeout => "see whether the peer speaks TLS and the network is whole",
-            Refusal::NoCertificate => {
-                "give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA"
-            }
-            Refusal::BadCertificate => {
-                "see the reason; the authority of the machine's certificate belongs into client_ca"
-            }
-            Refusal::OwnCertificate => {
-                "the machine has to trust the authority of the collector's certificate and call it by a name in it"
-            }
-            Refusal::NoName => {
-                "issue the machine's certificate with a DNS name or a common name in it"
-            }
+            Refusal::NoCertificate
+            | Refusal::BadCertificate
+            | Refusal::CertificateExpired
+            | Refusal::CertificateRevoked
+            | Refusal::OwnCertificate
+            | Refusal::NoName => self.cure_of_certificate(),
             Refusal::HandshakeFailed => {
                 "see the reason; Server= has to begin with https and TLS 1.2 or 1.3 be on"
             }
@@ -250,6 +253,31 @@ impl Refusal {
         }
     }
 
+    /// What the administrator can do about a certificate.
+    fn cure_of_certificate(self) -> &'static str {
+        match self {
+            Refusal::NoCertificate => {
+                "give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA"
+            }
+            Refusal::BadCertificate => {
+                "see the reason; the authority of the machine's certificate belongs into client_ca"
+            }
+            Refusal::CertificateExpired => {
+                "renew the machine's certificate; if it is new, see the clocks of both ends"
+            }
+            Refusal::CertificateRevoked => {
+                "give the machine a new certificate if it is to send; if it was revoked by mistake, have a new list made"
+            }
+            Refusal::OwnCertificate => {
+                "the machine has to trust the authority of the collector's certificate and call it by a name in it"
+            }
+            Refusal::NoName => {
+                "issue the machine's certificate with a DNS name or a common name in it"
+            }
+            _ => "see the reason",
+        }
+    }
+
     /// What the administrator can do about a ticket.
     fn cure_of_ticket(self) -> &'static str {
         match self {
@@ -288,6 +316,36 @@ impl Refusal {
         }
     }
 
+    /// Whether it stays so until somebody does something. Others pass, or say nothing of the machine
+    /// they seem to come from.
+    #[must_use]
+    pub fn is_lasting(self) -> bool {
+        matches!(
+            self,
+            Refusal::NoCertificate
+                | Refusal::BadCertificate
+                | Refusal::CertificateExpired
+                | Refusal::CertificateRevoked
+                | Refusal::OwnCertificate
+                | Refusal::NoName
+                | Refusal::WrongService
+                | Refusal::UnknownKey
+                | Refusal::ClockSkew
+                | Refusal::BadTicket
+                | Refusal::NotMachine
+                | Refusal::InTheClear
+                | Refusal::TooLarge
+                | Refusal::Encoding
+                | Refusal::Unreadable
+                | Refusal::Bookmark
+                | Refusal::Action
+                | Refusal::UnnamedAuthority
+                | Refusal::OfferTooLarge
+                | Refusal::JournalFull
+                | Refusal::NotStored
+        )
+    }
+
     /// Why a ticket was not taken.
     pub(super) fn of_ticket(refused: &Refused) -> Refusal {
         match refused {
@@ -305,12 +363,24 @@ impl Refusal {
         }
     }
 
+    /// What is wrong with a certificate.
+    fn of_certificate(error: &CertificateError) -> Refusal {
+        match error {
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. } => Refusal::CertificateExpired,
+            CertificateError::Revoked => Refusal::CertificateRevoked,
+            _ => Refusal::BadCertificate,
+        }
+    }
+
     /// Why a handshake ended.
     pub(super) fn of_handshake(error: &std::io::Error) -> Refusal {
         let inner = error.get_ref().and_then(|error| error.downcast_ref());
         match inner {
             Some(rustls::Error::NoCertificatesPresented) => Refusal::NoCertificate,
-            Some(rustls::Error::InvalidCertificate(_)) => Refusal::BadCertificate,
+            Some(rustls::Error::InvalidCertificate(error)) => Refusal::of_certificate(error),
             Some(rustls::Error::AlertReceived(alert)) if is_about_certificates(*alert) => {
                 Refusal::OwnCertificate
             }
@@ -336,6 +406,24 @@ fn is_about_certificates(alert: AlertDescription) -> bool {
             | AlertDescription::CertificateUnknown
             | AlertDescription::UnknownCA
     )
+}
+
+/// What somebody says of itself who was refused; nothing of it is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// The name in its certificate or in its ticket's authenticator.
+    pub name: Option<String>,
+    /// The distinguished name of its certificate's authority.
+    pub issuer: Option<String>,
+}
+
+impl From<tls::Claim> for Claim {
+    fn from(claim: tls::Claim) -> Claim {
+        Claim {
+            name: claim.name,
+            issuer: Some(claim.issuer),
+        }
+    }
 }
 
 /// Who was refused, as far as is known.
@@ -408,16 +496,25 @@ impl Refusals {
         let now = Timestamp::now();
         let kept = self.connections.lock();
         let mut kept = kept.unwrap_or_else(PoisonError::into_inner);
-        let same = kept
-            .iter()
-            .position(|known| known.address == address && known.refusal == refusal);
-        let known = match same {
+        let is_alike =
+            |known: &RefusedConnection| known.address == address && known.refusal == refusal;
+        let name = claim.as_ref().and_then(|claim| claim.name.as_deref());
+        let is_same = |known: &RefusedConnection| {
+            let known_name = known.claim.as_ref().and_then(|claim| claim.name.as_deref());
+            is_alike(known) && known_name == name
+        };
+        let known = match kept.iter().position(is_same) {
             Some(place) => kept.remove(place),
-            None if kept.len() >= REFUSED_CONNECTIONS_MAX => {
-                kept.pop_front();
+            None => {
+                // Whoever makes up names pushes out its own.
+                let alike = kept.iter().filter(|known| is_alike(known)).count();
+                let gone = match alike >= REFUSED_NAMES_PER_ADDRESS_MAX {
+                    true => kept.iter().position(is_alike),
+                    false => (kept.len() >= REFUSED_CONNECTIONS_MAX).then_some(0),
+                };
+                gone.and_then(|place| kept.remove(place));
                 None
             }
-            None => None,
         };
         kept.push_back(RefusedConnection {
             address,
@@ -426,7 +523,7 @@ impl Refusals {
             first: known.as_ref().map_or(now, |known| known.first),
             last: now,
             reason,
-            claim: claim.or(known.and_then(|known| known.claim)),
+            claim,
         });
     }
 
@@ -444,8 +541,6 @@ impl Refusals {
 
 #[cfg(test)]
 mod tests {
-    use rustls::CertificateError;
-
     use super::*;
 
     #[test]
@@ -458,6 +553,38 @@ mod tests {
     }
 
     #[test]
+    fn who_makes_up_names_pushes_out_its_own() {
+        let refusals = Refusals::new();
+        let claim = |name: &str| Claim {
+            name: Some(name.to_owned()),
+            issuer: None,
+        };
+        let keep = |address: [u8; 4], name: Option<&str>| {
+            let (address, reason) = (address.into(), String::new());
+            refusals.keep_connection(address, Refusal::BadCertificate, reason, name.map(claim));
+        };
+        keep([192, 0, 2, 1], Some("ws1"));
+        keep([192, 0, 2, 1], Some("ws1"));
+        keep([192, 0, 2, 1], None);
+        for number in 0..3 * REFUSED_CONNECTIONS_MAX {
+            keep([192, 0, 2, 2], Some(&number.to_string()));
+        }
+        let kept = refusals.connections();
+        assert_eq!(kept.len(), 2 + REFUSED_NAMES_PER_ADDRESS_MAX);
+        assert_eq!(
+            (kept[0].count, kept[0].claim.clone()),
+            (2, Some(claim("ws1")))
+        );
+        assert_eq!((kept[1].count, kept[1].claim.clone()), (1, None));
+        for last in 1..=255 {
+            for third in 0..20 {
+                keep([192, 1, third, last], None);
+            }
+        }
+        assert_eq!(refusals.connections().len(), REFUSED_CONNECTIONS_MAX);
+    }
+
+    #[test]
     fn a_handshake_says_whose_certificate_was_not_liked() {
         let of = |error| Refusal::of_handshake(&std::io::Error::other(error));
         assert_eq!(
@@ -467,6 +594,14 @@ mod tests {
         assert_eq!(
             of(CertificateError::UnknownIssuer.into()),
             Refusal::BadCertificate
+        );
+        assert_eq!(
+            of(CertificateError::Expired.into()),
+            Refusal::CertificateExpired
+        );
+        assert_eq!(
+            of(CertificateError::Revoked.into()),
+            Refusal::CertificateRevoked
         );
         assert_eq!(
             of(rustls::Error::AlertReceived(AlertDescription::UnknownCA)),

@@ -5,10 +5,10 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::super::Out;
-use super::super::status::ago;
 use super::test::show as test;
 use crate::admin::{Answer, Client, ClientChanged, Server, ServerChanged, Servers};
 use crate::config::checked::Confirmation;
+use crate::output::ago;
 use crate::output::{Paint, escape, escape_json, thousands};
 use crate::status::Sink;
 

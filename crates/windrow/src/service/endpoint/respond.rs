@@ -9,12 +9,13 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::super::http::{Body, Peer};
-use super::super::{Service, WeakService};
+use super::super::{Service, WeakService, fleet};
 use super::door::Remote;
 use super::terms::Terms;
 use super::{BY, Endpoint, Fault, Refused, Who, limits, lock, record_session, shortened};
 use crate::access::{self, Account, Role};
 use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
+use crate::fleet::PATH;
 use crate::service::answer;
 use windrow_formats::own::EndpointAction;
 
@@ -327,8 +328,8 @@ async fn done(
 /// What changes nothing and is no verb of settings.
 async fn read_only(request: &Request<Incoming>, service: &Service) -> Response<Body> {
     let path = request.uri().path();
-    if !matches!(path, "/v1/status" | "/healthz") {
-        let said = "there are /v1/syslog/…, /v1/status and /healthz\n";
+    if !matches!(path, "/v1/status" | PATH | "/healthz") {
+        let said = "there are /v1/syslog/…, /v1/status, /v1/sources and /healthz\n";
         return answer(StatusCode::NOT_FOUND, TEXT, said);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
@@ -340,6 +341,7 @@ async fn read_only(request: &Request<Incoming>, service: &Service) -> Response<B
     }
     match path {
         "/healthz" => super::super::web::health(&service.health()),
+        PATH => fleet::respond(request.uri().query().unwrap_or_default(), service),
         _ => routes::json(StatusCode::OK, &service.status_with_lag().await),
     }
 }

@@ -166,6 +166,16 @@ impl<'a> Service<'a> {
         Some(answer)
     }
 
+    /// The authority of the machines and of the collector.
+    pub(crate) fn authority(&self) -> &Authority {
+        &self.authority
+    }
+
+    /// The port that machines send to.
+    pub(crate) fn port(&self) -> u16 {
+        self.collector_port
+    }
+
     /// Where machines send to.
     pub(crate) fn listen_address(&self) -> String {
         format!("127.0.0.1:{}", self.collector_port)

@@ -1,0 +1,369 @@
+//! How far a source's channels have come, and what of them is missing: losses that happened before
+//! anything reached the collector.
+//!
+//! Windows numbers the records of a log without a gap, and starts anew when the log is cleared or the
+//! machine rebuilt. Where a query takes all of a channel, an id that is left out is an event that the
+//! log lost before it was read; elsewhere it is one that was not asked for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use windrow_formats::event::Event;
+use windrow_formats::wef::audience::MachineName;
+use windrow_formats::wef::channel_status::{self, ChannelStatus};
+use windrow_formats::wef::query::bookmarked_places;
+
+use super::options::Subscription;
+use crate::limits::{CHANNELS_PER_SUBSCRIPTION_MAX, OTHER_COMPUTER_BYTES_MAX};
+
+/// A channel of a source in a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelProgress {
+    /// Its name.
+    pub channel: Arc<str>,
+    /// The last record id that came, or that the bookmark has.
+    pub record_id: u64,
+    /// Events since the start.
+    pub events: u64,
+    /// When the last one came.
+    pub last_event: Option<Timestamp>,
+    /// Events that the log had and that never came, where all of the channel is asked for.
+    pub missing: u64,
+    /// How often some were missing.
+    pub gaps: u64,
+    /// When that was seen last.
+    pub last_gap: Option<Timestamp>,
+    /// How often the ids began anew: the log was cleared, or the machine rebuilt.
+    pub restarts: u64,
+    /// When that was seen last.
+    pub last_restart: Option<Timestamp>,
+}
+
+impl ChannelProgress {
+    fn new(channel: &str, record_id: u64) -> ChannelProgress {
+        ChannelProgress {
+            channel: channel.into(),
+            record_id,
+            events: 0,
+            last_event: None,
+            missing: 0,
+            gaps: 0,
+            last_gap: None,
+            restarts: 0,
+            last_restart: None,
+        }
+    }
+}
+
+/// All channels of a source in a subscription.
+pub(super) type Progress = Arc<Vec<ChannelProgress>>;
+
+/// The channels of a bookmark, where they stand in it.
+pub(super) fn of_bookmark(bookmark: &str) -> Progress {
+    let places = bookmarked_places(bookmark).unwrap_or_default().into_iter();
+    let known = places.filter_map(|(channel, id)| Some(ChannelProgress::new(&channel, id?)));
+    Arc::new(known.take(CHANNELS_PER_SUBSCRIPTION_MAX).collect())
+}
+
+/// What one delivery tells beside its events. Nothing is allocated for an event whose channel is known
+/// and whose computer is the machine's.
+#[derive(Debug)]
+pub(super) struct Observed<'a> {
+    known: &'a [ChannelProgress],
+    /// When the delivery before this one came.
+    delivered_before: Option<Timestamp>,
+    pub(super) seen: Seen,
+}
+
+/// What was observed, for when the delivery is on disk.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    steps: Vec<Step>,
+    /// Where the last event's channel is in `steps`.
+    current: usize,
+    /// Events that name another computer than the machine that sent them.
+    pub(super) other_computers: u64,
+    /// One of those names.
+    pub(super) other_computer: Option<Box<str>>,
+    /// What the machine says of its channels.
+    pub(super) channel_status: Vec<ChannelStatus>,
+}
+
+/// What a delivery brought of one channel.
+#[derive(Debug)]
+struct Step {
+    channel: Place,
+    is_whole: bool,
+    /// Below it an id has come before, or begins anew.
+    base: u64,
+    last: Option<u64>,
+    events: u64,
+    missing: u64,
+    gaps: u64,
+    restarts: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    Known(usize),
+    New(Arc<str>),
+}
+
+/// What became of all channels together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Losses {
+    pub(super) missing: u64,
+    pub(super) gaps: u64,
+    pub(super) restarts: u64,
+}
+
+impl<'a> Observed<'a> {
+    pub(super) fn new(
+        known: &'a [ChannelProgress],
+        delivered_before: Option<Timestamp>,
+    ) -> Observed<'a> {
+        Observed {
+            known,
+            delivered_before,
+            seen: Seen::default(),
+        }
+    }
+
+    /// Looks at an event that came for the first time.
+    pub(super) fn event(
+        &mut self,
+        event: Event<'_>,
+        machine: &MachineName,
+        subscription: &Subscription,
+    ) {
+        if let Some(computer) = event.computer()
+            && !machine.is_computer(&computer)
+        {
+            self.seen.note_other(&computer);
+        }
+        if event.event_id() == Some(101)
+            && event.provider_name().as_deref() == Some("Microsoft-Windows-Forwarding")
+        {
+            self.status(event.text());
+        }
+        let (Some(channel), Some(id)) = (event.channel(), event.record_id()) else {
+            return;
+        };
+        let Some(place) = self.place(&channel, subscription) else {
+            return;
+        };
+        let delivered_before = self.delivered_before;
+        let is_new = || {
+            let (written, before) = (event.time_created(), delivered_before);
+            before.is_some_and(|before| written.is_some_and(|written| written > before))
+        };
+        self.seen.steps[place].go_on(id, is_new);
+    }
+
+    /// Takes what a text says of channels.
+    pub(super) fn status(&mut self, text: &str) {
+        if channel_status::is_in(text) && self.seen.channel_status.is_empty() {
+            self.seen.channel_status = channel_status::read(text);
+        }
+    }
+
+    /// The place of a channel's step, made when it is the first event of it.
+    fn place(&mut self, channel: &str, subscription: &Subscription) -> Option<usize> {
+        let Seen { steps, current, .. } = &mut self.seen;
+        let is = |step: &Step| match &step.channel {
+            Place::Known(at) => &*self.known[*at].channel == channel,
+            Place::New(name) => &**name == channel,
+        };
+        if steps.get(*current).is_some_and(is) {
+            return Some(*current);
+        }
+        let found = steps.iter().position(is);
+        if found.is_none() {
+            if steps.len() >= CHANNELS_PER_SUBSCRIPTION_MAX {
+                return None;
+            }
+            let known = self.known.iter();
+            let at = known
+                .enumerate()
+                .find(|(_, one)| one.channel.eq_ignore_ascii_case(channel));
+            steps.push(Step {
+                is_whole: subscription.takes_whole(channel),
+                base: at.map_or(0, |(_, known)| known.record_id),
+                last: at.map(|(_, known)| known.record_id),
+                channel: at.map_or_else(|| Place::New(channel.into()), |(at, _)| Place::Known(at)),
+                events: 0,
+                missing: 0,
+                gaps: 0,
+                restarts: 0,
+            });
+        }
+        *current = found.unwrap_or(steps.len() - 1);
+        Some(*current)
+    }
+}
+
+impl Step {
+    fn go_on(&mut self, id: u64, is_new: impl FnOnce() -> bool) {
+        self.events += 1;
+        match self.last {
+            None => self.last = Some(id),
+            Some(last) if id > last => {
+                if self.is_whole && id - last > 1 {
+                    self.missing += id - last - 1;
+                    self.gaps += 1;
+                }
+                self.last = Some(id);
+            }
+            // What was written before the last delivery came is a part of the log that comes again.
+            Some(_) if id < self.base && is_new() => {
+                self.restarts += 1;
+                self.base = 0;
+                self.last = Some(id);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+impl Seen {
+    fn note_other(&mut self, computer: &str) {
+        self.other_computers += 1;
+        if self.other_computer.is_none() {
+            let end = computer.floor_char_boundary(OTHER_COMPUTER_BYTES_MAX);
+            self.other_computer = Some(computer[..end].into());
+        }
+    }
+
+    /// Takes over what came, now that it is on disk.
+    pub(super) fn apply(&self, progress: &mut Progress, at: Timestamp) -> Losses {
+        let mut losses = Losses::default();
+        if self.steps.is_empty() {
+            return losses;
+        }
+        let channels = Arc::make_mut(progress);
+        for step in &self.steps {
+            let place = match &step.channel {
+                Place::Known(place) => *place,
+                Place::New(_) if channels.len() >= CHANNELS_PER_SUBSCRIPTION_MAX => continue,
+                Place::New(name) => {
+                    channels.push(ChannelProgress::new(name, 0));
+                    channels.len() - 1
+                }
+            };
+            let channel = &mut channels[place];
+            channel.record_id = step.last.unwrap_or(channel.record_id);
+            channel.events += step.events;
+            channel.last_event = Some(at);
+            channel.missing += step.missing;
+            channel.gaps += step.gaps;
+            channel.restarts += step.restarts;
+            if step.gaps > 0 {
+                channel.last_gap = Some(at);
+            }
+            if step.restarts > 0 {
+                channel.last_restart = Some(at);
+            }
+            losses.missing += step.missing;
+            losses.gaps += step.gaps;
+            losses.restarts += step.restarts;
+        }
+        losses
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windrow_formats::event::{self, Index};
+
+    use super::super::options::QueryList;
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn subscription() -> Subscription {
+        let list = "<QueryList><Query Id='0'><Select Path='Security'>*</Select>\
+                    <Select Path='System'>*[System[Level=2]]</Select></Query></QueryList>";
+        Subscription::new("base", QueryList::new(list).unwrap())
+    }
+
+    /// Delivers (channel, id, second it was written) at a second.
+    fn deliver(
+        progress: &mut Progress,
+        before: Option<i64>,
+        events: &[(&str, u64, i64)],
+        second: i64,
+    ) -> Losses {
+        let machine = MachineName::of_certificate("ws1.corp.example").unwrap();
+        let known = Arc::clone(progress);
+        let mut observed = Observed::new(&known, before.map(at));
+        let mut index = Index::default();
+        for (channel, id, written) in events {
+            let text = format!(
+                "<Event><System><Provider Name='p'/><EventID>1</EventID><TimeCreated SystemTime='{}'/>\
+                 <EventRecordID>{id}</EventRecordID><Channel>{channel}</Channel><Computer>WS1</Computer></System></Event>",
+                at(*written)
+            );
+            event::parse(&text, &mut index).unwrap();
+            observed.event(Event::new(&text, &index), &machine, &subscription());
+        }
+        assert_eq!(observed.seen.other_computers, 0);
+        observed.seen.apply(progress, at(second))
+    }
+
+    #[test]
+    fn a_gap_is_a_loss_where_all_of_a_channel_is_asked_for() {
+        let mut progress = Progress::default();
+        let first = [("Security", 10, 1), ("System", 5, 1), ("Security", 11, 1)];
+        assert_eq!(deliver(&mut progress, None, &first, 2), Losses::default());
+        let later = [("Security", 15, 3), ("System", 90, 3), ("Security", 16, 3)];
+        let losses = deliver(&mut progress, Some(2), &later, 4);
+        assert_eq!((losses.missing, losses.gaps, losses.restarts), (3, 1, 0));
+        let security = &progress[0];
+        assert_eq!(
+            (security.record_id, security.missing, security.last_gap),
+            (16, 3, Some(at(4)))
+        );
+        assert_eq!((progress[1].record_id, progress[1].missing), (90, 0));
+    }
+
+    #[test]
+    fn a_bookmark_says_where_the_next_one_has_to_be() {
+        let bookmark = "<BookmarkList><Bookmark Channel='security' RecordId='7'/></BookmarkList>";
+        let mut progress = of_bookmark(bookmark);
+        let losses = deliver(&mut progress, None, &[("Security", 10, 1)], 2);
+        assert_eq!(losses.missing, 2);
+    }
+
+    #[test]
+    fn ids_that_begin_anew_are_a_log_that_was_cleared() {
+        let mut progress = Progress::default();
+        deliver(&mut progress, None, &[("Security", 1_000, 10)], 20);
+        // Written before the last delivery: it comes again.
+        let losses = deliver(&mut progress, Some(20), &[("Security", 900, 9)], 30);
+        assert_eq!((losses, progress[0].record_id), (Losses::default(), 1_000));
+        let cleared = [
+            ("Security", 1, 31),
+            ("Security", 2, 31),
+            ("Security", 4, 31),
+        ];
+        let losses = deliver(&mut progress, Some(30), &cleared, 40);
+        assert_eq!((losses.restarts, losses.missing), (1, 1));
+        assert_eq!(
+            (progress[0].record_id, progress[0].last_restart),
+            (4, Some(at(40)))
+        );
+    }
+
+    #[test]
+    fn who_names_many_channels_is_not_followed_into_all_of_them() {
+        let names: Vec<String> = (0..600).map(|number| format!("c{number}")).collect();
+        let mut progress = Progress::default();
+        for half in names.chunks(300) {
+            let events: Vec<_> = half.iter().map(|name| (name.as_str(), 1, 1)).collect();
+            deliver(&mut progress, None, &events, 2);
+        }
+        assert_eq!(progress.len(), CHANNELS_PER_SUBSCRIPTION_MAX);
+    }
+}

@@ -1,0 +1,346 @@
+//! How machines are shown.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::super::status::paint_verdict;
+use crate::fleet::{Channel, Detail, Machine, Reason, Report, Stranger, Subscription, Verdict};
+use crate::output::{
+    Cell, Column, Format, Paint, Table, Terminal, ago, escape, escape_json, thousands,
+};
+
+/// Connections of nobody's that a table shows.
+const STRANGERS_SHOWN: usize = 10;
+/// The widest word for a verdict.
+const VERDICT_WIDTH: usize = 7;
+/// The widest column of names.
+const NAME_WIDTH_MAX: usize = 48;
+
+/// Writes the machines in the form that is asked for.
+pub(super) fn write(
+    report: &Report,
+    asked: Option<&str>,
+    format: Format,
+    terminal: &Terminal,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let one = match &report.machines[..] {
+        [one] if one.detail.is_some() => Some(one),
+        _ => None,
+    };
+    match (format, one) {
+        (Format::Json, Some(one)) => {
+            writeln!(out, "{}", escape_json(&serde_json::to_string_pretty(one)?))?;
+        }
+        (Format::Ndjson, Some(one)) => {
+            writeln!(out, "{}", escape_json(&serde_json::to_string(one)?))?;
+        }
+        (Format::Table, Some(one)) => closely(one, report, terminal.paint(), out)?,
+        (Format::Table, None) => lines(report, asked, terminal.paint(), out)?,
+        (Format::Json | Format::Ndjson | Format::Csv, _) => {
+            rows(report).write(out, format, terminal)?;
+        }
+    }
+    Ok(())
+}
+
+fn rows(report: &Report) -> Table {
+    let mut table = Table::new([
+        Column::Left("verdict"),
+        Column::Left("machine"),
+        Column::Left("reason"),
+        Column::Left("words"),
+        Column::Left("cure"),
+        Column::Left("expected"),
+        Column::Left("listener"),
+        Column::Left("address"),
+        Column::Left("last_enumerate"),
+        Column::Left("last_heartbeat"),
+        Column::Left("last_event"),
+        Column::Right("events"),
+        Column::Right("events_per_second"),
+        Column::Right("missing"),
+        Column::Left("subscriptions"),
+    ]);
+    for one in &report.machines {
+        let reason = |of: fn(&Reason) -> &String| one.reason.as_ref().map(|it| of(it).clone());
+        let time = |at: Option<Timestamp>| Cell::from(at.map(|at| at.to_string()));
+        table.push([
+            Cell::from(one.verdict.map(Verdict::as_str)),
+            Cell::from(one.name.as_str()),
+            Cell::from(reason(|reason| &reason.code)),
+            Cell::from(reason(|reason| &reason.words)),
+            Cell::from(reason(|reason| &reason.cure)),
+            Cell::from(one.expected),
+            Cell::from(one.listener.clone()),
+            Cell::from(one.address.clone()),
+            time(one.last_enumerate),
+            time(one.last_heartbeat),
+            time(one.last_event),
+            Cell::from(one.events),
+            Cell::Float(one.events_per_second),
+            Cell::from(one.missing),
+            Cell::from(one.subscriptions.join(" ")),
+        ]);
+    }
+    table
+}
+
+/// A line a machine, then what helps, then who else was refused.
+fn lines(
+    report: &Report,
+    asked: Option<&str>,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    head(report, asked, paint, out)?;
+    let names = (report.machines.iter()).map(|one| escape(&one.name).chars().count());
+    let width = names.max().unwrap_or(0).min(NAME_WIDTH_MAX);
+    for one in &report.machines {
+        let heard = one.last_heard();
+        let heard = heard.map_or_else(|| "never".to_owned(), |at| since(at, report.now));
+        let verdict = one.verdict.map_or_else(String::new, |verdict| {
+            paint_verdict(verdict, &format!("{verdict:<VERDICT_WIDTH$}  "), paint)
+        });
+        let why = one.reason.as_ref().map(|reason| escape(&reason.words));
+        let why = why.map_or_else(String::new, |why| format!("  {why}"));
+        let (name, rate) = (escape(&one.name), one.events_per_second);
+        writeln!(
+            out,
+            "{verdict}{name:<width$}  {heard:>8}  {rate:>8.2}/s{why}"
+        )?;
+    }
+    let shown = report.offset + report.machines.len() as u64;
+    if shown < report.found {
+        let more = thousands(report.found - shown);
+        writeln!(out, "and {more} more: --limit 0 shows all")?;
+    }
+    cures(report, paint, out)?;
+    strangers(&report.strangers, paint, out)
+}
+
+fn head(report: &Report, asked: Option<&str>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    if report.started_at.is_none() {
+        let text = "no service runs: this is when each machine was heard of last";
+        writeln!(out, "{}", paint.yellow(text))?;
+    }
+    match (report.machines.is_empty(), asked) {
+        (false, _) => {}
+        (true, Some(asked)) => writeln!(
+            out,
+            "no machine here is {}: none that was heard of, and none that is expected",
+            escape(asked)
+        )?,
+        (true, None) if report.totals.machines() > 0 => writeln!(out, "no machine is so")?,
+        (true, None) => writeln!(
+            out,
+            "nobody has called yet, and nobody is expected: see what group policy's Server= says, and the port from outside"
+        )?,
+    }
+    if report.totals.machines() == 0 {
+        return Ok(());
+    }
+    let totals = (Verdict::ALL.into_iter()).filter(|verdict| report.totals.of(*verdict) > 0);
+    let totals: Vec<String> = totals
+        .map(|verdict| format!("{} {verdict}", thousands(report.totals.of(verdict))))
+        .collect();
+    let machines = thousands(report.totals.machines());
+    let totals = format!("{machines} machines: {}", totals.join(", "));
+    writeln!(out, "{}", paint.bold(&totals))
+}
+
+/// What helps, once for each reason.
+fn cures(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let reasons = report.machines.iter().filter_map(|one| one.reason.as_ref());
+    let cures: BTreeMap<&str, &str> = reasons
+        .map(|reason| (reason.code.as_str(), reason.cure.as_str()))
+        .collect();
+    if cures.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{}", paint.bold("what helps"))?;
+    for (code, cure) in cures {
+        writeln!(out, "  {}: {}", escape(code), escape(cure))?;
+    }
+    Ok(())
+}
+
+fn strangers(strangers: &[Stranger], paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let text = "refused, and which machine it is is not known";
+    writeln!(out, "\n{}", paint.bold(text))?;
+    for one in strangers.iter().take(STRANGERS_SHOWN) {
+        let claims = one.claims.as_ref();
+        let claims = claims.map(|name| format!(", who says it is {name}"));
+        let claims = claims.unwrap_or_default();
+        writeln!(
+            out,
+            "  from {}{}, at {}: {}",
+            escape(&one.address),
+            escape(&claims),
+            escape(&one.listener),
+            escape(&one.reason.words)
+        )?;
+        writeln!(out, "    {}", escape(&one.reason.cure))?;
+    }
+    if strangers.len() > STRANGERS_SHOWN {
+        let more = thousands((strangers.len() - STRANGERS_SHOWN) as u64);
+        writeln!(out, "  and {more} more")?;
+    }
+    Ok(())
+}
+
+/// Everything of one machine.
+fn closely(one: &Machine, report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let now = report.now;
+    let verdict = one.verdict.map_or_else(String::new, |verdict| {
+        paint_verdict(verdict, verdict.as_str(), paint)
+    });
+    writeln!(out, "{}  {verdict}", paint.bold(&escape(&one.name)))?;
+    if let Some(reason) = &one.reason {
+        let helps = paint.bold("what helps");
+        writeln!(out, "  {}", escape(&reason.words))?;
+        writeln!(out, "  {helps}: {}", escape(&reason.cure))?;
+    }
+    let Some(detail) = &one.detail else {
+        return Ok(());
+    };
+    for note in &detail.notes {
+        writeln!(out, "  {}", paint.yellow(&escape(&note.words)))?;
+        writeln!(out, "    {}", escape(&note.cure))?;
+    }
+    writeln!(out)?;
+    contact(one, detail, now, out)?;
+    for subscription in &detail.subscriptions {
+        let name = format!("subscription {}", escape(&subscription.name));
+        writeln!(out, "\n{}", paint.bold(&name))?;
+        self::subscription(subscription, now, out)?;
+    }
+    refused(detail, paint, out)?;
+    strangers(&report.strangers, paint, out)
+}
+
+fn contact(one: &Machine, detail: &Detail, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = |name: &str, text: Option<String>| match text {
+        Some(text) => writeln!(out, "  {name:<14}{}", escape(&text)),
+        None => Ok(()),
+    };
+    let when = |at: Option<Timestamp>| match at {
+        Some(at) => format!("{} ago", since(at, now)),
+        None => "never".to_owned(),
+    };
+    let every = detail.asks_every_seconds;
+    let every = every.map(|seconds| ago(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    let every = every.map_or_else(String::new, |every| format!(", and {every} before that"));
+    line(
+        "asked",
+        Some(format!("{}{every}", when(one.last_enumerate))),
+    )?;
+    line("heartbeat", Some(when(one.last_heartbeat)))?;
+    let (events, rate) = (thousands(one.events), one.events_per_second);
+    let came = format!(
+        "{}; {events} since the start, {rate:.2}/s",
+        when(one.last_event)
+    );
+    line("events", Some(came))?;
+    line("address", one.address.clone())?;
+    line("calls itself", detail.machine_id.clone())?;
+    line("listener", one.listener.clone())?;
+    line("calls us", detail.called.clone())?;
+    line("is told", detail.told.clone())?;
+    let refused = thousands(detail.refused_requests);
+    line(
+        "refused",
+        (detail.refused_requests > 0).then(|| format!("{refused} requests")),
+    )?;
+    line("expected", one.expected.then(|| "yes".to_owned()))
+}
+
+fn subscription(one: &Subscription, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let when = |at: Timestamp| format!("{} ago", since(at, now));
+    match (&one.version, one.offered_since) {
+        (Some(version), Some(at)) => {
+            let taken = match one.taken_up {
+                Some(_) => "taken up",
+                None => "not taken up yet",
+            };
+            let (version, at) = (escape(version), when(at));
+            writeln!(out, "  revision {version}, first offered {at}, {taken}")?;
+        }
+        _ => writeln!(out, "  not offered since the start")?,
+    }
+    let (events, batches) = (thousands(one.events), thousands(one.batches));
+    write!(out, "  {events} events in {batches} batches")?;
+    if one.duplicates > 0 {
+        write!(out, ", {} came again", thousands(one.duplicates))?;
+    }
+    if one.dropped_by_source > 0 {
+        let dropped = thousands(one.dropped_by_source);
+        write!(out, ", {dropped} dropped by the machine")?;
+    }
+    if one.began_anew > 0 {
+        let last = one.last_began_anew.map(when).unwrap_or_default();
+        write!(out, ", began anew {} times, last {last}", one.began_anew)?;
+    }
+    if let Some(at) = one.ended {
+        write!(out, ", ended {}", when(at))?;
+    }
+    writeln!(out)?;
+    for channel in &one.channels {
+        self::channel(channel, now, out)?;
+    }
+    Ok(())
+}
+
+fn channel(one: &Channel, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let when = |at: Option<Timestamp>| {
+        at.map_or_else(String::new, |at| format!(", last {} ago", since(at, now)))
+    };
+    let bookmark = one.bookmark.map_or("none".to_owned(), |id| id.to_string());
+    let (name, events) = (escape(&one.name), thousands(one.events));
+    let last = when(one.last_event);
+    write!(out, "  {name}: bookmark {bookmark}, {events} events{last}")?;
+    if one.missing > 0 {
+        let (missing, gaps) = (thousands(one.missing), thousands(one.gaps));
+        let last = when(one.last_gap);
+        write!(out, "; {missing} missing in {gaps} gaps{last}")?;
+    }
+    if one.restarts > 0 {
+        let (restarts, last) = (thousands(one.restarts), when(one.last_restart));
+        write!(out, "; ids began anew {restarts} times{last}")?;
+    }
+    match one.code {
+        None | Some(0) => {}
+        Some(5) => write!(out, "; the machine may not read it")?,
+        Some(15_007) => write!(out, "; the machine does not have it")?,
+        Some(code) => write!(out, "; the machine cannot read it, error {code}")?,
+    }
+    writeln!(out)
+}
+
+fn refused(detail: &Detail, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    if detail.refused.is_empty() {
+        return Ok(());
+    }
+    let text = "refused, and most likely this machine";
+    writeln!(out, "\n{}", paint.bold(text))?;
+    for one in &detail.refused {
+        let claims = one.claims.as_deref().unwrap_or("no name");
+        writeln!(
+            out,
+            "  from {}, with {}: {}",
+            escape(&one.address),
+            escape(claims),
+            escape(&one.reason.words)
+        )?;
+    }
+    Ok(())
+}
+
+fn since(at: Timestamp, now: Timestamp) -> String {
+    ago(now.duration_since(at).as_secs())
+}

@@ -1,0 +1,360 @@
+//! The verdict on one machine: a function of what is known of it, of what is asked of it, and of a moment.
+
+use jiff::{SignedDuration, Timestamp};
+use windrow_formats::wef::audience::MachineName;
+use windrow_formats::wef::channel_status::{ACCESS_DENIED, CHANNEL_NOT_FOUND};
+use windrow_pipeline::sources::wef::{Asked, Refusal, RefusedConnection, SourceStatus, Terms};
+
+use super::finding::Finding;
+use super::near::near;
+use super::pace::Pace;
+use super::report::Verdict;
+
+/// So often in a row, what passes by itself has not passed.
+const IN_A_ROW: u64 = 3;
+/// Of all of Security something comes within this time, on any machine that is on and audits anything.
+const SECURITY_SPEAKS: SignedDuration = SignedDuration::from_hours(6);
+/// Said where nothing else is known of it: what palantir's and Microsoft's guides have.
+const USUAL_REFRESH: SignedDuration = SignedDuration::from_hours(1);
+/// Patterns named that almost match.
+const NEAR_MAX: usize = 3;
+
+/// What holds for all machines at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct World {
+    /// The moment.
+    pub now: Timestamp,
+    /// Since when there is somebody to be heard by.
+    pub started_at: Timestamp,
+    /// How often machines ask, where the configuration says it.
+    pub refresh: Option<SignedDuration>,
+}
+
+/// A machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its name; none for what cannot be one.
+    pub machine: Option<&'a MachineName>,
+    /// What is known of it; none where nothing was ever heard.
+    pub status: Option<&'a SourceStatus>,
+    /// What the collector tells it.
+    pub terms: &'a Terms,
+    /// Connections that were refused and seem to be its.
+    pub refused: &'a [&'a RefusedConnection],
+}
+
+/// What is made of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// In a word.
+    pub verdict: Verdict,
+    /// Why; none for a machine that is well and in nothing special.
+    pub finding: Option<Finding>,
+    /// What else is worth knowing.
+    pub notes: Vec<Finding>,
+}
+
+impl Judgement {
+    fn new(verdict: Verdict, finding: Finding) -> Judgement {
+        Judgement {
+            verdict,
+            finding: Some(finding),
+            notes: Vec::new(),
+        }
+    }
+}
+
+/// Judges a machine.
+#[must_use]
+pub fn judge(subject: Subject<'_>, world: World) -> Judgement {
+    let heard = subject.status.filter(|status| status.last_seen().is_some());
+    let Some(status) = heard else {
+        return unheard(subject);
+    };
+    let case = Case {
+        subject,
+        status,
+        world,
+        mine: (subject.terms.asked.iter())
+            .filter(|asked| {
+                subject
+                    .machine
+                    .is_none_or(|name| asked.audience.matches(name))
+            })
+            .collect(),
+    };
+    let mut judgement = case.judge();
+    judgement.notes = case.notes(judgement.finding.as_ref());
+    judgement
+}
+
+/// Of a machine that was never heard of there are at most connections that claim its name.
+fn unheard(subject: Subject<'_>) -> Judgement {
+    let refused = newest(subject.refused.iter().copied());
+    match refused {
+        Some(refused) => Judgement::new(Verdict::Failing, Finding::Refused(refused.clone())),
+        None => Judgement::new(Verdict::Never, Finding::NeverEnumerated),
+    }
+}
+
+fn newest<'a>(
+    refused: impl Iterator<Item = &'a RefusedConnection>,
+) -> Option<&'a RefusedConnection> {
+    // What has to be cured before what passes.
+    refused.max_by_key(|refused| (refused.refusal.is_lasting(), refused.last))
+}
+
+/// A machine that was heard of.
+struct Case<'a> {
+    subject: Subject<'a>,
+    status: &'a SourceStatus,
+    world: World,
+    /// The subscriptions that are for it.
+    mine: Vec<&'a Asked>,
+}
+
+impl Case<'_> {
+    fn judge(&self) -> Judgement {
+        let failing = self
+            .refused_since()
+            .or_else(|| self.request_refused())
+            .or_else(|| self.nothing_for_it());
+        if let Some(finding) = failing {
+            return Judgement::new(Verdict::Failing, finding);
+        }
+        let pace = self.pace();
+        let silent_for = self.silent_for();
+        let every = pace.every;
+        if silent_for > pace.silent() {
+            let finding = self
+                .explained()
+                .unwrap_or(Finding::Silent { silent_for, every });
+            return Judgement::new(Verdict::Silent, finding);
+        }
+        if silent_for > pace.late() {
+            let finding = self
+                .explained()
+                .unwrap_or(Finding::Late { silent_for, every });
+            return Judgement::new(Verdict::Late, finding);
+        }
+        let failing = (self.push_unreachable(pace))
+            .or_else(|| self.denied())
+            .or_else(|| self.nothing_read());
+        match failing {
+            Some(finding) => Judgement::new(Verdict::Failing, finding),
+            None => Judgement {
+                verdict: Verdict::Alive,
+                finding: self.just_asked(pace),
+                notes: Vec::new(),
+            },
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        Pace::of(self.mine.iter().copied())
+    }
+
+    /// For how long nothing was heard of it by somebody who listened.
+    fn silent_for(&self) -> SignedDuration {
+        let last = self.status.last_seen().unwrap_or(self.world.started_at);
+        self.world
+            .now
+            .duration_since(last.max(self.world.started_at))
+    }
+
+    /// A connection that was refused after it was last heard of, for a reason that stays.
+    fn refused_since(&self) -> Option<Finding> {
+        let last = self.status.last_seen();
+        let since = (self.subject.refused.iter().copied())
+            .filter(|refused| refused.refusal.is_lasting() && Some(refused.last) > last);
+        newest(since).map(|refused| Finding::Refused(refused.clone()))
+    }
+
+    /// What a machine that is not heard of any more met.
+    fn explained(&self) -> Option<Finding> {
+        let last = self.status.last_seen();
+        let since =
+            (self.subject.refused.iter().copied()).filter(|refused| Some(refused.last) > last);
+        let refused = newest(since).map(|refused| Finding::Refused(refused.clone()));
+        refused.or_else(|| self.ended())
+    }
+
+    fn request_refused(&self) -> Option<Finding> {
+        let refused = self.status.last_refusal.as_ref()?;
+        let is_open = Some(refused.at) > self.status.last_events;
+        // An answer that is too large for it is refused when it asks, and a later one may not be.
+        let is_of_now = match refused.refusal {
+            Refusal::OfferTooLarge | Refusal::UnnamedAuthority => {
+                Some(refused.at) >= self.status.last_enumerate
+            }
+            _ => true,
+        };
+        let stays = refused.refusal.is_lasting() || refused.in_a_row >= IN_A_ROW;
+        (is_open && is_of_now && stays).then(|| Finding::RequestRefused(refused.clone()))
+    }
+
+    fn nothing_for_it(&self) -> Option<Finding> {
+        let is_told_nothing =
+            (self.status.offered.as_ref()).is_some_and(|offered| offered.is_empty());
+        if !self.mine.is_empty() || !is_told_nothing {
+            return None;
+        }
+        let machine = self.subject.machine?;
+        let asked = self.subject.terms.asked.iter();
+        let left_out = asked.clone().filter_map(|asked| {
+            let pattern = asked.audience.excluding(machine)?;
+            Some((asked.name.clone(), pattern.to_owned()))
+        });
+        let patterns = asked.flat_map(|asked| asked.audience.patterns());
+        let near = near(machine, patterns, NEAR_MAX).into_iter();
+        Some(Finding::NothingForIt {
+            left_out: left_out.collect(),
+            near: near.map(str::to_owned).collect(),
+        })
+    }
+
+    /// When it was first offered what it is offered now.
+    fn offered_since(&self) -> Option<Timestamp> {
+        let offered = self.status.offered.as_ref()?;
+        offered.values().map(|offered| offered.since).min()
+    }
+
+    /// Since when something is owed by a machine that has asked.
+    fn owed_since(&self) -> Option<Timestamp> {
+        let since = self.status.last_sign().max(self.offered_since());
+        self.offered_since()?;
+        since.map(|since| since.max(self.world.started_at))
+    }
+
+    fn push_unreachable(&self, pace: Pace) -> Option<Finding> {
+        let (asked, owed_since) = (self.status.last_enumerate?, self.owed_since()?);
+        let patience = match self.status.last_sign() {
+            Some(_) => pace.late(),
+            None => pace.first(),
+        };
+        let is_owed = self.world.now.duration_since(owed_since) > patience;
+        let only_asks = Some(asked) > self.status.last_sign();
+        (is_owed && only_asks).then(|| Finding::PushUnreachable {
+            asked,
+            called: self.status.called.clone(),
+        })
+    }
+
+    fn just_asked(&self, pace: Pace) -> Option<Finding> {
+        let asked = self.offered_since()?;
+        let within = pace.first() - self.world.now.duration_since(asked);
+        let is_first = self.status.last_sign().is_none() && within.is_positive();
+        is_first.then_some(Finding::JustAsked { within })
+    }
+
+    /// Channels that it says it cannot read, for this reason, and of which nothing came since.
+    fn said(&self, code: u32) -> Vec<String> {
+        let said = self.status.channel_status.iter();
+        said.filter(|(channel, (said, at))| *said == code && self.came_of(channel) < Some(*at))
+            .map(|(channel, _)| channel.clone())
+            .collect()
+    }
+
+    /// When the last event of a channel came.
+    fn came_of(&self, channel: &str) -> Option<Timestamp> {
+        let channels = self
+            .status
+            .channels
+            .values()
+            .flat_map(|channels| channels.iter());
+        let of_it = channels.filter(|one| one.channel.eq_ignore_ascii_case(channel));
+        of_it.filter_map(|one| one.last_event).max()
+    }
+
+    fn denied(&self) -> Option<Finding> {
+        let channels = self.said(ACCESS_DENIED);
+        if !channels.is_empty() {
+            return Some(Finding::AccessDenied { channels });
+        }
+        let absent = self.said(CHANNEL_NOT_FOUND);
+        let asked = self.mine.iter().flat_map(|asked| &asked.channels);
+        let mut asked = asked.peekable();
+        asked.peek()?;
+        let is_absent =
+            |channel: &String| absent.iter().any(|one| one.eq_ignore_ascii_case(channel));
+        asked
+            .all(is_absent)
+            .then_some(Finding::ChannelAbsent { channels: absent })
+    }
+
+    fn nothing_read(&self) -> Option<Finding> {
+        let whole = self
+            .mine
+            .iter()
+            .flat_map(|asked| asked.whole_channels.iter());
+        let security = whole
+            .into_iter()
+            .find(|channel| channel.eq_ignore_ascii_case("Security"))?;
+        let since = self.offered_since()?.max(self.world.started_at);
+        let since = self.came_of(security).map_or(since, |came| came.max(since));
+        let silent_for = self.world.now.duration_since(since);
+        (silent_for > SECURITY_SPEAKS).then(|| Finding::NothingRead {
+            channel: security.clone(),
+            silent_for,
+        })
+    }
+
+    /// A subscription that it ended and did not take up again.
+    fn ended(&self) -> Option<Finding> {
+        let counts = self.status.subscriptions.iter();
+        counts
+            .filter_map(|(name, counts)| Some((name, counts.ended?, counts.last_sign)))
+            .filter(|(_, ended, last)| *last < Some(*ended))
+            .max_by_key(|(_, ended, _)| *ended)
+            .map(|(name, at, _)| Finding::Ended {
+                subscription: name.clone(),
+                at,
+            })
+    }
+
+    /// Subscriptions that were changed since it asked.
+    fn refresh_due(&self) -> Option<Finding> {
+        let asked = self.status.last_enumerate?;
+        let changed = self.mine.iter().filter(|one| one.changed > Some(asked));
+        let subscriptions: Vec<String> = changed.map(|one| one.name.clone()).collect();
+        let every = (self.world.refresh)
+            .or(self.status.enumerates_every)
+            .unwrap_or(USUAL_REFRESH);
+        let due_in = every - self.world.now.duration_since(asked);
+        (!subscriptions.is_empty()).then_some(Finding::RefreshDue {
+            subscriptions,
+            due_in,
+        })
+    }
+
+    /// What is worth knowing beside the finding.
+    fn notes(&self, finding: Option<&Finding>) -> Vec<Finding> {
+        let counts = || self.status.subscriptions.iter();
+        let total = |of: fn(&windrow_pipeline::sources::wef::Counts) -> u64| -> u64 {
+            counts().map(|(_, counts)| of(counts)).sum()
+        };
+        let began_anew = counts().filter(|(_, counts)| counts.unexpected_bookmark_events > 0);
+        let (missing, restarts) = (
+            total(|counts| counts.missing),
+            total(|counts| counts.restarts),
+        );
+        let absent = self.said(CHANNEL_NOT_FOUND);
+        let others = self.status.other_computers.as_ref();
+        let mut notes: Vec<Finding> = Vec::new();
+        notes.extend(self.refresh_due());
+        notes.extend(self.ended());
+        notes.extend((!absent.is_empty()).then_some(Finding::ChannelAbsent { channels: absent }));
+        notes.extend(began_anew.map(|(name, counts)| Finding::BeganAnew {
+            subscription: name.clone(),
+            times: counts.unexpected_bookmark_events,
+        }));
+        notes.extend((missing > 0).then_some(Finding::Missing { events: missing }));
+        notes.extend((restarts > 0).then_some(Finding::LogRestarted { times: restarts }));
+        notes.extend(others.map(|others| Finding::OtherComputer {
+            events: others.events,
+            example: others.example.clone(),
+        }));
+        notes.retain(|note| Some(note) != finding);
+        notes
+    }
+}

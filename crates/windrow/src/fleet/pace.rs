@@ -1,0 +1,64 @@
+//! How often a machine has to be heard of.
+
+use jiff::SignedDuration;
+use windrow_pipeline::sources::wef::Asked;
+
+/// What is reckoned with where nothing is asked of a machine.
+const USUAL: SignedDuration = SignedDuration::from_mins(15);
+/// What a machine may be late at least: a batch under way, a busy network.
+const SLACK: SignedDuration = SignedDuration::from_secs(60);
+
+/// Of one machine, by the subscriptions that are for it.
+///
+/// A machine sends a batch after `max_latency` at the latest, and where there is no event a sign of life
+/// every `heartbeat`. So it is heard of within the longer of the two; of several subscriptions the
+/// quickest counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Within this time something comes.
+    pub every: SignedDuration,
+    /// Within this time a batch comes that has waited.
+    pub batch: SignedDuration,
+}
+
+impl Pace {
+    /// By what is asked for.
+    pub fn of<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> Pace {
+        let signed = |span| SignedDuration::try_from(span).unwrap_or(USUAL);
+        let mut pace: Option<Pace> = None;
+        for one in asked {
+            let (batch, heartbeat) = (signed(one.max_time), signed(one.heartbeat));
+            let every = heartbeat.max(batch);
+            pace = Some(match pace {
+                None => Pace { every, batch },
+                Some(pace) => Pace {
+                    every: pace.every.min(every),
+                    batch: pace.batch.min(batch),
+                },
+            });
+        }
+        pace.unwrap_or(Pace {
+            every: USUAL,
+            batch: USUAL,
+        })
+    }
+
+    /// From then on it is late: a quarter more than it has, a minute at least.
+    #[must_use]
+    pub fn late(self) -> SignedDuration {
+        self.every.saturating_add((self.every / 4).max(SLACK))
+    }
+
+    /// From then on it is silent: three times what it has, and a minute.
+    #[must_use]
+    pub fn silent(self) -> SignedDuration {
+        self.every.saturating_mul(3).saturating_add(SLACK)
+    }
+
+    /// How long after its first offer a machine may take until it sends anything.
+    #[must_use]
+    pub fn first(self) -> SignedDuration {
+        let batches = self.batch.saturating_mul(2).saturating_add(SLACK);
+        batches.min(self.late())
+    }
+}

@@ -1,0 +1,681 @@
+//! Each verdict and each reason, as a table: what is known, and what is made of it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use windrow_formats::wef::audience::{Audience, MachineName, Pattern};
+use windrow_pipeline::sources::wef::{
+    Asked, ChannelProgress, Claim, Counts, Offered, OtherComputers, Refusal, RefusedConnection,
+    RefusedRequest, SourceStatus, Subscription as Subscribed, Terms,
+};
+
+use super::*;
+
+const NAME: &str = "ws1.corp.example";
+const MINUTE: i64 = 60;
+const HOUR: i64 = 3_600;
+
+/// Seconds before the moment of the tests.
+fn ago(seconds: i64) -> Timestamp {
+    now() - SignedDuration::from_secs(seconds)
+}
+
+fn now() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn audience(include: &[&str], except: &[&str]) -> Arc<Audience> {
+    let compile = |list: &[&str]| {
+        list.iter()
+            .map(|text| Pattern::compile(text).unwrap())
+            .collect()
+    };
+    Arc::new(Audience::new(compile(include), compile(except)).unwrap())
+}
+
+fn asked(name: &str) -> Asked {
+    Asked {
+        name: name.to_owned(),
+        id: Subscribed::id_of(name),
+        audience: audience(&["*"], &[]),
+        heartbeat: Duration::from_secs(900),
+        max_time: Duration::from_secs(30),
+        channels: vec!["Security".to_owned(), "System".to_owned()],
+        whole_channels: ["Security".to_owned()].into(),
+        changed: None,
+    }
+}
+
+fn terms() -> Terms {
+    Terms {
+        authority: "wec.example:5986".to_owned(),
+        issuer_thumbprints: vec!["0123456789ABCDEF0123456789ABCDEF01234567".to_owned()],
+        asked: vec![asked("base")],
+    }
+}
+
+fn world() -> World {
+    World {
+        now: now(),
+        started_at: ago(100 * HOUR),
+        refresh: None,
+    }
+}
+
+/// A machine that asked an hour ago, first, and was heard of a minute ago.
+fn well() -> SourceStatus {
+    let offered = Offered {
+        version: "V1".to_owned(),
+        since: ago(HOUR),
+    };
+    let counts = Counts {
+        batches: 10,
+        events: 100,
+        last_sign: Some(ago(MINUTE)),
+        ..Counts::default()
+    };
+    SourceStatus {
+        source: NAME.to_owned(),
+        called: Some("wec.example:5986".to_owned()),
+        last_enumerate: Some(ago(20)),
+        last_events: Some(ago(MINUTE)),
+        last_heartbeat: Some(ago(HOUR)),
+        offered: Some(BTreeMap::from([("base".to_owned(), offered)])),
+        subscriptions: BTreeMap::from([("base".to_owned(), counts)]),
+        ..SourceStatus::default()
+    }
+}
+
+/// The same, last heard of so long ago.
+fn quiet(seconds: i64) -> SourceStatus {
+    SourceStatus {
+        last_enumerate: Some(ago(seconds)),
+        last_events: Some(ago(seconds + 1)),
+        last_heartbeat: None,
+        ..well()
+    }
+}
+
+/// One that only asks: first so long ago.
+fn asks(seconds: i64) -> SourceStatus {
+    let mut status = well();
+    status.last_events = None;
+    status.last_heartbeat = None;
+    status.subscriptions.clear();
+    for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
+        offered.since = ago(seconds);
+    }
+    status
+}
+
+fn refused(refusal: Refusal, seconds: i64, reason: &str) -> RefusedConnection {
+    RefusedConnection {
+        address: [192, 0, 2, 7].into(),
+        refusal,
+        count: 3,
+        first: ago(seconds + HOUR),
+        last: ago(seconds),
+        reason: reason.to_owned(),
+        claim: None,
+    }
+}
+
+fn refused_request(refusal: Refusal, in_a_row: u64, reason: &str) -> Option<RefusedRequest> {
+    Some(RefusedRequest {
+        at: ago(5),
+        refusal,
+        reason: reason.to_owned(),
+        in_a_row,
+    })
+}
+
+fn judged(
+    status: Option<&SourceStatus>,
+    refused: &[RefusedConnection],
+    terms: &Terms,
+    world: World,
+) -> Judgement {
+    let machine = MachineName::of_certificate(NAME).unwrap();
+    let refused: Vec<&RefusedConnection> = refused.iter().collect();
+    let subject = Subject {
+        machine: Some(&machine),
+        status,
+        terms,
+        refused: &refused,
+    };
+    judge(subject, world)
+}
+
+/// Verdict, name of the reason, its words and what helps.
+fn said(status: Option<&SourceStatus>, refused: &[RefusedConnection], terms: &Terms) -> String {
+    let judgement = judged(status, refused, terms, world());
+    let reason = judgement.finding.map(|finding| finding.told(terms, now()));
+    let mut lines = vec![match reason {
+        None => judgement.verdict.to_string(),
+        Some(reason) => format!(
+            "{} {}: {} > {}",
+            judgement.verdict, reason.code, reason.words, reason.cure
+        ),
+    }];
+    let notes = judgement.notes.iter().map(|note| note.told(terms, now()));
+    lines.extend(notes.map(|note| format!("  {}: {} > {}", note.code, note.words, note.cure)));
+    lines.join("\n")
+}
+
+fn verdict(status: &SourceStatus) -> Verdict {
+    judged(Some(status), &[], &terms(), world()).verdict
+}
+
+#[test]
+fn a_machine_that_is_heard_of_in_time_is_alive_then_late_then_silent() {
+    // A sign every 15 minutes: late after a quarter more, silent after three of them and a minute.
+    for (seconds, expected) in [
+        (0, Verdict::Alive),
+        (18 * MINUTE, Verdict::Alive),
+        (19 * MINUTE, Verdict::Late),
+        (45 * MINUTE, Verdict::Late),
+        (47 * MINUTE, Verdict::Silent),
+        (HOUR * 24 * 365, Verdict::Silent),
+    ] {
+        let restarted = World {
+            started_at: ago(100 * 365 * 24 * HOUR),
+            ..world()
+        };
+        let status = quiet(seconds);
+        let judgement = judged(Some(&status), &[], &terms(), restarted);
+        assert_eq!(judgement.verdict, expected, "{seconds} s");
+    }
+    insta::assert_snapshot!(said(Some(&quiet(20 * MINUTE)), &[], &terms()), @"late late: nothing was heard of it for 20m, and it should be heard of every 15m > nothing yet: a batch may be under way, or the network slow");
+    insta::assert_snapshot!(said(Some(&quiet(2 * HOUR)), &[], &terms()), @"silent silent: nothing was heard of it for 2h, and it should be heard of every 15m > is it on, and in the network? On it, see event 105 in Eventlog-ForwardingPlugin/Operational and the service WinRM");
+}
+
+#[test]
+fn the_quickest_subscription_that_is_for_it_sets_the_pace() {
+    let mut terms = terms();
+    terms.asked[0].heartbeat = Duration::from_secs(6 * 3_600);
+    let status = quiet(HOUR);
+    let of = |terms: &Terms| judged(Some(&status), &[], terms, world()).verdict;
+    assert_eq!(of(&terms), Verdict::Alive);
+    terms.asked.push(asked("quick"));
+    assert_eq!(of(&terms), Verdict::Silent);
+    terms.asked[1].audience = audience(&["dc*"], &[]);
+    assert_eq!(of(&terms), Verdict::Alive, "the quick one is for others");
+    let pace = Pace::of(&[asked("base")]);
+    assert_eq!(pace.late().as_secs(), 1_125);
+    assert_eq!(pace.silent().as_secs(), 2_760);
+    assert_eq!(pace.first().as_secs(), 120);
+}
+
+#[test]
+fn nobody_is_silent_while_nobody_listens() {
+    let world = World {
+        started_at: ago(5 * MINUTE),
+        ..world()
+    };
+    let status = SourceStatus {
+        offered: None,
+        ..quiet(3 * HOUR)
+    };
+    let judgement = judged(Some(&status), &[], &terms(), world);
+    assert_eq!(judgement.verdict, Verdict::Alive);
+}
+
+#[test]
+fn who_was_never_heard_of_is_never_or_fails() {
+    insta::assert_snapshot!(said(None, &[], &terms()), @"never never_enumerated: it is expected and has never asked for its subscriptions > on the machine: does the group policy say this collector (gpresult /r; event 104 or 105 in Eventlog-ForwardingPlugin/Operational), does the service WinRM run, does its name resolve and its port answer (Test-NetConnection)?");
+    let mut foreign = refused(
+        Refusal::BadCertificate,
+        90,
+        "the TLS handshake failed: invalid peer certificate: UnknownIssuer",
+    );
+    foreign.claim = Some(Claim {
+        name: Some(NAME.to_owned()),
+        issuer: Some("CN=Other CA".to_owned()),
+    });
+    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, which is not among the authorities in client_ca, or is not made for this (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567, or add the authority of its certificate to client_ca and reload");
+}
+
+#[test]
+fn each_refused_connection_has_its_words_and_its_cure() {
+    let silent = SourceStatus {
+        offered: None,
+        ..quiet(2 * HOUR)
+    };
+    let all = [
+        (
+            Refusal::NoCertificate,
+            "the TLS handshake failed: peer sent no certificates",
+        ),
+        (
+            Refusal::HungUp,
+            "the TLS handshake failed: tls handshake eof",
+        ),
+        (
+            Refusal::OwnCertificate,
+            "the TLS handshake failed: received fatal alert: UnknownCA",
+        ),
+        (
+            Refusal::CertificateExpired,
+            "the TLS handshake failed: invalid peer certificate: certificate expired",
+        ),
+        (
+            Refusal::CertificateRevoked,
+            "the TLS handshake failed: invalid peer certificate: Revoked",
+        ),
+        (
+            Refusal::WrongService,
+            "the ticket is for HTTP/old.example, and this collector is HTTP/wec.example",
+        ),
+        (
+            Refusal::UnknownKey,
+            "the ticket for HTTP/wec.example is encrypted with key version 4 and AES256, and the keytab has version 3",
+        ),
+        (
+            Refusal::ClockSkew,
+            "the clock of WS1$@CORP.EXAMPLE is 900 s behind ours, and 300 s are allowed",
+        ),
+        (
+            Refusal::TicketReplayed,
+            "the authenticator of WS1$@CORP.EXAMPLE came before: somebody repeats what it recorded",
+        ),
+    ];
+    let lines: Vec<String> = (all.into_iter())
+        .map(|(refusal, reason)| said(Some(&silent), &[refused(refusal, 30, reason)], &terms()))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn a_refusal_counts_that_came_after_the_last_word_and_stays() {
+    let verdict = |refusal, seconds| {
+        judged(
+            Some(&well()),
+            &[refused(refusal, seconds, "why")],
+            &terms(),
+            world(),
+        )
+        .verdict
+    };
+    assert_eq!(verdict(Refusal::BadCertificate, 10), Verdict::Failing);
+    assert_eq!(
+        verdict(Refusal::BadCertificate, 30),
+        Verdict::Alive,
+        "it came through since"
+    );
+    // These pass by themselves, or are somebody else's doing.
+    for passing in [
+        Refusal::HungUp,
+        Refusal::TicketExpired,
+        Refusal::TicketReplayed,
+        Refusal::Stopping,
+    ] {
+        assert_eq!(verdict(passing, 10), Verdict::Alive, "{passing:?}");
+    }
+}
+
+#[test]
+fn what_is_sent_and_refused_is_a_failure_until_a_delivery_is_taken() {
+    let with = |refusal, in_a_row| SourceStatus {
+        last_refusal: refused_request(refusal, in_a_row, "the body is over 576000 bytes"),
+        ..well()
+    };
+    insta::assert_snapshot!(said(Some(&with(Refusal::TooLarge, 1)), &[], &terms()), @"failing too_large: what it sends is refused, once, last 5s ago: the body is over 576000 bytes > lower the subscription's max_envelope or max_batch_events");
+    assert_eq!(
+        verdict(&with(Refusal::NoRoom, 1)),
+        Verdict::Alive,
+        "it tries again"
+    );
+    assert_eq!(verdict(&with(Refusal::NoRoom, 3)), Verdict::Failing);
+    assert_eq!(verdict(&with(Refusal::JournalFull, 1)), Verdict::Failing);
+    let mut taken = with(Refusal::TooLarge, 1);
+    taken.last_events = Some(ago(1));
+    assert_eq!(verdict(&taken), Verdict::Alive);
+    let mut offer = with(Refusal::OfferTooLarge, 1);
+    assert_eq!(verdict(&offer), Verdict::Failing);
+    offer.last_enumerate = Some(ago(2));
+    assert_eq!(
+        verdict(&offer),
+        Verdict::Alive,
+        "it has asked again and was answered"
+    );
+}
+
+#[test]
+fn a_machine_that_is_told_nothing_learns_which_pattern_was_meant() {
+    let mut terms = terms();
+    terms.asked[0].audience = audience(&["*"], &["WS1.*"]);
+    terms.asked.push(asked("workstations"));
+    terms.asked[1].audience = audience(&["ws*.crop.example", "dc*"], &[]);
+    let mut status = well();
+    status.offered = Some(BTreeMap::new());
+    insta::assert_snapshot!(said(Some(&status), &[], &terms), @"failing no_subscription: it asks, and no subscription is for it: base leaves it out by WS1.*; almost matching: ws*.crop.example > name it in machines or machine_groups of a subscription, or take it out of except_machines; it hears of it when it asks next");
+    // One was made for it meanwhile: it has not asked since.
+    terms.asked[1].audience = audience(&["ws*"], &[]);
+    terms.asked[1].changed = Some(ago(10));
+    status.enumerates_every = Some(SignedDuration::from_secs(900));
+    insta::assert_snapshot!(said(Some(&status), &[], &terms), @"
+    alive
+      refresh_due: it has not asked since workstations was changed; it asks next in about 14m 40s > nothing: wait, or gpupdate /force on the machine
+    ");
+    status.enumerates_every = Some(SignedDuration::from_secs(15));
+    insta::assert_snapshot!(said(Some(&status), &[], &terms), @"
+    alive
+      refresh_due: it has not asked since workstations was changed, and should have 5s ago > gpupdate /force on the machine; see Refresh in its policy's Server= line, and the service WinRM
+    ");
+}
+
+#[test]
+fn a_machine_that_only_asks_cannot_reach_the_address_it_is_told() {
+    insta::assert_snapshot!(said(Some(&asks(30)), &[], &terms()), @"alive just_asked: it has asked for its subscriptions; the first of it comes within 1m 30s > nothing: wait");
+    let mut elsewhere = asks(10 * MINUTE);
+    insta::assert_snapshot!(said(Some(&elsewhere), &[], &terms()), @"failing push_address_unreachable: it asked for its subscriptions 20s ago, and nothing comes to the address it was told, wec.example:5986 > from the machine, the name and port it was told have to resolve and answer (Test-NetConnection); hostname of the listener says which they are");
+    elsewhere.called = Some("10.1.2.3:5986".to_owned());
+    let words = said(Some(&elsewhere), &[], &terms());
+    assert!(
+        words.contains("asked for its subscriptions at 10.1.2.3:5986 20s ago"),
+        "{words}"
+    );
+    // One that has sent before has as long as any other.
+    let mut before = well();
+    before.last_events = Some(ago(17 * MINUTE));
+    assert_eq!(verdict(&before), Verdict::Alive);
+    before.last_events = Some(ago(20 * MINUTE));
+    assert_eq!(verdict(&before), Verdict::Failing);
+}
+
+#[test]
+fn channels_that_cannot_be_read_are_named() {
+    let mut status = well();
+    let say = |status: &mut SourceStatus, channel: &str, code| {
+        status
+            .channel_status
+            .insert(channel.to_owned(), (code, ago(90)));
+    };
+    say(&mut status, "System", 15_007);
+    insta::assert_snapshot!(said(Some(&status), &[], &terms()), @"
+    alive
+      channel_absent: it does not have System > nothing, where the machine does not have what writes it; else see the spelling in the query, and that the channel is on (wevtutil gl CHANNEL)
+    ");
+    let mut absent = status.clone();
+    say(&mut absent, "security", 15_007);
+    assert_eq!(
+        verdict(&absent),
+        Verdict::Failing,
+        "none of what is asked for is there"
+    );
+    say(&mut status, "Security", 5);
+    insta::assert_snapshot!(said(Some(&status), &[], &terms()), @"
+    failing access_denied: it may not read Security > NETWORK SERVICE has to be in Event Log Readers of the machine, which counts after it was restarted, or in the channel's access (wevtutil gl CHANNEL)
+      channel_absent: it does not have System > nothing, where the machine does not have what writes it; else see the spelling in the query, and that the channel is on (wevtutil gl CHANNEL)
+    ");
+    // Events that came later say otherwise.
+    status
+        .channels
+        .insert("base".to_owned(), Arc::new(vec![came("Security", 60)]));
+    assert_eq!(verdict(&status), Verdict::Alive);
+}
+
+fn came(channel: &str, seconds: i64) -> ChannelProgress {
+    ChannelProgress {
+        channel: channel.into(),
+        record_id: 7,
+        events: 1,
+        last_event: Some(ago(seconds)),
+        missing: 0,
+        gaps: 0,
+        last_gap: None,
+        restarts: 0,
+        last_restart: None,
+    }
+}
+
+#[test]
+fn a_security_log_that_says_nothing_is_one_that_may_not_be_read() {
+    let mut status = well();
+    for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
+        offered.since = ago(8 * HOUR);
+    }
+    insta::assert_snapshot!(said(Some(&status), &[], &terms()), @"failing nothing_read: it lives, and for 8h nothing came of Security, which is all asked for: most likely it may not read it > NETWORK SERVICE has to be in Event Log Readers of the machine, which counts after it was restarted, or in the channel's access (wevtutil gl CHANNEL)");
+    status
+        .channels
+        .insert("base".to_owned(), Arc::new(vec![came("Security", HOUR)]));
+    assert_eq!(verdict(&status), Verdict::Alive);
+    let mut narrow = terms();
+    narrow.asked[0].whole_channels = [].into();
+    status.channels.clear();
+    let judgement = judged(Some(&status), &[], &narrow, world());
+    assert_eq!(
+        judgement.verdict,
+        Verdict::Alive,
+        "few events of it are asked for"
+    );
+}
+
+#[test]
+fn what_is_worth_knowing_of_a_machine_that_is_well() {
+    let mut status = well();
+    let counts = status.subscriptions.get_mut("base").unwrap();
+    counts.unexpected_bookmark_events = 2;
+    counts.missing = 17;
+    counts.restarts = 1;
+    status.other_computers = Some(OtherComputers {
+        events: 4,
+        example: "ws2.corp.example".to_owned(),
+        last: ago(9),
+    });
+    insta::assert_snapshot!(said(Some(&status), &[], &terms()), @"
+    alive
+      began_anew: it began anew with base although a bookmark was stored for it, 2 times: events in between may be missing > compare the machine's log with what came (event 20 has the time); where its log is still whole, read_existing of a new subscription fetches it
+      events_missing: 17 events that its logs had never came: their record ids were left out > make the log larger (wevtutil sl CHANNEL /ms:BYTES): it was overwritten before it was sent
+      log_restarted: the record ids of a channel began anew, once: the log was cleared, or the machine rebuilt > who cleared it is in event 1102 of Security or 104 of System; for a rebuilt machine nothing
+      other_computer: 4 of its events name another computer, for example ws2.corp.example > see whether it was renamed, forwards events of others, or shares its certificate with another machine
+    ");
+    let mut gone = quiet(2 * HOUR);
+    gone.subscriptions.get_mut("base").unwrap().ended = Some(ago(2 * HOUR));
+    gone.subscriptions.get_mut("base").unwrap().last_sign = Some(ago(3 * HOUR));
+    insta::assert_snapshot!(said(Some(&gone), &[], &terms()), @"silent ended: it ended base 2h ago: its policy changed, or it went down > nothing, if it went down; else see its group policy");
+}
+
+/// A survey of one listener.
+fn survey(
+    sources: Vec<SourceStatus>,
+    refused: Vec<RefusedConnection>,
+    expected: &[&str],
+) -> Survey {
+    let expected: Vec<String> = expected.iter().map(|name| (*name).to_owned()).collect();
+    Survey {
+        world: world(),
+        expected: Expected::new(&expected),
+        listeners: vec![Listener {
+            name: "wef.main".to_owned(),
+            terms: terms(),
+            sources,
+            refused,
+        }],
+    }
+}
+
+fn named(name: &str, status: SourceStatus) -> SourceStatus {
+    SourceStatus {
+        source: name.to_owned(),
+        ..status
+    }
+}
+
+fn lines(report: &Report) -> Vec<String> {
+    let machines = report.machines.iter();
+    machines
+        .map(|one| format!("{} {}", one.verdict.unwrap(), one.name))
+        .collect()
+}
+
+#[test]
+fn each_machine_is_there_once_and_the_worst_comes_first() {
+    let mut claims = refused(
+        Refusal::ClockSkew,
+        5,
+        "the clock of WS9$@CORP.EXAMPLE is behind",
+    );
+    claims.claim = Some(Claim {
+        name: Some("WS9$@CORP.EXAMPLE".to_owned()),
+        issuer: None,
+    });
+    let mut unknown = claims.clone();
+    unknown.claim = Some(Claim {
+        name: Some("mallory".to_owned()),
+        issuer: None,
+    });
+    let scan = refused(Refusal::HungUp, 5, "eof");
+    let mut survey = survey(
+        vec![
+            named("b.example", well()),
+            named("a.example", well()),
+            named("WS2$@CORP.EXAMPLE", quiet(2 * HOUR)),
+        ],
+        vec![claims, unknown, scan],
+        &["a", "ws2", "ws9", "ws10.example"],
+    );
+    let mut other = survey.listeners[0].clone();
+    other.name = "wef.other".to_owned();
+    // It speaks to the first one now; both know it from the journal.
+    other.sources = vec![SourceStatus {
+        offered: None,
+        ..named("A.example", quiet(HOUR))
+    }];
+    other.refused.clear();
+    survey.listeners.push(other);
+    let all = survey.report(&Ask::default(), &|_, _, _| None);
+    assert_eq!(
+        lines(&all),
+        [
+            "failing ws9",
+            "never ws10.example",
+            "silent WS2$@CORP.EXAMPLE",
+            "alive a.example",
+            "alive b.example"
+        ]
+    );
+    assert_eq!(
+        (all.totals.machines(), all.totals, all.found),
+        (5, survey.totals(), 5)
+    );
+    let expected: Vec<bool> = all.machines.iter().map(|one| one.expected).collect();
+    assert_eq!(expected, [true, true, true, true, false]);
+    let strangers: Vec<_> = all
+        .strangers
+        .iter()
+        .map(|one| one.claims.as_deref())
+        .collect();
+    assert_eq!(strangers, [Some("mallory"), None]);
+}
+
+#[test]
+fn pages_patterns_and_verdicts_choose_among_them() {
+    let sources = (0..25).map(|number| named(&format!("ws{number:02}.example"), well()));
+    let survey = survey(sources.collect(), Vec::new(), &["dc1"]);
+    let ask = |machine: &str, verdicts: &[Verdict], offset, limit| {
+        let ask = Ask {
+            machine: (!machine.is_empty()).then(|| machine.to_owned()),
+            verdicts: verdicts.to_vec(),
+            offset,
+            limit,
+        };
+        let report = survey.report(&ask, &|_, _, _| None);
+        (
+            report.found,
+            report.machines.len(),
+            report.machines.iter().any(|one| one.detail.is_some()),
+        )
+    };
+    assert_eq!(ask("", &[], 0, None), (26, 26, false));
+    assert_eq!(ask("", &[], 20, Some(10)), (26, 6, false));
+    assert_eq!(ask("", &[Verdict::Never], 0, None), (1, 1, false));
+    assert_eq!(ask("ws1*", &[], 0, Some(3)), (10, 3, false));
+    assert_eq!(
+        ask("WS07", &[], 0, None),
+        (1, 1, true),
+        "one that is named is shown closely"
+    );
+    assert_eq!(
+        ask("ws07.example", &[Verdict::Silent], 0, None),
+        (0, 0, false)
+    );
+    assert_eq!(ask("nobody", &[], 0, None), (0, 0, false));
+}
+
+#[test]
+fn a_refusal_without_a_name_is_its_who_is_alone_at_the_address() {
+    let at = |name: &str, last: u8| SourceStatus {
+        address: Some([192, 0, 2, last].into()),
+        ..named(
+            name,
+            SourceStatus {
+                offered: None,
+                ..quiet(2 * HOUR)
+            },
+        )
+    };
+    let hung_up = refused(Refusal::HungUp, 5, "eof");
+    let alone = survey(
+        vec![at("a.example", 7), at("b.example", 8)],
+        vec![hung_up.clone()],
+        &[],
+    );
+    let report = alone.report(&Ask::default(), &|_, _, _| None);
+    assert_eq!(report.machines[0].reason.as_ref().unwrap().code, "hung_up");
+    assert!(report.strangers.is_empty());
+    let shared = survey(
+        vec![at("a.example", 7), at("b.example", 7)],
+        vec![hung_up],
+        &[],
+    );
+    let report = shared.report(&Ask::default(), &|_, _, _| None);
+    assert_eq!(report.machines[0].reason.as_ref().unwrap().code, "silent");
+    assert_eq!(report.strangers.len(), 1);
+}
+
+#[test]
+fn one_machine_is_shown_with_its_bookmarks_and_losses() {
+    let mut status = well();
+    let mut security = came("Security", 60);
+    security.missing = 3;
+    status
+        .channels
+        .insert("base".to_owned(), Arc::new(vec![security]));
+    status
+        .channel_status
+        .insert("System".to_owned(), (15_007, ago(60)));
+    let survey = survey(vec![status], Vec::new(), &[]);
+    let ask = Ask {
+        machine: Some("WS1".to_owned()),
+        ..Ask::default()
+    };
+    let bookmark = "<BookmarkList><Bookmark Channel='security' RecordId='42' IsCurrent='true'/></BookmarkList>";
+    let report = survey.report(&ask, &|listener, machine, id| {
+        let is = (listener, machine, id) == ("wef.main", NAME, Subscribed::id_of("base"));
+        is.then(|| bookmark.to_owned())
+    });
+    let detail = report.machines[0].detail.as_ref().unwrap();
+    let [base] = &detail.subscriptions[..] else {
+        panic!("{detail:?}");
+    };
+    assert_eq!(
+        (base.version.as_deref(), base.taken_up),
+        (Some("V1"), Some(ago(MINUTE)))
+    );
+    let channels: Vec<_> = (base.channels.iter())
+        .map(|one| (&*one.name, one.bookmark, one.missing, one.whole, one.code))
+        .collect();
+    assert_eq!(
+        channels,
+        [
+            ("Security", Some(42), 3, true, None),
+            ("System", None, 0, false, Some(15_007))
+        ]
+    );
+    let json = serde_json::to_vec(&report).unwrap();
+    let back: Report = serde_json::from_slice(&json).unwrap();
+    assert_eq!(serde_json::to_vec(&back).unwrap(), json);
+}
