@@ -35,6 +35,44 @@ pub fn channels(query_list: &str) -> Result<Vec<String>, FilterError> {
     Ok(channels.into_iter().map(str::to_owned).collect())
 }
 
+/// Whether a channel is of a kind that nobody can subscribe to (analytic, debug), as its name says.
+#[must_use]
+pub fn is_direct(channel: &str) -> bool {
+    let last = channel.rsplit(['/', '-']).next().unwrap_or_default();
+    last.eq_ignore_ascii_case("Analytic") || last.eq_ignore_ascii_case("Debug")
+}
+
+/// What a Query of a QueryList asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Its Id; a claim of whoever wrote it, and not always there.
+    pub id: Option<String>,
+    /// The channels that it selects events of, each once.
+    pub channels: Vec<String>,
+    /// Selects.
+    pub selects: usize,
+    /// Suppresses.
+    pub suppresses: usize,
+}
+
+/// The Queries of a QueryList, in their order. What their expressions say is not looked at.
+///
+/// # Errors
+/// When it is no QueryList.
+pub fn outline(query_list: &str) -> Result<Vec<Outline>, FilterError> {
+    let queries = query_list::read(query_list)?;
+    let outline = |query: &RawQuery| {
+        let of = |kind| query.selectors.iter().filter(|of| of.kind == kind).count();
+        Outline {
+            id: query.id.clone(),
+            channels: selected(query).into_iter().map(str::to_owned).collect(),
+            selects: of(Kind::Select),
+            suppresses: of(Kind::Suppress),
+        }
+    };
+    Ok(queries.iter().map(outline).collect())
+}
+
 /// The QueryList with what is older than `since`, cut to its millisecond, held back from these
 /// channels, in every Query that selects them. Everything else stays byte for byte, and what is
 /// already held back so is not held back twice.

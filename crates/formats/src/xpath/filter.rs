@@ -22,6 +22,15 @@ pub struct Filter {
     warnings: Box<[Warning]>,
 }
 
+/// What one Query of a QueryList says of an event that one of its Selects selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It selects the event.
+    Selected,
+    /// One of its Suppresses holds the event back.
+    HeldBack,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Query {
     pub(super) selects: Box<[Selector]>,
@@ -166,6 +175,25 @@ impl Filter {
                 .iter()
                 .any(|select| select.selects(event, now))
                 && !query.suppresses(event, now)
+        })
+    }
+
+    /// What each Query says of the event, by its place in the list: those that say nothing of it
+    /// are not there. An expression alone is one Query.
+    pub fn verdicts(
+        &self,
+        event: Event<'_>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (usize, Verdict)> {
+        let queries = self.queries.iter().enumerate();
+        queries.filter_map(move |(place, query)| {
+            let mut selects = query.selects.iter();
+            let is_selected = selects.any(|select| select.selects(event, now));
+            let verdict = match query.suppresses(event, now) {
+                true => Verdict::HeldBack,
+                false => Verdict::Selected,
+            };
+            is_selected.then_some((place, verdict))
         })
     }
 

@@ -36,6 +36,6 @@ mod value;
 
 pub use error::{Doubt, Fault, FilterError, FilterFault, Warning, XPathError};
 pub use expression::Expression;
-pub use filter::{Filter, check_query_list};
+pub use filter::{Filter, Verdict, check_query_list};
 pub(crate) use possible::Scope;
 pub use set::{FilterSet, Matches, TooManyFilters};

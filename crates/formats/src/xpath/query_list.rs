@@ -20,6 +20,7 @@ use crate::places::PlacedText;
 /// What a QueryList says, its expressions as text.
 #[derive(Debug, Default)]
 pub(crate) struct RawQuery {
+    pub(crate) id: Option<String>,
     pub(crate) path: Option<String>,
     pub(crate) selectors: Vec<RawSelector>,
     /// Its bytes in the XML without the tag that ends it.
@@ -141,7 +142,7 @@ impl Walk<'_> {
     fn open(&mut self, element: &BytesStart<'_>, span: Range<usize>) -> Result<(), FilterError> {
         let name = element.local_name();
         let name: &str = name.as_ref();
-        let path = path_of(element, &span)?;
+        let path = attribute(element, "Path", &span)?;
         let expected = match (self.stage, name) {
             (Stage::Outside, "QueryList") => {
                 self.stage = Stage::List;
@@ -150,6 +151,7 @@ impl Walk<'_> {
             (Stage::List, "Query") => {
                 self.stage = Stage::Query;
                 self.queries.push(RawQuery {
+                    id: attribute(element, "Id", &span)?,
                     path,
                     selectors: Vec::new(),
                     at: span,
@@ -224,17 +226,21 @@ impl Walk<'_> {
     }
 }
 
-/// The attribute Path; the others say nothing here.
-fn path_of(element: &BytesStart<'_>, span: &Range<usize>) -> Result<Option<String>, FilterError> {
+/// An attribute that is not empty; others than Path and Id say nothing here.
+fn attribute(
+    element: &BytesStart<'_>,
+    name: &str,
+    span: &Range<usize>,
+) -> Result<Option<String>, FilterError> {
     let xml = |error: String| at(FilterFault::Xml(error), span.clone());
-    let mut path = None;
+    let mut found = None;
     for attribute in element.attributes() {
         let attribute = attribute.map_err(|error| xml(error.to_string()))?;
-        if AsRef::<str>::as_ref(&attribute.key) == "Path" {
+        if AsRef::<str>::as_ref(&attribute.key) == name {
             let value = quick_xml::escape::unescape(&attribute.value);
             let value = value.map_err(|error| xml(error.to_string()))?;
-            path = Some(value.trim().to_owned()).filter(|path| !path.is_empty());
+            found = Some(value.trim().to_owned()).filter(|value| !value.is_empty());
         }
     }
-    Ok(path)
+    Ok(found)
 }

@@ -88,5 +88,13 @@ impl Baseline {
     }
 }
 
+/// Whether a Windows as it comes writes nothing to this channel until it is enabled.
+#[must_use]
+pub fn is_off_by_default(channel: &str) -> bool {
+    let off = text::OFF_BY_DEFAULT.iter();
+    off.into_iter()
+        .any(|name| name.eq_ignore_ascii_case(channel))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+
 use crate::event::{self, Index};
 use crate::xpath::Filter;
 
@@ -37,6 +38,20 @@ fn bookmarks_tell_how_far_they_came() {
     ];
     assert_eq!(bookmarked_places(bookmark).unwrap(), places);
     assert_eq!(bookmarked_places("<Bookmark/>"), None);
+}
+
+#[test]
+fn each_query_is_told_by_its_id_and_channels() {
+    let list = "<QueryList><Query Id='7' Path='Security'><Select>*</Select><Select Path='System'>*</Select>\
+                <Suppress Path='system'>*[System[EventID=1]]</Suppress></Query>\
+                <Query Id=' '><Select Path='SECURITY'>*</Select><Select Path='Security'>*</Select></Query></QueryList>";
+    let outlines = outline(list).unwrap();
+    let told: Vec<String> = outlines.iter().map(|of| format!("{of:?}")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    Outline { id: Some("7"), channels: ["Security", "System"], selects: 2, suppresses: 1 }
+    Outline { id: None, channels: ["SECURITY"], selects: 2, suppresses: 0 }
+    "#);
+    assert!(outline("<QueryList/>").is_err());
 }
 
 #[test]

@@ -252,7 +252,7 @@ fn query_list(text: &PlacedText, at: usize, notes: &mut Notes) -> Result<String,
         notes.add(Note::Query(warning.doubt.clone()), place(&warning.at));
     }
     for channel in query::channels(xml).unwrap_or_default() {
-        if is_direct(&channel) {
+        if query::is_direct(&channel) {
             let found = xml.find(&channel).unwrap_or_default();
             notes.add(
                 Note::DirectChannel(excerpt(&channel)),
@@ -261,12 +261,6 @@ fn query_list(text: &PlacedText, at: usize, notes: &mut Notes) -> Result<String,
         }
     }
     Ok(xml.trim_start_matches('\u{FEFF}').trim().to_owned())
-}
-
-/// Whether a channel is of a kind that nobody can subscribe to, as its name says.
-fn is_direct(channel: &str) -> bool {
-    let last = channel.rsplit(['/', '-']).next().unwrap_or_default();
-    last.eq_ignore_ascii_case("Analytic") || last.eq_ignore_ascii_case("Debug")
 }
 
 fn delivery(parts: &Parts<'_>, notes: &mut Notes) -> Result<Delivery, At<Fault>> {

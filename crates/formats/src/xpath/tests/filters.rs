@@ -47,6 +47,24 @@ fn suppress_beats_select_in_its_query_alone() {
 }
 
 #[test]
+fn each_query_says_its_own_of_an_event() {
+    let list = "<QueryList><Query Id='0'><Select Path='System'>*</Select></Query>\
+                <Query Id='1'><Select Path='Security'>*</Select>\
+                <Suppress Path='Security'>*[EventData[Data='A']]</Suppress></Query>\
+                <Query Id='2'><Select Path='Security'>*[System[EventID=4624]]</Select></Query></QueryList>";
+    let filter = Filter::query_list(list).unwrap();
+    let said = with_event(LOGON, |event| {
+        filter.verdicts(event, now()).collect::<Vec<_>>()
+    });
+    assert_eq!(said, [(1, Verdict::HeldBack), (2, Verdict::Selected)]);
+    let one = Filter::compile("*[System[EventID=1]]").unwrap();
+    assert_eq!(
+        with_event(LOGON, |event| one.verdicts(event, now()).count()),
+        0
+    );
+}
+
+#[test]
 fn expressions_are_read_through_xml() {
     let list = |expression: &str| {
         format!(
