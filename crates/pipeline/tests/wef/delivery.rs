@@ -454,7 +454,7 @@ async fn a_channel_that_came_later_is_not_replayed() {
         let mut options = bench.options(running.address);
         options.subscriptions[0].query = QueryList::new(query).unwrap();
         let now = jiff::Timestamp::from_second(1_800_000_000 + hour * 3_600).unwrap();
-        learn_channels(&running.journal, &mut options, now)
+        learn_channels(&running.journal, &mut options.subscriptions, now)
             .await
             .unwrap();
         running.collector.reload(options);

@@ -6,6 +6,7 @@ use super::apply_client;
 use super::client::Client;
 use super::refusal::{Refusal, RefusalKind};
 use super::server::ServerSet;
+use super::subscription;
 use super::test;
 use super::view::{self, ServerChanged};
 use super::{Actor, Answer, Request, Verb, fallback, shortened};
@@ -71,6 +72,13 @@ pub(crate) async fn apply(
             Ok(Answer::Tested(Box::new(tested?)))
         }
         Request::ClientGet => Ok(Answer::Client(Box::new(Client::of(&place.config())))),
+        Request::SubscriptionGet(get) => match place {
+            Place::Service(service) => {
+                subscription::subscriptions(&service.config(), &get, Some(service))
+            }
+            Place::Offline(offline) => subscription::subscriptions(offline.config(), &get, None),
+        }
+        .map(Answer::Subscriptions),
         change => {
             let service = match place {
                 Place::Service(service) => Some(service.clone()),
@@ -84,8 +92,12 @@ pub(crate) async fn apply(
                 let changed = apply_client::change(place, &change, actor).await?;
                 return Ok(Answer::ClientChanged(Box::new(changed)));
             }
-            let changed = change_server(place, &change, actor).await?;
-            Ok(Answer::ServerChanged(Box::new(changed)))
+            if change.verb().is_of_syslog() {
+                let changed = change_server(place, &change, actor).await?;
+                return Ok(Answer::ServerChanged(Box::new(changed)));
+            }
+            let changed = subscription::change(place, &change, actor).await?;
+            Ok(Answer::SubscriptionChanged(Box::new(changed)))
         }
     }
 }
@@ -102,6 +114,10 @@ pub(crate) async fn show(
         }
         Request::ServerGet(get) => Some(view::servers(config, get, None).map(Answer::Servers)),
         Request::ClientGet => Some(Ok(Answer::Client(Box::new(Client::of(config))))),
+        Request::SubscriptionGet(get) => {
+            let shown = subscription::subscriptions(config, get, None);
+            Some(shown.map(Answer::Subscriptions))
+        }
         _ => None,
     }
 }
@@ -145,7 +161,8 @@ async fn change_server(
         record.refused(place.recorder(), &refusal.message).await;
         return Err(refusal);
     }
-    let old = compact(&store, &name);
+    let object = Object::SyslogSink(name.clone());
+    let old = compact(&store, &object);
     let done = match plan(&config, &store, request, &name) {
         Ok(mut plan) => {
             plan.warnings.extend(note);
@@ -161,7 +178,7 @@ async fn change_server(
         object: &format!("sink.syslog.{name}"),
         actor,
         old: &old,
-        new: &compact(&store, &name),
+        new: &compact(&store, &object),
     };
     match done {
         Ok((plan, edited)) => {
@@ -247,7 +264,7 @@ fn named(request: &Request, config: &checked::Config) -> (String, Option<String>
             (meant.name.to_owned(), meant.note)
         }
         Request::ServerGet(get) => (get.name.clone().unwrap_or_default(), None),
-        Request::ClientSet(_) | Request::ClientGet | Request::ClientRemove => Default::default(),
+        _ => Default::default(),
     }
 }
 
@@ -349,7 +366,8 @@ fn checked_text(
     name: &str,
     keys: &toml::Table,
 ) -> Result<(String, SyslogSink), Refusal> {
-    let text = objects::text(keys).map_err(|error| Refusal::invalid(error.to_string()))?;
+    let text = objects::text(&Object::SyslogSink(name.to_owned()), keys);
+    let text = text.map_err(|error| Refusal::invalid(error.to_string()))?;
     if text.len() as u64 > MAX_OBJECT_BYTES {
         let message = format!("the settings of {name} have more than {MAX_OBJECT_BYTES} bytes");
         return Err(Refusal::invalid(message));
@@ -378,9 +396,9 @@ fn may_be_changed(config: &checked::Config, name: &str) -> Result<(), Refusal> {
         .hint("a reload (SIGHUP) takes it up; or take it out there first, and set it by command"))
 }
 
-/// A destination's settings in one line, as a record carries them: `port=6514 server_name=siem`.
-fn compact(store: &Store, name: &str) -> String {
-    let text = store.text(&Object::SyslogSink(name.to_owned()));
+/// An object's settings in one line, as a record carries them: `port=6514 server_name=siem`.
+pub(super) fn compact(store: &Store, object: &Object) -> String {
+    let text = store.text(object);
     let keys = text
         .ok()
         .flatten()

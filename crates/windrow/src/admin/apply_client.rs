@@ -148,7 +148,7 @@ fn text(files: &Files) -> Result<String, Refusal> {
     keys.insert("certificate".to_owned(), path(&files.certificate));
     keys.insert("key".to_owned(), path(&files.key));
     keys.insert("set_at".to_owned(), Timestamp::now().to_string().into());
-    objects::text(&keys).map_err(|error| Refusal::invalid(error.to_string()))
+    objects::text(&Object::SyslogClient, &keys).map_err(|error| Refusal::invalid(error.to_string()))
 }
 
 /// The certificate in one line, as a record carries it.

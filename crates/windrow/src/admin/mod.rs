@@ -11,6 +11,7 @@ mod fallback;
 mod refusal;
 pub(crate) mod routes;
 mod server;
+mod subscription;
 mod test;
 mod view;
 
@@ -24,11 +25,13 @@ pub(crate) use apply::{Place, apply, show};
 pub use client::{Certificate, Client, ClientSet};
 pub use refusal::{Refusal, RefusalKind};
 pub use server::{DEFAULT_NAME, ServerGet, ServerName, ServerSet};
+pub(crate) use subscription::check as check_subscription;
+pub use subscription::{
+    Channel, Existing, Group, GroupSet, Named, RESETTABLE, Subscription, SubscriptionAdd,
+    SubscriptionChanged, SubscriptionGet, SubscriptionKeys, SubscriptionSet, Subscriptions,
+};
 pub use test::Tested;
 pub use view::{ClientChanged, Server, ServerChanged, Servers};
-
-/// What changes of settings on this machine come through, as records say it.
-pub(crate) const BY: &str = "windrow syslog";
 
 /// Who asks for a change, as it is put on record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +77,22 @@ pub enum Request {
     ClientRemove,
     /// Tests a destination.
     Test(ServerName),
+    /// Adds a subscription.
+    SubscriptionAdd(Box<SubscriptionAdd>),
+    /// Changes parts of one.
+    SubscriptionSet(Box<SubscriptionSet>),
+    /// Shows subscriptions and groups of machines.
+    SubscriptionGet(SubscriptionGet),
+    /// Takes a subscription away.
+    SubscriptionRemove(Named),
+    /// Offers it again.
+    SubscriptionEnable(Named),
+    /// Offers it to nobody.
+    SubscriptionDisable(Named),
+    /// Sets a group of machines.
+    GroupSet(GroupSet),
+    /// Takes one away.
+    GroupRemove(Named),
 }
 
 /// The verbs, without what they are about.
@@ -97,11 +116,27 @@ pub enum Verb {
     ClientRemove,
     /// [`Request::Test`]
     Test,
+    /// [`Request::SubscriptionAdd`]
+    SubscriptionAdd,
+    /// [`Request::SubscriptionSet`]
+    SubscriptionSet,
+    /// [`Request::SubscriptionGet`]
+    SubscriptionGet,
+    /// [`Request::SubscriptionRemove`]
+    SubscriptionRemove,
+    /// [`Request::SubscriptionEnable`]
+    SubscriptionEnable,
+    /// [`Request::SubscriptionDisable`]
+    SubscriptionDisable,
+    /// [`Request::GroupSet`]
+    GroupSet,
+    /// [`Request::GroupRemove`]
+    GroupRemove,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 9] = [
+    pub const ALL: [Verb; 17] = [
         Verb::ServerSet,
         Verb::ServerGet,
         Verb::ServerRemove,
@@ -111,6 +146,14 @@ impl Verb {
         Verb::ClientGet,
         Verb::ClientRemove,
         Verb::Test,
+        Verb::SubscriptionAdd,
+        Verb::SubscriptionSet,
+        Verb::SubscriptionGet,
+        Verb::SubscriptionRemove,
+        Verb::SubscriptionEnable,
+        Verb::SubscriptionDisable,
+        Verb::GroupSet,
+        Verb::GroupRemove,
     ];
 
     /// Where it is asked for with a POST.
@@ -126,6 +169,14 @@ impl Verb {
             Verb::ClientGet => "/v1/syslog/client/get",
             Verb::ClientRemove => "/v1/syslog/client/remove",
             Verb::Test => "/v1/syslog/test",
+            Verb::SubscriptionAdd => "/v1/subscription/add",
+            Verb::SubscriptionSet => "/v1/subscription/set",
+            Verb::SubscriptionGet => "/v1/subscription/get",
+            Verb::SubscriptionRemove => "/v1/subscription/remove",
+            Verb::SubscriptionEnable => "/v1/subscription/enable",
+            Verb::SubscriptionDisable => "/v1/subscription/disable",
+            Verb::GroupSet => "/v1/subscription/group/set",
+            Verb::GroupRemove => "/v1/subscription/group/remove",
         }
     }
 
@@ -140,14 +191,36 @@ impl Verb {
     #[must_use]
     pub fn role(self) -> Role {
         match self {
-            Verb::ServerGet | Verb::ClientGet => Role::Viewer,
+            Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet => Role::Viewer,
             Verb::Test => Role::Analyst,
             Verb::ServerSet
             | Verb::ServerRemove
             | Verb::ServerEnable
             | Verb::ServerDisable
             | Verb::ClientSet
-            | Verb::ClientRemove => Role::Admin,
+            | Verb::ClientRemove
+            | Verb::SubscriptionAdd
+            | Verb::SubscriptionSet
+            | Verb::SubscriptionRemove
+            | Verb::SubscriptionEnable
+            | Verb::SubscriptionDisable
+            | Verb::GroupSet
+            | Verb::GroupRemove => Role::Admin,
+        }
+    }
+
+    /// Whether it is about where events go, and not about where they come from.
+    #[must_use]
+    pub(crate) fn is_of_syslog(self) -> bool {
+        self.path().starts_with("/v1/syslog/")
+    }
+
+    /// What it comes through on this machine, as records say it.
+    #[must_use]
+    pub(crate) fn command(self) -> &'static str {
+        match self.is_of_syslog() {
+            true => "windrow syslog",
+            false => "windrow subscription",
         }
     }
 
@@ -155,11 +228,15 @@ impl Verb {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Verb::ServerSet | Verb::ClientSet => "set",
-            Verb::ServerGet | Verb::ClientGet => "get",
-            Verb::ServerRemove | Verb::ClientRemove => "remove",
-            Verb::ServerEnable => "enable",
-            Verb::ServerDisable => "disable",
+            Verb::ServerSet | Verb::ClientSet | Verb::SubscriptionSet | Verb::GroupSet => "set",
+            Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet => "get",
+            Verb::ServerRemove
+            | Verb::ClientRemove
+            | Verb::SubscriptionRemove
+            | Verb::GroupRemove => "remove",
+            Verb::ServerEnable | Verb::SubscriptionEnable => "enable",
+            Verb::ServerDisable | Verb::SubscriptionDisable => "disable",
+            Verb::SubscriptionAdd => "add",
             Verb::Test => "test",
         }
     }
@@ -179,6 +256,14 @@ impl Request {
             Request::ClientGet => Verb::ClientGet,
             Request::ClientRemove => Verb::ClientRemove,
             Request::Test(_) => Verb::Test,
+            Request::SubscriptionAdd(_) => Verb::SubscriptionAdd,
+            Request::SubscriptionSet(_) => Verb::SubscriptionSet,
+            Request::SubscriptionGet(_) => Verb::SubscriptionGet,
+            Request::SubscriptionRemove(_) => Verb::SubscriptionRemove,
+            Request::SubscriptionEnable(_) => Verb::SubscriptionEnable,
+            Request::SubscriptionDisable(_) => Verb::SubscriptionDisable,
+            Request::GroupSet(_) => Verb::GroupSet,
+            Request::GroupRemove(_) => Verb::GroupRemove,
         }
     }
 
@@ -196,6 +281,16 @@ impl Request {
             Verb::ServerDisable => Request::ServerDisable(serde_json::from_slice(json)?),
             Verb::ClientSet => Request::ClientSet(serde_json::from_slice(json)?),
             Verb::Test => Request::Test(serde_json::from_slice(json)?),
+            Verb::SubscriptionAdd => Request::SubscriptionAdd(serde_json::from_slice(json)?),
+            Verb::SubscriptionSet => Request::SubscriptionSet(serde_json::from_slice(json)?),
+            Verb::SubscriptionGet => Request::SubscriptionGet(serde_json::from_slice(json)?),
+            Verb::SubscriptionRemove => Request::SubscriptionRemove(serde_json::from_slice(json)?),
+            Verb::SubscriptionEnable => Request::SubscriptionEnable(serde_json::from_slice(json)?),
+            Verb::SubscriptionDisable => {
+                Request::SubscriptionDisable(serde_json::from_slice(json)?)
+            }
+            Verb::GroupSet => Request::GroupSet(serde_json::from_slice(json)?),
+            Verb::GroupRemove => Request::GroupRemove(serde_json::from_slice(json)?),
             Verb::ClientGet => {
                 let Nothing {} = serde_json::from_slice(json)?;
                 Request::ClientGet
@@ -220,6 +315,14 @@ impl Request {
             | Request::ServerDisable(name)
             | Request::Test(name) => serde_json::to_vec(name),
             Request::ClientSet(set) => set.to_json(),
+            Request::SubscriptionAdd(add) => serde_json::to_vec(add),
+            Request::SubscriptionSet(set) => serde_json::to_vec(set),
+            Request::SubscriptionGet(get) => serde_json::to_vec(get),
+            Request::SubscriptionRemove(named)
+            | Request::SubscriptionEnable(named)
+            | Request::SubscriptionDisable(named)
+            | Request::GroupRemove(named) => serde_json::to_vec(named),
+            Request::GroupSet(set) => serde_json::to_vec(set),
             Request::ClientGet | Request::ClientRemove => Ok(b"{}".to_vec()),
         }
     }
@@ -261,6 +364,10 @@ pub enum Answer {
     ClientChanged(Box<ClientChanged>),
     /// To [`Request::Test`].
     Tested(Box<Tested>),
+    /// To [`Request::SubscriptionGet`].
+    Subscriptions(Subscriptions),
+    /// To a change of a subscription or a group.
+    SubscriptionChanged(Box<SubscriptionChanged>),
 }
 
 /// Most bytes of a value that somebody has set where it is shown again, as in a record: a query may be far longer than what

@@ -54,7 +54,27 @@ fn a_request_survives_its_json() {
         Request::ClientGet,
         Request::ClientRemove,
         Request::Test(name),
+        Request::SubscriptionAdd(Box::new(SubscriptionAdd {
+            name: "logons".to_owned(),
+            keys: SubscriptionKeys {
+                channels: Some(vec!["Security".to_owned()]),
+                heartbeat: "1h".parse().ok(),
+                ..SubscriptionKeys::default()
+            },
+            existing: Existing::Replace,
+        })),
+        Request::SubscriptionSet(Box::new(SubscriptionSet {
+            reset: vec!["locale".to_owned()],
+            ..SubscriptionSet::default()
+        })),
+        Request::SubscriptionGet(SubscriptionGet::default()),
+        Request::SubscriptionRemove(Named::default()),
+        Request::SubscriptionEnable(Named::default()),
+        Request::SubscriptionDisable(Named::default()),
+        Request::GroupSet(GroupSet::default()),
+        Request::GroupRemove(Named::default()),
     ];
+    assert_eq!(requests.len(), Verb::ALL.len());
     for request in requests {
         let verb = request.verb();
         assert_eq!(Verb::of_path(verb.path()), Some(verb));
@@ -71,6 +91,8 @@ fn a_request_survives_its_json() {
             );
         }
     }
+    let list = br#"{"name": "x", "keys": [true]}"#;
+    assert!(Request::from_json(Verb::SubscriptionSet, list).is_err());
     let list = br#"{"server_name": "x", "filter": [["Security"]]}"#;
     assert!(Request::from_json(Verb::ServerSet, list).is_err());
     let unknown = Request::from_json(Verb::ServerSet, br#"{"sever_name": "x"}"#).unwrap_err();
@@ -79,9 +101,12 @@ fn a_request_survives_its_json() {
 
 #[test]
 fn a_user_is_named_with_the_id() {
-    assert_eq!(Actor::local(0, "here", BY).who, "root (uid 0)");
     assert_eq!(
-        Actor::local(4_123_456_789, "here", BY).who,
+        Actor::local(0, "here", "windrow syslog").who,
+        "root (uid 0)"
+    );
+    assert_eq!(
+        Actor::local(4_123_456_789, "here", "windrow syslog").who,
         "uid 4123456789"
     );
 }

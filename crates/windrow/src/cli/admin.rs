@@ -167,15 +167,15 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
         let answer = service.post_whole(request.verb().path(), request.to_json()?);
         return match answer.await {
             Ok(json) => Ok(serde_json::from_slice(&json)?),
-            Err(error) => Err(super::syslog::refused_there(error)),
+            Err(error) => Err(super::verbs::refused_there(error)),
         };
     }
-    super::syslog::usable(&config.data_dir)?;
+    super::verbs::usable(&config.data_dir)?;
     if request == Request::List {
         return Ok(Answer::Tokens(Tokens::load(&config.data_dir)?.shown()));
     }
     let actor = Actor::local(
-        super::syslog::effective_user(),
+        super::verbs::effective_user(),
         "this machine, the service not running",
         manage::BY,
     );
@@ -193,7 +193,7 @@ async fn ask(config: checked::Config, request: Request) -> anyhow::Result<Answer
         Err(error) => Err(manage::refusal(error)),
     };
     offline.close().await;
-    answer.map_err(super::syslog::refused)
+    answer.map_err(super::verbs::refused)
 }
 
 fn json(answer: &Answer, out: &mut Out<'_>) -> anyhow::Result<()> {

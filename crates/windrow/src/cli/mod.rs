@@ -17,10 +17,12 @@ mod run;
 mod simulate;
 mod sources;
 mod status;
+mod subscription;
 mod syslog;
 mod tail;
 mod time;
 mod top;
+mod verbs;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
@@ -102,6 +104,7 @@ enum Command {
     Check(check::Args),
     Status(status::Args),
     Sources(sources::Args),
+    Subscription(Box<subscription::Args>),
     Syslog(Box<syslog::Args>),
     Admin(admin::Args),
     Tail(tail::Args),
@@ -179,10 +182,10 @@ pub fn run(cli: Cli, environment: Environment) -> Code {
 fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     let asks_there = matches!(
         command,
-        Command::Syslog(_) | Command::Status(_) | Command::Sources(_)
+        Command::Subscription(_) | Command::Syslog(_) | Command::Status(_) | Command::Sources(_)
     );
     if invocation.remote.is_given() && !asks_there {
-        let message = "only `windrow syslog`, `windrow status` and `windrow sources` ask another machine's endpoint";
+        let message = "only `windrow syslog`, `windrow subscription`, `windrow status` and `windrow sources` ask another machine's endpoint";
         return Err(UsageError(message.to_owned()).into());
     }
     match command {
@@ -195,6 +198,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Status(args) => status::run(&args, invocation, out),
         Command::Sources(args) => sources::run(&args, invocation, out),
         Command::Admin(args) => admin::run(&args, invocation, out),
+        Command::Subscription(args) => subscription::run(&args, invocation, out),
         Command::Syslog(args) => syslog::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),
         Command::Top(args) => top::run(&args, invocation, out),

@@ -17,7 +17,7 @@ const TOKEN_FILE_BYTES_MAX: u64 = 4 << 10;
 /// The endpoint of another machine: before the command, since it says where the command is done.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[group(id = "remote")]
-#[command(next_help_heading = "From another machine (syslog, status, sources)")]
+#[command(next_help_heading = "From another machine (subscription, syslog, status, sources)")]
 pub(crate) struct Args {
     /// Ask the windrow whose privileged endpoint this is, https://HOST:PORT, and not the one of this machine
     /// [default: WINDROW_ENDPOINT]

@@ -65,7 +65,7 @@ async fn show(
     out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
     let json = service.get("/v1/status").await;
-    let json = json.map_err(super::syslog::refused_there)?;
+    let json = json.map_err(super::verbs::refused_there)?;
     match args.output.output {
         SummaryFormat::Table => {
             let status: Status = serde_json::from_slice(&json)?;

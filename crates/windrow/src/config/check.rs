@@ -16,9 +16,11 @@ use toml::Spanned;
 use windrow_pipeline::kerberos::Principal;
 
 use super::checked::{self, WefAuthentication};
+use super::objects::Names;
 use super::units::{ByteSize, Span};
 use super::{ConfigError, Environment, Overrides, check_admin, limits, raw, suggest};
 
+pub(super) use subscription::{group_object, subscription_object};
 use subscription::{machine_group, subscription};
 pub(super) use syslog::{client_object, syslog_object};
 
@@ -79,15 +81,20 @@ pub(super) fn check(
     raw: raw::Config,
     source: Source<'_>,
     data_dir: PathBuf,
+    made: &Names,
     environment: &Environment,
     overrides: &Overrides,
 ) -> Result<checked::Config, ConfigError> {
+    let homes = checked::Homes {
+        machine_group: homes(source, &raw.machine_group),
+        subscription: homes(source, &raw.subscription),
+    };
     let machine_group = named(source, raw.machine_group, machine_group)?;
-    let groups: Vec<&str> = machine_group.keys().map(String::as_str).collect();
+    let groups = known(&machine_group, &made.machine_groups);
     let subscription = named(source, raw.subscription, |at, raw| {
         subscription(at, raw, &groups)
     })?;
-    let names: Vec<&str> = subscription.keys().map(String::as_str).collect();
+    let names = known(&subscription, &made.subscriptions);
     let wef = named(source, raw.source.wef, |at, raw| {
         wef_source(at, raw, &names)
     })?;
@@ -101,6 +108,7 @@ pub(super) fn check(
         subscription,
         machine_group,
         fleet: fleet::fleet(source, raw.fleet)?,
+        homes,
         journal: journal(source, raw.journal)?,
         lake: lake(source, raw.lake)?,
         tls: checked::Tls {
@@ -111,6 +119,23 @@ pub(super) fn check(
         admin: check_admin::admin(source, raw.admin)?,
         log: log(source, raw.log, environment, overrides)?,
     })
+}
+
+/// The names of the file's tables and of what was made by command.
+fn known<'a, T>(tables: &'a BTreeMap<String, T>, made: &'a [String]) -> Vec<&'a str> {
+    tables.keys().chain(made).map(String::as_str).collect()
+}
+
+/// Where tables stand.
+fn homes<T>(source: Source<'_>, tables: &raw::Named<T>) -> BTreeMap<String, checked::Home> {
+    let home = |name: &Spanned<String>| checked::Home::File {
+        path: source.file.to_owned(),
+        line: source.line(name.span().start),
+    };
+    let names = tables.keys();
+    names
+        .map(|name| (name.get_ref().clone(), home(name)))
+        .collect()
 }
 
 /// One table of the file: where it stands, and its own name.
@@ -185,15 +210,14 @@ fn wef_source(
         let error = source.error("this is not the path of a URL", path.span());
         return Err(error.expected("one such as \"/wsman/SubscriptionManager/WEC\""));
     }
-    let subscriptions = match raw.subscriptions {
-        Some(names) => chosen_subscriptions(source, names, known)?,
-        None => known.iter().map(|name| (*name).to_owned()).collect(),
-    };
-    if subscriptions.is_empty() {
-        let hint = "add a table [subscription.base] with channels = [\"Security\", \"System\"]";
+    let subscriptions = raw
+        .subscriptions
+        .map(|names| chosen_subscriptions(source, names, known))
+        .transpose()?;
+    if subscriptions.as_ref().is_some_and(Vec::is_empty) {
         return Err(at
             .error("there is no subscription to offer: machines would send nothing")
-            .with_hint(hint));
+            .with_hint("leave `subscriptions` out to offer all of them"));
     }
     let authentication = authentication(at, raw.tls, raw.kerberos)?;
     let usual_port = match authentication {

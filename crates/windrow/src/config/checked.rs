@@ -35,6 +35,9 @@ pub struct Config {
     /// The machines that events are expected of.
     #[serde(skip_serializing_if = "Fleet::is_empty")]
     pub fleet: Fleet,
+    /// Where each subscription and each group is set.
+    #[serde(skip)]
+    pub homes: Homes,
     /// Where events go.
     pub sink: Sinks,
     /// The journal between the two.
@@ -71,7 +74,25 @@ pub struct Tls {
     pub deployment_root: Option<PathBuf>,
 }
 
+/// Where settings stand that there are several of, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Homes {
+    /// Of groups of machines.
+    pub machine_group: BTreeMap<String, Home>,
+    /// Of subscriptions.
+    pub subscription: BTreeMap<String, Home>,
+}
+
 impl Config {
+    /// The subscriptions that a source offers, by name, those that are switched off too.
+    pub fn offered_at<'a>(
+        &'a self,
+        source: &'a WefSource,
+    ) -> impl Iterator<Item = (&'a String, &'a Subscription)> {
+        let all = self.subscription.iter();
+        all.filter(|(name, _)| source.offers(name))
+    }
+
     /// A syslog sink as it sends: with the certificate set by command where it names none of its own.
     #[must_use]
     pub fn syslog_sink(&self, name: &str) -> Option<SyslogSink> {
@@ -141,8 +162,18 @@ pub struct WefSource {
     /// How machines prove who they are.
     #[serde(flatten)]
     pub authentication: WefAuthentication,
-    /// Names of `[subscription.NAME]` tables offered here.
-    pub subscriptions: Vec<String>,
+    /// Names of the subscriptions offered here; all of them when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscriptions: Option<Vec<String>>,
+}
+
+impl WefSource {
+    /// Whether it offers the subscription of this name.
+    #[must_use]
+    pub fn offers(&self, name: &str) -> bool {
+        let these = self.subscriptions.as_ref();
+        these.is_none_or(|these| these.iter().any(|offered| offered == name))
+    }
 }
 
 /// How machines prove who they are; the name is that of its table.

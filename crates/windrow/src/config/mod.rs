@@ -16,7 +16,7 @@ pub mod limits;
 pub mod objects;
 pub mod query;
 mod raw;
-mod suggest;
+pub(crate) mod suggest;
 pub mod units;
 
 use std::path::{Path, PathBuf};
@@ -97,7 +97,8 @@ impl Loader {
         };
         let (environment, overrides) = (&self.environment, &self.overrides);
         let data_dir = check::data_dir(raw.data_dir.take(), source, environment, overrides)?;
-        let mut config = check::check(raw, source, data_dir, environment, overrides)?;
+        let made = objects::names(&data_dir)?;
+        let mut config = check::check(raw, source, data_dir, &made, environment, overrides)?;
         objects::load(&mut config)?;
         Ok(config)
     }
@@ -177,7 +178,8 @@ pub fn check_text(file: &Path, text: &str) -> Result<checked::Config, ConfigErro
     let mut raw = parse(file, text)?;
     let source = check::Source::of_file(file, text);
     let data_dir = check::data_dir(raw.data_dir.take(), source, &environment, &overrides)?;
-    check::check(raw, source, data_dir, &environment, &overrides)
+    let made = objects::Names::default();
+    check::check(raw, source, data_dir, &made, &environment, &overrides)
 }
 
 #[cfg(test)]

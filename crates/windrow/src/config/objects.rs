@@ -5,12 +5,15 @@
 //! conf.d/GENERATION                 how often something here was changed
 //! conf.d/sink.syslog.NAME.toml      the keys of [sink.syslog.NAME]
 //! conf.d/syslog-client.toml         the certificate shown to receivers, by its files
+//! conf.d/machine_group.NAME.toml    the keys of [machine_group.NAME]
+//! conf.d/subscription.NAME.toml     the keys of [subscription.NAME]
 //! ```
 //!
 //! A file is written whole or not at all, by the rule of [`crate::datadir`], after the generation, so that whoever finds
 //! the object finds its generation too. Whoever writes holds the data folder's lock: the running
 //! service, or a command where none runs. Nothing here is secret: keys lie elsewhere, and are named by their path.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -22,12 +25,14 @@ use super::{ConfigError, check, limits, raw};
 use crate::datadir::{self, Kept, WholeFiles};
 
 const GENERATION: &str = "GENERATION";
-/// What stands first in each file.
-const HEADER: &str = "# Written by windrow: change it with `windrow syslog`, not by hand.\n";
 
-/// One object: a file of `conf.d`.
+/// One object: a file of `conf.d`. In the order in which they are read: subscriptions name groups.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Object {
+    /// `[machine_group.NAME]`
+    MachineGroup(String),
+    /// `[subscription.NAME]`
+    Subscription(String),
     /// `[sink.syslog.NAME]`
     SyslogSink(String),
     /// The certificate that this side shows to syslog receivers.
@@ -39,6 +44,16 @@ impl Object {
         match self {
             Object::SyslogSink(name) => format!("sink.syslog.{name}.toml"),
             Object::SyslogClient => "syslog-client.toml".to_owned(),
+            Object::MachineGroup(name) => format!("machine_group.{name}.toml"),
+            Object::Subscription(name) => format!("subscription.{name}.toml"),
+        }
+    }
+
+    /// The command that writes it.
+    fn command(&self) -> &'static str {
+        match self {
+            Object::SyslogSink(_) | Object::SyslogClient => "windrow syslog",
+            Object::MachineGroup(_) | Object::Subscription(_) => "windrow subscription",
         }
     }
 
@@ -48,8 +63,11 @@ impl Object {
         if name == "syslog-client" {
             return Some(Object::SyslogClient);
         }
-        let sink = name.strip_prefix("sink.syslog.")?;
-        Some(Object::SyslogSink(sink.to_owned()))
+        let of = |kind: &str| name.strip_prefix(kind).map(str::to_owned);
+        let sink = || of("sink.syslog.").map(Object::SyslogSink);
+        let group = || of("machine_group.").map(Object::MachineGroup);
+        let subscription = || of("subscription.").map(Object::Subscription);
+        sink().or_else(group).or_else(subscription)
     }
 }
 
@@ -92,7 +110,7 @@ impl Store {
     /// The file cannot be read, or says no number.
     pub fn generation(&self) -> Result<u64, ConfigError> {
         let path = self.files.folder().join(GENERATION);
-        let Some(text) = read(&path)? else {
+        let Some(text) = read(&path, "windrow")? else {
             return Ok(0);
         };
         let number = text.trim().parse().ok();
@@ -107,7 +125,7 @@ impl Store {
     /// # Errors
     /// The file cannot be read.
     pub fn text(&self, object: &Object) -> Result<Option<String>, ConfigError> {
-        read(&self.path(object))
+        read(&self.path(object), object.command())
     }
 
     /// What the text of a syslog sink means, checked as a table of windrow.toml is.
@@ -132,6 +150,35 @@ impl Store {
         let file = self.path(&Object::SyslogClient);
         let raw: raw::SyslogClient = parse(&file, text)?;
         Ok(check::client_object(raw, self.source(&file, text)))
+    }
+
+    /// What the text of a subscription means, where these groups of machines exist.
+    ///
+    /// # Errors
+    /// Where in the text what is wrong.
+    pub fn check_subscription(
+        &self,
+        name: &str,
+        text: &str,
+        groups: &[&str],
+    ) -> Result<checked::Subscription, ConfigError> {
+        let file = self.path(&Object::Subscription(name.to_owned()));
+        let raw: raw::Subscription = parse(&file, text)?;
+        check::subscription_object(name, raw, groups, self.source(&file, text))
+    }
+
+    /// What the text of a group of machines means.
+    ///
+    /// # Errors
+    /// Where in the text what is wrong.
+    pub fn check_machine_group(
+        &self,
+        name: &str,
+        text: &str,
+    ) -> Result<checked::MachineGroup, ConfigError> {
+        let file = self.path(&Object::MachineGroup(name.to_owned()));
+        let raw: raw::MachineGroup = parse(&file, text)?;
+        check::group_object(name, raw, self.source(&file, text))
     }
 
     /// Writes an object, or takes it away.
@@ -210,8 +257,11 @@ impl Store {
 ///
 /// # Errors
 /// A value that TOML cannot write.
-pub fn text(keys: &toml::Table) -> Result<String, toml::ser::Error> {
-    Ok(format!("{HEADER}{}", toml::to_string_pretty(keys)?))
+pub fn text(object: &Object, keys: &toml::Table) -> Result<String, toml::ser::Error> {
+    let (command, keys) = (object.command(), toml::to_string_pretty(keys)?);
+    Ok(format!(
+        "# Written by windrow: change it with `{command}`, not by hand.\n{keys}"
+    ))
 }
 
 /// The keys of an object's text.
@@ -222,64 +272,116 @@ pub fn keys(text: &str) -> Result<toml::Table, toml::de::Error> {
     toml::from_str(text)
 }
 
+/// Objects that windrow.toml may name.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) machine_groups: Vec<String>,
+    pub(super) subscriptions: Vec<String>,
+}
+
+/// What was made by command and windrow.toml may name; what is in it is not looked at.
+pub(super) fn names(data_dir: &Path) -> Result<Names, ConfigError> {
+    let mut names = Names::default();
+    for object in Store::new(data_dir).list()? {
+        match object {
+            Object::MachineGroup(name) => names.machine_groups.push(name),
+            Object::Subscription(name) => names.subscriptions.push(name),
+            Object::SyslogSink(_) | Object::SyslogClient => {}
+        }
+    }
+    Ok(names)
+}
+
 /// Adds the settings made by command to what windrow.toml says.
 pub(super) fn load(config: &mut checked::Config) -> Result<(), ConfigError> {
     let store = Store::new(&config.data_dir);
     config.settings_generation = store.generation()?;
     for object in store.list()? {
-        let path = store.path(&object);
-        let Some(text) = read(&path)? else {
+        let Some(text) = store.text(&object)? else {
             continue;
         };
-        match object {
-            Object::SyslogSink(name) => {
-                let sink = store.check_syslog_sink(&name, &text).map_err(damaged)?;
-                one_home(&config.sink, &name, &path)?;
-                config
-                    .sink
-                    .homes
-                    .insert(name.clone(), Home::Object { path });
-                config.sink.syslog.insert(name, sink);
-            }
-            Object::SyslogClient => {
-                let client = store.check_syslog_client(&text).map_err(damaged)?;
-                config.syslog_client = Some(client);
-            }
-        }
+        let command = object.command();
+        add(config, &store, object, &text).map_err(|error| damaged(error, command))?;
     }
-    if config.sink.syslog.len() > limits::MAX_TABLES_A_KIND {
-        return Err(ConfigError::new(format!(
-            "more than {} syslog sinks",
-            limits::MAX_TABLES_A_KIND
-        )));
+    let counts = [
+        ("syslog sinks", config.sink.syslog.len()),
+        ("subscriptions", config.subscription.len()),
+        ("groups of machines", config.machine_group.len()),
+    ];
+    for (what, count) in counts {
+        if count > limits::MAX_TABLES_A_KIND {
+            let most = limits::MAX_TABLES_A_KIND;
+            return Err(ConfigError::new(format!("more than {most} {what}")));
+        }
     }
     Ok(())
 }
 
-fn one_home(sinks: &checked::Sinks, name: &str, object: &Path) -> Result<(), ConfigError> {
-    let Some(Home::File { path, line }) = sinks.homes.get(name) else {
-        return Ok(());
-    };
-    Err(ConfigError::new(format!(
-        "sink.syslog.{name} is set twice: in {}, line {line}, and by command in {}",
-        path.display(),
-        object.display()
-    ))
-    .with_hint("a setting has one home: take the table out of the one, or the other file away"))
+fn add(
+    config: &mut checked::Config,
+    store: &Store,
+    object: Object,
+    text: &str,
+) -> Result<(), ConfigError> {
+    let path = store.path(&object);
+    match object {
+        Object::SyslogSink(name) => {
+            let sink = store.check_syslog_sink(&name, text)?;
+            one_home(&mut config.sink.homes, "sink.syslog", &name, path)?;
+            config.sink.syslog.insert(name, sink);
+        }
+        Object::SyslogClient => {
+            config.syslog_client = Some(store.check_syslog_client(text)?);
+        }
+        Object::MachineGroup(name) => {
+            let group = store.check_machine_group(&name, text)?;
+            let homes = &mut config.homes.machine_group;
+            one_home(homes, "machine_group", &name, path)?;
+            config.machine_group.insert(name, group);
+        }
+        Object::Subscription(name) => {
+            let groups: Vec<&str> = config.machine_group.keys().map(String::as_str).collect();
+            let subscription = store.check_subscription(&name, text, &groups)?;
+            let homes = &mut config.homes.subscription;
+            one_home(homes, "subscription", &name, path)?;
+            config.subscription.insert(name, subscription);
+        }
+    }
+    Ok(())
+}
+
+fn one_home(
+    homes: &mut BTreeMap<String, Home>,
+    kind: &str,
+    name: &str,
+    object: PathBuf,
+) -> Result<(), ConfigError> {
+    if let Some(Home::File { path, line }) = homes.get(name) {
+        return Err(ConfigError::new(format!(
+            "{kind}.{name} is set twice: in {}, line {line}, and by command in {}",
+            path.display(),
+            object.display()
+        ))
+        .with_hint(
+            "a setting has one home: take the table out of the one, or the other file away",
+        ));
+    }
+    homes.insert(name.to_owned(), Home::Object { path: object });
+    Ok(())
 }
 
 /// What `windrow` itself wrote is wrong: somebody, or a disk, has changed it.
-fn damaged(error: ConfigError) -> ConfigError {
+fn damaged(error: ConfigError, command: &str) -> ConfigError {
     if error.hint().is_some() {
         return error;
     }
-    error.with_hint(
-        "this file is written by `windrow syslog`; correct it, or move it away and set it anew",
-    )
+    error.with_hint(format!(
+        "this file is written by `{command}`; correct it, or move it away and set it anew"
+    ))
 }
 
 /// A file of `conf.d`, none when it is not there.
-fn read(path: &Path) -> Result<Option<String>, ConfigError> {
+fn read(path: &Path, command: &str) -> Result<Option<String>, ConfigError> {
     let file = match fs_err::File::open(path) {
         Err(error) if is_absent(&error) => return Ok(None),
         other => other.map_err(failed)?,
@@ -294,9 +396,12 @@ fn read(path: &Path) -> Result<Option<String>, ConfigError> {
             path.display(),
             limits::MAX_OBJECT_BYTES
         );
-        return Err(damaged(ConfigError::new(message)));
+        return Err(damaged(ConfigError::new(message), command));
     }
-    let not_text = |_| damaged(ConfigError::new(format!("{} is not text", path.display())));
+    let not_text = |_| {
+        let message = format!("{} is not text", path.display());
+        damaged(ConfigError::new(message), command)
+    };
     String::from_utf8(bytes).map(Some).map_err(not_text)
 }
 

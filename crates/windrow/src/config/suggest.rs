@@ -2,7 +2,7 @@
 
 /// The candidate closest to `wrong`, when it is close enough to be what was meant: at most a third of the letters
 /// differ, where a letter too many, too few, changed or swapped with its neighbour counts one.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     wrong: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -75,6 +75,7 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
     );
     let choices = [
         "# query",
+        "# subscriptions",
         "# baseline",
         "# description",
         "# machine",
@@ -155,13 +156,11 @@ fn the_message_is_a_matter_of_profile_product_and_prefix() {
 fn what_is_shown_reads_back_the_same() {
     let mut config = check(EXAMPLE).unwrap();
     let shown = toml::to_string_pretty(&config).unwrap();
-    config.sink.homes = shown_homes(&shown);
-    assert_eq!(check(&shown).unwrap(), config, "{shown}");
-}
-
-/// What is shown has the same tables on other lines.
-fn shown_homes(shown: &str) -> std::collections::BTreeMap<String, super::checked::Home> {
-    check(shown).unwrap().sink.homes
+    // What is shown has the same tables on other lines.
+    let again = check(&shown).unwrap();
+    config.sink.homes.clone_from(&again.sink.homes);
+    config.homes.clone_from(&again.homes);
+    assert_eq!(again, config, "{shown}");
 }
 
 #[test]
@@ -170,8 +169,10 @@ fn what_is_shown_of_every_transport_reads_back_the_same() {
         let sink = format!("[sink.syslog.a]\nserver_name = \"a\"\ntransport = \"{transport}\"\n");
         let mut config = check(&sink).unwrap();
         let shown = toml::to_string_pretty(&config).unwrap();
-        config.sink.homes = shown_homes(&shown);
-        assert_eq!(check(&shown).unwrap(), config, "{shown}");
+        let again = check(&shown).unwrap();
+        config.sink.homes.clone_from(&again.sink.homes);
+        config.homes.clone_from(&again.homes);
+        assert_eq!(again, config, "{shown}");
     }
 }
 
@@ -277,7 +278,7 @@ fn an_unknown_table() {
       |
     1 | [subscriptions.base]
       |  ^^^^^^^^^^^^^
-      = expected one of data_dir, source, subscription, machine_group, sink, journal, lake, tls, web, admin, log
+      = expected one of data_dir, source, subscription, machine_group, fleet, sink, journal, lake, tls, web, admin, log
     hint: did you mean `subscription`?
     ");
 }
@@ -539,10 +540,11 @@ fn what_does_not_go_together() {
 
 #[test]
 fn a_source_offers_subscriptions_that_exist() {
-    assert_eq!(
-        check(SOURCE).unwrap().source.wef["main"].subscriptions,
-        ["base"]
-    );
+    let config = check(SOURCE).unwrap();
+    let main = &config.source.wef["main"];
+    assert!(main.subscriptions.is_none() && main.offers("base"));
+    let offered: Vec<_> = config.offered_at(main).map(|(name, _)| name).collect();
+    assert_eq!(offered, ["base"]);
     let wrong = SOURCE.replace("hostname", "subscriptions = [\"bsae\"]\nhostname");
     insta::assert_snapshot!(refused(&wrong), @r#"
     there is no [subscription.bsae]
@@ -552,13 +554,17 @@ fn a_source_offers_subscriptions_that_exist() {
       |                  ^^^^^^
     hint: did you mean `base`?
     "#);
-    insta::assert_snapshot!(refused(SOURCE.split("[subscription").next().unwrap()), @r#"
+    // They may be made by command later.
+    let none = check(SOURCE.split("[subscription").next().unwrap()).unwrap();
+    assert!(none.subscription.is_empty());
+    let none = SOURCE.replace("hostname", "subscriptions = []\nhostname");
+    insta::assert_snapshot!(refused(&none), @r#"
     there is no subscription to offer: machines would send nothing
      --> /etc/windrow/windrow.toml:2:13
       |
     2 | [source.wef.main]
       |             ^^^^
-    hint: add a table [subscription.base] with channels = ["Security", "System"]
+    hint: leave `subscriptions` out to offer all of them
     "#);
     let url = SOURCE.replace("collector.example.com", "https://collector.example.com");
     insta::assert_snapshot!(refused(&url), @r#"

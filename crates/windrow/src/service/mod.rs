@@ -54,6 +54,8 @@ pub(crate) use sinks::{
     CURSOR_PREFIX, Look, destination as sink_destination, tls_client, warnings as sink_warnings,
 };
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
+pub use sources::Subscribers;
+pub(crate) use sources::revision as subscription_revision;
 pub use start::start;
 pub(crate) use start::{app_id as lake_app_id, computer_name};
 pub use workers::Pieces;

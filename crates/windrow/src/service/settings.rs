@@ -3,6 +3,7 @@
 //! All that can fail for what the setting says comes before it is written: a change that cannot be taken up leaves the
 //! old one in force, here and on disk.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -14,6 +15,7 @@ use windrow_pipeline::sinks::syslog::SyslogMetrics;
 use super::limits::LAG_GOOD_FOR;
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look};
+use super::sources::{Subscribers, revision as subscription_revision};
 use super::{Service, lock, start};
 use crate::access::{self, Tokens, manage};
 use crate::admin::{Actor, Refusal};
@@ -80,10 +82,23 @@ impl Service {
             mut config,
         } = edit;
         let journal = &shared.journal;
+        let store = Store::new(&config.data_dir);
+        if let Object::Subscription(_) | Object::MachineGroup(_) = object {
+            let made = shared.sources.prepare_subscriptions(&config);
+            let made = made.map_err(EditError::Unusable)?;
+            let Written { generation, kept } = write(&store, &object, text).await?;
+            config.settings_generation = generation;
+            shared.sources.resubscribe(made, &config, journal).await;
+            *lock(&shared.config) = Arc::new(config);
+            return Ok(Edited {
+                generation,
+                kept,
+                forgotten: Vec::new(),
+            });
+        }
         let prepared = (shared.sinks)
             .prepare(&config, journal, Look::Settings)
             .map_err(EditError::Unusable)?;
-        let store = Store::new(&config.data_dir);
         let Written { generation, kept } = match write(&store, &object, text).await {
             Ok(written) => written,
             Err(error) => {
@@ -136,6 +151,11 @@ impl Service {
         *measured = Some(Instant::now());
         let status = self.status_with_lag().await;
         self.shared.sinks.measure_lag(&status.sinks);
+    }
+
+    /// Who has each of these subscriptions now.
+    pub(crate) fn subscribers(&self, names: &[&str]) -> BTreeMap<String, Subscribers> {
+        self.shared.sources.subscribers(names)
     }
 
     pub(crate) fn recorder(&self) -> &Recorder {
@@ -221,6 +241,9 @@ impl Offline {
             text,
             mut config,
         } = edit;
+        for name in config.subscription.keys() {
+            subscription_revision(&config, name).map_err(EditError::Unusable)?;
+        }
         for (name, sink) in config.syslog_sinks() {
             if !sink.enabled || self.config.syslog_sink(&name).as_ref() == Some(&sink) {
                 continue;

@@ -28,7 +28,7 @@ use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 use super::http::{Body, Peer, answer};
 use super::{ForwardError, Service, fleet};
 use crate::access::{self, manage};
-use crate::admin::{Actor, BY, Refusal, RefusalKind, Verb, routes};
+use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
 use crate::fleet::PATH;
 
 /// The media type of an Arrow IPC stream.
@@ -63,7 +63,7 @@ pub(crate) fn bind(path: &Path) -> anyhow::Result<UnixListener> {
 pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Response<Body> {
     let verb = Verb::of_path(request.uri().path());
     if let Some(verb) = verb.filter(|_| request.method() == Method::POST) {
-        let actor = actor(&request, BY);
+        let actor = actor(&request, verb.command());
         return routes::respond(request, verb, actor, service).await;
     }
     let token_verb = access::Verb::of_path(request.uri().path());
@@ -82,7 +82,7 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /v1/status, /v1/sources, /v1/query, /v1/forward and /v1/syslog/…\n",
+            "there are /v1/status, /v1/sources, /v1/query, /v1/forward, /v1/syslog/… and /v1/subscription/…\n",
         ),
     }
 }

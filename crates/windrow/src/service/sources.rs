@@ -1,5 +1,7 @@
 //! The sources that run, by name: started, watched, changed and stopped.
 
+mod subscribers;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -24,6 +26,9 @@ use windrow_pipeline::sources::wef::{
 };
 use windrow_pipeline::tls;
 
+use self::subscribers::Revisions;
+pub use self::subscribers::Subscribers;
+pub(crate) use self::subscribers::revision;
 use super::limits::MACHINES_SHOWN_MAX;
 use super::own::Recorder;
 use super::{Tasks, lock};
@@ -45,6 +50,7 @@ pub(crate) struct Sources {
     epoch: Option<Uuid>,
     /// The tickets that were shown, at whichever listener.
     replays: Replays,
+    revisions: Revisions,
     running: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -115,6 +121,7 @@ impl Sources {
             metrics,
             epoch,
             replays: Replays::default(),
+            revisions: Revisions::default(),
             running: Mutex::default(),
         }
     }
@@ -208,10 +215,10 @@ impl Sources {
         recorder: &Recorder,
     ) {
         for (_, options) in prepared.changed.values_mut() {
-            learn_channels(journal, options).await;
+            learn_channels(journal, &mut options.subscriptions).await;
         }
         for fresh in prepared.fresh.values_mut() {
-            learn_channels(journal, &mut fresh.options).await;
+            learn_channels(journal, &mut fresh.options.subscriptions).await;
             fresh.collector.reload(fresh.options.clone());
         }
         let gone: Vec<Running> = {
@@ -223,11 +230,15 @@ impl Sources {
         };
         for (name, (config, options)) in prepared.changed {
             if let Some(running) = lock(&self.running).get_mut(&name) {
+                let subscriptions = options.subscriptions.clone();
                 running.collector.reload(options);
+                self.revisions.note(&subscriptions, Timestamp::now());
                 running.config = config;
             }
         }
         for (name, fresh) in prepared.fresh {
+            let subscriptions = &fresh.options.subscriptions;
+            self.revisions.note(subscriptions, Timestamp::now());
             let running = fresh.run(&name, recorder);
             lock(&self.running).insert(name, running);
         }
@@ -339,9 +350,9 @@ fn machine(source: &SourceStatus) -> status::Machine {
     }
 }
 
-/// A source's options with what was found out of their channels; not kept is not lost, the next start finds it out anew.
-async fn learn_channels(journal: &Journal, options: &mut WefOptions) {
-    if let Err(error) = wef::learn_channels(journal, options, Timestamp::now()).await {
+/// Subscriptions with what was found out of their channels; not kept is not lost, the next start finds it out anew.
+async fn learn_channels(journal: &Journal, subscriptions: &mut [Subscription]) {
+    if let Err(error) = wef::learn_channels(journal, subscriptions, Timestamp::now()).await {
         tracing::warn!(%error, "since when the channels are asked for could not be kept");
     }
 }
@@ -398,17 +409,7 @@ fn options(
 ) -> anyhow::Result<WefOptions> {
     let authentication = authentication(&source.authentication, replays);
     let authentication = authentication.with_context(|| format!("source.wef.{name}"))?;
-    let offered = source
-        .subscriptions
-        .iter()
-        .filter_map(|name| config.subscription.get_key_value(name))
-        .filter(|(_, settings)| settings.enabled);
-    let subscriptions = offered
-        .map(|(name, settings)| {
-            subscription(name, settings, config, epoch)
-                .with_context(|| format!("subscription.{name}"))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let subscriptions = subscriptions(source, config, epoch)?;
     Ok(WefOptions {
         authority: format!("{}:{}", source.hostname, address.port()),
         enumerate_path: source.path.clone(),
@@ -416,6 +417,25 @@ fn options(
         subscriptions,
         limits: WefLimits::default(),
     })
+}
+
+/// What a source offers.
+///
+/// # Errors
+/// A query that cannot be used; names the table.
+fn subscriptions(
+    source: &WefSource,
+    config: &checked::Config,
+    epoch: Option<Uuid>,
+) -> anyhow::Result<Vec<Subscription>> {
+    let offered = config.offered_at(source);
+    let offered = offered.filter(|(_, settings)| settings.enabled);
+    offered
+        .map(|(name, settings)| {
+            subscription(name, settings, config, epoch)
+                .with_context(|| format!("subscription.{name}"))
+        })
+        .collect()
 }
 
 /// How machines prove who they are.

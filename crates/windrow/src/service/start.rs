@@ -116,6 +116,11 @@ async fn record_start(recorder: &Recorder, config: &checked::Config) {
             "no source is configured: nothing is collected until there is one; `windrow config example` shows how"
         );
     }
+    if !config.source.wef.is_empty() && !config.subscription.values().any(|of| of.enabled) {
+        tracing::warn!(
+            "there is no subscription: machines send nothing until there is one; `windrow subscription add base --baseline essential` makes one"
+        );
+    }
     let data = [("Version", env!("CARGO_PKG_VERSION"))];
     recorder
         .record(

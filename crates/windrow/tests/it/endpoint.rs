@@ -91,7 +91,7 @@ impl<'a> Site<'a> {
 }
 
 /// What there is, the least role that may have it, and what a request for it holds.
-const VERBS: [(&str, &str, &str); 12] = [
+const VERBS: [(&str, &str, &str); 20] = [
     ("GET /healthz", "viewer", ""),
     ("GET /v1/status", "viewer", ""),
     ("GET /v1/sources?machine=ws%2A", "viewer", ""),
@@ -108,6 +108,30 @@ const VERBS: [(&str, &str, &str); 12] = [
     ("POST /v1/syslog/server/remove", "admin", "{}"),
     ("POST /v1/syslog/client/set", "admin", r#"{"pfx":"AAAA"}"#),
     ("POST /v1/syslog/client/remove", "admin", "{}"),
+    ("POST /v1/subscription/get", "viewer", "{}"),
+    (
+        "POST /v1/subscription/add",
+        "admin",
+        r#"{"name":"dc","keys":{"baseline":"domain-controller"}}"#,
+    ),
+    (
+        "POST /v1/subscription/set",
+        "admin",
+        r#"{"name":"dc","keys":{"machines":["dc*"]}}"#,
+    ),
+    ("POST /v1/subscription/disable", "admin", r#"{"name":"dc"}"#),
+    ("POST /v1/subscription/enable", "admin", r#"{"name":"dc"}"#),
+    ("POST /v1/subscription/remove", "admin", r#"{"name":"dc"}"#),
+    (
+        "POST /v1/subscription/group/set",
+        "admin",
+        r#"{"name":"servers","members":["srv*"]}"#,
+    ),
+    (
+        "POST /v1/subscription/group/remove",
+        "admin",
+        r#"{"name":"servers"}"#,
+    ),
 ];
 
 #[test]
@@ -164,10 +188,10 @@ fn each_role_may_do_what_it_is_for_and_no_more() {
     assert_eq!(overreached.count(), refused, "{on_record:?}");
     assert!(on_record[0].contains("viewer (token)"), "{on_record:?}");
     let changed = site.records(30).join("\n");
-    assert!(
-        changed.contains("sink.syslog.default: set by admin (token) from 127.0.0.1"),
-        "{changed}"
-    );
+    for change in ["sink.syslog.default: set", "subscription.dc: add"] {
+        let change = format!("{change} by admin (token) from 127.0.0.1");
+        assert!(changed.contains(&change), "{changed}");
+    }
     // What is not a verb is not there: neither queries nor accounts.
     for path in [
         "/v1/query",

@@ -23,5 +23,6 @@ mod service;
 mod settings;
 mod settings_client;
 mod sources;
+mod subscriptions;
 mod support;
 mod walk;

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use windrow_formats::wef::query::channels;
 
-use super::options::{NewChannels, Subscription, WefOptions};
+use super::options::{NewChannels, Subscription};
 use super::recent::{KEY_PREFIX, parse_state_key};
 use crate::journal::{AppendError, Entry, Journal, StateChange};
 
@@ -26,18 +26,18 @@ const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
 type Since = BTreeMap<String, Option<Timestamp>>;
 
 /// Finds out since when the subscriptions ask for their channels, and keeps it in the journal. For
-/// options that come into force next: what a source is asked for depends on it.
+/// those that come into force next: what a source is asked for depends on it.
 ///
 /// # Errors
 ///
-/// The journal does not take it; the options have the dates all the same.
+/// The journal does not take it; the subscriptions have the dates all the same.
 pub async fn learn_channels(
     journal: &Journal,
-    options: &mut WefOptions,
+    subscriptions: &mut [Subscription],
     now: Timestamp,
 ) -> Result<(), AppendError> {
     let mut failed = Ok(());
-    for subscription in &mut options.subscriptions {
+    for subscription in subscriptions {
         let learnt = learn(journal, subscription, now).await;
         failed = failed.and(learnt);
     }

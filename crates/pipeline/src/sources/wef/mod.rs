@@ -242,6 +242,14 @@ impl Collector {
         self.shared.registry.bookmark(source, subscription)
     }
 
+    /// Takes up other subscriptions with the next request; everything else stays.
+    pub fn resubscribe(&self, subscriptions: Vec<Subscription>) {
+        self.note_changes(&self.shared.options().subscriptions, &subscriptions);
+        let options = self.shared.options.write();
+        let mut options = options.unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut options).subscriptions = subscriptions;
+    }
+
     /// Connections that are open now.
     #[must_use]
     pub fn connections(&self) -> usize {

@@ -213,6 +213,7 @@ impl QueryList {
         {
             xml = behind.trim_start();
         }
+        let xml = without_comments_around(xml);
         if !wsman::is_fragment(xml) {
             return Err(QueryError::NotWellFormed);
         }
@@ -229,6 +230,20 @@ impl QueryList {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Without comments before and behind the element, which could not stand in an envelope.
+fn without_comments_around(mut xml: &str) -> &str {
+    while let Some((_, behind)) = xml
+        .strip_prefix("<!--")
+        .and_then(|comment| comment.split_once("-->"))
+    {
+        xml = behind.trim_start();
+    }
+    while let Some(begin) = xml.strip_suffix("-->").and_then(|xml| xml.rfind("<!--")) {
+        xml = xml[..begin].trim_end();
+    }
+    xml
 }
 
 /// From when on a source sends a channel that the query gained after the source began.
@@ -330,6 +345,22 @@ impl Subscription {
     #[must_use]
     pub fn delivery_id_of(name: &str, epoch: Uuid) -> Uuid {
         uuid_of(&["delivery", name, &upper(epoch)])
+    }
+
+    /// What a source sees of it, in eight characters: others if and only if it would see another
+    /// subscription, wherever it connects and however it proves who it is.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        let strings = OfferStrings {
+            identifier: upper(self.delivery_id),
+            address: String::new(),
+            message_id: String::new(),
+            operation_id: String::new(),
+            version: String::new(),
+        };
+        let mut revision = upper(version(&self.offer(&strings, Proof::Kerberos)));
+        revision.truncate(8);
+        revision
     }
 
     /// The offer of this subscription to one source, without a version.
@@ -545,7 +576,22 @@ mod tests {
             change(&mut changed);
             let version = version_of("a:1", &changed, "AB");
             assert!(!versions.contains(&version));
+            assert_ne!(changed.revision(), base.revision());
             versions.push(version);
+        }
+        let unseen: [fn(&mut Subscription); 3] = [
+            |s| s.new_channels = NewChannels::Replay,
+            |s| s.audience = Arc::new(Audience::new(Vec::new(), Vec::new()).unwrap()),
+            |s| {
+                s.gained_channels
+                    .insert("security".to_owned(), Timestamp::UNIX_EPOCH);
+            },
+        ];
+        for change in unseen {
+            let mut same = base.clone();
+            change(&mut same);
+            assert_eq!(version_of("a:1", &same, "AB"), versions[0]);
+            assert_eq!(same.revision(), base.revision());
         }
     }
 
@@ -560,6 +606,7 @@ mod tests {
         for good in [
             QUERY,
             "<?xml version='1.0' encoding='utf-8'?>\n<QueryList/>\n",
+            "<!-- why -->\n<!-- more -->\n<QueryList/><!-- that -->\n<!-- is all -->",
             "\u{FEFF}<QueryList>\n<!-- why -->\n<Query Id='0'><Select Path='a'>*[System[(EventID &lt; 5)]]</Select></Query></QueryList>",
         ] {
             assert!(QueryList::new(good).is_ok(), "{good}");
@@ -572,6 +619,9 @@ mod tests {
             ("<!DOCTYPE a><QueryList/>", QueryError::NotWellFormed),
             ("<Query/>", QueryError::NotQueryList),
             ("<QueryLists/>", QueryError::NotQueryList),
+            ("<!-- why <QueryList/>", QueryError::NotWellFormed),
+            ("why --><QueryList/>", QueryError::NotWellFormed),
+            ("<QueryList/> why -->", QueryError::NotWellFormed),
         ] {
             assert_eq!(QueryList::new(bad), Err(error), "{bad}");
         }

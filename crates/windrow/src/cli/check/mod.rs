@@ -75,6 +75,12 @@ fn configuration(config: &checked::Config) -> Finding {
         )
         .cure(cure);
     }
+    if !config.subscription.values().any(|of| of.enabled) {
+        let cure =
+            "`windrow subscription add base --baseline essential`, or a table [subscription.base]";
+        let what = format!("{counts}: machines are asked for nothing");
+        return Finding::new("configuration", Outcome::Warning, what).cure(cure);
+    }
     Finding::new("configuration", Outcome::Ok, counts)
 }
 

@@ -72,7 +72,7 @@ impl Pki {
                 crl: Vec::new(),
                 expired_crl: ExpiredCrl::Use,
             }),
-            subscriptions: vec!["base".into()],
+            subscriptions: None,
         };
         let findings = certificates::source_certificates("main", &source, now());
         let lines: Vec<String> = findings.iter().map(Finding::line).collect();

@@ -13,20 +13,20 @@ const DEPTH_MAX: usize = 64;
 
 /// A file to be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(in crate::cli) struct Found {
     /// Where it is, as a person would write it.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// Its length.
     pub(super) bytes: u64,
 }
 
 /// What was found at the paths given.
 #[derive(Debug, Default)]
-pub(super) struct Files {
+pub(in crate::cli) struct Files {
     /// The files, in the order of the paths given, those of a folder in the order of their names; each once.
-    pub(super) files: Vec<Found>,
+    pub(in crate::cli) files: Vec<Found>,
     /// Folders and files that could not be looked at, and why.
-    pub(super) unreadable: Vec<(PathBuf, String)>,
+    pub(in crate::cli) unreadable: Vec<(PathBuf, String)>,
     known: BTreeSet<PathBuf>,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Files {
 ///
 /// # Errors
 /// A path that is not there, or nothing found at all: the command line is wrong.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
+pub(in crate::cli) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
     let mut files = Files::default();
     for path in paths {
         let found = fs_err::metadata(path).map_err(|error| not_there(path, &error))?;

@@ -1,6 +1,6 @@
 //! `windrow import`
 
-mod files;
+pub(super) mod files;
 mod forward;
 mod read;
 mod summary;

@@ -147,7 +147,7 @@ async fn asked(args: &Args, limit: usize, service: &mut Client) -> anyhow::Resul
 
 async fn page(ask: &Ask, service: &mut Client) -> anyhow::Result<Report> {
     let json = service.get(&ask.path()).await;
-    let json = json.map_err(super::syslog::refused_there)?;
+    let json = json.map_err(super::verbs::refused_there)?;
     Ok(serde_json::from_slice(&json)?)
 }
 

@@ -8,13 +8,36 @@ use windrow_formats::wef::audience::Pattern;
 use windrow_formats::wef::baseline::{BASELINES, Baseline};
 use windrow_formats::xpath::check_query_list;
 
-use super::{At, Source, number, number_or, size, span};
+use super::{At, Source, check_name, number, number_or, size, span};
 use crate::config::checked::{self, Delivery};
 use crate::config::{ConfigError, limits, query, raw, suggest};
 
 /// What a name of a machine looks like, for messages.
 const MACHINE_FORM: &str =
     "a name such as \"ws01.example.com\", \"WS01$@EXAMPLE.COM\" or \"dc*\"; * stands for anything";
+
+/// A file of `conf.d` that holds one subscription of this name.
+pub(in crate::config) fn subscription_object(
+    name: &str,
+    raw: raw::Subscription,
+    groups: &[&str],
+    source: Source<'_>,
+) -> Result<checked::Subscription, ConfigError> {
+    let at = At { source, span: 0..0 };
+    check_name(&at, name)?;
+    subscription(&at, raw, groups)
+}
+
+/// A file of `conf.d` that holds one group of machines of this name.
+pub(in crate::config) fn group_object(
+    name: &str,
+    raw: raw::MachineGroup,
+    source: Source<'_>,
+) -> Result<checked::MachineGroup, ConfigError> {
+    let at = At { source, span: 0..0 };
+    check_name(&at, name)?;
+    machine_group(&at, raw)
+}
 
 pub(super) fn subscription(
     at: &At<'_>,

@@ -7,19 +7,13 @@ use toml::Spanned;
 use windrow_formats::limits::SYSLOG_MESSAGE_MIN;
 use windrow_pipeline::tls::Fingerprint;
 
-use super::{At, Source, check_name, filter, named, number, number_or};
+use super::{At, Source, check_name, filter, homes, named, number, number_or};
 use crate::config::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use crate::config::{ConfigError, raw};
 
 pub(super) fn sinks(source: Source<'_>, raw: raw::Sinks) -> Result<checked::Sinks, ConfigError> {
-    let home = |name: &Spanned<String>| checked::Home::File {
-        path: source.file.to_owned(),
-        line: source.line(name.span().start),
-    };
-    let homes = raw.syslog.keys();
-    let homes = homes.map(|name| (name.get_ref().clone(), home(name)));
     Ok(checked::Sinks {
-        homes: homes.collect(),
+        homes: homes(source, &raw.syslog),
         syslog: named(source, raw.syslog, syslog_sink)?,
     })
 }

@@ -211,7 +211,7 @@ fn a_write_that_fails_changes_nothing() {
 #[test]
 fn text_and_keys_are_each_other() {
     let keys_of = keys(SIEM).unwrap();
-    let text = text(&keys_of).unwrap();
+    let text = text(&siem(), &keys_of).unwrap();
     assert!(text.starts_with("# Written by windrow"), "{text}");
     assert_eq!(keys(&text).unwrap(), keys_of);
 }

@@ -329,7 +329,8 @@ async fn done(
 async fn read_only(request: &Request<Incoming>, service: &Service) -> Response<Body> {
     let path = request.uri().path();
     if !matches!(path, "/v1/status" | PATH | "/healthz") {
-        let said = "there are /v1/syslog/…, /v1/status, /v1/sources and /healthz\n";
+        let said =
+            "there are /v1/syslog/…, /v1/subscription/…, /v1/status, /v1/sources and /healthz\n";
         return answer(StatusCode::NOT_FOUND, TEXT, said);
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
