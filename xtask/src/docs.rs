@@ -149,14 +149,17 @@ fn commands_of(page: &File, block: &Block<'_>) -> Vec<Snippet> {
 fn blocks(page: &File) -> impl Iterator<Item = Block<'_>> {
     let mut lines = page.text.lines().zip(1..);
     std::iter::from_fn(move || {
-        let (info, line) = lines.find_map(|(text, line)| {
-            let info = text.trim_start().strip_prefix("```")?;
-            Some((info.trim(), line))
+        let (info, line, indent) = lines.find_map(|(text, line)| {
+            let fence = text.trim_start();
+            let info = fence.strip_prefix("```")?;
+            Some((info.trim(), line, &text[..text.len() - fence.len()]))
         })?;
+        // A block in a list stands as far in as its fence.
         let lines = lines
             .by_ref()
             .map(|(text, _)| text)
             .take_while(|text| text.trim_start() != "```")
+            .map(|text| text.strip_prefix(indent).unwrap_or(text))
             .collect();
         Some(Block { info, line, lines })
     })
@@ -185,6 +188,18 @@ mod tests {
                 (4, "windrow import a.evtx".to_owned()),
                 (6, "windrow query 'select 1'".to_owned())
             ]
+        );
+    }
+
+    #[test]
+    fn a_block_in_a_list_is_a_block() {
+        let project =
+            project("1. Do:\n\n   ```console\n   $ windrow check \\\n       --live\n   ```\n");
+        let found = commands(&project);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].line, found[0].text.as_str()),
+            (4, "windrow check --live")
         );
     }
 

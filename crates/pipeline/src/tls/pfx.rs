@@ -1,5 +1,5 @@
 //! A client's identity out of a PFX file (PKCS #12): the certificate, those between it and its
-//! root, and its private key.
+//! root, and its private key. And into one, for machines that are to have an identity.
 //!
 //! Read here and not with a library: the ones there are take files without a MAC, bound no work
 //! that all parts of a file ask for together, and do not wipe what they have decrypted.
@@ -110,6 +110,27 @@ pub fn read(bytes: &[u8], password: &SecretString) -> Result<ClientIdentity, Pfx
         chain: chain.into_iter().map(CertificateDer::into_owned).collect(),
         key: key.clone(),
     })
+}
+
+/// A PFX file with one identity, as every Windows reads it: `certificates` begins with that of the key, and those between
+/// it and its root may follow. The password is what protects it: one of chance, and long.
+///
+/// # Errors
+///
+/// [`PfxError`].
+pub fn write(
+    certificates: &[CertificateDer<'_>],
+    key: &PrivatePkcs8KeyDer<'_>,
+    password: &SecretString,
+) -> Result<Zeroizing<Vec<u8>>, PfxError> {
+    let certificates: Vec<&[u8]> = certificates.iter().map(AsRef::as_ref).collect();
+    let mut salts = archive::Salts::default();
+    for salt in &mut salts {
+        // The system's source fails only where there is none.
+        aws_lc_rs::rand::fill(salt).map_err(|_| PfxError::UnusableKey)?;
+    }
+    let (key, password) = (key.secret_pkcs8_der(), password.expose_secret());
+    archive::seal(&certificates, key, password, &salts)
 }
 
 type Pair<'a> = (&'a CertificateDer<'a>, &'a Zeroizing<Vec<u8>>);

@@ -9,6 +9,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     PKCS_RSA_SHA256,
 };
+use rustls_pki_types::pem::PemObject as _;
 use tempfile::TempDir;
 
 use super::*;
@@ -173,6 +174,42 @@ fn every_encoding_that_openssl_writes_is_read() {
                 "{options}"
             );
         }
+    }
+}
+
+#[test]
+fn what_is_written_is_read_here_and_by_openssl() {
+    for key in [
+        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap(),
+        KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap(),
+    ] {
+        let Some(files) = Files::new(&key) else {
+            return;
+        };
+        let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).unwrap();
+        let chain = [der(&files.leaf), der(&files.intermediate)];
+        let secret = PrivatePkcs8KeyDer::from(key.serialize_der());
+        let written = write(&chain, &secret, &SecretString::from(UNICODE)).unwrap();
+        let identity = open(&written, UNICODE).unwrap();
+        assert_eq!(identity.chain(), chain);
+        assert_eq!(identity.key().secret_pkcs8_der(), secret.secret_pkcs8_der());
+        assert!(open(&written, "another").is_err());
+        let again = write(&chain, &secret, &SecretString::from(UNICODE)).unwrap();
+        assert_ne!(written, again, "salts are of chance");
+        fs::write(files.path("written.pfx"), &written).unwrap();
+        let shown = Command::new("openssl")
+            .current_dir(files.folder.path())
+            .args(["pkcs12", "-in", "written.pfx", "-nodes", "-passin"])
+            .arg(format!("pass:{UNICODE}"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&shown.stdout);
+        let errors = String::from_utf8_lossy(&shown.stderr);
+        assert!(shown.status.success(), "{errors}");
+        assert_eq!(text.matches("BEGIN CERTIFICATE").count(), 2, "{text}");
+        assert_eq!(text.matches("BEGIN PRIVATE KEY").count(), 1, "{text}");
+        // The key and its certificate are marked as a pair.
+        assert_eq!(text.matches("localKeyID: 01").count(), 2, "{text}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Everything in it is hostile until its MAC is verified, and what it asks for is bounded after
 //! that too: rounds of key derivation over all its parts, bags, depth. Nothing is taken that has
 //! no MAC. What was decrypted is wiped from memory when it goes. The fuzz target compiles this
-//! room by itself: it uses nothing of the rooms around it.
+//! room by itself: it uses nothing of the rooms around it. `seal` writes such a file.
 #![allow(unreachable_pub, reason = "public where fuzzing compiles it by itself")]
 
 mod decrypt;
@@ -11,6 +11,7 @@ mod der;
 mod derive;
 mod error;
 mod limits;
+mod seal;
 
 use aws_lc_rs::digest::{self, SHA1_FOR_LEGACY_USE_ONLY, SHA224, SHA256, SHA384, SHA512};
 use aws_lc_rs::hmac;
@@ -21,6 +22,7 @@ use derive::{Budget, Password, Pbkdf2, Purpose, hmac_hash, unsupported};
 
 pub use error::PfxError;
 pub use limits::{PFX_BAGS_MAX, PFX_BYTES_MAX, PFX_DEPTH_MAX, PFX_ROUNDS_MAX};
+pub use seal::{Salts, seal};
 
 /// What the contents of PKCS #7 begin with (RFC 2315 14).
 const PKCS7: &[u8] = b"\x2a\x86\x48\x86\xf7\x0d\x01\x07";
