@@ -3,7 +3,8 @@
 No file has a part that the grammar does not know; every exported cmdlet has its help and is one that the module defines; what
 Requests.json says that a cmdlet sends are parameters of that cmdlet, of that type.
 
-    python check.py [FOLDER]       FOLDER is that of this file's folder when not given
+    python check.py [FOLDER]            FOLDER is that of this file's folder when not given
+    python check.py --scripts FILE...   scripts alone, such as those that `windrow setup wef` writes
 """
 
 import json
@@ -114,6 +115,24 @@ def main(folder):
     return 1 if findings or not parsed or not exported else 0
 
 
+def scripts(paths):
+    """Scripts alone: every part known, ASCII, with help that says what they are for."""
+    findings = []
+    for path in paths:
+        source = path.read_bytes()
+        findings += [f"{path}:{line}: the parser does not know this" for line in broken(PARSER.parse(source))]
+        if not source.isascii():
+            findings.append(f"{path} is not ASCII, and Windows PowerShell 5.1 reads it otherwise")
+        if b".SYNOPSIS" not in source and b"[CmdletBinding" in source:
+            findings.append(f"{path} has no .SYNOPSIS")
+    for finding in findings:
+        print(finding)
+    print(f"{len(paths)} scripts parsed, {len(findings)} findings")
+    return 1 if findings or not paths else 0
+
+
 if __name__ == "__main__":
     named = sys.argv[1:]
+    if named[:1] == ["--scripts"]:
+        sys.exit(scripts([Path(name) for name in named[1:]]))
     sys.exit(main(Path(named[0]) if named else Path(__file__).resolve().parent.parent))

@@ -17,5 +17,6 @@ pub mod logging;
 pub mod output;
 pub mod pki;
 pub mod service;
+pub mod setup;
 pub mod simulate;
 pub mod status;

@@ -160,6 +160,12 @@ impl Authority {
         &self.own.certificate_pem
     }
 
+    /// The authority's own certificate and key.
+    #[must_use]
+    pub fn own(&self) -> &Issued {
+        &self.own
+    }
+
     /// A server's certificate. `names` are the DNS names and IP addresses it answers to; the
     /// first is the common name too.
     pub fn server(&self, names: &[String]) -> Result<Issued, PkiError> {
@@ -201,6 +207,46 @@ impl Authority {
             certificate_pem: certificate.pem(),
             key_pem: key.serialize_pem(),
         })
+    }
+}
+
+/// The request (PKCS #10, in PEM) for a server's certificate that somebody else is to issue, with this key or a new one.
+///
+/// # Errors
+/// A name that cannot be in a certificate, or a key that cannot be used.
+pub fn server_request(name: &str, key_pem: Option<&str>) -> Result<Request, PkiError> {
+    check_common_name(name)?;
+    let make = |source| PkiError::Make {
+        name: name.to_owned(),
+        source,
+    };
+    let key = key_pem.map_or_else(new_key, KeyPair::from_pem);
+    let key = key.map_err(make)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.subject_alt_names = alternative_names(&[name.to_owned()])?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let request = params.serialize_request(&key).map_err(make)?;
+    Ok(Request {
+        csr_pem: request.pem().map_err(make)?,
+        key_pem: key_pem.map_or_else(|| key.serialize_pem(), str::to_owned),
+    })
+}
+
+/// What asks for a certificate, and the key that it will belong to.
+pub struct Request {
+    /// The request, in PEM.
+    pub csr_pem: String,
+    /// The private key, in PEM.
+    pub key_pem: String,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("csr_pem", &self.csr_pem)
+            .finish_non_exhaustive()
     }
 }
 
@@ -283,6 +329,14 @@ impl Store {
         })
     }
 
+    /// The store in `dir`, which is left as it is; none is there, nothing is in it.
+    #[must_use]
+    pub fn at(dir: &Path) -> Store {
+        Store {
+            dir: dir.to_owned(),
+        }
+    }
+
     /// The certificate's file of `name`, which need not exist.
     pub fn certificate_path(&self, name: &str) -> PathBuf {
         self.dir.join(format!("{name}.pem"))
@@ -331,6 +385,16 @@ impl Store {
         )
     }
 
+    /// The key of `name`, if it is here; its certificate need not be.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn key_pem(&self, name: &str) -> Result<Option<String>, PkiError> {
+        check_file_stem(name)?;
+        let key = self.key_path(name);
+        key.exists().then(|| read_pem(&key)).transpose()
+    }
+
     /// All pairs that are here, by name: every `NAME.pem` with its `NAME.key`, in order.
     pub fn pairs(&self) -> Result<Vec<(String, Issued)>, PkiError> {
         let mut names = Vec::new();
@@ -357,15 +421,25 @@ impl Store {
 
     /// The authority kept here; made with the common name `name` if there is none yet.
     pub fn authority(&self, name: &str) -> Result<Authority, PkiError> {
-        if let Some(own) = self.load(AUTHORITY)? {
-            return Authority::from_pem(own).map_err(|source| PkiError::Authority {
-                path: self.dir.clone(),
-                source,
-            });
+        if let Some(authority) = self.kept_authority()? {
+            return Ok(authority);
         }
         let authority = Authority::new(name)?;
         self.save(AUTHORITY, &authority.own, Existing::Refuse)?;
         Ok(authority)
+    }
+
+    /// The authority kept here, if there is one.
+    ///
+    /// # Errors
+    /// It cannot be read, or cannot sign.
+    pub fn kept_authority(&self) -> Result<Option<Authority>, PkiError> {
+        let own = self.load(AUTHORITY)?;
+        let authority = own.map(Authority::from_pem).transpose();
+        authority.map_err(|source| PkiError::Authority {
+            path: self.dir.clone(),
+            source,
+        })
     }
 
     /// The pair of `name` kept here; if there is none, `make` makes it and it is kept.

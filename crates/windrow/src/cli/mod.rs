@@ -14,6 +14,7 @@ mod reach;
 mod remote;
 mod report;
 mod run;
+mod setup;
 mod simulate;
 mod sources;
 mod status;
@@ -111,6 +112,7 @@ enum Command {
     Top(top::Args),
     Verify(verify::Args),
     Simulate(Box<simulate::Args>),
+    Setup(setup::Args),
     Pki(pki::Args),
     Config(config::Args),
     Completions(completions::Args),
@@ -204,6 +206,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Top(args) => top::run(&args, invocation, out),
         Command::Verify(args) => verify::run(&args, invocation, out),
         Command::Simulate(args) => simulate::run(&args, invocation, out),
+        Command::Setup(args) => setup::run(&args, invocation, out),
         Command::Pki(args) => pki::run(&args, invocation, out),
         Command::Config(args) => config::run(&args, invocation, out),
         Command::Completions(args) => completions::run(&args, out),

@@ -123,6 +123,24 @@ impl Loader {
         }
     }
 
+    /// The file that a command may write: the one that was named, or the platform's, there or not.
+    ///
+    /// # Errors
+    /// None was named, and the platform has no place for one.
+    pub fn file_to_write(&self) -> Result<PathBuf, ConfigError> {
+        let environment = &self.environment;
+        let named = self
+            .overrides
+            .config
+            .clone()
+            .or_else(|| environment.config.clone());
+        let usual = || environment.default_config();
+        named.or_else(usual).ok_or_else(|| {
+            ConfigError::new("there is no place for a configuration file")
+                .with_hint("name one with --config")
+        })
+    }
+
     fn no_file(&self) -> ConfigError {
         let usual = self.environment.default_config();
         let usual = usual.map_or_else(String::new, |path| format!(", or write {}", path.display()));

@@ -22,6 +22,7 @@ mod selection;
 mod service;
 mod settings;
 mod settings_client;
+mod setup;
 mod sources;
 mod subscriptions;
 mod support;

@@ -19,6 +19,8 @@ use crate::config::checked::{
     Admin, Config, ExpiredCrl, KerberosAccounts, SyslogSink, WefAuthentication, WefKerberos,
     WefSource, WefTls,
 };
+use crate::setup::REFRESH_SECONDS;
+use crate::setup::manager::{self, Proof};
 
 /// A certificate that ends sooner deserves a look.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
@@ -176,22 +178,20 @@ fn keytab(what: &str, configured: &WefKerberos, source: &WefSource) -> Finding {
 /// What to put into the group policy "Configure target Subscription Manager" (MS-WSMV 3.1.4.1.30; the thumbprint is
 /// that of the authority of the machines' certificates).
 pub(super) fn group_policies(config: &Config) -> Vec<Finding> {
+    let refresh = config.fleet.refresh.map(|refresh| refresh.0.as_secs());
+    let refresh = refresh.and_then(|seconds| u32::try_from(seconds).ok());
+    let refresh = refresh.unwrap_or(REFRESH_SECONDS);
     let sources = config.source.wef.iter();
     let lines = sources.flat_map(|(name, source)| {
-        let host = match source.hostname.contains(':') {
-            true => format!("[{}]", source.hostname),
-            false => source.hostname.clone(),
-        };
-        let (port, path) = (source.listen.port(), source.path.clone());
-        let scheme = source.authentication.scheme();
-        let server = format!("Server={scheme}://{host}:{port}{path},Refresh=60");
+        let place = (source.hostname.as_str(), source.listen.port());
+        let value = |proof: Proof<'_>| manager::value(proof, place, &source.path, refresh);
         let lines = match &source.authentication {
-            WefAuthentication::Kerberos(_) => vec![server],
+            WefAuthentication::Kerberos(_) => vec![value(Proof::Kerberos)],
             WefAuthentication::Tls(files) => {
                 let authorities = read_chain(&files.client_ca).unwrap_or_default();
                 let thumbprints = authorities.iter().map(tls::thumbprint);
                 thumbprints
-                    .map(|thumbprint| format!("{server},IssuerCA={thumbprint}"))
+                    .map(|thumbprint| value(Proof::Certificate(&thumbprint)))
                     .collect()
             }
         };

@@ -63,8 +63,9 @@ pub(super) struct Report {
     findings: Vec<Finding>,
 }
 
+/// All of it, for programs.
 #[derive(Serialize)]
-struct Summary<'a> {
+pub(super) struct Summary<'a> {
     ok: bool,
     failed: usize,
     warnings: usize,
@@ -78,6 +79,15 @@ impl Report {
 
     pub(super) fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
         self.findings.extend(findings);
+    }
+
+    pub(super) fn summary(&self) -> Summary<'_> {
+        Summary {
+            ok: self.failed() == 0,
+            failed: self.failed(),
+            warnings: self.count(Outcome::Warning),
+            checks: &self.findings,
+        }
     }
 
     pub(super) fn failed(&self) -> usize {
@@ -100,17 +110,8 @@ impl Report {
         match format {
             SummaryFormat::Table => self.write_text(out, terminal),
             SummaryFormat::Json => {
-                let summary = Summary {
-                    ok: self.failed() == 0,
-                    failed: self.failed(),
-                    warnings: self.count(Outcome::Warning),
-                    checks: &self.findings,
-                };
-                writeln!(
-                    out,
-                    "{}",
-                    escape_json(&serde_json::to_string_pretty(&summary)?)
-                )
+                let json = serde_json::to_string_pretty(&self.summary())?;
+                writeln!(out, "{}", escape_json(&json))
             }
         }
     }

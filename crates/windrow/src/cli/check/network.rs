@@ -259,7 +259,7 @@ fn refusal(error: &io::Error) -> (String, &'static str) {
     (error.to_string(), cure)
 }
 
-async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+pub(super) async fn resolve(name: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     let name = name.trim_matches(['[', ']']);
     match timeout(STEP_TIMEOUT, lookup_host((name, port))).await {
         Err(_) => Err("no answer to the question for its address".to_owned()),

@@ -1,0 +1,297 @@
+//! What is written, to the letter.
+
+use std::path::PathBuf;
+
+use super::*;
+use crate::setup::files::{Existing, Fate, Secrecy};
+use crate::setup::handout::Handout;
+
+const THUMBPRINT: &str = "0123456789ABCDEF0123456789ABCDEF01234567";
+
+fn collector() -> Collector {
+    Collector {
+        name: "wec.corp.example".to_owned(),
+        refresh_seconds: 60,
+        kerberos: Some(KerberosDoor {
+            port: 5985,
+            realm: "CORP.EXAMPLE".to_owned(),
+        }),
+        certificates: Some(CertificateDoor {
+            port: 5986,
+            issuer_thumbprint: THUMBPRINT.to_owned(),
+            authorities_pem: "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
+                .to_owned(),
+            issuer: Issuer::Own,
+        }),
+    }
+}
+
+fn with_adcs() -> Collector {
+    let mut collector = collector();
+    collector.kerberos = None;
+    if let Some(door) = &mut collector.certificates {
+        door.issuer = Issuer::Adcs(adcs::Request {
+            csr_pem:
+                "-----BEGIN CERTIFICATE REQUEST-----\r\n…\r\n-----END CERTIFICATE REQUEST-----\r\n"
+                    .to_owned(),
+            certificate: "/etc/windrow/pki/collector.pem".into(),
+            thumbprint: THUMBPRINT.to_owned(),
+        });
+    }
+    collector
+}
+
+/// The text of a file of the folder; each of its lines ends as Windows wants it.
+fn text(handout: &Handout, path: &str) -> String {
+    let sheet = handout.sheets.iter().find(|sheet| sheet.path == path);
+    let text = String::from_utf8(sheet.unwrap().content.clone()).unwrap();
+    assert_eq!(
+        text.matches('\n').count(),
+        text.matches("\r\n").count(),
+        "{path}"
+    );
+    text.replace("\r\n", "\n")
+}
+
+/// The one value of a registry file as regedit reads it, with its key and its name.
+fn registry_value(bytes: &[u8]) -> (String, String, Option<String>) {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    assert!(rest.is_empty());
+    let units: Vec<u16> = pairs.iter().copied().map(u16::from_le_bytes).collect();
+    let text = String::from_utf16(&units).unwrap();
+    let text = text.strip_prefix('\u{feff}').unwrap();
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    let [
+        "Windows Registry Editor Version 5.00",
+        "",
+        key,
+        value,
+        "",
+        "",
+    ] = lines[..]
+    else {
+        panic!("{lines:?}");
+    };
+    let key = key
+        .strip_prefix('[')
+        .and_then(|key| key.strip_suffix(']'))
+        .unwrap();
+    let (name, value) = value.split_once('=').unwrap();
+    let unquoted = |text: &str| {
+        let text = text.strip_prefix('"')?.strip_suffix('"')?;
+        Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
+    };
+    (key.to_owned(), unquoted(name).unwrap(), unquoted(value))
+}
+
+#[test]
+fn the_subscription_manager_is_as_windows_wants_it() {
+    let collector = collector();
+    assert_eq!(
+        collector.kerberos_value().unwrap(),
+        "Server=http://wec.corp.example:5985/wsman/SubscriptionManager/WEC,Refresh=60"
+    );
+    assert_eq!(
+        collector.certificate_value().unwrap(),
+        "Server=https://wec.corp.example:5986/wsman/SubscriptionManager/WEC,Refresh=60,IssuerCA=0123456789ABCDEF0123456789ABCDEF01234567"
+    );
+    let loopback = manager::value(manager::Proof::Kerberos, ("::1", 5985), MANAGER_PATH, 900);
+    assert_eq!(
+        loopback,
+        "Server=http://[::1]:5985/wsman/SubscriptionManager/WEC,Refresh=900"
+    );
+}
+
+#[test]
+fn a_registry_file_sets_what_its_counterpart_removes() {
+    let handout = machines::handout(&collector());
+    let content = |path: &str| {
+        let sheet = handout.sheets.iter().find(|sheet| sheet.path == path);
+        sheet.unwrap().content.clone()
+    };
+    for (folder, value) in [
+        ("kerberos", collector().kerberos_value()),
+        ("certificates", collector().certificate_value()),
+    ] {
+        let (key, name, set) = registry_value(&content(&format!("{folder}/forwarding.reg")));
+        assert_eq!(
+            key,
+            r"HKEY_LOCAL_MACHINE\SOFTWARE\Policies\Microsoft\Windows\EventLog\EventForwarding\SubscriptionManager"
+        );
+        assert_eq!((name.as_str(), set), ("1", value));
+        let undo = registry_value(&content(&format!("{folder}/undo-forwarding.reg")));
+        assert_eq!(undo, (key, name, None));
+    }
+    let odd = registry_value(&registry::set(r#"a\b"c"#));
+    assert_eq!(odd.2.unwrap(), r#"a\b"c"#);
+}
+
+#[test]
+fn the_readme_says_of_each_file_what_it_is() {
+    for collector in [collector(), with_adcs()] {
+        let handout = machines::handout(&collector);
+        let readme = handout.readme();
+        for sheet in &handout.sheets {
+            assert!(readme.contains(&format!("### {}\n", sheet.path)));
+            assert!(!sheet.what.is_empty() && !sheet.place.is_empty() && !sheet.undo.is_empty());
+        }
+        assert!(readme.lines().all(|line| !line.contains("@")), "{readme}");
+    }
+    insta::assert_snapshot!("readme", machines::handout(&collector()).readme());
+}
+
+#[test]
+fn the_files_for_machines_are_these() {
+    let both = machines::handout(&collector());
+    let adcs = machines::handout(&with_adcs());
+    insta::assert_snapshot!("group_policy", text(&both, "certificates/group-policy.txt"));
+    insta::assert_snapshot!(
+        "group_policy_kerberos",
+        text(&both, "kerberos/group-policy.txt")
+    );
+    insta::assert_snapshot!("set_forwarding", text(&both, "kerberos/Set-Forwarding.ps1"));
+    insta::assert_snapshot!("adcs", text(&adcs, "adcs/adcs.txt"));
+    insta::assert_snapshot!("client_inf", text(&adcs, "adcs/client.inf"));
+    assert!(
+        adcs.sheets
+            .iter()
+            .all(|sheet| !sheet.path.contains("Import"))
+    );
+}
+
+#[test]
+fn nothing_is_left_open_in_a_script() {
+    for collector in [collector(), with_adcs()] {
+        let handout = machines::handout(&collector);
+        let scripts = handout
+            .sheets
+            .iter()
+            .filter(|sheet| sheet.path.ends_with(".ps1"));
+        for sheet in scripts {
+            let text = text(&handout, &sheet.path);
+            assert!(text.is_ascii(), "{}: PowerShell 5 reads ANSI", sheet.path);
+            assert!(!text.contains("# include"), "{}", sheet.path);
+            for word in [
+                "@NAME@",
+                "@VALUE@",
+                "@SCHEME@",
+                "@PORT@",
+                "@REALM@",
+                "@THUMBPRINT@",
+            ] {
+                assert!(!text.contains(word), "{} has {word}", sheet.path);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_in_a_script_stays_a_value() {
+    let words = script::Words {
+        name: "it's'; Remove-Item C:\\",
+        ..script::Words::default()
+    };
+    let made = script::script("$a = '@NAME@'\n", &words);
+    assert_eq!(made, b"$a = 'it''s''; Remove-Item C:\\'\r\n");
+}
+
+#[test]
+fn files_are_written_together_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str, secrecy| files::File {
+        path: folder.path().join(name),
+        content: text.as_bytes().to_vec(),
+        secrecy,
+    };
+    let first = [
+        file("pki/key", "secret", Secrecy::Private),
+        file("pki/certificate", "public", Secrecy::Public),
+    ];
+    assert_eq!(
+        files::write(&first, Existing::Refuse).unwrap(),
+        [Fate::New; 2]
+    );
+    assert_eq!(
+        files::write(&first, Existing::Refuse).unwrap(),
+        [Fate::Same; 2]
+    );
+    let second = [
+        file("new", "n", Secrecy::Public),
+        file("pki/key", "other", Secrecy::Private),
+    ];
+    let refused = files::write(&second, Existing::Refuse).unwrap_err();
+    assert!(refused.to_string().ends_with("pki/key"), "{refused}");
+    assert!(!folder.path().join("new").exists());
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    for text in ["other", "third"] {
+        let files = [file("pki/key", text, Secrecy::Private)];
+        assert_eq!(
+            files::write(&files, Existing::Replace).unwrap(),
+            [Fate::Differs]
+        );
+    }
+    assert_eq!(
+        [read("pki/key"), read("pki/key.bak"), read("pki/key.bak.2")],
+        ["third", "secret", "other"]
+    );
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |name: &str| {
+            let metadata = std::fs::metadata(folder.path().join(name)).unwrap();
+            metadata.permissions().mode() & 0o777
+        };
+        let modes = ["pki", "pki/key", "pki/key.bak", "pki/certificate"].map(mode);
+        assert_eq!(modes, [0o700, 0o600, 0o600, 0o644]);
+    }
+}
+
+#[test]
+fn the_configuration_is_taken() {
+    use crate::config::checked::{Delivery, WefAuthentication};
+    let wanted = |baseline: &str, machines: &[&str]| configuration::Wanted {
+        baseline: baseline.to_owned(),
+        machines: machines.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let settings = configuration::Settings {
+        name: "wec.corp.example".to_owned(),
+        listen: [0, 0, 0, 0].into(),
+        kerberos: Some((5985, PathBuf::from("/etc/windrow/windrow.keytab"))),
+        certificates: Some(configuration::Certificates {
+            port: 5986,
+            certificate: "/etc/windrow/pki/collector.pem".into(),
+            key: "/etc/windrow/pki/collector.key".into(),
+            client_ca: "/etc/windrow/pki/ca.pem".into(),
+        }),
+        baselines: vec![
+            wanted("domain-controller", &["dc*"]),
+            wanted("workstation", &[]),
+        ],
+        delivery: Some(Delivery::MinimizeLatency),
+        refresh_seconds: 60,
+        expected: vec!["DC01$@CORP.EXAMPLE".to_owned()],
+    };
+    let places = Places {
+        config: "/etc/windrow/windrow.toml".into(),
+        data_dir: Some("/srv/windrow".into()),
+        pki: "/etc/windrow/pki".into(),
+        machines: "/etc/windrow/for-the-machines".into(),
+    };
+    let text = settings.text(&places);
+    insta::assert_snapshot!("configuration", text);
+    let config = crate::config::check_text(&places.config, &text).unwrap();
+    let kinds: Vec<_> = config
+        .source
+        .wef
+        .values()
+        .map(|source| source.authentication.scheme())
+        .collect();
+    assert_eq!(kinds, ["https", "http"]);
+    assert!(matches!(
+        config.source.wef["domain"].authentication,
+        WefAuthentication::Kerberos(_)
+    ));
+    assert_eq!(config.subscription["workstation"].except_machines, ["dc*"]);
+    assert_eq!(config.subscription["domain-controller"].machines, ["dc*"]);
+    assert_eq!(config.fleet.machines, ["DC01$@CORP.EXAMPLE"]);
+}

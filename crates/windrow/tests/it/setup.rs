@@ -1,0 +1,597 @@
+//! From an empty folder to the first event, by what `windrow setup wef` writes and nothing else: the simulated machine knows
+//! only what the registry file and its PFX say.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use xtask::docs::{self, Step};
+use xtask::project::{Project, root};
+
+use crate::support::program::{Program, run};
+use crate::support::{Scratch, free_port, installed, wait_until};
+
+/// The arguments of a set-up in the scratch folder, for machines with certificates on loopback.
+fn arguments(scratch: &Scratch, more: &[&str]) -> Vec<String> {
+    let config = scratch.join("etc/windrow.toml").display().to_string();
+    let data = scratch.join("data").display().to_string();
+    let fixed = [
+        "setup",
+        "wef",
+        "--yes",
+        "--config",
+        &config,
+        "--data-dir",
+        &data,
+        "--name",
+        "localhost",
+        "--baseline",
+        "exercises",
+        "--listen",
+        "127.0.0.1",
+    ];
+    fixed.iter().chain(more).map(ToString::to_string).collect()
+}
+
+/// Every file below a folder, with its content.
+fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push((path.clone(), std::fs::read(&path).unwrap())),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// What a registry file sets the first subscription manager to.
+fn subscription_manager(file: &Path) -> String {
+    let bytes = std::fs::read(file).unwrap();
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    assert!(
+        rest.is_empty() && pairs[0] == [0xff, 0xfe],
+        "UTF-16 with a mark, as regedit writes it"
+    );
+    let units: Vec<u16> = pairs[1..].iter().copied().map(u16::from_le_bytes).collect();
+    let text = String::from_utf16(&units).unwrap();
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix("\"1\"=\"")?.strip_suffix('"'));
+    value.unwrap().to_owned()
+}
+
+/// A machine's PFX opened with its password, as `NAME.pem` beside `NAME.key`.
+fn unpack(scratch: &Scratch, folder: &Path, machine: &str) -> PathBuf {
+    let password = std::fs::read_to_string(folder.join(format!("{machine}.password.txt"))).unwrap();
+    let unpacked = scratch.join("machine");
+    std::fs::create_dir_all(&unpacked).unwrap();
+    for (options, extension) in [("-clcerts -nokeys", "pem"), ("-nocerts -nodes", "key")] {
+        let done = Command::new("openssl")
+            .args(["pkcs12", "-in"])
+            .arg(folder.join(format!("{machine}.pfx")))
+            .args(["-passin", &format!("pass:{}", password.trim())])
+            .args(options.split(' '))
+            .arg("-out")
+            .arg(unpacked.join(format!("{machine}.{extension}")))
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    unpacked
+}
+
+#[test]
+fn from_an_empty_folder_to_the_first_event() {
+    const MACHINE: &str = "ws01.example.com";
+    if !installed("openssl") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let port = free_port().to_string();
+    let set_up = arguments(
+        &scratch,
+        &["--no-domain", "--tls-port", &port, "--expect", MACHINE],
+    );
+    run(&scratch, &set_up).expect(0);
+    let at = |path: &str| scratch.join("etc").join(path);
+    for secret in ["pki/ca.key", "pki/collector.key"] {
+        assert_eq!(mode(&at(secret)), 0o600, "{secret}");
+    }
+    assert_eq!(mode(&at("pki")), 0o700);
+    // Health of the service is not what is set up here, and its usual port may be taken.
+    let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+    let config = at("windrow.toml");
+    let text = std::fs::read_to_string(&config).unwrap() + &web;
+    std::fs::write(&config, text).unwrap();
+    let config = config.display().to_string();
+    let check = run(
+        &scratch,
+        &["check", "--config", &config, "--output", "json"],
+    )
+    .expect(0);
+    let found: Value = serde_json::from_str(&check.stdout).unwrap();
+    assert_eq!(
+        (&found["failed"], &found["warnings"]),
+        (&0.into(), &0.into()),
+        "{}",
+        check.stdout
+    );
+
+    let value = subscription_manager(&at("for-the-machines/certificates/forwarding.reg"));
+    let parts: Vec<_> = value.split(',').collect();
+    let server = parts[0].strip_prefix("Server=").unwrap();
+    assert_eq!(
+        server,
+        format!("https://localhost:{port}/wsman/SubscriptionManager/WEC")
+    );
+    assert_eq!((parts[1], parts.len()), ("Refresh=60", 3));
+    let said = check.stdout.replace("\\/", "/");
+    assert!(
+        said.contains(&value),
+        "check says the same line: {value}\n{said}"
+    );
+
+    // Nothing has come yet, and the collector does not run.
+    let live = ["check", "--config", &config, "--live", "--output", "json"];
+    let asleep = run(&scratch, &live).expect(1);
+    assert!(asleep.stdout.contains("none runs on"), "{}", asleep.stdout);
+    let mut service = Program::start(&scratch, "service", &["run", "--config", &config]);
+    wait_until("the collector to listen", || {
+        assert!(service.is_running(), "{}", service.stderr());
+        std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok()
+    });
+    let waiting = run(&scratch, &live).expect(1);
+    assert!(
+        waiting.stdout.contains("no machine has asked"),
+        "{}",
+        waiting.stdout
+    );
+
+    assert!(
+        waiting.stdout.contains("never: it is expected"),
+        "{}",
+        waiting.stdout
+    );
+    run(
+        &scratch,
+        &["setup", "wef", "client", MACHINE, "--config", &config],
+    )
+    .expect(0);
+    let clients = at("for-the-machines/certificates/clients");
+    assert_eq!(mode(&clients), 0o700);
+    for file in [format!("{MACHINE}.pfx"), format!("{MACHINE}.password.txt")] {
+        assert_eq!(mode(&clients.join(&file)), 0o600, "{file}");
+    }
+    let again = run(
+        &scratch,
+        &["setup", "wef", "client", MACHINE, "--config", &config],
+    )
+    .expect(1);
+    assert!(
+        again.stderr.contains("nothing was written"),
+        "{}",
+        again.stderr
+    );
+    let machine = unpack(&scratch, &clients, MACHINE).display().to_string();
+    let ca = at("for-the-machines/certificates/authority.cer")
+        .display()
+        .to_string();
+    let sent = [
+        "simulate",
+        server,
+        "--ca",
+        &ca,
+        "--clients",
+        &machine,
+        "--events",
+        "20",
+        "--mix",
+        "4624=1",
+    ];
+    run(&scratch, &sent).expect(0);
+
+    let live = run(&scratch, &[&live[..], &["--wait", "60s"]].concat());
+    let ticked: Value = serde_json::from_str(&live.stdout).unwrap();
+    assert_eq!(ticked["done"], true, "{}", live.stdout);
+    assert_eq!(live.code, Some(0), "{}", live.stdout);
+    let shown = run(&scratch, &["check", "--config", &config, "--live"])
+        .expect(0)
+        .stdout;
+    assert!(
+        shown.contains(MACHINE) && shown.contains("first event"),
+        "{shown}"
+    );
+    service.terminate().expect(0);
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let scratch = Scratch::new();
+    let set_up = |more: &[&str]| arguments(&scratch, &[&["--no-domain"], more].concat());
+    let dry = run(&scratch, &set_up(&["--dry-run"])).expect(0);
+    assert!(
+        dry.stdout.contains("[subscription.exercises]"),
+        "{}",
+        dry.stdout
+    );
+    assert!(!scratch.join("etc").exists(), "a dry run writes nothing");
+
+    scratch.write("etc/windrow.toml", "# mine\n");
+    let before = files(&scratch.join("etc"));
+    let refused = run(&scratch, &set_up(&[])).expect(1);
+    assert!(
+        refused.stderr.contains("windrow.toml") && refused.stderr.contains("--replace"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(files(&scratch.join("etc")), before);
+
+    run(&scratch, &set_up(&["--replace"])).expect(0);
+    let kept = std::fs::read_to_string(scratch.join("etc/windrow.toml.bak")).unwrap();
+    assert_eq!(kept, "# mine\n");
+    let read = |name: &str| std::fs::read(scratch.join("etc").join(name)).unwrap();
+    let authority = (read("pki/ca.pem"), read("pki/ca.key"));
+    let before = files(&scratch.join("etc"));
+    run(&scratch, &set_up(&[])).expect(1);
+    assert_eq!(files(&scratch.join("etc")), before, "a second one refuses");
+    // Machines have certificates of the authority: it is never another one.
+    run(&scratch, &set_up(&["--replace"])).expect(0);
+    assert_eq!((read("pki/ca.pem"), read("pki/ca.key")), authority);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    let scratch = Scratch::new();
+    let missing = |arguments: &[&str], option: &str| {
+        let mut all = vec!["setup", "wef", "--config", "windrow.toml"];
+        all.extend(arguments);
+        let refused = run(&scratch, &all).expect(2);
+        assert!(
+            refused.stderr.contains(option),
+            "{option}: {}",
+            refused.stderr
+        );
+    };
+    missing(&[], "--name NAME is missing");
+    missing(
+        &["--name", "wec.example.com"],
+        "--domain REALM or --no-domain is missing",
+    );
+    let named = ["--name", "wec.example.com", "--no-domain"];
+    missing(&named, "--baseline NAME is missing");
+    missing(
+        &[&named[..], &["--baseline", "all"]].concat(),
+        "is none of essential",
+    );
+    missing(
+        &[
+            &named[..],
+            &["--baseline", "server", "--baseline", "workstation"],
+        ]
+        .concat(),
+        "twice",
+    );
+    missing(
+        &[&named[..], &["--baseline", "server", "--ca-file", "ca.pem"]].concat(),
+        "--adcs",
+    );
+    missing(
+        &["--name", "wec_1/x", "--no-domain", "--baseline", "server"],
+        "is no name",
+    );
+    assert!(
+        files(scratch.path())
+            .iter()
+            .all(|(path, _)| !path.ends_with("windrow.toml"))
+    );
+}
+
+#[test]
+fn a_domain_with_its_own_authority_is_told_what_it_needs() {
+    let scratch = Scratch::new();
+    let own = run(&scratch, &["pki", "theirs"]).expect(0);
+    assert!(own.stdout.contains("client_ca"));
+    let ca = scratch.join("theirs/ca.pem").display().to_string();
+    let more = ["--domain", "corp.example", "--adcs", "--ca-file", &ca];
+    let set = run(&scratch, &arguments(&scratch, &more)).expect(0);
+    assert!(
+        set.stdout.contains("New-Keytab.ps1") && set.stdout.contains("adcs.txt"),
+        "{}",
+        set.stdout
+    );
+    let etc = scratch.join("etc");
+    let folder = etc.join("for-the-machines");
+    let kerberos = subscription_manager(&folder.join("kerberos/forwarding.reg"));
+    assert_eq!(
+        kerberos,
+        "Server=http://localhost:5985/wsman/SubscriptionManager/WEC,Refresh=60"
+    );
+    let certificates = subscription_manager(&folder.join("certificates/forwarding.reg"));
+    let openssl = Command::new("openssl")
+        .args(["x509", "-in", &ca, "-noout", "-fingerprint", "-sha1"])
+        .output();
+    if let Ok(shown) = openssl {
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        let (_, thumbprint) = shown.trim().split_once('=').unwrap();
+        assert!(
+            certificates.ends_with(&format!(",IssuerCA={}", thumbprint.replace(':', ""))),
+            "{certificates}"
+        );
+        let request = folder.join("adcs/collector.csr");
+        let shown = Command::new("openssl")
+            .args(["req", "-noout", "-verify", "-text", "-in"])
+            .arg(request)
+            .output();
+        let shown = shown.unwrap();
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert!(
+            shown.status.success() && text.contains("DNS:localhost"),
+            "{text}"
+        );
+    }
+    assert_eq!(mode(&etc.join("pki/collector.key")), 0o600);
+    let keytab = std::fs::read_to_string(folder.join("kerberos/New-Keytab.ps1")).unwrap();
+    assert!(keytab.contains("$Realm = 'CORP.EXAMPLE'"));
+    parse(&folder);
+}
+
+/// Every script is PowerShell, as far as its grammar can say.
+fn parse(folder: &Path) {
+    let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
+    let python = home.map(|home| home.join("windrow-tests/powershell/bin/python"));
+    let Some(python) = python.filter(|python| python.exists()) else {
+        eprintln!("skipped: no parser of PowerShell is here (./test powershell installs it)");
+        return;
+    };
+    let scripts = files(folder).into_iter().map(|(path, _)| path);
+    let scripts: Vec<_> = scripts
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ps1"))
+        .collect();
+    assert!(scripts.len() >= 8, "{scripts:?}");
+    let done = Command::new(python)
+        .arg(root().join("powershell/tests/check.py"))
+        .arg("--scripts")
+        .args(&scripts)
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stdout)
+    );
+}
+
+/// The page that leads from nothing to the first event: each of its commands is run in its order, on a machine that is not
+/// root's. Simulated machines stand for Windows, and a keytab made here for the one of a domain controller.
+#[test]
+fn the_ways_to_the_first_event_can_be_walked() {
+    if !installed("openssl") {
+        return;
+    }
+    let project = Project::load(&root()).unwrap();
+    let steps = docs::steps(project.get("docs/wef.md").unwrap());
+    let commands = steps.iter().filter_map(|step| match step {
+        Step::Run { command, fails } => Some((command, *fails)),
+        Step::Write { .. } => None,
+    });
+    let mut walk: Option<Walk> = None;
+    let mut tried = 0;
+    for (command, fails) in commands {
+        let text = command
+            .text
+            .trim_start_matches("sudo ")
+            .replace("-u windrow windrow", "windrow");
+        // Each of the two ways begins in an empty folder.
+        if text.starts_with("windrow setup wef --name") {
+            walk = Some(Walk::new(walk.map_or(0, |walk| walk.end() + 1)));
+        }
+        let walk = walk.as_mut().unwrap();
+        walk.step(&format!("{}:{}", command.path, command.line), &text, fails);
+        tried += 1;
+    }
+    assert!(tried > 12, "{tried} commands");
+    assert_eq!(walk.unwrap().end(), 1, "both ways were walked");
+}
+
+/// One of the two ways.
+struct Walk {
+    number: usize,
+    scratch: Scratch,
+    ports: [(&'static str, u16); 2],
+    service: Option<Program>,
+}
+
+impl Walk {
+    fn new(number: usize) -> Walk {
+        Walk {
+            number,
+            scratch: Scratch::new(),
+            ports: [
+                ("--kerberos-port", free_port()),
+                ("--tls-port", free_port()),
+            ],
+            service: None,
+        }
+    }
+
+    fn end(mut self) -> usize {
+        self.service.take().unwrap().terminate().expect(0);
+        self.number
+    }
+
+    fn config(&self) -> String {
+        self.scratch
+            .join("etc/windrow/windrow.toml")
+            .display()
+            .to_string()
+    }
+
+    fn step(&mut self, place: &str, text: &str, fails: bool) {
+        let words: Vec<String> = text
+            .split_whitespace()
+            .map(|word| word.replace('\'', ""))
+            .collect();
+        match words[0].as_str() {
+            "windrow" => self.windrow(place, &words[1..], fails),
+            "install" => self.keytab(),
+            // The test's own user runs all of it.
+            "chgrp" | "chmod" => {}
+            "systemctl" => self.start(),
+            other => panic!("{place}: {other} is not run here"),
+        }
+    }
+
+    fn windrow(&mut self, place: &str, words: &[String], fails: bool) {
+        let mut arguments: Vec<String> = words.to_vec();
+        let wait = arguments.iter().any(|word| word == "--wait");
+        for argument in &mut arguments {
+            // The name leads here without a DNS, and the folders are the test's.
+            if argument.starts_with("wec.") {
+                "localhost".clone_into(argument);
+            }
+            if argument == "/etc/windrow/windrow.toml" {
+                *argument = self.config();
+            }
+            if argument == "/var/lib/windrow" {
+                *argument = self.scratch.join("data").display().to_string();
+            }
+        }
+        let is_setup = arguments.iter().any(|word| word == "--name");
+        if is_setup {
+            let ports = self
+                .ports
+                .iter()
+                .flat_map(|(option, port)| [(*option).to_owned(), port.to_string()]);
+            arguments.extend(ports);
+        }
+        for (option, value) in [
+            ("--config", self.config()),
+            (
+                "--data-dir",
+                self.scratch.join("data").display().to_string(),
+            ),
+        ] {
+            if !arguments.iter().any(|word| word == option) {
+                arguments.extend([option.to_owned(), value]);
+            }
+        }
+        if wait && self.number == 1 {
+            self.send();
+        }
+        // Nobody stands for the machines of the domain here: their way is walked as far as the collector goes.
+        let waits_for_nobody = wait && self.number == 0;
+        if waits_for_nobody {
+            let at = arguments.iter().position(|word| word == "10m").unwrap();
+            "1s".clone_into(&mut arguments[at]);
+        }
+        let done = run(&self.scratch, &arguments);
+        let expected = i32::from(fails || waits_for_nobody);
+        assert_eq!(
+            done.code,
+            Some(expected),
+            "{place}: {arguments:?}\n{}{}",
+            done.stdout,
+            done.stderr
+        );
+        if is_setup {
+            let config = std::fs::read_to_string(self.config()).unwrap();
+            let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+            std::fs::write(self.config(), config + &web).unwrap();
+        }
+        if waits_for_nobody {
+            assert!(
+                done.stdout.contains("no machine has asked"),
+                "{place}: {}",
+                done.stdout
+            );
+        }
+    }
+
+    fn start(&mut self) {
+        let mut service = Program::start(
+            &self.scratch,
+            "service",
+            &[
+                "run",
+                "--config",
+                &self.config(),
+                "--data-dir",
+                &self.scratch.join("data").display().to_string(),
+            ],
+        );
+        let port = self.ports[self.number].1;
+        wait_until("the collector to listen", || {
+            assert!(service.is_running(), "{}", service.stderr());
+            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        self.service = Some(service);
+    }
+
+    /// The machine whose PFX was made a step before.
+    fn send(&self) {
+        let folder = self
+            .scratch
+            .join("etc/windrow/for-the-machines/certificates");
+        let value = subscription_manager(&folder.join("forwarding.reg"));
+        let server = value
+            .split(',')
+            .next()
+            .unwrap()
+            .strip_prefix("Server=")
+            .unwrap();
+        let machine = unpack(&self.scratch, &folder.join("clients"), "ws01.example.com")
+            .display()
+            .to_string();
+        let ca = folder.join("authority.cer").display().to_string();
+        let sent = [
+            "simulate",
+            server,
+            "--ca",
+            &ca,
+            "--clients",
+            &machine,
+            "--events",
+            "20",
+            "--mix",
+            "4624=1",
+        ];
+        run(&self.scratch, &sent).expect(0);
+    }
+
+    /// A keytab with AES 256 keys of both names, as MIT's file format has it (version 0x0502).
+    fn keytab(&self) {
+        let mut file = vec![5, 2];
+        for service in ["HTTP", "HOST"] {
+            let mut entry = Vec::new();
+            let text = |entry: &mut Vec<u8>, text: &str| {
+                entry.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+                entry.extend(text.as_bytes());
+            };
+            entry.extend(2u16.to_be_bytes());
+            for part in ["CORP.EXAMPLE", service, "localhost"] {
+                text(&mut entry, part);
+            }
+            // The name's kind, a time, the key's version, its encryption, its length.
+            entry.extend(1u32.to_be_bytes());
+            entry.extend(0u32.to_be_bytes());
+            entry.push(2);
+            entry.extend(18u16.to_be_bytes());
+            entry.extend(32u16.to_be_bytes());
+            entry.extend([7; 32]);
+            file.extend(u32::try_from(entry.len()).unwrap().to_be_bytes());
+            file.extend(entry);
+        }
+        let path = self.scratch.join("etc/windrow/windrow.keytab");
+        std::fs::write(&path, file).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}
