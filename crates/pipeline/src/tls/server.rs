@@ -9,7 +9,7 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{
     ClientCertVerifierBuilder, NoClientAuth, NoServerSessionStorage, WebPkiClientVerifier,
 };
-use rustls_pki_types::CertificateDer;
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use super::authorities::Authorities;
 use super::error::TlsError;
@@ -31,11 +31,25 @@ pub struct Server {
     /// For naming the issuer of a client's certificate.
     pub authorities: Authorities,
     pub(super) verifier: Arc<dyn ClientCertVerifier>,
-    /// Another one when other certificates are revoked.
+    /// Another one when other certificates are revoked, or lists that are overdue are taken for something else.
     revocation: Vec<u8>,
 }
 
 impl Server {
+    /// Whether a client that came in by these certificates, its own first, would be let in now: its authority may have
+    /// been replaced since, its certificate revoked, its time over.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn still_takes(&self, chain: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {
+        let (leaf, others) = chain
+            .split_first()
+            .ok_or(rustls::Error::NoCertificatesPresented)?;
+        let verified = (self.verifier).verify_client_cert(leaf, others, UnixTime::now());
+        verified.map(drop)
+    }
+
     /// Whether both take the same clients: of the same authorities, and none of the same revoked ones.
     #[must_use]
     pub fn takes_the_same_clients(&self, other: &Server) -> bool {
@@ -81,7 +95,8 @@ pub fn server_config(
 ) -> Result<Server, TlsError> {
     let authority_certificates = load_certificates(client_ca)?;
     let lists = RevocationLists::read(revocation.lists)?;
-    let fingerprint = lists.fingerprint();
+    let mut fingerprint = lists.fingerprint();
+    fingerprint.push(u8::from(revocation.expired == ExpiredLists::Refuse));
     let verifier = verifier(client_ca, &authority_certificates)?
         .with_crls(lists.lists)
         .only_check_end_entity_revocation()

@@ -81,6 +81,8 @@ async fn revoked_certificates_are_refused_and_their_connections_ended() {
     let (good, bad) = (bench.pki.issue(SOURCE), bench.pki.issue("ws2.corp.example"));
     let [good, stolen] = [&good, &bad].map(|identity| bench.pki.client(Some(identity)));
     let mut stream = tls(running.address, stolen.clone()).await.unwrap();
+    let mut stands = Source::connect(running.address, good.clone(), SOURCE).await;
+    assert!(stands.heartbeat("base").await.is_ack());
     assert!(!is_refused(running.address, stolen.clone()).await);
 
     let with = |lists: &[PathBuf], expired| {
@@ -104,14 +106,24 @@ async fn revoked_certificates_are_refused_and_their_connections_ended() {
         refused[0].reason,
         "the TLS handshake failed: invalid peer certificate: Revoked"
     );
+    let sources = running.collector.sources();
+    let revoked = sources.iter().find(|one| one.source == "ws2.corp.example");
+    insta::assert_snapshot!(
+        revoked.unwrap().last_refusal.as_ref().unwrap().reason,
+        @"the certificate is not taken any more: invalid peer certificate: Revoked"
+    );
+    // Nobody else is asked to come again: the connection from before is the one that is used.
+    assert!(stands.heartbeat("base").await.is_ack());
 
     // A list that is overdue counts, or shuts the door, as is asked for.
     let overdue = [bench.pki.revoke("overdue.crl", &[&bad], 2026)];
     with(&overdue, ExpiredLists::Use);
     assert!(is_refused(running.address, stolen.clone()).await);
     assert!(!is_refused(running.address, good.clone()).await);
+    assert!(stands.heartbeat("base").await.is_ack());
     with(&overdue, ExpiredLists::Refuse);
     assert!(is_refused(running.address, good.clone()).await);
+    until(|| running.metrics.open_connections.get() == 0).await;
 
     // One of another authority says nothing of this one's certificates.
     let strangers = Pki::of("Strangers");

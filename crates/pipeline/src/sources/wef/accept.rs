@@ -17,6 +17,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
@@ -44,7 +45,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 struct Ends {
     /// Answer what is under way, then close.
     gracefully: CancellationToken,
-    /// The same, because the authorities of its client were replaced.
+    /// The same, where its client would not be let in any more.
     outdated: CancellationToken,
     /// Close.
     at_once: CancellationToken,
@@ -179,31 +180,15 @@ async fn with_certificate(
     ends: &Ends,
 ) {
     let limit = limits.handshake_timeout;
-    let (config, claimed) = match server.watched() {
-        Ok(watched) => watched,
-        Err(error) => {
-            let reason = format!("TLS cannot be set up: {error}");
-            return shared.refuse(address, Refusal::HandshakeFailed, reason);
-        }
-    };
-    let stream = tokio::select! {
+    let established = tokio::select! {
         biased;
         () = ends.gracefully() => return,
-        result = timeout(limit, shake_hands(&shared, config, stream, address, limit)) => result,
+        established = establish(&shared, server, stream, address, limit) => established,
     };
-    let stream = match stream {
-        Err(_) => {
-            let reason = "the TLS handshake took too long".to_owned();
-            return shared.refuse(address, Refusal::HandshakeTimeout, reason);
-        }
-        Ok(Err(error)) => {
-            let reason = format!("the TLS handshake failed: {error}");
-            let refusal = Refusal::of_handshake(&error);
-            let claim = claimed.claim().map(Into::into);
-            return shared.refuse_claim(address, refusal, reason, claim);
-        }
-        Ok(Ok(stream)) => stream,
+    let Some(stream) = established else {
+        return;
     };
+    let chain = certificates(&stream);
     let peer = match identify(server, &stream, address) {
         Ok(peer) => Arc::new(peer),
         Err(error) => return shared.refuse(address, Refusal::NoName, error.to_string()),
@@ -228,12 +213,54 @@ async fn with_certificate(
             pending::<()>().await;
         }
     };
-    let (refusal, reason) = match serve(limits, stream, service, silent, ends).await {
+    let still_welcome = || match shared.still_takes(&chain) {
+        Ok(until) => Some(until),
+        Err((refusal, reason)) => {
+            note_refusal(&shared, &peer, refusal, &reason);
+            None
+        }
+    };
+    let served = serve(limits, stream, service, silent, (ends, still_welcome));
+    let (refusal, reason) = match served.await {
         Ended::InOrder => return,
         Ended::Cut => (Refusal::TooSlow, "no request came in time"),
         Ended::Broken(refusal, reason) => (refusal, reason),
     };
     note_refusal(&shared, &peer, refusal, reason);
+}
+
+/// TLS over a connection; none where that is refused, which is counted.
+async fn establish(
+    shared: &Shared,
+    server: &tls::Server,
+    stream: TcpStream,
+    address: IpAddr,
+    limit: Duration,
+) -> Option<TlsStream<TcpStream>> {
+    let (config, claimed) = match server.watched() {
+        Ok(watched) => watched,
+        Err(error) => {
+            let reason = format!("TLS cannot be set up: {error}");
+            shared.refuse(address, Refusal::HandshakeFailed, reason);
+            return None;
+        }
+    };
+    let handshake = shake_hands(shared, config, stream, address, limit);
+    match timeout(limit, handshake).await {
+        Ok(Ok(stream)) => Some(stream),
+        Ok(Err(error)) => {
+            let reason = format!("the TLS handshake failed: {error}");
+            let refusal = Refusal::of_handshake(&error);
+            let claim = claimed.claim().map(Into::into);
+            shared.refuse_claim(address, refusal, reason, claim);
+            None
+        }
+        Err(_) => {
+            let reason = "the TLS handshake took too long".to_owned();
+            shared.refuse(address, Refusal::HandshakeTimeout, reason);
+            None
+        }
+    }
 }
 
 /// A connection over plain HTTP, whose client is a stranger until it has shown a ticket.
@@ -261,7 +288,7 @@ async fn with_ticket(
             pending::<()>().await;
         }
     };
-    match serve(limits, stream, service, stranger, ends).await {
+    match serve(limits, stream, service, stranger, (ends, || None)).await {
         Ended::InOrder => {}
         Ended::Cut => conversation.refuse_silent(),
         Ended::Broken(refusal, reason) => conversation.refuse_broken(refusal, reason),
@@ -291,6 +318,12 @@ async fn shake_hands(
             "the peer said hello and no more",
         )),
     }
+}
+
+/// The client's certificates, its own first.
+fn certificates(stream: &TlsStream<TcpStream>) -> Vec<CertificateDer<'static>> {
+    let (_, session) = stream.get_ref();
+    session.peer_certificates().unwrap_or_default().to_vec()
 }
 
 /// Who is at the other end, by the certificate that the handshake has checked.
@@ -349,13 +382,14 @@ impl Ended {
     }
 }
 
-/// Serves HTTP until the client goes, the collector goes down, or `time_is_over`.
+/// Serves HTTP until the client goes, the collector goes down, or `time_is_over`. Where other clients are let in
+/// than before, the connection goes on if this one is still welcome, until that changes again.
 async fn serve<S, V>(
     limits: &WefLimits,
     stream: S,
     service: V,
     time_is_over: impl Future<Output = ()>,
-    ends: &Ends,
+    (ends, still_welcome): (&Ends, impl Fn() -> Option<CancellationToken>),
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -382,6 +416,7 @@ where
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection, time_is_over);
     let mut ending = false;
+    let mut outdated = ends.outdated.clone();
     loop {
         tokio::select! {
             biased;
@@ -392,10 +427,17 @@ where
                 tracing::debug!(%error, "connection ended");
                 return Ended::of(&error, &heard);
             }
-            () = ends.gracefully(), if !ending => {
+            () = ends.gracefully.cancelled(), if !ending => {
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }
+            () = outdated.cancelled(), if !ending => match still_welcome() {
+                Some(until) => outdated = until,
+                None => {
+                    ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            },
             () = time_is_over.as_mut() => return Ended::Cut,
         }
     }

@@ -52,6 +52,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -123,7 +124,7 @@ struct Shared {
     handshakes: Arc<Semaphore>,
     handshakes_by_network: Arc<Shares<IpAddr>>,
     scratch: Mutex<Vec<Scratch>>,
-    /// Ends the connections of clients that showed a certificate of authorities which were replaced since.
+    /// Has the connections of clients look whether they would still be let in.
     outdated: Mutex<CancellationToken>,
     /// Requests under way. They are carried through even when their connection breaks.
     requests: TaskTracker,
@@ -197,27 +198,29 @@ impl Collector {
     }
 
     /// Takes up other settings: subscriptions with the next request, certificates, keytabs and
-    /// timeouts with the next connection. Where it changed whose clients are let in, the connections
-    /// that stand are ended in order: each client proves anew who it is.
-    pub fn reload(&self, mut options: WefOptions) {
-        let before = self.shared.options();
-        let changed = options.authentication.others_than(&before.authentication);
-        options.authentication = options.authentication.after(&before.authentication);
-        self.note_changes(&before.subscriptions, &options.subscriptions);
-        *self
-            .shared
-            .options
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Arc::new(options);
-        if changed {
-            let mut outdated = self
-                .shared
-                .outdated
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            outdated.cancel();
-            *outdated = CancellationToken::new();
-        }
+    /// timeouts with the next connection. Where it changed whose clients are let in, the connections of
+    /// those who would not be let in any more are ended in order; the others stand.
+    pub fn reload(&self, options: WefOptions) {
+        let mut current = self.shared.options.write();
+        let current = current
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut());
+        self.note_changes(&current.subscriptions, &options.subscriptions);
+        self.shared.replace(current, options);
+    }
+
+    /// Takes up other certificates, lists of revoked ones or keys of how sources prove who they are, and
+    /// leaves the other settings as they are.
+    pub fn authenticate_by(&self, authentication: Authentication) {
+        let mut current = self.shared.options.write();
+        let current = current
+            .as_mut()
+            .unwrap_or_else(|poisoned| poisoned.get_mut());
+        let options = WefOptions {
+            authentication,
+            ..WefOptions::clone(current)
+        };
+        self.shared.replace(current, options);
     }
 
     fn note_changes(&self, before: &[Subscription], after: &[Subscription]) {
@@ -283,6 +286,43 @@ impl Collector {
 }
 
 impl Shared {
+    /// Puts other options in the place of those, and has the connections that stand look whether they
+    /// may go on where others are let in now.
+    fn replace(&self, current: &mut Arc<WefOptions>, mut options: WefOptions) {
+        let before = &current.authentication;
+        let changed = options.authentication.others_than(before);
+        options.authentication = options.authentication.after(before);
+        *current = Arc::new(options);
+        if changed {
+            let mut outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner);
+            outdated.cancel();
+            *outdated = CancellationToken::new();
+        }
+    }
+
+    /// Whether a client that came in by these certificates may go on: until when, or why not.
+    fn still_takes(
+        &self,
+        chain: &[CertificateDer<'_>],
+    ) -> Result<CancellationToken, (Refusal, String)> {
+        // Before the options: a reload in between has it asked once more.
+        let outdated = self.outdated();
+        match &self.options().authentication {
+            Authentication::Certificate(server) => match server.still_takes(chain) {
+                Ok(()) => Ok(outdated),
+                Err(error) => {
+                    let reason = format!("the certificate is not taken any more: {error}");
+                    let error = std::io::Error::other(error);
+                    Err((Refusal::of_handshake(&error), reason))
+                }
+            },
+            Authentication::Kerberos(_) => {
+                let reason = "certificates are not taken any more".to_owned();
+                Err((Refusal::BadCertificate, reason))
+            }
+        }
+    }
+
     fn outdated(&self) -> CancellationToken {
         let outdated = self.outdated.lock();
         outdated.unwrap_or_else(PoisonError::into_inner).clone()

@@ -40,7 +40,10 @@ impl Authentication {
                 !new.takes_the_same_clients(old)
             }
             (Authentication::Kerberos(new), Authentication::Kerberos(old)) => {
-                new.keytab() != old.keytab() || new.principals() != old.principals()
+                // A name more lets in nobody whom the others kept out.
+                let names = new.principals();
+                new.keytab() != old.keytab()
+                    || !old.principals().iter().all(|name| names.contains(name))
             }
             _ => true,
         }
