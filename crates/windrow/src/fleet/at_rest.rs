@@ -1,6 +1,7 @@
 //! What a data folder knows of the machines while no service runs on it: when each was heard of last, and
 //! who was expected. No verdict is given: nobody listens.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -31,12 +32,12 @@ pub fn at_rest(
 }
 
 fn report(contacts: Vec<Contact>, expected: &Expected, ask: &Ask, now: Timestamp) -> Report {
-    let mut unheard: Vec<&str> = expected.iter().collect();
+    let mut heard: HashSet<&str> = HashSet::new();
     let mut machines: Vec<Machine> = Vec::new();
     for contact in contacts {
         let name = MachineName::of_listed(&contact.name).ok();
         let expected_as = name.as_ref().and_then(|name| expected.named(name));
-        unheard.retain(|name| Some(*name) != expected_as);
+        heard.extend(expected_as);
         machines.push(Machine {
             expected: expected_as.is_some(),
             address: contact.address.map(|address| address.to_string()),
@@ -46,7 +47,8 @@ fn report(contacts: Vec<Contact>, expected: &Expected, ask: &Ask, now: Timestamp
             ..nothing_of(contact.name)
         });
     }
-    machines.extend(unheard.into_iter().map(|name| Machine {
+    let unheard = expected.iter().filter(|name| !heard.contains(name));
+    machines.extend(unheard.map(|name| Machine {
         expected: true,
         ..nothing_of(name.to_owned())
     }));

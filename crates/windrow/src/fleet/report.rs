@@ -312,7 +312,10 @@ impl Survey {
             found: found.len() as u64,
             offset: ask.offset as u64,
             machines: machines.collect(),
-            strangers: self.strangers(&all.strangers, &wanted),
+            strangers: match ask.verdicts.is_empty() || ask.verdicts.contains(&Verdict::Failing) {
+                true => self.strangers(&all.strangers, &wanted),
+                false => Vec::new(),
+            },
         }
     }
 

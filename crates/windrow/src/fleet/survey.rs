@@ -25,6 +25,18 @@ pub struct Listener {
     pub refused: Vec<RefusedConnection>,
 }
 
+/// A collector that tells nobody anything, where none is configured.
+static NOBODY: Listener = Listener {
+    name: String::new(),
+    terms: Terms {
+        authority: String::new(),
+        issuer_thumbprints: Vec::new(),
+        asked: Vec::new(),
+    },
+    sources: Vec::new(),
+    refused: Vec::new(),
+};
+
 /// Everything that is known.
 #[derive(Clone, Debug)]
 pub struct Survey {
@@ -70,18 +82,17 @@ impl Survey {
     pub(super) fn all(&self) -> All<'_> {
         let mut entries = self.heard_of();
         let places = Places::of(&entries, &self.expected);
-        let none = Listener::default_ref(&self.listeners);
+        // Whose terms hold for who was never heard of.
+        let first = self.listeners.first().unwrap_or(&NOBODY);
         let unheard = (self.expected.iter()).filter(|name| !places.by_expected.contains_key(*name));
         let from = entries.len();
-        entries.extend(unheard.filter_map(|name| {
-            Some(Entry {
-                name,
-                machine: MachineName::of_listed(name).ok(),
-                is_expected: true,
-                listener: none?,
-                status: None,
-                refused: Vec::new(),
-            })
+        entries.extend(unheard.map(|name| Entry {
+            name,
+            machine: MachineName::of_listed(name).ok(),
+            is_expected: true,
+            listener: first,
+            status: None,
+            refused: Vec::new(),
         }));
         let unheard: HashMap<&str, usize> = (entries.iter().enumerate().skip(from))
             .map(|(place, entry)| (entry.name, place))
@@ -134,13 +145,6 @@ impl Survey {
             }
         }
         known.into_values().collect()
-    }
-}
-
-impl Listener {
-    /// Whose terms hold for who was never heard of.
-    fn default_ref(listeners: &[Listener]) -> Option<&Listener> {
-        listeners.first()
     }
 }
 

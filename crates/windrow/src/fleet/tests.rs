@@ -284,7 +284,17 @@ fn each_refused_connection_has_its_words_and_its_cure() {
     let lines: Vec<String> = (all.into_iter())
         .map(|(refusal, reason)| said(Some(&silent), &[refused(refusal, 30, reason)], &terms()))
         .collect();
-    insta::assert_snapshot!(lines.join("\n"));
+    insta::assert_snapshot!(lines.join("\n"), @"
+    failing no_certificate: refused 3 times, last 30s ago: the TLS handshake failed: peer sent no certificates > give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA; for a machine: IssuerCA= in its policy has to be 0123456789ABCDEF0123456789ABCDEF01234567
+    silent hung_up: refused 3 times, last 30s ago: it hangs up before it has shown a certificate > nothing, when it is a port scan or a load balancer's probe; else see the peer's log; for a machine: IssuerCA= in its policy has to be 0123456789ABCDEF0123456789ABCDEF01234567
+    failing own_certificate_not_believed: refused 3 times, last 30s ago: the TLS handshake failed: received fatal alert: UnknownCA > the machine has to trust the authority of the collector's certificate and call it by a name in it
+    failing certificate_expired: refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: certificate expired > renew the machine's certificate; if it is new, see the clocks of both ends
+    failing certificate_revoked: refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: Revoked > give the machine a new certificate if it is to send; if it was revoked by mistake, have a new list made
+    failing wrong_service: refused 3 times, last 30s ago: the ticket is for HTTP/old.example, and this collector is HTTP/wec.example > put the name that the ticket is for into the keytab and into principals
+    failing unknown_key: refused 3 times, last 30s ago: the ticket for HTTP/wec.example is encrypted with key version 4 and AES256, and the keytab has version 3 > write the keytab anew: the account's password was changed since, or its encryption types; allow it AES (msDS-SupportedEncryptionTypes 24)
+    failing clock_skew: refused 3 times, last 30s ago: the clock of WS1$@CORP.EXAMPLE is 900 s behind ours, and 300 s are allowed > set the clocks: both ends by NTP; Kerberos allows five minutes
+    silent ticket_replayed: refused 3 times, last 30s ago: the authenticator of WS1$@CORP.EXAMPLE came before: somebody repeats what it recorded > see who is at that address: somebody repeats what a machine has sent
+    ");
 }
 
 #[test]
@@ -569,6 +579,14 @@ fn each_machine_is_there_once_and_the_worst_comes_first() {
         .map(|one| one.claims.as_deref())
         .collect();
     assert_eq!(strangers, [Some("mallory"), None]);
+}
+
+#[test]
+fn who_is_expected_is_told_even_where_nobody_listens() {
+    let mut survey = survey(Vec::new(), Vec::new(), &["ws1"]);
+    survey.listeners.clear();
+    let report = survey.report(&Ask::default(), &|_, _, _| None);
+    assert_eq!(lines(&report), ["never ws1"]);
 }
 
 #[test]

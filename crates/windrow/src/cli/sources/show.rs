@@ -96,22 +96,7 @@ fn lines(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     head(report, asked, paint, out)?;
-    let names = (report.machines.iter()).map(|one| escape(&one.name).chars().count());
-    let width = names.max().unwrap_or(0).min(NAME_WIDTH_MAX);
-    for one in &report.machines {
-        let heard = one.last_heard();
-        let heard = heard.map_or_else(|| "never".to_owned(), |at| since(at, report.now));
-        let verdict = one.verdict.map_or_else(String::new, |verdict| {
-            paint_verdict(verdict, &format!("{verdict:<VERDICT_WIDTH$}  "), paint)
-        });
-        let why = one.reason.as_ref().map(|reason| escape(&reason.words));
-        let why = why.map_or_else(String::new, |why| format!("  {why}"));
-        let (name, rate) = (escape(&one.name), one.events_per_second);
-        writeln!(
-            out,
-            "{verdict}{name:<width$}  {heard:>8}  {rate:>8.2}/s{why}"
-        )?;
-    }
+    each(report, paint, out)?;
     let shown = report.offset + report.machines.len() as u64;
     if shown < report.found {
         let more = thousands(report.found - shown);
@@ -119,6 +104,40 @@ fn lines(
     }
     cures(report, paint, out)?;
     strangers(&report.strangers, paint, out)
+}
+
+/// A line each, under a line that says what is what.
+fn each(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
+    let (verdict, machine, heard) = ("verdict", "machine", "heard");
+    let names = (report.machines.iter()).map(|one| escape(&one.name).chars().count());
+    let Some(width) = names.max() else {
+        return Ok(());
+    };
+    let width = width.clamp(machine.len(), NAME_WIDTH_MAX);
+    let is_judged = report.started_at.is_some();
+    let columns = match is_judged {
+        true => format!("{verdict:<VERDICT_WIDTH$}  {machine:<width$}  {heard:>8}  events/s"),
+        false => format!("{machine:<width$}  {heard:>8}"),
+    };
+    writeln!(out, "{}", paint.dim(&columns))?;
+    for one in &report.machines {
+        let heard = one.last_heard();
+        let heard = heard.map_or_else(|| "never".to_owned(), |at| since(at, report.now));
+        let name = escape(&one.name);
+        let Some(verdict) = one.verdict.filter(|_| is_judged) else {
+            writeln!(out, "{name:<width$}  {heard:>8}")?;
+            continue;
+        };
+        let verdict = paint_verdict(verdict, &format!("{verdict:<VERDICT_WIDTH$}"), paint);
+        let why = one.reason.as_ref().map(|reason| escape(&reason.words));
+        let why = why.map_or_else(String::new, |why| format!("  {why}"));
+        let rate = one.events_per_second;
+        writeln!(
+            out,
+            "{verdict}  {name:<width$}  {heard:>8}  {rate:>8.2}{why}"
+        )?;
+    }
+    Ok(())
 }
 
 fn head(report: &Report, asked: Option<&str>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
