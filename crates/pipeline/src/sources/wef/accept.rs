@@ -30,6 +30,7 @@ use windrow_formats::wef::audience::MachineName;
 use super::caps::{Full as Cap, Place};
 use super::conversation::Conversation;
 use super::heard::{Heard, Listened};
+use super::narrow::Narrow;
 use super::options::{Authentication, WefOptions};
 use super::process::{Peer, Proof, handle, note_refusal};
 use super::refusal::Refusal;
@@ -413,7 +414,7 @@ where
         .header_read_timeout(limits.idle_timeout)
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(8 * 1024))
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Narrow(stream)), service);
     tokio::pin!(connection, time_is_over);
     let mut ending = false;
     let mut outdated = ends.outdated.clone();

@@ -34,6 +34,7 @@ mod forget;
 mod gained;
 mod heard;
 mod metrics;
+mod narrow;
 mod offers;
 mod options;
 mod process;
