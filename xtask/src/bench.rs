@@ -80,7 +80,7 @@ pub const BENCHES: [Bench; 11] = [
     },
 ];
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 9] = [
     Target {
         example: "bench_xpath",
         what: "50 queries as a set",
@@ -89,7 +89,17 @@ const TARGETS: [Target; 7] = [
     Target {
         example: "bench_wef",
         what: "wef to durable",
-        seconds: 17.0,
+        seconds: 12.0,
+    },
+    Target {
+        example: "bench_wef",
+        what: "wef, 5 events a batch",
+        seconds: 30.0,
+    },
+    Target {
+        example: "bench_wef",
+        what: "wef by kerberos, one machine",
+        seconds: 15.0,
     },
     Target {
         example: "bench_syslog",
