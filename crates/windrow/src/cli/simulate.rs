@@ -1,11 +1,14 @@
 //! `windrow simulate`
 
+mod domain;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use jiff::SignedDuration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -16,12 +19,12 @@ use crate::logging;
 use crate::output::{SummaryFormat, SummaryOutput, Terminal, escape, progress, thousands};
 use crate::pki::{Authority, Issued, Store};
 use crate::simulate::events::{Hostility, MixError};
-use crate::simulate::{self, Machines, Options, Outcome, Progress, Rate};
+use crate::simulate::{self, Logs, Machines, Options, Outcome, Progress, Rate};
 
 /// Be a fleet of Windows machines that send events to a collector
 ///
-/// The machines speak Windows Event Forwarding over mutual TLS, as Windows does. What they send is made up, realistic
-/// and the same for the same seed. Works against any collector.
+/// The machines speak Windows Event Forwarding as Windows does: over mutual TLS, or as members of a domain with Kerberos.
+/// What they send is made up, realistic and the same for the same seed. Works against any collector.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,6 +34,9 @@ Examples:
   windrow simulate https://wec.example:5986/wsman/SubscriptionManager/WEC \\
       --rate max --events 10000 \\
       --ca collector-ca.pem --clients certificates --ledger sent.ndjson
+  windrow simulate http://wec.corp.example:5985/wsman/SubscriptionManager/WEC \\
+      --kerberos --kdc dc.corp.example:88 --realm CORP.EXAMPLE \\
+      --service HTTP/wec.corp.example --keytab machines.keytab --for 60s
 
 `windrow pki try` makes the authority of the first one.")]
 pub(super) struct Args {
@@ -43,7 +49,7 @@ pub(super) struct Args {
         long,
         value_name = "N",
         default_value_t = 10,
-        conflicts_with = "clients"
+        conflicts_with_all = ["clients", "kerberos"]
     )]
     pub(super) machines: u32,
 
@@ -73,20 +79,31 @@ pub(super) struct Args {
     pub(super) seed: u64,
 
     /// The authority of the collector's certificate
-    #[arg(long, value_name = "FILE")]
-    pub(super) ca: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "kerberos")]
+    pub(super) ca: Option<PathBuf>,
 
     /// The authority that issues the machines' certificates
-    #[arg(long, value_name = "FILE", required_unless_present = "clients")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["clients", "kerberos"]
+    )]
     pub(super) issuer: Option<PathBuf>,
 
     /// Its private key
-    #[arg(long, value_name = "FILE", required_unless_present = "clients")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        required_unless_present_any = ["clients", "kerberos"]
+    )]
     pub(super) issuer_key: Option<PathBuf>,
 
     /// Instead of an issuer: a folder of the machines' certificates, NAME.pem beside NAME.key; NAME is the machine
     #[arg(long, value_name = "DIR", conflicts_with_all = ["issuer", "issuer_key"])]
     pub(super) clients: Option<PathBuf>,
+
+    #[command(flatten)]
+    domain: domain::Domain,
 
     #[command(flatten)]
     pub(super) behaviour: Behaviour,
@@ -110,6 +127,15 @@ pub(super) struct Behaviour {
     /// Events in each log from before, for subscriptions that want those
     #[arg(long, value_name = "N", default_value_t = 0)]
     existing: u64,
+
+    /// Set the machines' clocks ahead by this, or back: 1d, -1d
+    #[arg(long, value_name = "SPAN", value_parser = ahead, allow_hyphen_values = true)]
+    clock: Option<SignedDuration>,
+
+    /// Make the machines' logs anew: a place from an earlier run that the collector names is not in them, which a machine
+    /// says with an event 111, and sends what it has
+    #[arg(long)]
+    new_logs: bool,
 
     /// Compress nothing, even if the subscription asks for it
     #[arg(long)]
@@ -153,6 +179,17 @@ fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
+/// A span with a sign.
+fn ahead(text: &str) -> Result<SignedDuration, String> {
+    let (is_behind, span) = match text.strip_prefix('-') {
+        Some(span) => (true, span),
+        None => (false, text),
+    };
+    let span = SignedDuration::try_from(super::time::span(span)?);
+    let span = span.map_err(|error| error.to_string())?;
+    Ok(if is_behind { -span } else { span })
+}
+
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
     let level = Log {
         level: invocation.log_level.clone(),
@@ -190,7 +227,10 @@ enum Ending {
 }
 
 fn options(args: &Args) -> anyhow::Result<Options> {
-    let trust = fs_err::read_to_string(&args.ca)?;
+    let trust = match &args.ca {
+        Some(ca) => fs_err::read_to_string(ca)?,
+        None => String::new(),
+    };
     let mut options = Options::new(args.collector.clone(), trust, machines(args)?);
     options.rate = args.rate;
     options.events = args.events;
@@ -208,6 +248,10 @@ fn options(args: &Args) -> anyhow::Result<Options> {
     }
     options.batch_events = behaviour.batch.map(usize::try_from).transpose()?;
     options.existing = behaviour.existing;
+    options.clock_ahead = behaviour.clock.unwrap_or_default();
+    if behaviour.new_logs {
+        options.logs = Logs::Anew;
+    }
     options.never_compress = behaviour.no_compression;
     options.subscription.clone_from(&behaviour.subscription);
     options.refresh = behaviour.refresh;
@@ -219,6 +263,9 @@ fn options(args: &Args) -> anyhow::Result<Options> {
 }
 
 fn machines(args: &Args) -> anyhow::Result<Machines> {
+    if let Some(domain) = args.domain.read()? {
+        return Ok(Machines::Members(domain));
+    }
     if let Some(folder) = &args.clients {
         let given = Store::open(folder)?.pairs()?;
         if given.is_empty() {

@@ -9,13 +9,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rustls::ClientConfig;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::wsman::client::{self, Request};
 use windrow_formats::wsman::{Action, Text};
 
 use super::bookmark::{self, Direction};
-use super::connection::{Connection, Encoding, Fault};
+use super::connection::{Connection, Encoding, Fault, Proof};
 use super::events::{Channel, Renderer, TICKS_PER_SECOND};
 use super::log::{Position, Record};
 use super::offer::Offer;
@@ -50,9 +49,11 @@ pub(super) enum End {
 pub(super) struct Delivery {
     host: Arc<Host>,
     offer: Offer,
-    tls: Arc<ClientConfig>,
+    proof: Proof,
     dropped: CancellationToken,
     position: Position,
+    /// Whether it goes on from the collector's bookmark.
+    has_place: bool,
     random: Random,
     session_id: String,
     connection: Option<Connection>,
@@ -73,19 +74,21 @@ impl Delivery {
     pub(super) fn new(
         host: Arc<Host>,
         offer: Offer,
-        tls: Arc<ClientConfig>,
+        proof: Proof,
         dropped: CancellationToken,
         mut random: Random,
     ) -> Delivery {
+        let beginning = host.begin(&offer);
         Delivery {
-            position: host.begin(&offer),
+            position: beginning.position,
+            has_place: beginning.has_place,
             session_id: random.message_id(),
             connection: None,
             answer: Text::new(),
             heard: Instant::now(),
             host,
             offer,
-            tls,
+            proof,
             dropped,
             random,
         }
@@ -104,7 +107,7 @@ impl Delivery {
     }
 
     async fn send_all(&mut self) -> Result<(), Lost> {
-        if !self.offer.has_bookmark {
+        if !self.has_place {
             self.send_first_event().await?;
         }
         let full = self.full_at();
@@ -170,8 +173,8 @@ impl Delivery {
         heartbeat.min(filled).min(aged)
     }
 
-    /// The event that opens a subscription without a bookmark (provider
-    /// Microsoft-Windows-EventForwarder, id 111): no record of any log.
+    /// The event that opens a subscription without a bookmark, or with one whose place is not in the
+    /// logs (provider Microsoft-Windows-EventForwarder, id 111): no record of any log.
     async fn send_first_event(&mut self) -> Result<(), Lost> {
         let ticks = self.host.world.clock.ticks();
         let millis = i64::try_from(ticks / 10_000).unwrap_or(0);
@@ -318,7 +321,7 @@ impl Delivery {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => {
-                let connection = Connection::open(&self.offer.target, &self.tls).await?;
+                let connection = Connection::open(&self.offer.target, &self.proof).await?;
                 self.host
                     .world
                     .stats

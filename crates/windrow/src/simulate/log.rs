@@ -153,6 +153,12 @@ impl Logs {
         self.channels[channel.index()].next
     }
 
+    /// Whether `next` is a record of `channel` or the one that will come next, so that a reader who
+    /// has all before it misses nothing.
+    pub(super) fn has_place(&self, channel: Channel, next: u64) -> bool {
+        (self.oldest(channel)..=self.next(channel)).contains(&next)
+    }
+
     /// Makes the log as if records up to `id` had been written once and are gone: somebody knows
     /// them from an earlier run of the fleet.
     pub(super) fn skip_past(&mut self, channel: Channel, id: u64) {
@@ -301,6 +307,20 @@ mod tests {
         assert!(oldest > start);
         let position = Position::default().with(Channel::Security, start);
         assert_eq!(logs.read(&position, 1)[0].id, oldest);
+    }
+
+    #[test]
+    fn a_place_is_in_the_log_or_right_behind_it() {
+        let (logs, _) = logs(3);
+        let next = logs.next(Channel::Security);
+        for (place, expected) in [
+            (next - 4, false),
+            (next - 3, true),
+            (next, true),
+            (next + 1, false),
+        ] {
+            assert_eq!(logs.has_place(Channel::Security, place), expected);
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +11,9 @@ use windrow_formats::wsman::client::{self, Request};
 use windrow_formats::wsman::{Action, Text};
 use windrow_pipeline::tls::{IdentityPem, MemoryError, client_config_from_pem};
 
-use super::connection::{Connection, Encoding, Fault, Target};
+use super::connection::{Connection, Encoding, Fault, Proof, Target};
 use super::delivery::{Delivery, End};
+use super::domain::Tickets;
 use super::offer::Offer;
 use super::options::{Machines, Options};
 use super::random::{Random, derive};
@@ -38,16 +38,20 @@ pub enum CertificateError {
     Configure(#[from] MemoryError),
 }
 
-/// The TLS configuration of the machine `index`: its own certificate, and a full handshake for
-/// every connection.
-pub(super) fn tls_config(
+/// What the machine `index` proves with who it is: its own certificate, with a full handshake for
+/// every connection, or its tickets.
+pub(super) fn proof(
     options: &Options,
     name: &str,
     index: usize,
-) -> Result<Arc<ClientConfig>, CertificateError> {
+) -> Result<Proof, CertificateError> {
     let own = match &options.machines {
         Machines::Made { authority, .. } => authority.client(name)?,
         Machines::Given(given) => given[index].1.clone(),
+        Machines::Members(domain) => {
+            let tickets = Tickets::new(domain, index, options.clock_ahead);
+            return Ok(Proof::Ticket(Arc::new(tickets)));
+        }
     };
     let identity = IdentityPem {
         certificate: &own.certificate_pem,
@@ -55,14 +59,14 @@ pub(super) fn tls_config(
     };
     let mut config = client_config_from_pem(&options.trust_pem, Some(identity))?;
     config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
+    Ok(Proof::Certificate(Arc::new(config)))
 }
 
 /// A machine that is switched on.
 pub(super) struct Controller {
     host: Arc<Host>,
     manager: Target,
-    tls: Arc<ClientConfig>,
+    proof: Proof,
     random: Random,
     /// The subscriptions that run or have finished.
     known: Vec<Known>,
@@ -77,14 +81,14 @@ struct Known {
 }
 
 impl Controller {
-    pub(super) fn new(host: Arc<Host>, manager: Target, tls: Arc<ClientConfig>) -> Controller {
+    pub(super) fn new(host: Arc<Host>, manager: Target, proof: Proof) -> Controller {
         // A machine that is switched on again makes other message identifiers.
         let since = host.world.clock.ticks();
         let random = Random::new(derive(derive(host.machine().seed(), DRAW_MESSAGES), since));
         Controller {
             host,
             manager,
-            tls,
+            proof,
             random,
             known: Vec::new(),
             deliveries: JoinSet::new(),
@@ -164,7 +168,7 @@ impl Controller {
 
     /// Asks for the subscriptions, over a connection of its own, and does what they say.
     async fn refresh(&mut self) -> Result<(), Fault> {
-        let mut connection = Connection::open(&self.manager, &self.tls).await?;
+        let mut connection = Connection::open(&self.manager, &self.proof).await?;
         self.host
             .world
             .stats
@@ -231,7 +235,7 @@ impl Controller {
                     .host
                     .world
                     .stats
-                    .fault("subscription: not an https address"),
+                    .fault("subscription: not an address for these machines"),
             }
         }
         offers.retain(|offer| {
@@ -261,8 +265,8 @@ impl Controller {
             }
             let (version, dropped) = (offer.version.clone(), CancellationToken::new());
             let random = Random::new(self.random.draw());
-            let (host, tls) = (Arc::clone(&self.host), Arc::clone(&self.tls));
-            let delivery = Delivery::new(host, offer, tls, dropped.clone(), random);
+            let (host, proof) = (Arc::clone(&self.host), self.proof.clone());
+            let delivery = Delivery::new(host, offer, proof, dropped.clone(), random);
             self.known.push(Known {
                 version: version.clone(),
                 dropped,

@@ -3,15 +3,17 @@
 //!
 //! Each machine does what a Windows machine does (MS-WSMV 3.1.4.1.30): it asks the subscription
 //! manager for its subscriptions, acts on each as if it had been subscribed to directly, and sends
-//! deliveries of which one at a time is outstanding, over mutual TLS, in UTF-16 and SLDC.
+//! deliveries of which one at a time is outstanding, in UTF-16 and SLDC, over mutual TLS or, as a
+//! member of a domain, sealed by Kerberos.
 //!
 //! `events` makes what the machines write, `log` says which records there are, `delivery` sends
-//! them, `machine` keeps the subscriptions, `ledger` keeps account, `receiver` is the SIEM at the
-//! other end.
+//! them, `machine` keeps the subscriptions, `domain` and `sealed` prove who a machine is where no
+//! certificate does, `ledger` keeps account, `receiver` is the SIEM at the other end.
 
 mod bookmark;
 mod connection;
 mod delivery;
+pub mod domain;
 pub mod events;
 pub mod ledger;
 mod log;
@@ -21,6 +23,7 @@ mod options;
 pub mod random;
 pub mod ranges;
 pub mod receiver;
+mod sealed;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -36,11 +39,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::connection::Target;
-pub use self::connection::UrlError;
+pub use self::connection::{UrlError, UrlScheme};
 use self::ledger::Ledger;
 pub use self::machine::CertificateError;
-use self::machine::{Controller, tls_config};
-pub use self::options::{Machines, Options, Rate};
+use self::machine::{Controller, proof};
+pub use self::options::{Logs, Machines, Options, Rate};
 pub use self::stats::Progress;
 use self::world::{Host, World, ledger};
 
@@ -88,11 +91,11 @@ pub async fn run(
     progress: watch::Sender<Progress>,
     shutdown: CancellationToken,
 ) -> Result<Outcome, SimulateError> {
-    let manager = Target::new(&options.collector, options.connect_to)?;
+    let manager = Target::new(&options.collector, options.scheme(), options.connect_to)?;
     let world = Arc::new(World::new(options));
     // Made once in vain, so that what is wrong with the certificates shows at once.
     if let Some(machine) = world.fleet.machines().first() {
-        tls_config(&world.options, &machine.name, 0)?;
+        proof(&world.options, &machine.name, 0)?;
     }
     let hosts: Vec<_> = (0..world.fleet.machines().len())
         .map(|index| Arc::new(Host::new(&world, index)))
@@ -123,8 +126,8 @@ async fn switch_on(host: Arc<Host>, manager: Target) {
     {
         return;
     }
-    match tls_config(&world.options, &host.machine().name, host.index) {
-        Ok(tls) => Controller::new(host, manager, tls).run().await,
+    match proof(&world.options, &host.machine().name, host.index) {
+        Ok(proof) => Controller::new(host, manager, proof).run().await,
         Err(error) => world.stats.fault(&format!("certificate: {error}")),
     }
 }

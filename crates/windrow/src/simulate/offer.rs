@@ -8,7 +8,7 @@ use windrow_formats::wsman::reply::ContentFormat;
 use windrow_formats::wsman::uri;
 
 use super::bookmark;
-use super::connection::{Encoding, Target, UrlError};
+use super::connection::{Encoding, Target, UrlError, UrlScheme};
 use super::events::Channel;
 
 /// Most events of one delivery, whatever the collector allows.
@@ -39,6 +39,8 @@ pub(super) struct Adjustments {
     pub batch_events: Option<usize>,
     /// Longest pause between two tries.
     pub retry_at_most: Option<Duration>,
+    /// What the addresses that the subscriptions name begin with.
+    pub scheme: UrlScheme,
     /// Connect to this address, whatever the subscription names.
     pub connect_to: Option<SocketAddr>,
     /// Compress nothing.
@@ -100,7 +102,7 @@ impl Offer {
         Ok(Offer {
             version: offered.version.to_string(),
             name: offered.name.to_string(),
-            target: Target::new(&offered.notify_to, adjust.connect_to)?,
+            target: Target::new(&offered.notify_to, adjust.scheme, adjust.connect_to)?,
             to: offered.notify_to.to_string(),
             echo: offered.echo.to_owned(),
             content: match offered.content_format.as_ref() {

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
+use super::connection::UrlScheme;
+use super::domain::{Account, Domain};
 use super::events::{Fleet, Hostility, Mix};
 use super::offer::Adjustments;
 use crate::pki::{Authority, Issued};
@@ -17,6 +21,15 @@ pub enum Rate {
     PerMachine(f64),
     /// As many as are acknowledged.
     Unlimited,
+}
+
+/// Whether the machines' logs are those of earlier runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Logs {
+    /// They are: what a collector's bookmark names was written once, and what follows comes after it.
+    Kept,
+    /// They were made anew, and know no place that they have not come to.
+    Anew,
 }
 
 /// The machines, and where their certificates come from.
@@ -31,6 +44,8 @@ pub enum Machines {
     },
     /// These, by their fully qualified names, with their certificates.
     Given(Vec<(String, Issued)>),
+    /// Those of a domain, which have tickets instead.
+    Members(Domain),
 }
 
 impl fmt::Debug for Machines {
@@ -45,6 +60,7 @@ impl Machines {
         match self {
             Machines::Made { count, .. } => *count,
             Machines::Given(given) => given.len(),
+            Machines::Members(domain) => domain.accounts.len(),
         }
     }
 
@@ -53,6 +69,9 @@ impl Machines {
             Machines::Made { count, .. } => Fleet::new(seed, *count),
             Machines::Given(given) => {
                 Fleet::with_names(seed, given.iter().map(|(name, _)| name.clone()))
+            }
+            Machines::Members(domain) => {
+                Fleet::with_names(seed, domain.accounts.iter().map(Account::machine_name))
             }
         }
     }
@@ -65,7 +84,7 @@ pub struct Options {
     pub collector: String,
     /// Connect to this address, whatever the URLs name.
     pub connect_to: Option<SocketAddr>,
-    /// The authorities of the collector's certificate, in PEM.
+    /// The authorities of the collector's certificate, in PEM; nothing for machines of a domain.
     pub trust_pem: String,
     /// The machines.
     pub machines: Machines,
@@ -73,6 +92,10 @@ pub struct Options {
     pub rate: Rate,
     /// Events of each machine; without a duration, it then ends.
     pub events: Option<u64>,
+    /// By how much the machines' clocks are ahead of ours, or behind where it is negative.
+    pub clock_ahead: SignedDuration,
+    /// Whether the machines' logs are those of earlier runs.
+    pub logs: Logs,
     /// Events in each log from before, which only a subscription that wants them gets.
     pub existing: u64,
     /// Write no more after this time.
@@ -111,6 +134,8 @@ impl Options {
             machines,
             rate: Rate::PerMachine(10.0),
             events: None,
+            clock_ahead: SignedDuration::ZERO,
+            logs: Logs::Kept,
             existing: 0,
             duration: None,
             drain: Duration::from_secs(30),
@@ -127,8 +152,16 @@ impl Options {
         }
     }
 
+    pub(super) fn scheme(&self) -> UrlScheme {
+        match self.machines {
+            Machines::Made { .. } | Machines::Given(_) => UrlScheme::Https,
+            Machines::Members(_) => UrlScheme::Http,
+        }
+    }
+
     pub(super) fn adjustments(&self) -> Adjustments {
         Adjustments {
+            scheme: self.scheme(),
             batch_events: self.batch_events,
             retry_at_most: self.retry_at_most,
             connect_to: self.connect_to,

@@ -27,7 +27,7 @@ pub(super) struct Stats {
     pub heartbeats: AtomicU64,
     /// Events 111 that were acknowledged.
     pub bookkeeping: AtomicU64,
-    /// TLS handshakes that ended well.
+    /// Connections on which the machine has proved who it is.
     pub connections: AtomicU64,
     /// Bytes of bodies before compression, and as they were sent.
     pub clear_bytes: AtomicU64,
@@ -105,7 +105,7 @@ pub struct Progress {
     pub heartbeats: u64,
     /// Events 111, which open a subscription without a bookmark, acknowledged.
     pub bookkeeping: u64,
-    /// TLS connections made.
+    /// Connections made, to their TLS session or that of Kerberos.
     pub connections: u64,
     /// Bytes of deliveries before compression.
     pub clear_bytes: u64,

@@ -140,6 +140,33 @@ async fn a_second_run_goes_on_where_the_first_ended() {
 }
 
 #[tokio::test]
+async fn logs_made_anew_do_not_know_the_collectors_bookmark() {
+    let collector = Collector::start(Plan::default()).await;
+    let first = run_fleet(options(&collector, 2)).await;
+    let mut anew = options(&collector, 2);
+    anew.logs = Logs::Anew;
+    let second = run_fleet(anew).await;
+    assert_whole(&collector, &second);
+    // Each machine said so, and wrote the same ids again.
+    assert_eq!(collector.received().openings, 4);
+    assert_eq!(first.ledger, second.ledger);
+    assert_eq!(collector.received().again, 400);
+}
+
+#[tokio::test]
+async fn a_machine_may_have_another_clock() {
+    let collector = Collector::start(Plan::default()).await;
+    let mut ahead = options(&collector, 1);
+    ahead.clock_ahead = jiff::SignedDuration::from_hours(24);
+    let before = jiff::Timestamp::now();
+    let outcome = run_fleet(ahead).await;
+    assert_whole(&collector, &outcome);
+    let first = collector.received().first_time.unwrap();
+    let hours = first.duration_since(before).as_secs() / 3600;
+    assert_eq!(hours, 24, "{first}");
+}
+
+#[tokio::test]
 async fn rendered_hostile_events_arrive_uncompressed() {
     let plan = Plan {
         content: ContentFormat::RenderedText,

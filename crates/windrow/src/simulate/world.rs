@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use windrow_formats::sldc;
 use windrow_formats::wsman::{Charset, encode};
@@ -18,7 +19,7 @@ use super::events::{
 use super::ledger::{Account, Ledger, LogName};
 use super::log::{Logs, Position, Record};
 use super::offer::{Offer, Start};
-use super::options::{Options, Rate};
+use super::options::{self, Options, Rate};
 use super::random::derive;
 use super::ranges::RangeSet;
 use super::stats::Stats;
@@ -48,11 +49,10 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    fn new() -> Clock {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let ticks = u64::try_from(since.as_nanos() / 100).unwrap_or(0);
+    fn new(ahead: SignedDuration) -> Clock {
+        let now = Timestamp::now();
+        let now = now.checked_add(ahead).unwrap_or(now);
+        let ticks = u64::try_from(now.as_nanosecond() / 100).unwrap_or(0);
         Clock {
             started: Instant::now(),
             started_ticks: ticks,
@@ -76,7 +76,7 @@ impl World {
             fleet: options.machines.fleet(options.seed),
             catalogue: Catalogue::new(&options.mix, options.hostility),
             stats: Stats::default(),
-            clock: Clock::new(),
+            clock: Clock::new(options.clock_ahead),
             closing: CancellationToken::new(),
             compressors: Mutex::default(),
             options,
@@ -145,6 +145,14 @@ struct ChannelAccount {
     acknowledged: RangeSet,
 }
 
+/// Where a reader begins.
+pub(super) struct Beginning {
+    /// The first records that it reads.
+    pub(super) position: Position,
+    /// Whether that is where the collector's bookmark has it.
+    pub(super) has_place: bool,
+}
+
 /// What waits to be sent.
 pub(super) struct Waiting {
     /// How many records.
@@ -179,23 +187,21 @@ impl Host {
     }
 
     /// Where a reader of `offer` begins. The machine begins to write with its first reader.
-    pub(super) fn begin(&self, offer: &Offer) -> Position {
+    pub(super) fn begin(&self, offer: &Offer) -> Beginning {
         let mut state = lock(&self.state);
         let now = self.world.clock.ticks();
         if state.started_ticks.is_none() {
             state.started_ticks = Some(now);
             state.filled_ticks = now;
         }
+        let start = state.find(offer, self.world.options.logs);
         let mut position = Position::default();
         for &channel in &offer.channels {
-            let next = match &offer.start {
+            let next = match start {
                 Start::Now => state.logs.next(channel),
                 Start::Earliest => state.logs.oldest(channel),
                 Start::Behind(places) => {
                     let known = places.iter().find(|(named, _)| *named == channel);
-                    if let Some(&(_, id)) = known {
-                        state.logs.skip_past(channel, id);
-                    }
                     let behind = known.map_or(0, |(_, id)| id.saturating_add(1));
                     behind.max(state.logs.oldest(channel))
                 }
@@ -205,7 +211,10 @@ impl Host {
             account.first = Some(account.first.map_or(next, |first| first.min(next)));
             position = position.with(channel, next);
         }
-        position
+        Beginning {
+            position,
+            has_place: offer.has_bookmark && *start == offer.start,
+        }
     }
 
     /// Writes what is due, or, without a rate, as much as is `wanted`; then says what waits.
@@ -295,6 +304,27 @@ impl Host {
 }
 
 impl State {
+    /// Where to begin, so far as the logs know the place.
+    fn find<'o>(&mut self, offer: &'o Offer, logs: options::Logs) -> &'o Start {
+        let Start::Behind(places) = &offer.start else {
+            return &offer.start;
+        };
+        let mut read = places.iter().copied();
+        let is_lost = |(channel, id): (Channel, u64)| {
+            let is_read = offer.channels.contains(&channel);
+            is_read && !self.logs.has_place(channel, id.saturating_add(1))
+        };
+        if logs == options::Logs::Anew && read.any(is_lost) {
+            return &Start::Earliest;
+        }
+        for &(channel, id) in places {
+            if offer.channels.contains(&channel) {
+                self.logs.skip_past(channel, id);
+            }
+        }
+        &offer.start
+    }
+
     /// Writes what is due; whether no more will come.
     fn fill(&mut self, world: &World, position: &Position, wanted: usize) -> bool {
         let left = world

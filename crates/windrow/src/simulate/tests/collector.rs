@@ -77,6 +77,8 @@ pub(super) struct Received {
     pub(super) openings: u64,
     pub(super) lossy: u64,
     pub(super) rendered: u64,
+    /// When the first event happened.
+    pub(super) first_time: Option<jiff::Timestamp>,
     pub(super) largest_batch: usize,
     /// In bytes of UTF-16.
     pub(super) largest_envelope: usize,
@@ -299,6 +301,7 @@ impl Received {
             self.openings += 1;
             return;
         }
+        self.first_time = self.first_time.or(event.time_created());
         self.rendered += u64::from(event.rendering().is_some());
         let log = LogName::new(&event.computer().unwrap(), &event.channel().unwrap());
         let record = event.record_id().unwrap();

@@ -1,9 +1,9 @@
 //! The memory of a service with many machines and dead receivers stays flat, in the environment
 //! that the unit gives it.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::support::memory::{Sample, environment_of_unit, sample};
 use crate::support::service::{Fleet, Service, Transport};
 use crate::support::slow::SlowReceiver;
 use crate::support::{Scratch, free_port, wait_until};
@@ -22,13 +22,6 @@ const WATCHED_SECONDS: u64 = 75;
 /// How much the average of the last third may lie above that of the second, for what is not
 /// growth: where in its round a commit of the lake falls.
 const WOBBLE_KIB: u64 = 24 << 10;
-
-/// What the kernel says of a process's memory, in KiB.
-#[derive(Clone, Copy)]
-struct Sample {
-    resident: u64,
-    peak: u64,
-}
 
 #[test]
 #[ignore = "takes minutes: ./test rigs"]
@@ -113,33 +106,6 @@ fn watch(service: &Service<'_>, fleet: &mut Fleet) -> Vec<Sample> {
         assert!(fleet.is_running(), "the fleet ended early");
     }
     samples
-}
-
-/// What the service finds in its environment where the unit starts it.
-fn environment_of_unit() -> Vec<(String, String)> {
-    let unit =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/systemd/windrow.service");
-    let unit = std::fs::read_to_string(unit).unwrap();
-    let lines = unit
-        .lines()
-        .filter_map(|line| line.strip_prefix("Environment="));
-    let settings = lines.map(|line| line.split_once('=').unwrap());
-    settings
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
-}
-
-fn sample(process: u32) -> Sample {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let kib = |key: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(key));
-        let value = line.unwrap().trim().strip_suffix(" kB").unwrap();
-        value.parse().unwrap()
-    };
-    Sample {
-        resident: kib("VmRSS:"),
-        peak: kib("VmHWM:"),
-    }
 }
 
 fn average(samples: &[Sample]) -> u64 {

@@ -36,6 +36,16 @@ impl Ledger {
         ranges.map(|&(first, last)| last - first + 1).sum()
     }
 
+    /// How many of each machine were.
+    pub(crate) fn by_machine(&self) -> BTreeMap<&str, u64> {
+        let mut machines = BTreeMap::new();
+        for ((machine, _), ranges) in &self.acknowledged {
+            let count: u64 = ranges.iter().map(|&(first, last)| last - first + 1).sum();
+            *machines.entry(machine.as_str()).or_default() += count;
+        }
+        machines
+    }
+
     /// The acknowledged records that did not arrive, as `computer channel id`.
     pub(crate) fn missing(&self, arrived: &Arrived) -> Vec<String> {
         let nothing = BTreeMap::new();

@@ -5,7 +5,9 @@ pub(crate) mod certs;
 pub(crate) mod disk;
 pub(crate) mod https;
 pub(crate) mod ledger;
+pub(crate) mod memory;
 pub(crate) mod program;
+pub(crate) mod realm;
 pub(crate) mod rsyslog;
 pub(crate) mod service;
 pub(crate) mod slow;
@@ -93,6 +95,14 @@ pub(crate) fn free_port() -> u16 {
         let port = tcp.local_addr().ok()?.port();
         UdpSocket::bind(("127.0.0.1", port)).ok()?;
         Some(port)
+    })
+}
+
+/// A port that nobody listened at a moment ago, below those that connections get for their own end.
+pub(crate) fn listening_port() -> u16 {
+    wait_for("a free port below 32768", || {
+        let port = 10_000 + rand::random::<u16>() % 20_000;
+        TcpListener::bind(("127.0.0.1", port)).ok().map(|_| port)
     })
 }
 

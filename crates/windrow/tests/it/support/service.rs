@@ -68,6 +68,11 @@ impl<'a> Service<'a> {
         }
     }
 
+    /// The test's folder.
+    pub(crate) fn scratch(&self) -> &Scratch {
+        self.scratch
+    }
+
     /// Adds a destination on loopback to the configuration.
     pub(crate) fn destination(&self, name: &str, port: u16, transport: &Transport<'_>) {
         let mut text =
@@ -204,20 +209,56 @@ impl<'a> Service<'a> {
             .collect()
     }
 
-    /// Starts a fleet that sends to it and keeps a ledger of what was acknowledged.
+    /// Starts a fleet that sends to it and keeps a ledger of what was acknowledged. Its machines get their certificates
+    /// from the authority.
     pub(crate) fn fleet(&self, name: &str, extra: &[&str]) -> Fleet {
-        let ledger = self.scratch.join(&format!("{name}.ledger"));
-        let url = self.url();
         let ca = self.authority.certificate.to_string_lossy().into_owned();
         let key = self.authority_key.to_string_lossy().into_owned();
-        let ledger_path = ledger.to_string_lossy().into_owned();
-        let mut arguments = vec!["simulate", &url, "--ca", &ca, "--issuer", &ca];
-        arguments.extend(["--issuer-key", &key, "--ledger", &ledger_path]);
+        let mut arguments = vec!["--ca", &ca, "--issuer", &ca, "--issuer-key", &key];
         arguments.extend(extra);
+        self.fleet_at(name, &self.url(), &arguments)
+    }
+
+    /// The same with machines that have their certificates in a folder.
+    pub(crate) fn fleet_with(&self, name: &str, certificates: &Path, extra: &[&str]) -> Fleet {
+        let ca = self.authority.certificate.to_string_lossy().into_owned();
+        let certificates = certificates.to_string_lossy().into_owned();
+        let mut arguments = vec!["--ca", &ca, "--clients", &certificates];
+        arguments.extend(extra);
+        self.fleet_at(name, &self.url(), &arguments)
+    }
+
+    /// The same at another of its addresses, however its machines prove who they are.
+    pub(crate) fn fleet_at(&self, name: &str, url: &str, arguments: &[&str]) -> Fleet {
+        let ledger = self.scratch.join(&format!("{name}.ledger"));
+        let ledger_path = ledger.to_string_lossy().into_owned();
+        let mut all = vec!["simulate", url, "--ledger", &ledger_path];
+        all.extend(["--output", "json"]);
+        all.extend(arguments);
         Fleet {
-            program: Program::start(self.scratch, name, &arguments),
+            program: Program::start(self.scratch, name, &all),
             ledger,
         }
+    }
+
+    /// A folder with the certificate of one machine, issued to `name`.
+    pub(crate) fn certificate_of(&self, machine: &str, name: &str) -> PathBuf {
+        let pair = self.authority.issue(self.scratch, name);
+        let folder = self.scratch.join(&format!("{machine} as {name}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (file, kind) in [(pair.certificate, "pem"), (pair.key, "key")] {
+            std::fs::copy(file, folder.join(format!("{machine}.{kind}"))).unwrap();
+        }
+        folder
+    }
+
+    /// The value of a metric, given as it stands before the value.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics").unwrap();
+        let value = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.trim().parse().unwrap())
     }
 
     /// How often each record is in the lake or its tail.
@@ -313,6 +354,10 @@ fn counted(rows: &[serde_json::Value]) -> Arrived {
     arrived
 }
 
+fn summary(finished: &Finished) -> serde_json::Value {
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
 /// A running fleet.
 pub(crate) struct Fleet {
     program: Program,
@@ -322,12 +367,22 @@ pub(crate) struct Fleet {
 impl Fleet {
     /// Waits for its end, and answers with what it wrote down.
     pub(crate) fn finish(self) -> Ledger {
-        self.program.finish().expect(0);
-        Ledger::read(&self.ledger)
+        self.finish_with_summary().0
+    }
+
+    /// The same, and what it says of itself at its end.
+    pub(crate) fn finish_with_summary(self) -> (Ledger, serde_json::Value) {
+        let finished = self.program.finish().expect(0);
+        (Ledger::read(&self.ledger), summary(&finished))
     }
 
     /// Tells it to end, and answers with what it wrote down.
     pub(crate) fn stop(self) -> Ledger {
+        self.stop_with_summary().0
+    }
+
+    /// The same, and what it says of itself at its end.
+    pub(crate) fn stop_with_summary(self) -> (Ledger, serde_json::Value) {
         self.program.signal(Signal::INT);
         let finished = self.program.finish();
         assert!(
@@ -335,7 +390,7 @@ impl Fleet {
             "{}",
             finished.stderr
         );
-        Ledger::read(&self.ledger)
+        (Ledger::read(&self.ledger), summary(&finished))
     }
 
     /// What it has written down so far.
