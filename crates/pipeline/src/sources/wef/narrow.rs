@@ -2,7 +2,7 @@
 //!
 //! hyper begins to read a connection with a buffer of 8 KiB, makes it twice as large whenever a read has
 //! filled it, and keeps it for as long as the connection lasts: after one delivery each of some hundred
-//! machines has the largest that it may. Where no read fills 16 KiB, it stays at that, and a body is put
+//! machines has the largest that it may. Where no read fills it, it stays as it is, and a body is put
 //! together in memory that is reckoned with.
 
 use std::io;
@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Most that one read gives: about a record of TLS, and less than hyper's buffer when it has grown once.
-const READ_BYTES_MAX: usize = 16 * 1024 - 1;
+/// Most that one read gives: less than hyper begins with.
+const READ_BYTES_MAX: usize = 8 * 1024 - 1;
 
 /// A stream, and what is read of it comes in small pieces.
 #[derive(Debug)]
