@@ -29,7 +29,7 @@ const RSYSLOGD: &str = "/usr/sbin/rsyslogd";
 /// What rsyslog (8.2302, Debian 12) takes by default: of a longer message it makes two.
 const RSYSLOG_BYTES: usize = 8096;
 /// windrow's default, which is less than syslog-ng's.
-const DEFAULT_BYTES: usize = 8 * 1024;
+const DEFAULT_BYTES: usize = 8_096;
 const LARGE_BYTES: usize = 1 << 20;
 
 /// A receiver that runs, and the folder that it writes to.

@@ -2,12 +2,14 @@
 //!
 //! Blanking keeps every line where it was, so a finding names the line of the original.
 
-/// A function: its name, the line it starts on (from 1) and how many lines it takes.
+/// A function: its name, the line it starts on (from 1) and how many lines it takes; of these, how many
+/// hold code and not the text of a literal, a comment or nothing.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Function {
     pub name: String,
     pub line: usize,
     pub lines: usize,
+    pub code_lines: usize,
 }
 
 /// Replaces comments and the insides of string and character literals by spaces.
@@ -77,6 +79,7 @@ pub fn functions(code: &str) -> Vec<Function> {
             name,
             line: line_of(code, at),
             lines: whole.lines().count(),
+            code_lines: whole.lines().filter(|line| !line.trim().is_empty()).count(),
         });
     }
     found
@@ -243,13 +246,15 @@ mod tests {
     fn measures_functions_and_skips_declarations_and_types() {
         let text = "trait T { fn declared(&self) -> u8; }\n\
                     struct S { call: fn(u8) -> u8, other: u8 }\n\
-                    fn long<T>(x: [u8; 3]) -> u8\nwhere\n    T: Into<u8>,\n{\n    if true {\n    }\n}\n";
+                    fn long<T>(x: [u8; 3]) -> u8\nwhere\n    T: Into<u8>,\n{\n    if true {\n    }\n\
+                    // why\n\n    f(\"a\n  b\n  c\");\n}\n";
         assert_eq!(
             functions(&code(text)),
             [Function {
                 name: "long".to_owned(),
                 line: 3,
-                lines: 7
+                lines: 12,
+                code_lines: 9
             }]
         );
     }

@@ -27,9 +27,9 @@ pub const BATCH_NAME_BYTES_MAX: usize = 4 * 1024;
 /// of a profile and its numbers need when every text is cut.
 pub const SYSLOG_MESSAGE_MIN: usize = 1024;
 
-/// Most bytes of a syslog message where nothing else is said: what RFC 5425 4.3.1 says
-/// receivers should take.
-pub const SYSLOG_MESSAGE_DEFAULT: usize = 8 * 1024;
+/// Most bytes of a syslog message where nothing else is said: what rsyslog takes by default, of a
+/// longer one it makes two. RFC 5425 4.3.1 says that receivers should take 8192.
+pub const SYSLOG_MESSAGE_DEFAULT: usize = 8_096;
 
 /// Elements open at once in a SOAP envelope.
 pub const SOAP_DEPTH_MAX: usize = 64;

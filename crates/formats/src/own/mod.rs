@@ -38,6 +38,10 @@ pub enum OwnEventId {
     JournalPutBack = 5,
     /// The lake was put back from a copy and lacks events that the journal may not have any more.
     LakePutBack = 6,
+    /// The files of a listener have changed and are in force.
+    FilesTakenUp = 7,
+    /// The files of a listener have changed and cannot be used; the old ones stay.
+    FilesRefused = 8,
     /// A journal segment was sealed; carries its signed root.
     SegmentSealed = 10,
     /// Part of the journal could not be read and was kept aside.

@@ -65,8 +65,7 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// RFC 3164 in UTC, line feeds, and the 8 KiB that RFC 5425 4.3.1 says receivers should
-    /// take.
+    /// RFC 3164 in UTC, line feeds, and as many bytes as rsyslog takes by default.
     fn default() -> Settings {
         Settings {
             prefix: Prefix::default(),

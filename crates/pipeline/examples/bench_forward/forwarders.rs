@@ -15,6 +15,7 @@ use windrow_pipeline::sinks::syslog::{
 };
 use windrow_pipeline::tls::{self, Client, ServerCheck};
 
+use crate::installed;
 use crate::{input, peers};
 
 /// Bytes of a write, where we write by ourselves: what windrow's sink takes.
@@ -59,7 +60,7 @@ impl Forwarder {
         let mut all = vec![Forwarder::AzureStack, Forwarder::Standard];
         for (forwarder, is_here) in [
             (Forwarder::Rsyslog, peers::rsyslog_is_here()),
-            (Forwarder::SyslogNg, peers::syslog_ng_root().is_some()),
+            (Forwarder::SyslogNg, installed::is_here()),
         ] {
             if is_here {
                 all.push(forwarder);

@@ -19,6 +19,10 @@
 mod common;
 mod forwarders;
 mod input;
+/// The tests of the program start it with the same command.
+#[path = "../../../windrow/tests/it/support/syslog_ng/installed.rs"]
+#[expect(clippy::disallowed_methods, reason = "where ./test unpacks it")]
+mod installed;
 mod peers;
 mod receiver;
 

@@ -4,11 +4,11 @@
 //! lines). rsyslog's queues are as they are by default; syslog-ng reads a thousand lines at once,
 //! which costs it a quarter less than its default of ten.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::forwarders::Transport;
+use crate::installed;
 
 const RSYSLOG: &str = "/usr/sbin/rsyslogd";
 
@@ -44,7 +44,6 @@ input(type="imfile" file="{folder}/lines" tag="bench" ruleset="forward")
 }
 
 pub(crate) fn syslog_ng(transport: Transport, port: u16, folder: &Path, own: &Path) -> Command {
-    let root = syslog_ng_root().unwrap();
     let transport = match transport {
         Transport::Tcp => "transport(\"tcp\")".to_owned(),
         Transport::Tls => format!(
@@ -64,50 +63,7 @@ pub(crate) fn syslog_ng(transport: Transport, port: u16, folder: &Path, own: &Pa
     );
     let path = own.join("syslog-ng.conf");
     std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(root.join("usr/sbin/syslog-ng"));
-    command.args(["--foreground", "--no-caps", "--cfgfile"]);
-    command.arg(path);
-    for (option, file) in [
-        ("--persist-file", "persist"),
-        ("--pidfile", "pid"),
-        ("--control", "control"),
-    ] {
-        command.arg(option).arg(own.join(file));
-    }
-    command.arg("--module-path").arg(modules(&root));
-    command.env("LD_LIBRARY_PATH", libraries(&root));
+    let mut command = installed::command(own, &path);
+    command.arg("--foreground");
     command
-}
-
-/// The folder that it is installed under: Debian does not install the two side by side, so
-/// `./test` unpacks it into the user's cache.
-#[expect(clippy::disallowed_methods, reason = "where ./test unpacks it")]
-pub(crate) fn syslog_ng_root() -> Option<PathBuf> {
-    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(home);
-    let unpacked = cache.map(|cache| cache.join("windrow-tests/syslog-ng"));
-    let mut roots = unpacked.into_iter().chain([PathBuf::from("/")]);
-    roots.find(|root| root.join("usr/sbin/syslog-ng").is_file())
-}
-
-/// The folder of its modules, which is named after its version.
-fn modules(root: &Path) -> PathBuf {
-    let entries = std::fs::read_dir(root.join("usr/lib/syslog-ng")).unwrap();
-    let mut folders = entries.map(|entry| entry.unwrap().path());
-    folders
-        .find(|folder| folder.join("libafsocket.so").is_file())
-        .unwrap()
-}
-
-/// Its own libraries, and those unpacked with it.
-fn libraries(root: &Path) -> OsString {
-    let mut folders = vec![root.join("usr/lib/syslog-ng")];
-    for parent in ["usr/lib", "lib"].map(|folder| root.join(folder)) {
-        let entries = std::fs::read_dir(parent).into_iter().flatten();
-        let paths = entries.map(|entry| entry.unwrap().path());
-        folders.extend(paths.filter(|path| path.to_string_lossy().ends_with("-linux-gnu")));
-    }
-    std::env::join_paths(folders).unwrap()
 }

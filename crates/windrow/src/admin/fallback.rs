@@ -145,7 +145,7 @@ mod tests {
         });
         assert_eq!(again, "");
         let old = "server_name = \"siem\"\nport = 6514\ntransport = \"tls\"\nca_file = \"/ca.pem\"\nfingerprint = \"sha256:ab\"\n\
-                   skip_name_check = true\nmax_message_bytes = 8192\n";
+                   skip_name_check = true\nmax_message_bytes = 8096\n";
         let checks = said(old, |set| set.server_port = Some(1));
         for fallen in [
             "ca_file /ca.pem -> the system's authorities",

@@ -26,29 +26,42 @@ const LET_GO_BYTES_MAX: usize = 1 << 20;
 const LET_GO_TIMEOUT: Duration = Duration::from_secs(2);
 const JSON: &str = "application/json";
 
+/// A request that cannot be read: what it is answered.
+pub(crate) struct Malformed {
+    status: StatusCode,
+    pub(crate) refusal: Refusal,
+}
+
+impl Malformed {
+    pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> Malformed {
+        let refusal = Refusal::invalid(message);
+        Malformed { status, refusal }
+    }
+
+    pub(crate) fn answer(&self) -> Response<Body> {
+        json(self.status, &self.refusal)
+    }
+}
+
 /// Answers a request for `verb`. It is done to its end, also when whoever asked does not wait for that.
 pub(crate) async fn respond(
     request: Request<Incoming>,
     verb: Verb,
     actor: Actor,
     service: &Service,
-) -> Response<Body> {
+) -> Result<Response<Body>, Malformed> {
     let most = match verb {
         Verb::ClientSet => PFX_REQUEST_BYTES_MAX,
         _ => REQUEST_BYTES_MAX,
     };
-    let body = match whole(request, most).await {
-        Ok(body) => body,
-        Err(refused) => return refused,
-    };
-    let request = match super::Request::from_json(verb, &body) {
-        Ok(request) => request,
-        Err(error) => return refused(&Refusal::invalid(error.to_string())),
-    };
+    let body = whole(request, most).await?;
+    let request = super::Request::from_json(verb, &body)
+        .map_err(|error| Malformed::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     // What is asked for goes on when whoever asked is gone, so those are what is bounded.
     let Ok(turn) = service.asked().clone().try_acquire_owned() else {
         let message = "too much is being asked for at once; try it again";
-        return refused(&Refusal::new(RefusalKind::Throttled, message));
+        let refusal = Refusal::new(RefusalKind::Throttled, message);
+        return Ok(refused(&refusal));
     };
     let mut place = Place::Service(service.clone());
     let done = tokio::spawn(async move {
@@ -56,24 +69,21 @@ pub(crate) async fn respond(
         drop(turn);
         done
     });
-    match done.await {
+    Ok(match done.await {
         Ok(Ok(said)) => json(StatusCode::OK, &said),
         Ok(Err(refusal)) => refused(&refusal),
         Err(error) => refused(&Refusal::new(RefusalKind::Failed, error.to_string())),
-    }
+    })
 }
 
 /// The whole body of a request, of `most` bytes.
 ///
 /// # Errors
-/// The answer where there is none such.
-pub(crate) async fn whole(
-    request: Request<Incoming>,
-    most: usize,
-) -> Result<Bytes, Response<Body>> {
+/// Where there is none such.
+pub(crate) async fn whole(request: Request<Incoming>, most: usize) -> Result<Bytes, Malformed> {
     let too_large = || {
-        let refusal = Refusal::invalid(format!("a request has at most {most} bytes"));
-        json(StatusCode::PAYLOAD_TOO_LARGE, &refusal)
+        let message = format!("a request has at most {most} bytes");
+        Malformed::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     };
     // Nobody has to send what is not read.
     if request.body().size_hint().lower() > most as u64 {
@@ -84,10 +94,10 @@ pub(crate) async fn whole(
     match tokio::time::timeout(BODY_TIMEOUT, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(error)) => Err(refused(&Refusal::invalid(error.to_string()))),
+        Ok(Err(error)) => Err(Malformed::new(StatusCode::BAD_REQUEST, error.to_string())),
         Err(_) => {
-            let refusal = Refusal::invalid("the request did not arrive in time");
-            Err(json(StatusCode::REQUEST_TIMEOUT, &refusal))
+            let message = "the request did not arrive in time";
+            Err(Malformed::new(StatusCode::REQUEST_TIMEOUT, message))
         }
     }
 }

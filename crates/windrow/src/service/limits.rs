@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Machines that the status lists, of all sources together; all are counted. Some 250 bytes each, of an answer of 16 MiB at most.
 pub(super) const MACHINES_SHOWN_MAX: usize = 20_000;
+/// How often it is looked whether certificates, keys, keytabs and lists of revoked certificates have changed.
+pub(super) const FILES_LOOK: Duration = Duration::from_secs(20);
 /// Verbs of `windrow syslog` that are being done, or wait for their turn; a test takes a minute and a half at most.
 pub(super) const ASKED_AT_ONCE: usize = 16;
 /// Queries that run at the same time; others wait.

@@ -15,6 +15,7 @@ mod manager;
 mod metrics;
 mod own;
 mod place;
+mod renewal;
 mod settings;
 mod sinks;
 mod socket;

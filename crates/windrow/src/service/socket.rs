@@ -64,7 +64,8 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
     let verb = Verb::of_path(request.uri().path());
     if let Some(verb) = verb.filter(|_| request.method() == Method::POST) {
         let actor = actor(&request, verb.command());
-        return routes::respond(request, verb, actor, service).await;
+        let answered = routes::respond(request, verb, actor, service).await;
+        return answered.unwrap_or_else(|malformed| malformed.answer());
     }
     let token_verb = access::Verb::of_path(request.uri().path());
     if let Some(verb) = token_verb.filter(|_| request.method() == Method::POST) {
@@ -116,7 +117,7 @@ async fn tokens(
 ) -> Response<Body> {
     let body = match routes::whole(request, TOKEN_REQUEST_BYTES_MAX).await {
         Ok(body) => body,
-        Err(refused) => return refused,
+        Err(malformed) => return malformed.answer(),
     };
     let request = match access::Request::from_json(verb, &body) {
         Ok(request) => request,

@@ -248,6 +248,23 @@ impl Sources {
         futures::future::join_all(stops).await;
     }
 
+    /// Reads the files anew by which a source and its machines know each other, and puts them in force; whoever
+    /// is connected stays, but for machines that would not be let in any more.
+    ///
+    /// # Errors
+    /// What cannot be used; the old ones stay.
+    pub(crate) fn renew(&self, name: &str) -> anyhow::Result<()> {
+        let running = lock(&self.running).get(name).map(|running| {
+            let configured = running.config.authentication.clone();
+            (configured, running.collector.clone())
+        });
+        let Some((configured, collector)) = running else {
+            return Ok(());
+        };
+        collector.authenticate_by(authentication(&configured, &self.replays)?);
+        Ok(())
+    }
+
     /// Ends all of them; `false` when not all was answered in time.
     pub(crate) async fn stop(&self, timeout: Duration) -> bool {
         let all = std::mem::take(&mut *lock(&self.running));

@@ -24,8 +24,8 @@ use super::sinks::Sinks;
 use super::sources::Sources;
 use super::workers::Workers;
 use super::{
-    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, place, socket,
-    upkeep, watch, web,
+    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, place,
+    renewal, socket, upkeep, watch, web,
 };
 use crate::config::checked;
 use crate::datadir::DataDir;
@@ -250,6 +250,8 @@ fn serve_doors(
     // The doors hold the service weakly: whoever stops it must be able to close the journal.
     let registry = Arc::new(registry);
     let weak = service.downgrade();
+    rest.tracker
+        .spawn(renewal::run(weak.clone(), rest.token.clone()));
     let on_web = {
         let weak = weak.clone();
         move |request: ::http::Request<hyper::body::Incoming>| {

@@ -19,7 +19,7 @@ pub(crate) struct Site<'a> {
     scratch: &'a Scratch,
     pub(crate) service: Service<'a>,
     pub(crate) authority: Authority,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl<'a> Site<'a> {
@@ -79,8 +79,52 @@ impl<'a> Site<'a> {
         run(self.scratch, &arguments)
     }
 
+    /// The making and going of an account reaches a receiver.
+    fn accounts_reach(&self, siem: &Rsyslog) {
+        self.token("eve", "admin");
+        self.admin(&["token", "renew", "--name", "eve"]).expect(0);
+        self.admin(&["token", "remove", "--name", "eve"]).expect(0);
+        for (id, task) in [
+            (1006, "NewCloudAdminUserEvent|10"),
+            (1008, "SetCloudAdminUserPasswordEvent|5"),
+            (1007, "RemoveCloudAdminUserEvent|10"),
+        ] {
+            let expected = format!("PrivilegedEndpoint: {id}|{task}|Who=root (uid 0)");
+            wait_until(&expected, || siem.messages().contains(&expected));
+        }
+    }
+
+    /// What is said at a workstation and here is the same.
+    fn same_here_and_there(&self, options: &[&str]) {
+        let get = ["syslog", "server", "get", "--output", "json"];
+        let there = self.remotely(options, &get).expect(0).stdout;
+        let mut here = self.service.arguments("syslog");
+        here.extend(get[1..].iter().map(|word| (*word).to_owned()));
+        let here = run(self.scratch, &here).expect(0).stdout;
+        let settings = |text: &str| {
+            let mut said: serde_json::Value = serde_json::from_str(text).unwrap();
+            let now = said["servers"][0]["now"].take();
+            assert_eq!(now["state"], "connected", "{said}");
+            said
+        };
+        assert_eq!(settings(&there), settings(&here));
+        let status = self.remotely(options, &["status", "--output", "json"]);
+        let endpoint = format!("127.0.0.1:{}", self.port);
+        let status = status.expect(0).stdout;
+        assert!(status.contains(&endpoint), "{status}");
+    }
+
+    /// Refusals with these reasons are on record, each once.
+    fn told_once(&self, reasons: &[&str]) {
+        let refused = self.records(31);
+        for reason in reasons {
+            let told = refused.iter().filter(|record| record.contains(reason));
+            assert_eq!(told.count(), 1, "{reason}: {refused:?}");
+        }
+    }
+
     /// Our own records with this id, oldest first: message and data.
-    fn records(&self, id: u32) -> Vec<String> {
+    pub(crate) fn records(&self, id: u32) -> Vec<String> {
         let sql = format!(
             "select message, event_xml from events where origin = 'own' and event_id = {id} order by seq"
         );
@@ -216,7 +260,6 @@ fn who_is_not_known_gets_nothing() {
     site.service.start();
     let client = site.client(None);
     let get = "POST /v1/syslog/server/get";
-    let bearer = format!("Authorization: Bearer {token}");
     let wrong = format!("Authorization: Bearer {}A", &token[..token.len() - 1]);
 
     let none = client.ask(get, &[JSON], "{}");
@@ -249,6 +292,39 @@ fn who_is_not_known_gets_nothing() {
         401
     );
 
+    // What is no TLS.
+    let mut plain = TcpStream::connect(("127.0.0.1", site.port)).unwrap();
+    plain
+        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut said = Vec::new();
+    let _ = plain.read_to_end(&mut said);
+    assert!(!said.starts_with(b"HTTP/"), "{said:?}");
+
+    // All of it came from one address: one record a minute for each reason.
+    site.told_once(&[
+        "neither a token nor a certificate",
+        "the token is not known",
+        "expected `Authorization",
+        "no role is given",
+        "no authority of client_ca has issued it",
+        "this is not TLS",
+    ]);
+    assert!(!site.service.program().stderr().contains(&token));
+    site.service.terminate().expect(0);
+}
+
+#[test]
+fn what_is_no_request_is_refused_and_on_record() {
+    let scratch = Scratch::new();
+    let mut site = Site::new(&scratch);
+    let token = site.token("bob", "viewer");
+    let admin = site.token("ada", "admin");
+    site.service.start();
+    let client = site.client(None);
+    let get = "POST /v1/syslog/server/get";
+    let bearer = format!("Authorization: Bearer {token}");
+
     // What a browser could be made to send.
     let from_page = client.ask(get, &[JSON, &bearer, "Origin: https://evil.example"], "{}");
     assert_eq!(from_page.status, 403, "{}", from_page.body);
@@ -261,62 +337,57 @@ fn who_is_not_known_gets_nothing() {
     assert_eq!(client.send(&absolute).unwrap().status, 421);
     let form = ["Content-Type: text/plain", &*bearer];
     assert_eq!(client.ask(get, &form, "{}").status, 415);
-    assert_eq!(
-        client
-            .ask("GET /v1/syslog/server/get", &[&bearer], "")
-            .status,
-        405
-    );
-    assert_eq!(
-        client
-            .ask("OPTIONS /v1/syslog/server/get", &[&bearer], "")
-            .status,
-        405
-    );
+    for method in ["GET", "OPTIONS"] {
+        let line = format!("{method} /v1/syslog/server/get");
+        assert_eq!(client.ask(&line, &[&bearer], "").status, 405, "{method}");
+    }
 
     // What is too large, or no request.
     let large = "x".repeat(513 << 10);
     assert_eq!(client.ask(get, &[JSON, &bearer], &large).status, 413);
-    assert_eq!(
-        client.post("/v1/syslog/server/get", &token, "{").status,
-        400
-    );
-    assert_eq!(
-        client
-            .post("/v1/syslog/server/get", &token, r#"{"nmae":"x"}"#)
-            .status,
-        400
-    );
+    for body in ["{", r#"{"nmae":"x"}"#] {
+        let status = client.post("/v1/syslog/server/get", &token, body).status;
+        assert_eq!(status, 400, "{body}");
+    }
     for no_object in ["", "[]", "[\"default\"]"] {
         let said = client.post("/v1/syslog/server/get", &token, no_object);
         assert_eq!(said.status, 400, "{no_object}: {}", said.body);
         assert!(said.body.contains("a JSON object"), "{}", said.body);
     }
+    // A password is not repeated, whatever is wrong with it.
+    for (path, body) in [
+        (
+            "/v1/syslog/server/set",
+            r#"{"server_name":"x","server_port":70000}"#,
+        ),
+        (
+            "/v1/syslog/client/set",
+            r#"{"pfx":"AAAA","password":471147114711}"#,
+        ),
+    ] {
+        assert_eq!(client.post(path, &admin, body).status, 400, "{path}");
+    }
 
-    // What is no TLS.
-    let mut plain = TcpStream::connect(("127.0.0.1", site.port)).unwrap();
-    plain
-        .write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        .unwrap();
-    let mut said = Vec::new();
-    let _ = plain.read_to_end(&mut said);
-    assert!(!said.starts_with(b"HTTP/"), "{said:?}");
-
-    // All of it came from one address: one record a minute for each reason.
-    let refused = site.records(31);
-    for reason in [
-        "neither a token nor a certificate",
-        "the token is not known",
-        "expected `Authorization",
-        "no role is given",
+    // By whom, and why: what is wrong with it, as far as that gives nothing away.
+    site.told_once(&[
         "pages in a browser",
         "another name than the one",
-        "this is not TLS",
+        "expected `Content-Type",
+        "POST is understood here",
+        "a request has at most",
+        "EOF while parsing",
+        "unknown field `nmae`",
+        "`70000`, expected u16",
+        "the request cannot be read",
+    ]);
+    let records = site.records(31).join("\n");
+    for words in [
+        "/v1/syslog/server/get by bob (token) from 127.0.0.1 was refused",
+        "/v1/syslog/server/set by ada (token) from 127.0.0.1 was refused",
     ] {
-        let told = refused.iter().filter(|record| record.contains(reason));
-        assert_eq!(told.count(), 1, "{reason}: {refused:?}");
+        assert!(records.contains(words), "{records}");
     }
-    assert!(!site.service.program().stderr().contains(&token));
+    assert!(!records.contains("471147114711"), "{records}");
     site.service.terminate().expect(0);
 }
 
@@ -420,31 +491,8 @@ fn a_change_from_a_workstation_takes_effect_and_is_on_record() {
         fields.iter().all(|field| entered[0].contains(field)),
         "{entered:?}"
     );
-    site.token("eve", "admin");
-    site.admin(&["token", "renew", "--name", "eve"]).expect(0);
-    site.admin(&["token", "remove", "--name", "eve"]).expect(0);
-    for (id, task) in [
-        (1006, "NewCloudAdminUserEvent|10"),
-        (1008, "SetCloudAdminUserPasswordEvent|5"),
-        (1007, "RemoveCloudAdminUserEvent|10"),
-    ] {
-        let expected = format!("PrivilegedEndpoint: {id}|{task}|Who=root (uid 0)");
-        wait_until(&expected, || siem.messages().contains(&expected));
-    }
-
-    // What is said there and here is the same.
-    let get = ["syslog", "server", "get", "--output", "json"];
-    let there = site.remotely(&options, &get).expect(0).stdout;
-    let mut here = site.service.arguments("syslog");
-    here.extend(get[1..].iter().map(|word| (*word).to_owned()));
-    let here = run(&scratch, &here).expect(0).stdout;
-    let settings = |text: &str| {
-        let mut said: serde_json::Value = serde_json::from_str(text).unwrap();
-        let now = said["servers"][0]["now"].take();
-        assert_eq!(now["state"], "connected", "{said}");
-        said
-    };
-    assert_eq!(settings(&there), settings(&here));
+    site.accounts_reach(&siem);
+    site.same_here_and_there(&options);
     site.remotely(&options, &["syslog", "test"]).expect(0);
     let tested = site.records(33);
     assert_eq!(tested.len(), 1, "{tested:?}");
@@ -452,12 +500,6 @@ fn a_change_from_a_workstation_takes_effect_and_is_on_record() {
     assert!(tested[0].contains(words), "{tested:?}");
     let accounts = site.records(30).join("\n");
     assert!(accounts.contains("'By'>windrow admin token<"), "{accounts}");
-    let status = site
-        .remotely(&options, &["status", "--output", "json"])
-        .expect(0)
-        .stdout;
-    let endpoint = format!("127.0.0.1:{}", site.port);
-    assert!(status.contains(&endpoint), "{status}");
 
     // Two ends of the service are the ends of its sessions.
     site.service.terminate().expect(0);
@@ -468,7 +510,6 @@ fn a_change_from_a_workstation_takes_effect_and_is_on_record() {
     });
     site.service.terminate().expect(0);
 }
-
 #[test]
 fn what_fails_on_the_way_says_what_helps() {
     if !installed("openssl") {
@@ -520,6 +561,21 @@ fn what_fails_on_the_way_says_what_helps() {
         2,
         &["can be read by others", "chmod 600"],
     );
+    site.service.terminate().expect(0);
+}
+
+#[test]
+fn what_cannot_be_done_from_a_workstation_says_so() {
+    if !installed("openssl") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let mut site = Site::new(&scratch);
+    let token = site.token("ada", "viewer");
+    let file = site.token_file(&token).display().to_string();
+    site.service.start();
+    let ca = site.authority.certificate.display().to_string();
+    let get = ["syslog", "server", "get"];
     let file_of_service = ["--token-file", &*file, "--endpoint-ca", &*ca];
     let said = site.remotely(
         &file_of_service,

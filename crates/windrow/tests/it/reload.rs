@@ -262,7 +262,7 @@ fn lasting_connections(service: &Service<'_>) -> BTreeSet<u16> {
 }
 
 /// How many connections the collector has accepted.
-fn accepted(service: &Service<'_>) -> u64 {
+pub(crate) fn accepted(service: &Service<'_>) -> u64 {
     let metrics = service.get("/metrics").unwrap();
     let line = "windrow_wef_connections_total{result=\"accepted\"} ";
     let value = metrics.lines().find_map(|found| found.strip_prefix(line));

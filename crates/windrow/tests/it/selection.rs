@@ -1,6 +1,8 @@
 //! Which events a destination gets: one setting of each kind through the program, held against what SQL says of the same
 //! events.
 
+use std::path::Path;
+
 use crate::support::ledger::{Arrived, arrive};
 use crate::support::program::run;
 use crate::support::rsyslog::{Listener, Rsyslog};
@@ -65,6 +67,28 @@ const QUERY: &str = "<QueryList>\n <Query Id='0' Path='Security'>\n  \
     <Select>*[System[EventID=4624]]</Select>\n  <Select>*[System[EventID=4625]]</Select>\n  \
     <Suppress>*[EventData[Data[@Name='LogonType']=3]]</Suppress>\n </Query>\n</QueryList>\n";
 
+/// A receiver that is made a destination with the options of a case.
+fn receiver(scratch: &Scratch, service: &Service<'_>, case: &Case, query: &Path) -> Rsyslog {
+    let receiver = Rsyslog::start(scratch, case.name, &Listener::Tcp);
+    let port = receiver.port.to_string();
+    let mut words = service.arguments("syslog");
+    let set = [
+        "server",
+        "set",
+        "--name",
+        case.name,
+        "--server-name",
+        "localhost",
+    ];
+    words.extend(set.map(str::to_owned));
+    words.extend(["--server-port", &port, "--no-encryption"].map(str::to_owned));
+    let query = query.to_string_lossy();
+    let options = case.options.iter();
+    words.extend(options.map(|option| option.replace("QUERY", &query)));
+    run(scratch, &words).expect(0);
+    receiver
+}
+
 #[test]
 fn each_destination_gets_what_it_asks_for_and_nothing_else() {
     if !installed("rsyslogd") {
@@ -78,29 +102,7 @@ fn each_destination_gets_what_it_asks_for_and_nothing_else() {
     service.configure("[sink.syslog.computers.filter]\nexclude_computers = [\"*1.*\", \"*1\"]\nquery_file = \"all.xpath\"\n");
     scratch.write("all.xpath", "*\n");
     service.start();
-    let receivers = CASES.map(|case| {
-        let receiver = Rsyslog::start(&scratch, case.name, &Listener::Tcp);
-        let port = receiver.port.to_string();
-        let mut words = service.arguments("syslog");
-        let set = [
-            "server",
-            "set",
-            "--name",
-            case.name,
-            "--server-name",
-            "localhost",
-        ];
-        words.extend(set.map(str::to_owned));
-        words.extend(["--server-port", &port, "--no-encryption"].map(str::to_owned));
-        let query = query.to_string_lossy();
-        let options = case
-            .options
-            .iter()
-            .map(|option| option.replace("QUERY", &query));
-        words.extend(options);
-        run(&scratch, &words).expect(0);
-        receiver
-    });
+    let receivers = CASES.map(|case| receiver(&scratch, &service, &case, &query));
     let load = ["--machines", "12", "--rate", "50", "--for", "10m"];
     let fleet = service.fleet("fleet", &load);
     wait_until("some of each kind", || fleet.ledger().count() > 6_000);
@@ -165,9 +167,9 @@ fn said_by_sql(service: &Service<'_>, condition: &str) -> Arrived {
 }
 
 #[test]
-fn a_choice_is_shown_and_a_wrong_one_refused_at_its_place() {
+fn a_wrong_choice_is_refused_at_its_place() {
     let scratch = Scratch::new();
-    let mut service = Service::new(&scratch);
+    let service = Service::new(&scratch);
     let server = |words: &[&str]| {
         let mut arguments = service.arguments("syslog");
         arguments.push("server".to_owned());
@@ -198,7 +200,26 @@ fn a_choice_is_shown_and_a_wrong_one_refused_at_its_place() {
         let said = with(&words).expect(2).stderr;
         assert!(said.contains(expected), "{words:?}: {said}");
     }
+}
+
+#[test]
+fn a_choice_is_shown_where_it_was_made_and_by_check() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    let server = |words: &[&str]| {
+        let mut arguments = service.arguments("syslog");
+        arguments.push("server".to_owned());
+        arguments.extend(words.iter().map(|word| (*word).to_owned()));
+        run(&scratch, &arguments)
+    };
+    let port = free_port().to_string();
     let words = [
+        "set",
+        "--server-name",
+        "localhost",
+        "--server-port",
+        &port,
+        "--no-encryption",
         "--output-severity",
         "default",
         "--exclude-providers",
@@ -210,7 +231,7 @@ fn a_choice_is_shown_and_a_wrong_one_refused_at_its_place() {
         "--confirmation",
         "read-confirmed",
     ];
-    let said = with(&words).expect(0).stdout;
+    let said = server(&words).expect(0).stdout;
     for expected in [
         "warnings, errors and critical events",
         "not providers Windrow",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::certs::{Authority, pfx};
+use crate::support::certs::{Authority, Pair, pfx};
 use crate::support::program::{Finished, run};
 use crate::support::rsyslog::{Listener, Rsyslog};
 use crate::support::service::Service;
@@ -23,12 +23,42 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
+/// The certificate is kept for its owner alone, and neither its key nor its password is shown anywhere: not in what a
+/// command has said, in its state, in the lake or in the log.
+fn stays_secret(scratch: &Scratch, service: &Service<'_>, client: &Pair, said: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let kept = files(&scratch.join("data/pki/syslog-client"));
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    for file in &kept {
+        let mode = std::fs::metadata(file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+    let shown = syslog(scratch, service, &["client", "get", "--output", "json"]).expect(0);
+    assert!(
+        shown.stdout.contains("windrow.example.com"),
+        "{}",
+        shown.stdout
+    );
+    assert!(shown.stdout.contains("ECDSA"), "{}", shown.stdout);
+    let events = service.query("select event_xml from events where origin = 'own'");
+    let events = events.iter().map(ToString::to_string).collect::<String>();
+    let key = std::fs::read_to_string(&client.key).unwrap();
+    let key = key.lines().nth(1).unwrap();
+    let said = format!(
+        "{said}{}{events}{}",
+        shown.stdout,
+        service.program().stderr()
+    );
+    for secret in [PASSWORD, key, "PRIVATE KEY"] {
+        assert!(!said.contains(secret), "{secret} was shown");
+    }
+}
+
 #[test]
 fn a_client_certificate_makes_mutual_tls_and_stays_secret() {
     if !installed("rsyslogd") || !installed("openssl") {
         return;
     }
-    use std::os::unix::fs::PermissionsExt as _;
     let scratch = Scratch::new();
     let authority = Authority::new(&scratch, "site");
     let server = authority.issue(&scratch, "localhost");
@@ -49,20 +79,9 @@ fn a_client_certificate_makes_mutual_tls_and_stays_secret() {
         siem.port.to_string(),
         authority.certificate.display().to_string(),
     );
-    let words = [
-        "server",
-        "set",
-        "--server-name",
-        "localhost",
-        "--server-port",
-        &port,
-    ];
-    syslog(
-        &scratch,
-        &service,
-        &[&words[..], &["--ca-file", &ca]].concat(),
-    )
-    .expect(0);
+    let server = ["server", "set", "--server-name", "localhost"];
+    let options = ["--server-port", &*port, "--ca-file", &*ca];
+    syslog(&scratch, &service, &[server, options].concat()).expect(0);
 
     // Without a certificate the receiver refuses, and the test says so.
     let refused = syslog(&scratch, &service, &["test"]).expect(1).stdout;
@@ -100,31 +119,7 @@ fn a_client_certificate_makes_mutual_tls_and_stays_secret() {
 
     // A second one replaces it, and nothing of the first is left.
     set(&right).expect(0);
-    let kept = files(&scratch.join("data/pki/syslog-client"));
-    assert_eq!(kept.len(), 2, "{kept:?}");
-    for file in &kept {
-        let mode = std::fs::metadata(file).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
-    }
-    let shown = syslog(&scratch, &service, &["client", "get", "--output", "json"]).expect(0);
-    assert!(
-        shown.stdout.contains("windrow.example.com"),
-        "{}",
-        shown.stdout
-    );
-    assert!(shown.stdout.contains("ECDSA"), "{}", shown.stdout);
-    let events = service.query("select event_xml from events where origin = 'own'");
-    let events = events.iter().map(ToString::to_string).collect::<String>();
-    let key = std::fs::read_to_string(&client.key).unwrap();
-    let key = key.lines().nth(1).unwrap();
-    let said = format!(
-        "{said}{}{events}{}",
-        shown.stdout,
-        service.program().stderr()
-    );
-    for secret in [PASSWORD, key, "PRIVATE KEY"] {
-        assert!(!said.contains(secret), "{secret} was shown");
-    }
+    stays_secret(&scratch, &service, &client, &said);
 
     syslog(&scratch, &service, &["client", "remove"]).expect(0);
     assert!(files(&scratch.join("data/pki/syslog-client")).is_empty());

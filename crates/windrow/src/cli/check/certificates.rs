@@ -24,6 +24,9 @@ use crate::setup::manager::{self, Proof};
 
 /// A certificate that ends sooner deserves a look.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
+/// A list of revoked certificates that is over sooner: authorities publish the next one some time before, those of
+/// Windows a tenth of a week.
+const LIST_ENDS_SOON_SECONDS: i64 = 12 * 3_600;
 /// The cure for a file that is not there or not ours to read.
 const READABLE: &str = "correct the path, or make the file readable for windrow's user";
 
@@ -105,7 +108,13 @@ fn revocation(what: &str, files: &WefTls, now: i64) -> Vec<Finding> {
                         ExpiredCrl::Refuse => Outcome::Failed,
                     };
                     Finding::new(what, outcome, result)
-                        .cure("fetch the authority's next list; a reload (SIGHUP) takes it up")
+                        .cure("fetch the authority's next list; it is taken up by itself")
+                }
+                Some(at) if at.as_second() < now + LIST_ENDS_SOON_SECONDS => {
+                    let result = format!("{file} of {issuer}: the next one is due at {at}");
+                    Finding::new(what, Outcome::Warning, result).cure(
+                        "see that the authority publishes its lists, and that they are fetched",
+                    )
                 }
                 _ => {
                     let result = format!("{file} of {issuer}, {revoked} revoked");

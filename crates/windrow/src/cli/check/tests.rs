@@ -1,6 +1,9 @@
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, SerialNumber,
+};
 
 use windrow_pipeline::journal::{Entry, Journal, JournalOptions, Start};
 
@@ -61,6 +64,17 @@ impl Pki {
 
     /// The findings about a source with these files, with the folder's name left out.
     fn lines(&self, certificate: &Path, key: &Path, client_ca: &Path) -> String {
+        self.lines_with(certificate, key, client_ca, Vec::new())
+    }
+
+    /// The same with lists of revoked certificates.
+    fn lines_with(
+        &self,
+        certificate: &Path,
+        key: &Path,
+        client_ca: &Path,
+        crl: Vec<PathBuf>,
+    ) -> String {
         let source = WefSource {
             listen: ([127, 0, 0, 1], 0).into(),
             hostname: "collector.example.com".into(),
@@ -69,7 +83,7 @@ impl Pki {
                 certificate: certificate.into(),
                 key: key.into(),
                 client_ca: client_ca.into(),
-                crl: Vec::new(),
+                crl,
                 expired_crl: ExpiredCrl::Use,
             }),
             subscriptions: None,
@@ -124,6 +138,30 @@ fn certificates_that_do_not_fit_say_why() {
     insta::assert_snapshot!(first(&other, &certificate), @"Failed source wef.main certificate: DIR/other.key holds no certificate -> it has to be PEM: -----BEGIN CERTIFICATE-----");
     insta::assert_snapshot!(first(Path::new("/nonexistent.pem"), &other), @"Failed source wef.main certificate: failed to open file `/nonexistent.pem`: No such file or directory (os error 2) -> correct the path, or make the file readable for windrow's user");
     insta::assert_snapshot!(pki.lines(&certificate, &other, &certificate).lines().nth(1).unwrap(), @"Failed source wef.main machines' CA: `CN=rcgen self signed cert` is not an authority's certificate -> name the file of the CA that issues, not of what it issued");
+}
+
+#[test]
+fn a_list_of_revoked_certificates_that_is_over_soon_is_told() {
+    let pki = Pki::new();
+    let ca = pki.write("ca.pem", &pki.authority_pem);
+    let (certificate, key) = pki.issue("collector.example.com", |_| {});
+    let list = |day: u8| {
+        let list = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2026, 11, 1),
+            next_update: rcgen::date_time_ymd(2026, 11, day),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&pki.authority).unwrap().pem().unwrap();
+        let file = pki.write("list.crl", &list);
+        let said = pki.lines_with(&certificate, &key, &ca, vec![file]);
+        said.lines().nth(2).unwrap().to_owned()
+    };
+    insta::assert_snapshot!(list(24), @"Ok source wef.main revoked certificates: DIR/list.crl of CN=rcgen self signed cert, 0 revoked");
+    insta::assert_snapshot!(list(21), @"Warning source wef.main revoked certificates: DIR/list.crl of CN=rcgen self signed cert: the next one is due at 2026-11-21T00:00:00Z -> see that the authority publishes its lists, and that they are fetched");
+    insta::assert_snapshot!(list(20), @"Warning source wef.main revoked certificates: DIR/list.crl of CN=rcgen self signed cert: the next one was due at 2026-11-20T00:00:00Z -> fetch the authority's next list; it is taken up by itself");
 }
 
 #[test]

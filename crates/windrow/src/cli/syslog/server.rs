@@ -124,7 +124,7 @@ struct Set {
     #[arg(long, value_parser = word::<Framing>, help_heading = "Messages")]
     framing: Option<Framing>,
 
-    /// Longer messages have their values cut [default: 8192, over UDP 2048]
+    /// Longer messages have their values cut [default: 8096, over UDP 2048]
     #[arg(long, value_name = "BYTES", help_heading = "Messages")]
     max_message_bytes: Option<u32>,
 

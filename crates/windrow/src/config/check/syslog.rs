@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 
 use toml::Spanned;
-use windrow_formats::limits::SYSLOG_MESSAGE_MIN;
+use windrow_formats::limits::{SYSLOG_MESSAGE_DEFAULT, SYSLOG_MESSAGE_MIN};
 use windrow_pipeline::tls::Fingerprint;
 
 use super::{At, Source, check_name, filter, homes, named, number, number_or};
@@ -52,13 +52,14 @@ fn syslog_sink(at: &At<'_>, raw: raw::SyslogSink) -> Result<checked::SyslogSink,
     let server_name = server_name(source, &raw.server_name)?;
     check_fits_transport(source, &raw, transport)?;
     let fingerprint = fingerprint(source, &raw)?;
+    const DEFAULT: u32 = SYSLOG_MESSAGE_DEFAULT as u32;
     let (port, framing, max_bytes, confirmation) = match transport {
         Transport::Udp => (514, None, 2_048, Confirmation::Sent),
-        Transport::Tcp => (514, Some(Framing::Lf), 8_192, Confirmation::PeerRead),
+        Transport::Tcp => (514, Some(Framing::Lf), DEFAULT, Confirmation::PeerRead),
         Transport::Tls => (
             6514,
             Some(Framing::OctetCounting),
-            8_192,
+            DEFAULT,
             Confirmation::PeerRead,
         ),
     };

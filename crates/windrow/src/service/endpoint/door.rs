@@ -256,20 +256,64 @@ fn shown(stream: &TlsStream<Patient<TcpStream>>) -> Option<(String, Option<Times
 
 /// Why a handshake failed; nothing where the other side only looked whether somebody listens.
 fn why(error: &io::Error) -> Option<String> {
-    let found = error.get_ref().and_then(|inner| inner.downcast_ref());
-    match found {
-        Some(rustls::Error::InvalidCertificate(reason)) => {
-            Some(format!("the client certificate is refused: {reason}"))
+    let found = error.get_ref().and_then(|inner| inner.downcast_ref())?;
+    Some(match found {
+        rustls::Error::InvalidCertificate(error) => {
+            format!("the client certificate is refused: {}", of_certificate(error))
         }
-        Some(rustls::Error::InvalidMessage(_)) => Some("this is not TLS".to_owned()),
-        Some(other) => Some(format!("the TLS handshake failed: {other}")),
-        None => None,
+        rustls::Error::InvalidMessage(_) => "this is not TLS".to_owned(),
+        rustls::Error::AlertReceived(_) => {
+            "the client ended the TLS handshake: it does not take the endpoint's certificate, or the name in it".to_owned()
+        }
+        rustls::Error::PeerIncompatible(_) => {
+            "the client knows no version or cipher of TLS that is taken here".to_owned()
+        }
+        rustls::Error::PeerMisbehaved(_) => {
+            "the client does not keep to the rules of TLS".to_owned()
+        }
+        _ => "the TLS handshake failed".to_owned(),
+    })
+}
+
+/// What is wrong with a client's certificate.
+fn of_certificate(error: &rustls::CertificateError) -> &'static str {
+    use rustls::CertificateError as Fault;
+    match error {
+        Fault::Expired | Fault::ExpiredContext { .. } => "its time is over",
+        Fault::NotValidYet | Fault::NotValidYetContext { .. } => "its time has not come",
+        Fault::UnknownIssuer => "no authority of client_ca has issued it",
+        Fault::BadSignature => "its signature is not that of the authority it names",
+        Fault::InvalidPurpose | Fault::InvalidPurposeContext { .. } => "it is not for clients",
+        Fault::Revoked => "its authority has taken it back",
+        Fault::BadEncoding => "it cannot be read",
+        _ => "it cannot be used",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_handshake_that_failed_is_told_in_words() {
+        let words = |error: rustls::Error| why(&io::Error::other(error)).unwrap();
+        for error in [
+            rustls::CertificateError::UnknownIssuer.into(),
+            rustls::CertificateError::Expired.into(),
+            rustls::CertificateError::ApplicationVerificationFailure.into(),
+            rustls::Error::AlertReceived(rustls::AlertDescription::UnknownCA),
+            rustls::PeerIncompatible::NoCipherSuitesInCommon.into(),
+            rustls::PeerMisbehaved::TooManyEmptyFragments.into(),
+            rustls::Error::DecryptError,
+        ] {
+            let (said, raw) = (words(error.clone()), format!("{error:?}"));
+            let names = raw.split(|c: char| !c.is_alphanumeric());
+            for name in names.filter(|name| name.len() > 4) {
+                assert!(!said.contains(name), "{said}: {name}");
+            }
+        }
+        assert_eq!(why(&io::ErrorKind::UnexpectedEof.into()), None);
+    }
 
     fn address(network: u8, host: u8) -> IpAddr {
         IpAddr::from([10, 0, network, host])

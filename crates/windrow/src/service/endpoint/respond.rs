@@ -14,7 +14,8 @@ use super::door::Remote;
 use super::terms::Terms;
 use super::{BY, Endpoint, Fault, Refused, Who, limits, lock, record_session, shortened};
 use crate::access::{self, Account, Role};
-use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
+use crate::admin::routes::{self, Malformed};
+use crate::admin::{Actor, Refusal, RefusalKind, Verb};
 use crate::fleet::PATH;
 use crate::service::answer;
 use windrow_formats::own::EndpointAction;
@@ -64,7 +65,20 @@ pub(super) async fn respond(
             Ok(()) => {
                 let answered = done(request, &account, &remote, &service).await;
                 remote.connection.done(&account.who, Instant::now());
-                return finished(answered);
+                return finished(match answered {
+                    Ok(answered) => answered,
+                    Err(malformed) => {
+                        let refused = Refused {
+                            who: Who::Account(&account.who),
+                            from: remote.from,
+                            verb: &verb,
+                            reason: on_record(&verb, &malformed),
+                            fault: Fault::Other,
+                        };
+                        endpoint.refused(refused, &service).await;
+                        malformed.answer()
+                    }
+                });
             }
             Err(denied) => (Some(account.who), denied),
         },
@@ -84,6 +98,15 @@ pub(super) async fn respond(
     endpoint.refused(refused, &service).await;
     routes::let_go(request).await;
     finished(denied.answer())
+}
+
+/// Why a request could not be read, for the record. What says so may repeat what it could not read, and a request
+/// for this verb has a password in it.
+fn on_record<'a>(path: &str, malformed: &'a Malformed) -> &'a str {
+    match Verb::of_path(path) {
+        Some(Verb::ClientSet) => "the request cannot be read",
+        _ => &malformed.refusal.message,
+    }
 }
 
 /// A request that is not answered.
@@ -296,26 +319,29 @@ fn allowed(request: &Request<Incoming>, account: &Account) -> Result<(), Denied>
 }
 
 /// Does what an account asks for, which may.
+///
+/// # Errors
+/// What it asks for cannot be read.
 async fn done(
     request: Request<Incoming>,
     account: &Account,
     remote: &Remote,
     service: &Service,
-) -> Response<Body> {
+) -> Result<Response<Body>, Malformed> {
     let Some(verb) = Verb::of_path(request.uri().path()) else {
-        return read_only(&request, service).await;
+        return Ok(read_only(&request, service).await);
     };
     if request.method() != Method::POST {
-        return answer(
-            StatusCode::METHOD_NOT_ALLOWED,
-            TEXT,
-            "POST is understood here\n",
-        );
+        let (status, message) = (StatusCode::METHOD_NOT_ALLOWED, "POST is understood here");
+        return Err(Malformed::new(status, message));
     }
     if !is_json(request.headers()) {
-        let refusal = Refusal::invalid("expected `Content-Type: application/json`");
+        let (status, message) = (
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "expected `Content-Type: application/json`",
+        );
         routes::let_go(request).await;
-        return routes::json(StatusCode::UNSUPPORTED_MEDIA_TYPE, &refusal);
+        return Err(Malformed::new(status, message));
     }
     let actor = Actor {
         who: account.who.clone(),

@@ -15,6 +15,7 @@ pub(crate) mod syslog_ng;
 
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
@@ -121,7 +122,27 @@ pub(crate) fn installed(program: &str) -> bool {
     let found = std::env::split_paths(&path)
         .chain(sbin)
         .any(|folder| folder.join(program).is_file());
-    // In CI everything is installed first, and a skipped test would look like a passed one.
+    or_skipped(found, program)
+}
+
+/// A scanner of TLS, which `./test` installs from PyPI into the user's cache. Says so when it is not there.
+pub(crate) fn sslyze() -> Option<Command> {
+    let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home);
+    let python = cache.map(|cache| cache.join("windrow-tests/sslyze/bin/python"));
+    let python = python.filter(|python| python.is_file());
+    if !or_skipped(python.is_some(), "sslyze") {
+        return None;
+    }
+    let mut command = Command::new(python?);
+    command.args(["-m", "sslyze"]);
+    Some(command)
+}
+
+/// Whether something was found. In CI everything is installed first, and a skipped test would look like a passed one.
+fn or_skipped(found: bool, program: &str) -> bool {
     assert!(
         found || std::env::var_os("CI").is_none(),
         "{program} is not installed"

@@ -311,6 +311,16 @@ impl<'a> Service<'a> {
         )
     }
 
+    /// Where machines connect to.
+    pub(crate) fn collector_address(&self) -> String {
+        format!("127.0.0.1:{}", self.collector_port)
+    }
+
+    /// A certificate of the machines' authority. One for `localhost` takes the place of the collector's.
+    pub(crate) fn issue(&self, name: &str) -> Pair {
+        self.authority.issue(self.scratch, name)
+    }
+
     /// Has fleets sign with this file of the authority's key.
     pub(crate) fn sign_with(&mut self, key: PathBuf) {
         self.authority_key = key;

@@ -1,4 +1,5 @@
-//! Where syslog-ng is, and the command that starts it. It stands alone: `oracles/` starts it too.
+//! Where syslog-ng is, and the command that starts it. It stands alone: `oracles/` and the benchmark of
+//! forwarding start it too.
 //!
 //! Debian does not install it beside rsyslog, so `./test` unpacks it into the user's cache.
 
