@@ -34,9 +34,9 @@ Examples:
   windrow simulate https://wec.example:5986/wsman/SubscriptionManager/WEC \\
       --rate max --events 10000 \\
       --ca collector-ca.pem --clients certificates --ledger sent.ndjson
-  windrow simulate http://wec.corp.example:5985/wsman/SubscriptionManager/WEC \\
-      --kerberos --kdc dc.corp.example:88 --realm CORP.EXAMPLE \\
-      --service HTTP/wec.corp.example --keytab machines.keytab --for 60s
+  windrow simulate http://wec.ad.example:5985/wsman/SubscriptionManager/WEC \\
+      --kerberos --kdc dc.ad.example:88 --realm AD.EXAMPLE \\
+      --service HTTP/wec.ad.example --keytab machines.keytab --for 60s
 
 `windrow pki try` makes the authority of the first one.")]
 pub(super) struct Args {
