@@ -115,6 +115,10 @@ pub const MACHINE_NAME_BYTES_MAX: usize = 512;
 /// Channels read of what a machine says of those it was asked for: as many as a query can select.
 pub const CHANNEL_STATUS_MAX: usize = 256;
 
+/// Longest name of a channel that is followed, in bytes: Windows takes 255 characters. A longer one is
+/// passed over and not cut, which would make one channel of two.
+pub const CHANNEL_NAME_BYTES_MAX: usize = 255;
+
 /// Most patterns in one list of machines: a large fleet named one by one.
 pub const AUDIENCE_PATTERNS_MAX: usize = 100_000;
 

@@ -38,8 +38,9 @@ pub const SOURCES_MAX: usize = 100_000;
 /// Channels that are followed for each source and subscription.
 pub const CHANNELS_PER_SUBSCRIPTION_MAX: usize = 256;
 
-/// Channels of which it is kept what a source says of them.
-pub const CHANNEL_STATUS_KEPT_MAX: usize = 64;
+/// Most events that one step between two record ids is taken to have lost: a log that numbers its
+/// events writes fewer in years, and a source may claim any number.
+pub const GAP_EVENTS_MAX: u64 = u32::MAX as u64;
 
 /// Longest name of another computer that is kept as an example, and longest Host that a source calls.
 pub const OTHER_COMPUTER_BYTES_MAX: usize = 255;

@@ -45,6 +45,7 @@ pub use self::revocation::{RevocationList, revocation_lists};
 pub use self::server::{ExpiredLists, Revocation, Server, open_server_config, server_config};
 pub use self::summary::{CertificateSummary, Names};
 pub use self::watched::Claim;
+pub(crate) use self::watched::Claimed;
 
 /// The provider of every configuration in this program.
 #[must_use]

@@ -51,6 +51,9 @@ pub enum NameError {
     /// An account or realm with `@` inside.
     #[error("an account or a realm has no @ inside")]
     At,
+    /// An account or realm with a character that is an ASCII letter in another case.
+    #[error("{0:?} in the name of an account would be taken for another letter elsewhere")]
+    Lookalike(char),
 }
 
 fn check(name: &str) -> Result<(), NameError> {
@@ -84,19 +87,25 @@ impl MachineName {
         })
     }
 
-    /// The name that a Kerberos ticket proves, in capitals: Active Directory compares without
-    /// case.
+    /// The name that a Kerberos ticket proves, its ASCII letters in capitals: Active Directory
+    /// compares without case. No other letter is folded, so that no two names that a realm keeps
+    /// apart become one.
     ///
     /// # Errors
-    /// When one of the two is none.
+    /// When one of the two is none, or would become an ASCII name where somebody folds all letters:
+    /// whoever may name an account could take another's name.
     pub fn of_principal(account: &str, realm: &str) -> Result<Self, NameError> {
         check(account)?;
         check(realm)?;
         if account.contains('@') || realm.contains('@') {
             return Err(NameError::At);
         }
-        let account = account.to_uppercase();
-        let text = format!("{account}@{}", realm.to_uppercase());
+        let mut characters = account.chars().chain(realm.chars());
+        if let Some(character) = characters.find(|character| is_lookalike(*character)) {
+            return Err(NameError::Lookalike(character));
+        }
+        let account = account.to_ascii_uppercase();
+        let text = format!("{account}@{}", realm.to_ascii_uppercase());
         check(&text)?;
         Ok(Self {
             text: text.into(),
@@ -335,6 +344,13 @@ fn same(one: &str, other: &str) -> bool {
 fn is_netbios_of(short: &str, name: &str) -> bool {
     let cut = name.chars().take(NETBIOS_CHARS);
     name.len() > NETBIOS_CHARS && short.chars().map(fold).eq(cut.map(fold))
+}
+
+/// Whether a character is no ASCII and an ASCII letter in another case, as the dotless i, the long s,
+/// the sharp s, ligatures and the sign of Kelvin.
+fn is_lookalike(character: char) -> bool {
+    let mut others = character.to_uppercase().chain(character.to_lowercase());
+    !character.is_ascii() && others.any(|other| other.is_ascii())
 }
 
 /// The small letter of a character, where that is one character.

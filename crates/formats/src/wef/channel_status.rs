@@ -10,7 +10,7 @@
 //! log, and may stand bare in what a source sends without events. Where it stands is not settled, so
 //! it is found by its name and nothing around it is read.
 
-use crate::limits::CHANNEL_STATUS_MAX;
+use crate::limits::{CHANNEL_NAME_BYTES_MAX, CHANNEL_STATUS_MAX};
 
 /// Win32's ERROR_ACCESS_DENIED.
 pub const ACCESS_DENIED: u32 = 5;
@@ -53,7 +53,9 @@ pub fn read(text: &str) -> Vec<ChannelStatus> {
 fn channel(element: &str) -> Option<ChannelStatus> {
     let channel = value(element, "Name=")?;
     let code = value(element, "ErrorCode=")?.trim().parse().ok()?;
-    let is_name = !channel.is_empty() && !channel.chars().any(crate::text::is_hidden);
+    let is_name = !channel.is_empty()
+        && channel.len() <= CHANNEL_NAME_BYTES_MAX
+        && !channel.chars().any(crate::text::is_hidden);
     is_name.then_some(ChannelStatus { channel, code })
 }
 
@@ -103,6 +105,19 @@ mod tests {
             read(&format!("<QueryStatus>{many}")).len(),
             CHANNEL_STATUS_MAX
         );
+    }
+
+    #[test]
+    fn a_name_that_is_none_of_windows_is_passed_over() {
+        let of = |bytes| format!("<Channel Name='{}' ErrorCode='5'/>", "n".repeat(bytes));
+        let text = format!(
+            "<QueryStatus>{}{}",
+            of(CHANNEL_NAME_BYTES_MAX + 1),
+            of(CHANNEL_NAME_BYTES_MAX)
+        );
+        let found = read(&text);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].channel.len(), CHANNEL_NAME_BYTES_MAX);
     }
 
     proptest! {

@@ -54,7 +54,8 @@ pub(super) fn read(sddl: &str) -> Option<Machines> {
         let trustee = fields.nth(4)?.trim().to_ascii_uppercase();
         match kind {
             "A" => machines.allow(trustee),
-            "D" => machines.denied.push(trustee),
+            // The same for a part of the object, and under a condition.
+            "D" | "OD" | "XD" => machines.denied.push(trustee),
             _ => machines.unknown.push(trustee),
         }
     }
@@ -127,6 +128,10 @@ mod tests {
                 ),
             ),
             ("D:(XA;;GA;;;WD;(x))", machines(false, false, &["WD"], &[])),
+            (
+                "D:(A;;GA;;;DC)(OD;;GA;;;S-1-5-21-1-2-3-9)",
+                machines(true, false, &[], &["S-1-5-21-1-2-3-9"]),
+            ),
             ("D:", machines(false, false, &[], &[])),
         ] {
             let read = read(sddl);

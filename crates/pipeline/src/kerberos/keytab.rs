@@ -1,7 +1,8 @@
 //! The collector's keys, from a keytab file that only it can read.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -154,11 +155,32 @@ fn describe(entry: &Entry) -> String {
     format!("{principal} (version {}, {etype})", entry.kvno)
 }
 
-/// What tells one state of a file from another.
+/// What tells one state of a file from another. Whose it is and who may read it are part of that: a
+/// file that was refused for it is another one when that is mended, and its content is not altered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
+    /// Device and inode.
+    place: (u64, u64),
+    /// Seconds and nanoseconds: when anything of it was changed.
+    changed: (i64, i64),
+    mode: u32,
+    /// User and group.
+    owner: (u32, u32),
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            modified: metadata.modified().ok(),
+            bytes: metadata.len(),
+            place: (metadata.dev(), metadata.ino()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+            mode: metadata.mode(),
+            owner: (metadata.uid(), metadata.gid()),
+        }
+    }
 }
 
 fn load(path: &Path) -> Result<(Keytab, Stamp), KeytabError> {
@@ -183,17 +205,15 @@ fn load(path: &Path) -> Result<(Keytab, Stamp), KeytabError> {
         path: path.to_owned(),
         source,
     })?;
-    let stamp = Stamp {
-        modified: metadata.modified().ok(),
-        bytes: metadata.len(),
-    };
-    Ok((Keytab::new(entries), stamp))
+    Ok((Keytab::new(entries), Stamp::of(&metadata)))
 }
 
 /// A keytab that is read anew when it has changed.
 #[derive(Debug)]
 pub(super) struct KeytabFile {
     path: PathBuf,
+    /// What it held at first.
+    opened: Arc<Keytab>,
     keytab: RwLock<Arc<Keytab>>,
     seen: Mutex<Seen>,
 }
@@ -212,15 +232,21 @@ impl KeytabFile {
             stamp,
             at: i64::MIN,
         };
+        let opened = Arc::new(keytab);
         Ok(KeytabFile {
             path: path.to_owned(),
-            keytab: RwLock::new(Arc::new(keytab)),
+            keytab: RwLock::new(Arc::clone(&opened)),
+            opened,
             seen: Mutex::new(seen),
         })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn opened(&self) -> Arc<Keytab> {
+        Arc::clone(&self.opened)
     }
 
     pub(super) fn keytab(&self) -> Arc<Keytab> {
@@ -237,10 +263,7 @@ impl KeytabFile {
         }
         seen.at = now;
         let metadata = std::fs::metadata(&self.path).ok()?;
-        let stamp = Stamp {
-            modified: metadata.modified().ok(),
-            bytes: metadata.len(),
-        };
+        let stamp = Stamp::of(&metadata);
         if stamp == seen.stamp {
             return None;
         }

@@ -1,7 +1,7 @@
 //! Why a client's ticket is not taken, in words for the administrator.
 
 use super::crypto::etype_name;
-use super::wire::limits::SKEW_SECONDS;
+use super::wire::limits::{REPLAYS_PER_CLIENT_MAX, SKEW_SECONDS};
 
 impl Refused {
     /// The client, where the ticket could be read; it has proved nothing.
@@ -14,7 +14,8 @@ impl Refused {
             | Refused::Replayed { client }
             | Refused::Authenticator { client }
             | Refused::Lacking { client, .. }
-            | Refused::NotMachine { client } => Some(client),
+            | Refused::NotMachine { client }
+            | Refused::TooMany { client } => Some(client),
             Refused::Malformed { .. }
             | Refused::Ntlm
             | Refused::NoKerberos
@@ -22,7 +23,6 @@ impl Refused {
             | Refused::UnknownKey { .. }
             | Refused::WeakEncryption { .. }
             | Refused::WrongKey { .. }
-            | Refused::TooMany
             | Refused::Failed { .. } => None,
         }
     }
@@ -141,9 +141,15 @@ pub enum Refused {
         /// The client.
         client: String,
     },
-    /// More clients than can be remembered.
-    #[error("too many clients have authenticated within {} minutes", 2 * SKEW_SECONDS / 60)]
-    TooMany,
+    /// It has authenticated more often than can be remembered of one client.
+    #[error(
+        "{client} has authenticated more than {REPLAYS_PER_CLIENT_MAX} times within {} minutes",
+        2 * SKEW_SECONDS / 60
+    )]
+    TooMany {
+        /// The client.
+        client: String,
+    },
     /// Something failed here.
     #[error("a session could not be set up: {reason}")]
     Failed {

@@ -33,8 +33,9 @@ pub enum Scheme {
 /// Whose tickets are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Accounts {
-    /// Those of machines: accounts that end in `$`, and `host/` principals of realms that are not of
-    /// Active Directory. A user's ticket would let a person send events in a machine's stead.
+    /// Those of machines: accounts that end in `$`, and `host/` principals, as realms that are not of
+    /// Active Directory have them; of any realm whose tickets the keytab's keys open. A user's ticket
+    /// would let a person send events in a machine's stead.
     #[default]
     Machines,
     /// Everybody's.
@@ -53,7 +54,7 @@ pub struct Server {
 /// A client that was let in.
 #[derive(Debug)]
 pub struct Accepted {
-    /// Who it is: account and realm in capitals, `WS00001$@CORP.EXAMPLE`.
+    /// Who it is: account and realm, their ASCII letters in capitals, `WS00001$@CORP.EXAMPLE`.
     pub client: String,
     /// Seals and unseals what follows.
     pub session: Session,
@@ -132,6 +133,28 @@ impl Server {
         self.keytab.keytab().skipped.clone()
     }
 
+    /// Whether everybody whom the other one has let in would be let in by this one too: the other's keys
+    /// are all there, and users are not kept out whom it took.
+    #[must_use]
+    pub fn takes_all_of(&self, other: &Server) -> bool {
+        let takes_users = |server: &Server| server.accounts == Accounts::All;
+        let keytab = self.keytab.keytab();
+        let names = self.names(&keytab);
+        let has = |key: &KeytabKey| {
+            let same = |known: &KeytabKey| known.kvno == key.kvno && known.key.is(&key.key);
+            names.iter().any(|name| name.is(&key.principal)) && keytab.of(&key.principal).any(same)
+        };
+        let has_all = |keytab: &Keytab| {
+            let names = other.names(keytab);
+            let served = |key: &&KeytabKey| names.iter().any(|name| name.is(&key.principal));
+            keytab.keys().iter().filter(served).all(has)
+        };
+        // Those that it began with, too: it may have read its file anew since.
+        (takes_users(self) || !takes_users(other))
+            && has_all(&other.keytab.opened())
+            && has_all(&other.keytab.keytab())
+    }
+
     fn names(&self, keytab: &Keytab) -> Vec<Principal> {
         if !self.principals.is_empty() {
             return self.principals.clone();
@@ -202,17 +225,17 @@ impl Server {
         check_wants(&client, request, &authenticator)?;
         // Last of all: what is refused for something else may come again.
         let forget_at = authenticator.time + SKEW_SECONDS;
-        match self
-            .replays
-            .take(request.authenticator.cipher, forget_at, now)
-        {
+        // As names are compared: no other letter is folded, which would make one client of two.
+        let name = client.to_ascii_uppercase();
+        let cipher = request.authenticator.cipher;
+        match self.replays.take(&name, cipher, forget_at, now) {
             Taken::New => {}
             Taken::Again => return Err(Refused::Replayed { client }),
-            Taken::NoRoom => return Err(Refused::TooMany),
+            Taken::TooMany => return Err(Refused::TooMany { client }),
         }
         let (session, token) = begin_session(&key, &authenticator)?;
         Ok(Accepted {
-            client: client.to_uppercase(),
+            client: name,
             session,
             token,
             ends_at: Timestamp::from_second(ticket.ends_at).unwrap_or(Timestamp::MAX),

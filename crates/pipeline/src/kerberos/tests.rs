@@ -126,6 +126,44 @@ fn what_is_offered_beside_kerberos_is_told_apart() {
     ));
 }
 
+#[test]
+fn no_name_becomes_another_one() {
+    let (server, keytab, _folder) = service();
+    for name in ["f\u{131}lesrv$", "file\u{17f}rv$"] {
+        let ticket = Ticket::made_with(&keytab.keys()[1], &machine(name), now()).unwrap();
+        let initiation = ticket.initiate(Scheme::Kerberos, now()).unwrap();
+        let accepted = server.accept(Scheme::Kerberos, &initiation.token, now());
+        let client = accepted.unwrap().client;
+        assert_ne!(client, "FILESRV$@CORP.EXAMPLE");
+        assert!(!client.is_ascii());
+    }
+}
+
+#[test]
+fn only_keys_and_people_that_are_taken_away_matter_to_who_was_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = |name: &str, versions: &[u32], accounts| {
+        let path = folder.path().join(name);
+        let entry = |kvno: &u32| Entry {
+            principal: Principal::parse("HTTP/c.corp.example@CORP.EXAMPLE").unwrap(),
+            kvno: *kvno,
+            whole_kvno: true,
+            etype: 18,
+            key: Zeroizing::new(vec![*kvno as u8; 32]),
+        };
+        let entries: Vec<Entry> = versions.iter().map(entry).collect();
+        std::fs::write(&path, &*encode(&entries)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        Server::new(&path, Vec::new(), accounts).unwrap()
+    };
+    let machines = server("old", &[1], Accounts::Machines);
+    assert!(server("added", &[1, 2], Accounts::Machines).takes_all_of(&machines));
+    assert!(!server("taken", &[2], Accounts::Machines).takes_all_of(&machines));
+    let everybody = server("all", &[1], Accounts::All);
+    assert!(everybody.takes_all_of(&machines));
+    assert!(!machines.takes_all_of(&everybody));
+}
+
 proptest! {
     /// Nothing of a token may be another, and whatever it is, it does no harm.
     #[test]

@@ -407,7 +407,8 @@ fn every_connection_shows_its_certificate_anew() {
         config.resumption = rustls::client::Resumption::default();
         Arc::new(config)
     };
-    let (watched, _) = pki.server().unwrap().watched().unwrap();
+    let watched = pki.server().unwrap().watched(&Claimed::default());
+    let watched = watched.unwrap();
     for server in [&pki.server().unwrap().config, &watched] {
         for _ in 0..2 {
             assert_eq!(handshake(&willing_client, server), HandshakeKind::Full);

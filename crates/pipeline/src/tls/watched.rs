@@ -35,14 +35,13 @@ impl Claimed {
 }
 
 impl Server {
-    /// The configuration for one connection, and what its client will have shown when it is
-    /// refused.
+    /// The configuration for one connection, which notes in `claimed` what its client has shown when it
+    /// is refused.
     ///
     /// # Errors
     ///
     /// The provider lacks what it had before.
-    pub(crate) fn watched(&self) -> Result<(Arc<ServerConfig>, Claimed), Error> {
-        let claimed = Claimed::default();
+    pub(crate) fn watched(&self, claimed: &Claimed) -> Result<Arc<ServerConfig>, Error> {
         let verifier = Arc::new(WatchedVerifier {
             inner: Arc::clone(&self.verifier),
             claimed: claimed.clone(),
@@ -58,7 +57,7 @@ impl Server {
         config
             .alpn_protocols
             .clone_from(&self.config.alpn_protocols);
-        Ok((Arc::new(config), claimed))
+        Ok(Arc::new(config))
     }
 }
 

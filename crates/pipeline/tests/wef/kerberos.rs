@@ -235,6 +235,9 @@ async fn who_has_no_ticket_is_asked_for_it_and_nothing_is_read() {
     assert_eq!(head.headers["connection"], "close");
     assert_eq!(running.collector.refusals()[&Refusal::InTheClear], 1);
     assert_eq!(running.metrics.events.get(), 0);
+    // Who is asked and goes away is counted, when its connection has ended; so is the body in the clear.
+    drop(connect(running.address).await);
+    until(|| running.collector.refusals().get(&Refusal::NoTicket) == Some(&2)).await;
     running.stop().await;
 }
 

@@ -141,7 +141,7 @@ async fn a_machine_may_say_which_channels_it_cannot_read() {
     assert_eq!(said(), [("Security".to_owned(), 5)]);
 
     // Its own log says it escaped, in an event like any other.
-    let forwarding = event(3)
+    let forwarding = written(3, Timestamp::now())
         .replace("4624", "101")
         .replace(
             "Microsoft-Windows-Security-Auditing",
@@ -163,6 +163,11 @@ async fn a_machine_may_say_which_channels_it_cannot_read() {
         said(),
         [("Security".to_owned(), 5), ("Setup".to_owned(), 15_007)]
     );
+
+    // Who is refused has no say.
+    let refused = client::heartbeat(&source.request(), &status("Application", 5));
+    assert!(!source.envelope(&path_of("none"), &refused).await.is_ack());
+    assert_eq!(said().len(), 2);
 
     let heartbeat = client::heartbeat(&source.request(), &status("Security", 0));
     assert!(source.envelope(&path_of("base"), &heartbeat).await.is_ack());

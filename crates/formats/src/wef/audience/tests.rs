@@ -159,3 +159,29 @@ proptest! {
         prop_assert_eq!(audience.matches(&name), expected);
     }
 }
+
+#[test]
+fn no_letter_makes_an_account_another_one() {
+    for name in [
+        "F\u{131}LESRV$",
+        "FILE\u{17f}RV$",
+        "\u{fb01}lesrv$",
+        "gro\u{df}$",
+        "\u{212a}dc$",
+    ] {
+        assert!(
+            matches!(
+                MachineName::of_principal(name, "CORP.EXAMPLE"),
+                Err(NameError::Lookalike(_))
+            ),
+            "{name}"
+        );
+        assert!(
+            MachineName::of_principal("FILESRV$", name).is_err(),
+            "{name}"
+        );
+    }
+    // Other letters stay as the realm writes them.
+    let name = MachineName::of_principal("b\u{fc}ro1$", "corp.example").unwrap();
+    assert_eq!(name.as_str(), "B\u{fc}RO1$@CORP.EXAMPLE");
+}

@@ -181,24 +181,48 @@ impl Subscription {
     pub fn machines(&self) -> Machines {
         let said = self.domain_machines.as_deref().map(str::trim);
         let said = said.filter(|sddl| !sddl.is_empty());
-        let domain = said.map(|sddl| sddl::read(sddl).unwrap_or_default());
+        let domain = said.map_or(OfDomain::NotSaid, |sddl| match sddl::read(sddl) {
+            Some(machines) => of_domain(&machines),
+            None => OfDomain::Unknown,
+        });
         let others = &self.other_machines;
-        let include = match domain {
-            Some(domain) if domain.members && domain.controllers => {
+        let include = match (domain, others.allowed.as_slice()) {
+            (OfDomain::Unknown, _) | (OfDomain::None, []) => Include::Unknown,
+            (OfDomain::All | OfDomain::NotSaid, []) => Include::Everyone,
+            (OfDomain::All, names) => {
                 let accounts = std::iter::once(EVERY_ACCOUNT.to_owned());
-                match others.allowed.as_slice() {
-                    [] => Include::Everyone,
-                    names => Include::Patterns(accounts.chain(names.iter().cloned()).collect()),
-                }
+                Include::Patterns(accounts.chain(names.iter().cloned()).collect())
             }
-            None if others.allowed.is_empty() => Include::Everyone,
-            _ if others.allowed.is_empty() => Include::Unknown,
-            _ => Include::Patterns(others.allowed.clone()),
+            (OfDomain::None | OfDomain::NotSaid, names) => Include::Patterns(names.to_vec()),
         };
         Machines {
             include,
             except: others.denied.clone(),
         }
+    }
+}
+
+/// Which machines of a domain an access list lets in.
+enum OfDomain {
+    /// There is no list.
+    NotSaid,
+    /// None of them.
+    None,
+    All,
+    /// Some, and only the directory knows which; whoever is left out or let in by mistake would not
+    /// be noticed.
+    Unknown,
+}
+
+fn of_domain(machines: &sddl::Machines) -> OfDomain {
+    let is_all = machines.members && machines.controllers;
+    let is_some = machines.members || machines.controllers || !machines.unknown.is_empty();
+    match () {
+        // Who is kept out is known to the directory alone.
+        () if !machines.denied.is_empty() => OfDomain::Unknown,
+        () if is_all => OfDomain::All,
+        () if is_some => OfDomain::Unknown,
+        () => OfDomain::None,
     }
 }
 

@@ -334,7 +334,20 @@ fn machines_are_told_as_far_as_names_tell() {
     assert_eq!(machines("", &[]), Include::Everyone);
     assert_eq!(machines("D:(A;;GA;;;DD)", &[]), Include::Unknown);
     assert_eq!(machines("no list", &[]), Include::Unknown);
-    assert_eq!(machines("D:(A;;GA;;;DD)", &["*.dmz"]), named(&["*.dmz"]));
+    assert_eq!(machines("D:(A;;GA;;;NS)", &["*.dmz"]), named(&["*.dmz"]));
+    assert_eq!(machines("D:(A;;GA;;;NS)", &[]), Include::Unknown);
+    // Beside names too: the half of a domain, groups, and who is kept out are the directory's to tell.
+    let denied = format!("{ALL_DOMAIN_MACHINES}(D;;GA;;;S-1-5-21-1-2-3-9)");
+    for sddl in [
+        "D:(A;;GA;;;DC)",
+        "D:(A;;GA;;;DD)",
+        "D:(A;;GA;;;S-1-5-21-1-2-3-1105)",
+        "no list",
+        &denied,
+    ] {
+        assert_eq!(machines(sddl, &[]), Include::Unknown, "{sddl}");
+        assert_eq!(machines(sddl, &["*.dmz"]), Include::Unknown, "{sddl}");
+    }
 }
 
 #[test]

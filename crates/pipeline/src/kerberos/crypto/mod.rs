@@ -234,6 +234,12 @@ impl Key {
         Ok(Key { etype, key })
     }
 
+    /// Whether it is the same key.
+    #[must_use]
+    pub(super) fn is(&self, other: &Key) -> bool {
+        self.etype == other.etype && *self.key == *other.key
+    }
+
     /// Its encryption.
     #[must_use]
     pub fn etype(&self) -> Etype {

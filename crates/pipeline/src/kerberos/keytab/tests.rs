@@ -95,3 +95,16 @@ fn a_file_that_has_changed_is_read_anew_but_not_all_the_time() {
     assert!(file.again(10).is_none());
     assert_eq!(file.keytab().keys().len(), 2);
 }
+
+#[test]
+fn a_file_that_was_refused_is_read_when_others_cannot_read_it_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.keytab");
+    write(&path, 0o600, &[entry(HTTP, 1, true, 18, 32)]);
+    let file = KeytabFile::open(&path).unwrap();
+    let new = [entry(HTTP, 1, true, 18, 32), entry(HTTP, 2, true, 18, 32)];
+    write(&path, 0o644, &new);
+    assert!(file.again(1_000).is_none());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(file.again(1_005).unwrap().keys().len(), 2);
+}

@@ -20,8 +20,13 @@ pub const NAME_BYTES_MAX: usize = 600;
 pub const MECHANISMS_MAX: usize = 32;
 
 /// Authenticators remembered at once so that none is taken twice: 10,000 machines that connect anew
-/// every second minute for twice the permitted skew, some 80 bytes each.
+/// every second minute for twice the permitted skew, some 100 bytes each. When there are more the
+/// oldest is forgotten.
 pub const REPLAYS_MAX: usize = 100_000;
+
+/// Of these of one client, so that nobody fills the memory alone: a machine with fifty subscriptions
+/// that connects anew for each of them every minute of those ten has five hundred.
+pub const REPLAYS_PER_CLIENT_MAX: u32 = 1_000;
 
 /// Clocks may differ by so much, in seconds: what Active Directory and MIT both have as their default.
 pub const SKEW_SECONDS: i64 = 300;

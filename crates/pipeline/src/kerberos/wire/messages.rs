@@ -246,7 +246,7 @@ impl EncTicketPart {
         let key = SessionKey::read(&mut sequence.inner(tag::context(1))?)?;
         let realm = read_realm(&mut sequence, 2)?;
         let name = read_name(&mut sequence, 3)?;
-        sequence.inner(tag::context(4))?; // transited: the KDC has judged it
+        sequence.inner(tag::context(4))?; // transited: who trusts which realms is the KDC's to say
         let authenticated_at = read_time(&mut sequence, 5)?;
         let starts_at = match sequence.optional(tag::context(6))? {
             None => authenticated_at,

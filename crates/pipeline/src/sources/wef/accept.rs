@@ -15,7 +15,6 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::ServerConfig;
 use rustls::server::Acceptor;
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,6 +24,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use windrow_formats::identity::canonical_source;
 use windrow_formats::wef::audience::MachineName;
 
 use super::caps::{Full as Cap, Place};
@@ -36,7 +36,7 @@ use super::process::{Peer, Proof, handle, note_refusal};
 use super::refusal::Refusal;
 use super::shares::network;
 use super::{Shared, WefLimits};
-use crate::tls;
+use crate::tls::{self, Claimed};
 
 /// The pause after the system refused a connection (too many open files), doubled up to a second.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
@@ -238,15 +238,8 @@ async fn establish(
     address: IpAddr,
     limit: Duration,
 ) -> Option<TlsStream<TcpStream>> {
-    let (config, claimed) = match server.watched() {
-        Ok(watched) => watched,
-        Err(error) => {
-            let reason = format!("TLS cannot be set up: {error}");
-            shared.refuse(address, Refusal::HandshakeFailed, reason);
-            return None;
-        }
-    };
-    let handshake = shake_hands(shared, config, stream, address, limit);
+    let claimed = Claimed::default();
+    let handshake = shake_hands(shared, (server, &claimed), stream, address, limit);
     match timeout(limit, handshake).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
@@ -290,7 +283,8 @@ async fn with_ticket(
         }
     };
     match serve(limits, stream, service, stranger, (ends, || None)).await {
-        Ended::InOrder => {}
+        Ended::InOrder if ends.gracefully.is_cancelled() || ends.outdated.is_cancelled() => {}
+        Ended::InOrder => conversation.note_gone(),
         Ended::Cut => conversation.refuse_silent(),
         Ended::Broken(refusal, reason) => conversation.refuse_broken(refusal, reason),
     }
@@ -300,7 +294,7 @@ async fn with_ticket(
 /// than a few: whoever is silent costs a connection and holds nobody up.
 async fn shake_hands(
     shared: &Shared,
-    config: Arc<ServerConfig>,
+    (server, claimed): (&tls::Server, &Claimed),
     stream: TcpStream,
     address: IpAddr,
     limit: Duration,
@@ -311,6 +305,8 @@ async fn shake_hands(
         .take(&network(address), 1)
         .await;
     let _turn = shared.handshakes.acquire().await;
+    // Not before: it takes memory that who is silent does not cost.
+    let config = server.watched(claimed).map_err(io::Error::other)?;
     let handshake = hello.into_stream(config);
     match timeout(limit / 2, handshake).await {
         Ok(result) => result,
@@ -340,6 +336,7 @@ fn identify(
         .ok_or(tls::PeerError::Unreadable)?;
     let name = tls::peer_name(leaf)?;
     Ok(Peer {
+        canonical: canonical_source(&name).into_owned(),
         machine: MachineName::of_certificate(&name).map_err(|_| tls::PeerError::NoName)?,
         name,
         address,

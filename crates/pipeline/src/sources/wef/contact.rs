@@ -15,6 +15,11 @@ const VERSION: u8 = 1;
 /// For "never".
 const NEVER: i64 = i64::MIN;
 
+/// Whether a value is of a version that is not known yet.
+pub(super) fn is_newer(value: &[u8]) -> bool {
+    value.first().is_some_and(|version| *version > VERSION)
+}
+
 /// When a machine was heard of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Contact {

@@ -25,6 +25,7 @@ use hyper::{HeaderMap, Request, Response, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use windrow_formats::identity::canonical_source;
 use windrow_formats::sldc;
 use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wsman::Charset;
@@ -60,6 +61,8 @@ pub(super) struct Conversation {
 struct State {
     established: Option<Established>,
     challenges: u32,
+    /// It was asked who it is on a connection that stays open, and has not answered.
+    is_asked: bool,
 }
 
 #[derive(Debug)]
@@ -120,6 +123,14 @@ impl Conversation {
             .refuse(self.address, Refusal::HandshakeTimeout, reason);
     }
 
+    /// Notes that the client went away when it was asked who it is.
+    pub(super) fn note_gone(&self) {
+        if self.state().is_asked {
+            let reason = "it was asked for a Kerberos ticket and went away".to_owned();
+            self.shared.refuse(self.address, Refusal::NoTicket, reason);
+        }
+    }
+
     /// Notes that what came was no request.
     pub(super) fn refuse_broken(&self, refusal: Refusal, reason: &str) {
         match self.peer() {
@@ -143,6 +154,8 @@ impl Conversation {
         let mut state = self.state();
         state.challenges += 1;
         let last = state.challenges >= CHALLENGES_MAX;
+        // Whose body is not read has to come again on another connection.
+        state.is_asked = !has_body;
         drop(state);
         let reply = Reply::bare(StatusCode::UNAUTHORIZED).challenging();
         match has_body || last {
@@ -153,7 +166,9 @@ impl Conversation {
 
     fn authenticate(&self, credentials: Credentials, has_body: bool) -> Response<Full<Bytes>> {
         // Whatever comes of it, the session before is over.
-        self.state().established = None;
+        let mut state = self.state();
+        (state.established, state.is_asked) = (None, false);
+        drop(state);
         let accepted = match has_body {
             true => Err(Refused::Malformed {
                 what: "a body came along, in the clear",
@@ -205,6 +220,7 @@ impl Conversation {
         tracing::debug!(address = %self.address, source = accepted.client, "authenticated");
         self.state().established = Some(Established {
             peer: Arc::new(Peer {
+                canonical: canonical_source(&accepted.client).into_owned(),
                 name: accepted.client,
                 machine,
                 address: self.address,

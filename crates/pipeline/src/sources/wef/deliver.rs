@@ -11,6 +11,7 @@ use windrow_formats::event::{self, Event, Index};
 use windrow_formats::identity::identity;
 use windrow_formats::sldc;
 use windrow_formats::wef::channel_status;
+use windrow_formats::wef::query::channels;
 use windrow_formats::wsman::reply::{FaultCode, ack};
 use windrow_formats::wsman::{
     self, Action, Body, Charset, EventText, Header, Message, Text, check_bookmark,
@@ -24,6 +25,7 @@ use super::recent::{Mark, Recent, Stored, state_key};
 use super::refusal::Refusal;
 use super::registry::{Counts, OtherComputers};
 use super::reply::Reply;
+use super::said::Words;
 use crate::journal::{AppendError, Entry, StateChange};
 use crate::limits::{
     PEER_NAME_BYTES_MAX, SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX, STORED_EVENTS_MAX,
@@ -219,7 +221,7 @@ fn read(
         _ => Read::Answer(not_supported(&message.header, charset)),
     };
     scratch.index = index;
-    if let Read::Answer(_) = &read {
+    if let Read::Answer(Reply { refusal: None, .. }) = &read {
         note_status(shared, arrived, scratch.text.as_str());
     }
     Ok((action, read))
@@ -283,17 +285,18 @@ impl Delivery {
             dropped_by_source: dropped,
             ..Counts::default()
         };
-        let mut observed = Observed::new(recent.progress(), recent.delivered());
+        let before = (recent.progress(), recent.delivered());
+        let mut observed = Observed::new(before.0, before.1, arrived.received_at);
         for event in events {
             let malformed = event::parse(&event.text, index).is_err();
             let view = Event::new(&event.text, index);
             if is_bookkeeping(view) {
                 counts.bookmark_events += 1;
                 counts.unexpected_bookmark_events += u64::from(recent.bookmark().is_some());
-                observed.status(view.text());
+                observed.begun(view);
                 continue;
             }
-            let mark = Mark::from(identity(&arrived.peer.name, view));
+            let mark = Mark::from(identity(&arrived.peer.canonical, view));
             marks.push(mark);
             if recent.contains(mark) {
                 counts.duplicates += 1;
@@ -378,7 +381,7 @@ async fn store(
         &subscription.name,
         (&delivery.counts, losses),
     );
-    note_seen(shared, arrived, &subscription.name, delivery.seen, progress);
+    note_seen(shared, arrived, subscription, delivery.seen, progress);
     Reply::soap(ack(header, &message_id()), charset)
 }
 
@@ -462,21 +465,30 @@ pub(super) fn claimed_name(machine_id: &str) -> String {
 fn note_seen(
     shared: &Shared,
     arrived: &Arrived,
-    subscription: &str,
+    subscription: &Subscription,
     seen: Seen,
     progress: Progress,
 ) {
     let at = arrived.received_at;
+    let begun = seen.begun.map(|begun| {
+        let channels = channels(subscription.query.as_str()).unwrap_or_default();
+        (channels, begun)
+    });
+    let name = &subscription.name;
     shared.registry.heard(&arrived.peer.name, |known| {
-        known.say_of_channels(&seen.channel_status, at);
-        match known.channels.get_mut(subscription) {
+        if let Some((channels, begun)) = begun {
+            known.begin_anew(&channels, begun);
+        }
+        known.say_of_channels(&seen.words);
+        match known.channels.get_mut(name) {
             Some(kept) => *kept = progress,
-            None => drop(known.channels.insert(subscription.to_owned(), progress)),
+            None => drop(known.channels.insert(name.clone(), progress)),
         }
         if let Some(example) = seen.other_computer {
             let before = known.other_computers.as_ref();
             known.other_computers = Some(OtherComputers {
-                events: before.map_or(0, |before| before.events) + seen.other_computers,
+                events: (before.map_or(0, |before| before.events))
+                    .saturating_add(seen.other_computers),
                 example: example.into(),
                 last: at,
             });
@@ -503,14 +515,14 @@ fn note_heartbeat(
     });
 }
 
-/// Notes what a request without events says of channels.
+/// Notes what a request without events says of channels. Who is refused has no say.
 fn note_status(shared: &Shared, arrived: &Arrived, envelope: &str) {
     if !channel_status::is_in(envelope) {
         return;
     }
-    let (said, at) = (channel_status::read(envelope), arrived.received_at);
-    let source = &arrived.peer.name;
-    (shared.registry).heard(source, |known| known.say_of_channels(&said, at));
+    let mut words = Words::default();
+    words.read(envelope, None, arrived.received_at);
+    (shared.registry).heard(&arrived.peer.name, |known| known.say_of_channels(&words));
 }
 
 fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, body: &Body<'_>) {

@@ -3,8 +3,8 @@
 //! What a query asked for from the beginning needs no date: a source without a bookmark begins as
 //! the subscription says. A channel that came later has one, and so has every channel of a
 //! subscription that is new here, since its first sources begin now. The dates are a value of the
-//! journal's state, so that they outlive the collector; they only ever hold back what was never
-//! asked for, and where nothing is known nothing is held back.
+//! journal's state, so that they outlive the collector; they hold back what a machine's clock dates
+//! before the channel was asked for, and where nothing is known nothing is held back.
 
 use std::collections::BTreeMap;
 
@@ -55,7 +55,17 @@ async fn learn(
     now: Timestamp,
 ) -> Result<(), AppendError> {
     let key = format!("{STATE_PREFIX}{}", subscription.id);
-    let known = journal.state(&key).and_then(|value| decode(&value));
+    let stored = journal.state(&key);
+    if stored.as_ref().and_then(|value| value.first()) > Some(&VERSION) {
+        // It may come back, and what it keeps is its own.
+        tracing::warn!(
+            subscription = ?subscription.name,
+            "since when it asks for its channels is kept in the form of a newer version; it is left as it is, and nothing is held back"
+        );
+        subscription.gained_channels = BTreeMap::new();
+        return Ok(());
+    }
+    let known = stored.and_then(|value| decode(&value));
     let asked = channels(subscription.query.as_str()).unwrap_or_default();
     let asked = asked.iter().map(|channel| channel.to_lowercase());
     let first = match &known {
@@ -217,6 +227,27 @@ mod tests {
         assert_eq!(gained(&journal, asking(&["Security"]), 100).await, []);
         let later = gained(&journal, asking(&["Security", "System"]), 200).await;
         assert_eq!(later, [("system".to_owned(), 199)]);
+        journal.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_a_newer_version_keeps_is_left_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal(&folder);
+        let key = format!("{STATE_PREFIX}{}", Subscription::id_of("base"));
+        let value = vec![VERSION + 1, 1, 2, 3];
+        let change = StateChange {
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        let entry = Entry {
+            body: Vec::new(),
+            events: 0,
+            state: Some(change),
+        };
+        journal.append(entry).await.unwrap();
+        assert_eq!(gained(&journal, asking(&["Security"]), 100).await, []);
+        assert_eq!(journal.state(&key), Some(value));
         journal.close().await;
     }
 

@@ -45,6 +45,7 @@ mod recent;
 mod refusal;
 mod registry;
 mod reply;
+mod said;
 mod shares;
 mod terms;
 
@@ -228,7 +229,13 @@ impl Collector {
         let changed = self.shared.changed.lock();
         let mut changed = changed.unwrap_or_else(PoisonError::into_inner);
         changed.retain(|name, _| after.iter().any(|one| one.name == *name));
-        let new = after.iter().filter(|one| !before.contains(one));
+        // What machines see, and which of them: since when a channel is asked for is found out later.
+        let is_same = |one: &Subscription, other: &Subscription| {
+            one.name == other.name
+                && one.audience == other.audience
+                && one.revision() == other.revision()
+        };
+        let new = (after.iter()).filter(|one| !before.iter().any(|other| is_same(one, other)));
         changed.extend(new.map(|one| (one.name.clone(), Timestamp::now())));
     }
 

@@ -39,11 +39,9 @@ impl Authentication {
             (Authentication::Certificate(new), Authentication::Certificate(old)) => {
                 !new.takes_the_same_clients(old)
             }
+            // A key more keeps nobody out whom the others let in.
             (Authentication::Kerberos(new), Authentication::Kerberos(old)) => {
-                // A name more lets in nobody whom the others kept out.
-                let names = new.principals();
-                new.keytab() != old.keytab()
-                    || !old.principals().iter().all(|name| names.contains(name))
+                !new.takes_all_of(old)
             }
             _ => true,
         }

@@ -35,6 +35,8 @@ use crate::quarantine::Finding;
 pub(super) struct Peer {
     /// The authenticated name.
     pub(super) name: String,
+    /// The same as all its spellings: what its events are known by.
+    pub(super) canonical: String,
     /// The same, for whom subscriptions are for.
     pub(super) machine: MachineName,
     pub(super) address: IpAddr,

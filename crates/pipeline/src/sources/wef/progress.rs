@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use windrow_formats::event::Event;
+use windrow_formats::limits::CHANNEL_NAME_BYTES_MAX;
 use windrow_formats::wef::audience::MachineName;
-use windrow_formats::wef::channel_status::{self, ChannelStatus};
 use windrow_formats::wef::query::bookmarked_places;
 
 use super::options::Subscription;
-use crate::limits::{CHANNELS_PER_SUBSCRIPTION_MAX, OTHER_COMPUTER_BYTES_MAX};
+use super::said::Words;
+use crate::limits::{CHANNELS_PER_SUBSCRIPTION_MAX, GAP_EVENTS_MAX, OTHER_COMPUTER_BYTES_MAX};
 
 /// A channel of a source in a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +62,8 @@ pub(super) type Progress = Arc<Vec<ChannelProgress>>;
 /// The channels of a bookmark, where they stand in it.
 pub(super) fn of_bookmark(bookmark: &str) -> Progress {
     let places = bookmarked_places(bookmark).unwrap_or_default().into_iter();
-    let known = places.filter_map(|(channel, id)| Some(ChannelProgress::new(&channel, id?)));
+    let named = places.filter(|(channel, _)| channel.len() <= CHANNEL_NAME_BYTES_MAX);
+    let known = named.filter_map(|(channel, id)| Some(ChannelProgress::new(&channel, id?)));
     Arc::new(known.take(CHANNELS_PER_SUBSCRIPTION_MAX).collect())
 }
 
@@ -72,6 +74,7 @@ pub(super) struct Observed<'a> {
     known: &'a [ChannelProgress],
     /// When the delivery before this one came.
     delivered_before: Option<Timestamp>,
+    received_at: Timestamp,
     pub(super) seen: Seen,
 }
 
@@ -86,7 +89,9 @@ pub(super) struct Seen {
     /// One of those names.
     pub(super) other_computer: Option<Box<str>>,
     /// What the machine says of its channels.
-    pub(super) channel_status: Vec<ChannelStatus>,
+    pub(super) words: Words,
+    /// When it has begun anew with the subscription.
+    pub(super) begun: Option<Timestamp>,
 }
 
 /// What a delivery brought of one channel.
@@ -121,10 +126,12 @@ impl<'a> Observed<'a> {
     pub(super) fn new(
         known: &'a [ChannelProgress],
         delivered_before: Option<Timestamp>,
+        received_at: Timestamp,
     ) -> Observed<'a> {
         Observed {
             known,
             delivered_before,
+            received_at,
             seen: Seen::default(),
         }
     }
@@ -144,7 +151,7 @@ impl<'a> Observed<'a> {
         if event.event_id() == Some(101)
             && event.provider_name().as_deref() == Some("Microsoft-Windows-Forwarding")
         {
-            self.status(event.text());
+            self.status(event);
         }
         let (Some(channel), Some(id)) = (event.channel(), event.record_id()) else {
             return;
@@ -160,11 +167,17 @@ impl<'a> Observed<'a> {
         self.seen.steps[place].go_on(id, is_new);
     }
 
-    /// Takes what a text says of channels.
-    pub(super) fn status(&mut self, text: &str) {
-        if channel_status::is_in(text) && self.seen.channel_status.is_empty() {
-            self.seen.channel_status = channel_status::read(text);
-        }
+    /// Looks at the event with which the source begins the subscription without a bookmark.
+    pub(super) fn begun(&mut self, event: Event<'_>) {
+        let at = event.time_created().unwrap_or(self.received_at);
+        self.seen.begun = self.seen.begun.max(Some(at.min(self.received_at)));
+        self.status(event);
+    }
+
+    /// Takes what an event says of channels.
+    fn status(&mut self, event: Event<'_>) {
+        let (words, now) = (&mut self.seen.words, self.received_at);
+        words.read(event.text(), event.time_created(), now);
     }
 
     /// The place of a channel's step, made when it is the first event of it.
@@ -179,7 +192,9 @@ impl<'a> Observed<'a> {
         }
         let found = steps.iter().position(is);
         if found.is_none() {
-            if steps.len() >= CHANNELS_PER_SUBSCRIPTION_MAX {
+            if steps.len() >= CHANNELS_PER_SUBSCRIPTION_MAX
+                || channel.len() > CHANNEL_NAME_BYTES_MAX
+            {
                 return None;
             }
             let known = self.known.iter();
@@ -209,7 +224,8 @@ impl Step {
             None => self.last = Some(id),
             Some(last) if id > last => {
                 if self.is_whole && id - last > 1 {
-                    self.missing += id - last - 1;
+                    let gap = (id - last - 1).min(GAP_EVENTS_MAX);
+                    self.missing = self.missing.saturating_add(gap);
                     self.gaps += 1;
                 }
                 self.last = Some(id);
@@ -254,7 +270,7 @@ impl Seen {
             channel.record_id = step.last.unwrap_or(channel.record_id);
             channel.events += step.events;
             channel.last_event = Some(at);
-            channel.missing += step.missing;
+            channel.missing = channel.missing.saturating_add(step.missing);
             channel.gaps += step.gaps;
             channel.restarts += step.restarts;
             if step.gaps > 0 {
@@ -263,7 +279,7 @@ impl Seen {
             if step.restarts > 0 {
                 channel.last_restart = Some(at);
             }
-            losses.missing += step.missing;
+            losses.missing = losses.missing.saturating_add(step.missing);
             losses.gaps += step.gaps;
             losses.restarts += step.restarts;
         }
@@ -297,7 +313,7 @@ mod tests {
     ) -> Losses {
         let machine = MachineName::of_certificate("ws1.corp.example").unwrap();
         let known = Arc::clone(progress);
-        let mut observed = Observed::new(&known, before.map(at));
+        let mut observed = Observed::new(&known, before.map(at), at(second));
         let mut index = Index::default();
         for (channel, id, written) in events {
             let text = format!(
@@ -354,6 +370,34 @@ mod tests {
             (progress[0].record_id, progress[0].last_restart),
             (4, Some(at(40)))
         );
+    }
+
+    #[test]
+    fn no_claimed_number_is_too_large_to_be_counted() {
+        let mut progress = Progress::default();
+        deliver(&mut progress, None, &[("Security", 1, 1)], 2);
+        let mut missing = 0;
+        for (id, second) in [(u64::MAX, 3), (1, 5), (u64::MAX, 7)] {
+            let event = [("Security", id, second)];
+            missing += deliver(&mut progress, Some(second - 1), &event, second + 1).missing;
+        }
+        assert_eq!(missing, 2 * GAP_EVENTS_MAX);
+        assert_eq!(progress[0].missing, missing);
+    }
+
+    #[test]
+    fn names_that_are_none_of_windows_are_not_kept() {
+        let (long, longest) = (
+            "n".repeat(CHANNEL_NAME_BYTES_MAX + 1),
+            "n".repeat(CHANNEL_NAME_BYTES_MAX),
+        );
+        let mut progress = Progress::default();
+        deliver(&mut progress, None, &[(&long, 1, 1), (&longest, 1, 1)], 2);
+        assert_eq!(progress.len(), 1);
+        assert_eq!(&*progress[0].channel, longest);
+        let bookmark =
+            format!("<BookmarkList><Bookmark Channel='{long}' RecordId='7'/></BookmarkList>");
+        assert_eq!(of_bookmark(&bookmark).len(), 0);
     }
 
     #[test]

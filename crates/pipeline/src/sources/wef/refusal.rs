@@ -54,6 +54,8 @@ pub enum Refusal {
     TicketExpired,
     /// The ticket was shown before in the very same bytes.
     TicketReplayed,
+    /// The client shows tickets more often than can be remembered.
+    TooManyTickets,
     /// The ticket was not made for this client, or it asks for less than has to be.
     BadTicket,
     /// The ticket is a user's.
@@ -99,7 +101,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 38] = [
+    const ALL: [Refusal; 39] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
         Refusal::HungUp,
@@ -117,6 +119,7 @@ impl Refusal {
         Refusal::ClockSkew,
         Refusal::TicketExpired,
         Refusal::TicketReplayed,
+        Refusal::TooManyTickets,
         Refusal::BadTicket,
         Refusal::NotMachine,
         Refusal::Head,
@@ -161,6 +164,7 @@ impl Refusal {
             Refusal::ClockSkew => "clock_skew",
             Refusal::TicketExpired => "ticket_expired",
             Refusal::TicketReplayed => "ticket_replayed",
+            Refusal::TooManyTickets => "too_many_tickets",
             Refusal::BadTicket => "bad_ticket",
             Refusal::NotMachine => "not_a_machine",
             Refusal::Head => "head",
@@ -214,6 +218,7 @@ impl Refusal {
             | Refusal::ClockSkew
             | Refusal::TicketExpired
             | Refusal::TicketReplayed
+            | Refusal::TooManyTickets
             | Refusal::BadTicket
             | Refusal::NotMachine => self.cure_of_ticket(),
             Refusal::InTheClear => {
@@ -297,6 +302,9 @@ impl Refusal {
             Refusal::TicketReplayed => {
                 "see who is at that address: somebody repeats what a machine has sent"
             }
+            Refusal::TooManyTickets => {
+                "see what authenticates in the machine's name without end; a Windows event forwarder does so seldom"
+            }
             Refusal::NotMachine => {
                 "only machines may send events; allow other accounts if this one is to"
             }
@@ -358,7 +366,7 @@ impl Refusal {
             Refused::Expired { .. } | Refused::NotYetValid { .. } => Refusal::TicketExpired,
             Refused::Replayed { .. } => Refusal::TicketReplayed,
             Refused::NotMachine { .. } => Refusal::NotMachine,
-            Refused::TooMany => Refusal::NoRoom,
+            Refused::TooMany { .. } => Refusal::TooManyTickets,
             _ => Refusal::BadTicket,
         }
     }

@@ -13,8 +13,9 @@
 //! A bookmark is written by whoever appends the delivery that it belongs to, in the same frame: what
 //! takes the journal's place later has to do both at once too.
 //!
-//! Contacts are written seldom: at once when a machine is new, then every quarter of an hour, and all
-//! of them when the collector goes down. Whoever judges a machine by them takes the collector's own
+//! Contacts are written seldom: within a minute when a machine is new, then every quarter of an hour, and
+//! all of them when the collector goes down. A machine that first came in the minute before it was
+//! killed is known after that by its bookmarks alone. Whoever judges a machine by them takes the collector's own
 //! start into account.
 
 use std::collections::{BTreeMap, HashMap};
@@ -27,16 +28,16 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use windrow_formats::identity::canonical_source;
-use windrow_formats::wef::channel_status::ChannelStatus;
 
-use super::contact::{CONTACT_PREFIX, Contact, contact_key};
+use super::contact::{self, CONTACT_PREFIX, Contact, contact_key};
 use super::options::WefOptions;
 use super::progress::{ChannelProgress, Losses, of_bookmark};
 use super::rate::Rate;
 use super::recent::{KEY_PREFIX, Recent, Stored, parse_state_key, stored};
 use super::refusal::Refusal;
+use super::said::{self, Said, Words};
 use crate::journal::{AppendError, Entry, Journal, StateChange};
-use crate::limits::{CHANNEL_STATUS_KEPT_MAX, SOURCES_MAX};
+use crate::limits::SOURCES_MAX;
 
 /// How often contacts are looked at.
 const KEEP_INTERVAL: Duration = Duration::from_secs(60);
@@ -74,8 +75,9 @@ pub struct SourceStatus {
     pub subscriptions: BTreeMap<String, Counts>,
     /// How far its channels have come, by the name of the subscription.
     pub channels: BTreeMap<String, Arc<Vec<ChannelProgress>>>,
-    /// What it said last of each channel that it was asked for, and when.
-    pub channel_status: BTreeMap<String, (u32, Timestamp)>,
+    /// What it said last of each channel that it cannot read, or once could not, and when it wrote
+    /// that.
+    pub channel_status: Said,
     /// Events that name another computer.
     pub other_computers: Option<OtherComputers>,
     /// How fast its events come.
@@ -160,14 +162,14 @@ impl Counts {
         self.duplicates += new.duplicates;
         self.malformed += new.malformed;
         self.lossy += new.lossy;
-        self.dropped_by_source += new.dropped_by_source;
+        self.dropped_by_source = (self.dropped_by_source).saturating_add(new.dropped_by_source);
         self.bookmark_events += new.bookmark_events;
         self.unexpected_bookmark_events += new.unexpected_bookmark_events;
     }
 
     /// Adds what a delivery has shown to be missing.
     pub(super) fn lose(&mut self, losses: Losses, at: Timestamp) {
-        self.missing += losses.missing;
+        self.missing = self.missing.saturating_add(losses.missing);
         self.gaps += losses.gaps;
         self.restarts += losses.restarts;
         if losses.gaps > 0 {
@@ -191,6 +193,7 @@ impl SourceStatus {
     pub(super) fn enumerated(&mut self, at: Timestamp) {
         self.enumerates_every = self.last_enumerate.map(|before| at.duration_since(before));
         self.last_enumerate = Some(at);
+        said::age(&mut self.channel_status, at);
     }
 
     /// Notes what it is offered: by name, the versions.
@@ -205,13 +208,13 @@ impl SourceStatus {
     }
 
     /// Notes what it says of its channels.
-    pub(super) fn say_of_channels(&mut self, said: &[ChannelStatus], at: Timestamp) {
-        let kept = &mut self.channel_status;
-        for one in said {
-            if kept.len() < CHANNEL_STATUS_KEPT_MAX || kept.contains_key(&one.channel) {
-                kept.insert(one.channel.clone(), (one.code, at));
-            }
-        }
+    pub(super) fn say_of_channels(&mut self, words: &Words) {
+        words.add_to(&mut self.channel_status);
+    }
+
+    /// Notes that it began anew with a subscription of these channels.
+    pub(super) fn begin_anew(&mut self, channels: &[String], at: Timestamp) {
+        said::begin_anew(&mut self.channel_status, channels, at);
     }
 
     fn contact(&self) -> Contact {
@@ -256,7 +259,8 @@ struct Inner {
 
 #[derive(Debug)]
 struct Known {
-    status: SourceStatus,
+    /// Copied by whoever changes it while somebody else looks at it.
+    status: Arc<SourceStatus>,
     tracks: HashMap<Uuid, Track>,
     /// The turn of its last request.
     turn: u64,
@@ -281,10 +285,18 @@ impl Registry {
             journal,
             inner: Mutex::default(),
         };
+        let mut newer = 0_usize;
         for (_, value) in registry.journal.states(CONTACT_PREFIX) {
+            newer += usize::from(contact::is_newer(&value));
             if let Some(contact) = Contact::decode(&value) {
                 registry.with(&contact.name.clone(), |known| known.restore(contact));
             }
+        }
+        if newer > 0 {
+            tracing::warn!(
+                newer,
+                "when machines were heard of is kept in the form of a newer version; it is left as it is, and not known here"
+            );
         }
         for (key, value) in registry.journal.states(KEY_PREFIX) {
             let (Some((id, source)), Some(stored)) =
@@ -311,10 +323,12 @@ impl Registry {
         let mut list: Vec<_> = inner
             .known
             .values()
-            .map(|known| known.status.clone())
+            .map(|known| Arc::clone(&known.status))
             .collect();
+        // Deliveries wait for the lock, and the statuses may be many.
+        drop(inner);
         list.sort_by(|a, b| a.source.cmp(&b.source));
-        list
+        list.into_iter().map(Arc::unwrap_or_clone).collect()
     }
 
     /// Sources that began anew although a bookmark was stored, by subscription and how often.
@@ -339,7 +353,7 @@ impl Registry {
 
     /// Notes something of a source.
     pub(super) fn heard(&self, source: &str, change: impl FnOnce(&mut SourceStatus)) {
-        self.with(source, |known| change(&mut known.status));
+        self.with(source, |known| change(Arc::make_mut(&mut known.status)));
     }
 
     /// Notes something of a source in a subscription.
@@ -409,16 +423,21 @@ impl Registry {
     }
 
     async fn keep_one(&self, contact: &Contact) -> Result<(), AppendError> {
-        let change = StateChange {
-            key: contact_key(&contact.name),
-            value: Some(contact.encode()),
-        };
-        let entry = Entry {
-            body: Vec::new(),
-            events: 0,
-            state: Some(change),
-        };
-        self.journal.append(entry).await?;
+        let key = contact_key(&contact.name);
+        let kept = self.journal.state(&key);
+        // What a newer version has kept is its own: it may come back.
+        if !kept.is_some_and(|value| contact::is_newer(&value)) {
+            let change = StateChange {
+                key,
+                value: Some(contact.encode()),
+            };
+            let entry = Entry {
+                body: Vec::new(),
+                events: 0,
+                state: Some(change),
+            };
+            self.journal.append(entry).await?;
+        }
         let mut inner = self.lock();
         if let Some(known) = inner.known.get_mut(&*canonical_source(&contact.name)) {
             known.kept = contact.last();
@@ -440,7 +459,7 @@ impl Registry {
             inner.forget_one();
         }
         let mut known = Known {
-            status: SourceStatus::new(source),
+            status: Arc::new(SourceStatus::new(source)),
             tracks: HashMap::new(),
             turn,
             kept: None,
@@ -459,7 +478,7 @@ impl Known {
     /// What the journal had of it.
     fn restore(&mut self, contact: Contact) {
         self.kept = contact.last();
-        let status = &mut self.status;
+        let status = Arc::make_mut(&mut self.status);
         status.address = contact.address;
         status.last_enumerate = contact.enumerated;
         status.last_heartbeat = contact.heartbeat;
