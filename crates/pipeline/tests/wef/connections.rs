@@ -75,6 +75,33 @@ async fn only_certificates_of_the_authority_get_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_expires_ends_its_connection() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    // Longer where the machine is so busy that it is over before the handshake is.
+    for seconds in [4, 8, 16] {
+        let name = format!("ws{seconds}.corp.example");
+        let identity = bench.pki.issue_for(&name, Duration::from_secs(seconds));
+        let client = bench.pki.client(Some(&identity));
+        let Ok(mut stream) = tls(running.address, client).await else {
+            continue;
+        };
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+        let refusal = || {
+            let sources = running.collector.sources();
+            let known = sources.into_iter().find(|one| one.source == name);
+            known.and_then(|known| Some(known.last_refusal?.refusal))
+        };
+        let is_too_late = || !running.collector.refused_connections().is_empty();
+        until(|| refusal().is_some() || is_too_late()).await;
+        if refusal() == Some(Refusal::CertificateExpired) {
+            return running.stop().await;
+        }
+    }
+    panic!("no certificate was over after the handshake");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revoked_certificates_are_refused_and_their_connections_ended() {
     let bench = Bench::new();
     let running = bench.start().await;

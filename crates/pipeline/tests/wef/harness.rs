@@ -81,6 +81,14 @@ impl Pki {
         self.sign(name, name, params)
     }
 
+    /// A certificate of this name that is over after so long.
+    pub(crate) fn issue_for(&self, name: &str, time: Duration) -> IdentityFiles {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        params.not_after = date_time_ymd(1970, 1, 1) + since_1970 + time;
+        self.sign(name, name, params)
+    }
+
     /// A certificate with this common name and nothing else, in files of another name.
     pub(crate) fn issue_odd(&self, common_name: &str) -> IdentityFiles {
         self.sign("odd", common_name, CertificateParams::default())

@@ -29,6 +29,7 @@ use windrow_formats::wef::audience::MachineName;
 
 use super::caps::{Full as Cap, Place};
 use super::conversation::Conversation;
+use super::expiry;
 use super::heard::{Heard, Listened};
 use super::narrow::Narrow;
 use super::options::{Authentication, WefOptions};
@@ -221,7 +222,12 @@ async fn with_certificate(
             None
         }
     };
-    let served = serve(limits, stream, service, silent, (ends, still_welcome));
+    let stay = Stay {
+        ends,
+        still_welcome,
+        over: expiry::over(&chain),
+    };
+    let served = serve(limits, stream, service, silent, stay);
     let (refusal, reason) = match served.await {
         Ended::InOrder => return,
         Ended::Cut => (Refusal::TooSlow, "no request came in time"),
@@ -282,7 +288,12 @@ async fn with_ticket(
             pending::<()>().await;
         }
     };
-    match serve(limits, stream, service, stranger, (ends, || None)).await {
+    let stay = Stay {
+        ends,
+        still_welcome: || None,
+        over: pending(),
+    };
+    match serve(limits, stream, service, stranger, stay).await {
         Ended::InOrder if ends.gracefully.is_cancelled() || ends.outdated.is_cancelled() => {}
         Ended::InOrder => conversation.note_gone(),
         Ended::Cut => conversation.refuse_silent(),
@@ -349,6 +360,15 @@ fn identify(
     })
 }
 
+/// How long a connection may stay.
+struct Stay<'a, W, O> {
+    ends: &'a Ends,
+    /// Whether its client would be let in now, and then until when that is known.
+    still_welcome: W,
+    /// Until what its client has shown is over.
+    over: O,
+}
+
 /// How a connection ended.
 enum Ended {
     /// By its client, or because the collector goes down.
@@ -381,13 +401,13 @@ impl Ended {
 }
 
 /// Serves HTTP until the client goes, the collector goes down, or `time_is_over`. Where other clients are let in
-/// than before, the connection goes on if this one is still welcome, until that changes again.
+/// than before, or what this one has shown is over, the connection goes on if it is still welcome.
 async fn serve<S, V>(
     limits: &WefLimits,
     stream: S,
     service: V,
     time_is_over: impl Future<Output = ()>,
-    (ends, still_welcome): (&Ends, impl Fn() -> Option<CancellationToken>),
+    stay: Stay<'_, impl Fn() -> Option<CancellationToken>, impl Future<Output = ()>>,
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -412,8 +432,13 @@ where
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(8 * 1024))
         .serve_connection(TokioIo::new(Narrow(stream)), service);
-    tokio::pin!(connection, time_is_over);
-    let mut ending = false;
+    let Stay {
+        ends,
+        still_welcome,
+        over,
+    } = stay;
+    tokio::pin!(connection, time_is_over, over);
+    let (mut ending, mut is_over) = (false, false);
     let mut outdated = ends.outdated.clone();
     loop {
         tokio::select! {
@@ -429,7 +454,12 @@ where
                 ending = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = outdated.cancelled(), if !ending => match still_welcome() {
+            () = async {
+                tokio::select! {
+                    () = outdated.cancelled() => {}
+                    () = over.as_mut(), if !is_over => is_over = true,
+                }
+            }, if !ending => match still_welcome() {
                 Some(until) => outdated = until,
                 None => {
                     ending = true;

@@ -30,6 +30,7 @@ mod caps;
 mod contact;
 mod conversation;
 mod deliver;
+mod expiry;
 mod forget;
 mod gained;
 mod heard;
