@@ -133,7 +133,8 @@ impl Keytab {
     }
 
     /// The key of this encryption and version. A ticket that names no version is tried with the
-    /// newest.
+    /// newest. Of names that differ by case alone, which are two accounts to some KDCs, the one that is
+    /// written as asked for goes first.
     pub(super) fn find(
         &self,
         principal: &Principal,
@@ -141,11 +142,13 @@ impl Keytab {
         kvno: Option<u32>,
     ) -> Option<&KeytabKey> {
         let keys = self.of(principal).filter(|key| key.key.etype() == etype);
+        let asked = principal.to_string();
+        let as_asked = |key: &KeytabKey| key.principal.to_string() == asked;
         match kvno {
-            None => keys.max_by_key(|key| key.kvno),
+            None => keys.max_by_key(|key| (as_asked(key), key.kvno)),
             Some(kvno) => keys
                 .filter(|key| key.is_version(kvno))
-                .max_by_key(|key| (key.whole_kvno, key.kvno)),
+                .max_by_key(|key| (as_asked(key), key.whole_kvno, key.kvno)),
         }
     }
 }

@@ -55,6 +55,31 @@ fn a_key_is_found_by_encryption_and_version() {
 }
 
 #[test]
+fn of_names_that_differ_by_case_alone_the_one_asked_for_is_taken() {
+    let keytab = Keytab::new(vec![
+        entry("HTTP/wec.corp.example@CORP.EXAMPLE", 2, true, 18, 32),
+        entry("http/wec.corp.example@CORP.EXAMPLE", 2, true, 18, 32),
+    ]);
+    for asked in [
+        "HTTP/wec.corp.example@CORP.EXAMPLE",
+        "http/wec.corp.example@CORP.EXAMPLE",
+    ] {
+        for kvno in [None, Some(2)] {
+            let name = Principal::parse(asked).unwrap();
+            let found = keytab.find(&name, Etype::Aes256Sha1, kvno);
+            assert_eq!(
+                found.unwrap().principal.to_string(),
+                asked,
+                "version {kvno:?}"
+            );
+        }
+    }
+    // Directories compare without case: any other way of writing it finds one of them.
+    let shouted = Principal::parse("HTTP/WEC.corp.example@CORP.EXAMPLE").unwrap();
+    assert!(keytab.find(&shouted, Etype::Aes256Sha1, Some(2)).is_some());
+}
+
+#[test]
 fn a_file_that_others_can_read_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.keytab");
