@@ -9,7 +9,7 @@ use super::server::ServerSet;
 use super::subscription;
 use super::test;
 use super::view::{self, ServerChanged};
-use super::{Actor, Answer, Request, Verb, fallback, shortened};
+use super::{Actor, Answer, Request, Verb, fallback, forget, shortened};
 use crate::config::checked::{self, Home, SyslogSink};
 use crate::config::is_name;
 use crate::config::limits::MAX_OBJECT_BYTES;
@@ -91,6 +91,10 @@ pub(crate) async fn apply(
             if matches!(change, Request::ClientSet(_) | Request::ClientRemove) {
                 let changed = apply_client::change(place, &change, actor).await?;
                 return Ok(Answer::ClientChanged(Box::new(changed)));
+            }
+            if let Request::SourceForget(named) = &change {
+                let forgotten = forget::forget(place, &named.name, actor).await?;
+                return Ok(Answer::SourceForgotten(forgotten));
             }
             if change.verb().is_of_syslog() {
                 let changed = change_server(place, &change, actor).await?;

@@ -8,6 +8,7 @@ mod apply;
 mod apply_client;
 mod client;
 mod fallback;
+mod forget;
 mod refusal;
 pub(crate) mod routes;
 mod server;
@@ -23,13 +24,14 @@ use serde::{Deserialize, Serialize};
 use crate::access::Role;
 pub(crate) use apply::{Place, apply, show};
 pub use client::{Certificate, Client, ClientSet};
+pub use forget::SourceForgotten;
 pub use refusal::{Refusal, RefusalKind};
 pub use server::{DEFAULT_NAME, ServerGet, ServerName, ServerSet};
-pub(crate) use subscription::check as check_subscription;
 pub use subscription::{
     Channel, Existing, Group, GroupSet, Named, RESETTABLE, Subscription, SubscriptionAdd,
     SubscriptionChanged, SubscriptionGet, SubscriptionKeys, SubscriptionSet, Subscriptions,
 };
+pub(crate) use subscription::{check as check_subscription, warnings_of_replacing};
 pub use test::Tested;
 pub use view::{ClientChanged, Server, ServerChanged, Servers};
 
@@ -93,6 +95,8 @@ pub enum Request {
     GroupSet(GroupSet),
     /// Takes one away.
     GroupRemove(Named),
+    /// Forgets a machine.
+    SourceForget(Named),
 }
 
 /// The verbs, without what they are about.
@@ -132,11 +136,13 @@ pub enum Verb {
     GroupSet,
     /// [`Request::GroupRemove`]
     GroupRemove,
+    /// [`Request::SourceForget`]
+    SourceForget,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 17] = [
+    pub const ALL: [Verb; 18] = [
         Verb::ServerSet,
         Verb::ServerGet,
         Verb::ServerRemove,
@@ -154,6 +160,7 @@ impl Verb {
         Verb::SubscriptionDisable,
         Verb::GroupSet,
         Verb::GroupRemove,
+        Verb::SourceForget,
     ];
 
     /// Where it is asked for with a POST.
@@ -177,6 +184,7 @@ impl Verb {
             Verb::SubscriptionDisable => "/v1/subscription/disable",
             Verb::GroupSet => "/v1/subscription/group/set",
             Verb::GroupRemove => "/v1/subscription/group/remove",
+            Verb::SourceForget => "/v1/sources/forget",
         }
     }
 
@@ -205,7 +213,8 @@ impl Verb {
             | Verb::SubscriptionEnable
             | Verb::SubscriptionDisable
             | Verb::GroupSet
-            | Verb::GroupRemove => Role::Admin,
+            | Verb::GroupRemove
+            | Verb::SourceForget => Role::Admin,
         }
     }
 
@@ -218,9 +227,10 @@ impl Verb {
     /// What it comes through on this machine, as records say it.
     #[must_use]
     pub(crate) fn command(self) -> &'static str {
-        match self.is_of_syslog() {
-            true => "windrow syslog",
-            false => "windrow subscription",
+        match self {
+            Verb::SourceForget => "windrow sources",
+            verb if verb.is_of_syslog() => "windrow syslog",
+            _ => "windrow subscription",
         }
     }
 
@@ -238,6 +248,7 @@ impl Verb {
             Verb::ServerDisable | Verb::SubscriptionDisable => "disable",
             Verb::SubscriptionAdd => "add",
             Verb::Test => "test",
+            Verb::SourceForget => "forget",
         }
     }
 }
@@ -264,6 +275,7 @@ impl Request {
             Request::SubscriptionDisable(_) => Verb::SubscriptionDisable,
             Request::GroupSet(_) => Verb::GroupSet,
             Request::GroupRemove(_) => Verb::GroupRemove,
+            Request::SourceForget(_) => Verb::SourceForget,
         }
     }
 
@@ -291,6 +303,7 @@ impl Request {
             }
             Verb::GroupSet => Request::GroupSet(serde_json::from_slice(json)?),
             Verb::GroupRemove => Request::GroupRemove(serde_json::from_slice(json)?),
+            Verb::SourceForget => Request::SourceForget(serde_json::from_slice(json)?),
             Verb::ClientGet => {
                 let Nothing {} = serde_json::from_slice(json)?;
                 Request::ClientGet
@@ -321,7 +334,8 @@ impl Request {
             Request::SubscriptionRemove(named)
             | Request::SubscriptionEnable(named)
             | Request::SubscriptionDisable(named)
-            | Request::GroupRemove(named) => serde_json::to_vec(named),
+            | Request::GroupRemove(named)
+            | Request::SourceForget(named) => serde_json::to_vec(named),
             Request::GroupSet(set) => serde_json::to_vec(set),
             Request::ClientGet | Request::ClientRemove => Ok(b"{}".to_vec()),
         }
@@ -368,6 +382,8 @@ pub enum Answer {
     Subscriptions(Subscriptions),
     /// To a change of a subscription or a group.
     SubscriptionChanged(Box<SubscriptionChanged>),
+    /// To [`Request::SourceForget`].
+    SourceForgotten(SourceForgotten),
 }
 
 /// Most bytes of a value that somebody has set where it is shown again, as in a record: a query may be far longer than what

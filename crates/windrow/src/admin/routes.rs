@@ -38,6 +38,11 @@ impl Malformed {
         Malformed { status, refusal }
     }
 
+    /// With which status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn answer(&self) -> Response<Body> {
         json(self.status, &self.refusal)
     }

@@ -73,6 +73,7 @@ fn a_request_survives_its_json() {
         Request::SubscriptionDisable(Named::default()),
         Request::GroupSet(GroupSet::default()),
         Request::GroupRemove(Named::default()),
+        Request::SourceForget(Named::default()),
     ];
     assert_eq!(requests.len(), Verb::ALL.len());
     for request in requests {

@@ -28,10 +28,16 @@ pub fn at_rest(
         Err(OpenError::NotAJournal { .. }) => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok(report(kept_contacts(&states), expected, ask, now))
+    Ok(known_at_rest(kept_contacts(&states), expected, ask, now))
 }
 
-fn report(contacts: Vec<Contact>, expected: &Expected, ask: &Ask, now: Timestamp) -> Report {
+/// What is made of contacts.
+pub(crate) fn known_at_rest(
+    contacts: Vec<Contact>,
+    expected: &Expected,
+    ask: &Ask,
+    now: Timestamp,
+) -> Report {
     let mut heard: HashSet<&str> = HashSet::new();
     let mut machines: Vec<Machine> = Vec::new();
     for contact in contacts {
@@ -111,7 +117,7 @@ mod tests {
         let names = ["ws2".to_owned(), "ws9".to_owned()];
         let contacts = vec![contact("ws1.example", 10), contact("WS2$@EXAMPLE", 5)];
         let now = at(100).unwrap();
-        let report = report(contacts, &Expected::new(&names), &Ask::default(), now);
+        let report = known_at_rest(contacts, &Expected::new(&names), &Ask::default(), now);
         let lines: Vec<_> = (report.machines.iter())
             .map(|one| (&*one.name, one.expected, one.verdict, one.last_event))
             .collect();

@@ -2,12 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use windrow_formats::wef::audience::MachineName;
 use windrow_pipeline::sources::wef::{Refusal, RefusedConnection, RefusedRequest, Terms};
 
+use super::near::near;
 use crate::output::ago;
 
 /// Names that a sentence lists; the others are counted.
 const LISTED: usize = 4;
+/// Patterns named that almost match.
+const NEAR_MAX: usize = 3;
 
 /// One thing that is the matter, or worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +25,11 @@ pub enum Finding {
     },
     /// Its connections are refused, as it seems by the name they claim or the address they come from.
     Refused(RefusedConnection),
+    /// It is heard of, and somebody is refused who claims its name or comes from where it does.
+    Claimed(RefusedConnection),
     /// What it sends is refused.
     RequestRefused(RefusedRequest),
-    /// No subscription is for it.
+    /// No subscription is for it. Why is found out where it is asked for: see [`Finding::spelled_out`].
     NothingForIt {
         /// Subscriptions that take it out again, with the pattern.
         left_out: Vec<(String, String)>,
@@ -127,6 +133,7 @@ impl Finding {
             Finding::NeverEnumerated => "never_enumerated",
             Finding::JustAsked { .. } => "just_asked",
             Finding::Refused(refused) => refused.refusal.name(),
+            Finding::Claimed(_) => "claimed",
             Finding::RequestRefused(refused) => refused.refusal.name(),
             Finding::NothingForIt { .. } => "no_subscription",
             Finding::PushUnreachable { .. } => "push_address_unreachable",
@@ -141,6 +148,25 @@ impl Finding {
             Finding::Missing { .. } => "events_missing",
             Finding::LogRestarted { .. } => "log_restarted",
             Finding::OtherComputer { .. } => "other_computer",
+        }
+    }
+
+    /// The same with what is dear to find out: every pattern of every subscription is compared with the name.
+    #[must_use]
+    pub fn spelled_out(&self, machine: &MachineName, terms: &Terms) -> Finding {
+        let Finding::NothingForIt { .. } = self else {
+            return self.clone();
+        };
+        let asked = terms.asked.iter();
+        let left_out = asked.clone().filter_map(|asked| {
+            let pattern = asked.audience.excluding(machine)?;
+            Some((asked.name.clone(), pattern.to_owned()))
+        });
+        let patterns = asked.flat_map(|asked| asked.audience.patterns());
+        let near = near(machine, patterns, NEAR_MAX).into_iter();
+        Finding::NothingForIt {
+            left_out: left_out.take(LISTED).collect(),
+            near: near.map(str::to_owned).collect(),
         }
     }
 
@@ -214,6 +240,7 @@ impl Finding {
     fn words_of_note(&self, now: Timestamp) -> String {
         let since = |at: Timestamp| span(now.duration_since(at));
         match self {
+            Finding::Claimed(refused) => claimed(refused, now),
             Finding::RefreshDue {
                 subscriptions,
                 due_in,
@@ -249,6 +276,9 @@ impl Finding {
         let text = match self {
             Finding::Refused(refused) => return cure_of_connection(refused, terms),
             Finding::RequestRefused(refused) => refused.refusal.cure(),
+            Finding::Claimed(_) => {
+                "see who is at that address; nothing of what it claims is proven, and the machine itself is heard of"
+            }
             Finding::NeverEnumerated => {
                 "on the machine: does the group policy say this collector (gpresult /r; event 104 or 105 in Eventlog-ForwardingPlugin/Operational), does the service WinRM run, does its name resolve and its port answer (Test-NetConnection)?"
             }
@@ -310,6 +340,16 @@ fn connection(refused: &RefusedConnection, now: Timestamp) -> String {
     format!("refused {count}, last {ago} ago: {why}")
 }
 
+/// Whoever it is, the name is no more than what it says.
+fn claimed(refused: &RefusedConnection, now: Timestamp) -> String {
+    let (address, connection) = (refused.address, connection(refused, now));
+    let name = (refused.claim.as_ref()).and_then(|claim| claim.name.as_ref());
+    match name {
+        Some(_) => format!("somebody at {address} claims its name: {connection}"),
+        None => format!("somebody at its address, {address}, is {connection}"),
+    }
+}
+
 fn cure_of_connection(refused: &RefusedConnection, terms: &Terms) -> String {
     let cure = refused.refusal.cure();
     if terms.issuer_thumbprints.is_empty() {
@@ -323,7 +363,7 @@ fn cure_of_connection(refused: &RefusedConnection, terms: &Terms) -> String {
             format!("{cure}; for a machine: IssuerCA= in its policy has to be {thumbprints}")
         }
         Refusal::BadCertificate => format!(
-            "issue it a certificate of the authority {thumbprints}, or add the authority of its certificate to client_ca and reload"
+            "issue it a certificate of the authority {thumbprints}; if that is the machine and its authority is to be trusted, add that to client_ca and reload"
         ),
         _ => cure.to_owned(),
     }

@@ -6,18 +6,16 @@ use windrow_formats::wef::channel_status::{ACCESS_DENIED, CHANNEL_NOT_FOUND};
 use windrow_pipeline::sources::wef::{Asked, Refusal, RefusedConnection, SourceStatus, Terms};
 
 use super::finding::Finding;
-use super::near::near;
 use super::pace::Pace;
 use super::report::Verdict;
 
 /// So often in a row, what passes by itself has not passed.
 const IN_A_ROW: u64 = 3;
-/// Of all of Security something comes within this time, on any machine that is on and audits anything.
+/// Of all of Security something comes within this time, on any machine that is on and audits anything,
+/// unless its batches are allowed to wait longer.
 const SECURITY_SPEAKS: SignedDuration = SignedDuration::from_hours(6);
 /// Said where nothing else is known of it: what palantir's and Microsoft's guides have.
 const USUAL_REFRESH: SignedDuration = SignedDuration::from_hours(1);
-/// Patterns named that almost match.
-const NEAR_MAX: usize = 3;
 
 /// What holds for all machines at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -71,21 +69,39 @@ pub fn judge(subject: Subject<'_>, world: World) -> Judgement {
     let Some(status) = heard else {
         return unheard(subject);
     };
+    let is_for_it = |asked: &&Asked| {
+        let machine = subject.machine;
+        machine.is_none_or(|name| asked.audience.matches(name))
+    };
+    let mine: Vec<&Asked> = subject.terms.asked.iter().filter(is_for_it).collect();
     let case = Case {
         subject,
         status,
         world,
-        mine: (subject.terms.asked.iter())
-            .filter(|asked| {
-                subject
-                    .machine
-                    .is_none_or(|name| asked.audience.matches(name))
-            })
-            .collect(),
+        told: told(subject.terms, status, &mine),
+        mine,
     };
     let mut judgement = case.judge();
     judgement.notes = case.notes(judgement.finding.as_ref());
     judgement
+}
+
+/// The subscriptions that a machine knows of: those that it was offered when it last asked. Of one that has
+/// not asked since the start that is not known: most likely those that are for it and were there before.
+fn told<'a>(terms: &'a Terms, status: &SourceStatus, mine: &[&'a Asked]) -> Vec<&'a Asked> {
+    if let Some(offered) = &status.offered {
+        let asked = terms.asked.iter();
+        return asked
+            .filter(|asked| offered.contains_key(&asked.name))
+            .collect();
+    }
+    let last = status.last_seen();
+    let mut before = mine.to_vec();
+    before.retain(|asked| asked.changed <= last);
+    match before.is_empty() {
+        true => mine.to_vec(),
+        false => before,
+    }
 }
 
 /// Of a machine that was never heard of there are at most connections that claim its name.
@@ -111,27 +127,30 @@ struct Case<'a> {
     world: World,
     /// The subscriptions that are for it.
     mine: Vec<&'a Asked>,
+    /// Those that it knows of: by these it is judged.
+    told: Vec<&'a Asked>,
 }
 
 impl Case<'_> {
     fn judge(&self) -> Judgement {
-        let failing = self
-            .refused_since()
+        let pace = self.pace();
+        let silent_for = self.silent_for();
+        let every = pace.every;
+        // What a connection claims is not proven. It says nothing of a machine that is heard of in time.
+        let is_missed = silent_for > pace.late();
+        let failing = (is_missed.then(|| self.refused_since()).flatten())
             .or_else(|| self.request_refused())
             .or_else(|| self.nothing_for_it());
         if let Some(finding) = failing {
             return Judgement::new(Verdict::Failing, finding);
         }
-        let pace = self.pace();
-        let silent_for = self.silent_for();
-        let every = pace.every;
         if silent_for > pace.silent() {
             let finding = self
                 .explained()
                 .unwrap_or(Finding::Silent { silent_for, every });
             return Judgement::new(Verdict::Silent, finding);
         }
-        if silent_for > pace.late() {
+        if is_missed {
             let finding = self
                 .explained()
                 .unwrap_or(Finding::Late { silent_for, every });
@@ -151,7 +170,12 @@ impl Case<'_> {
     }
 
     fn pace(&self) -> Pace {
-        Pace::of(self.mine.iter().copied())
+        let pace = Pace::of(self.told.iter().copied());
+        let asked = self.status.last_enumerate;
+        match self.told.iter().any(|told| told.changed > asked) {
+            true => pace.unsure(),
+            false => pace,
+        }
     }
 
     /// For how long nothing was heard of it by somebody who listened.
@@ -164,10 +188,15 @@ impl Case<'_> {
 
     /// A connection that was refused after it was last heard of, for a reason that stays.
     fn refused_since(&self) -> Option<Finding> {
+        let refused = self.lasting_since()?;
+        Some(Finding::Refused(refused.clone()))
+    }
+
+    fn lasting_since(&self) -> Option<&RefusedConnection> {
         let last = self.status.last_seen();
         let since = (self.subject.refused.iter().copied())
             .filter(|refused| refused.refusal.is_lasting() && Some(refused.last) > last);
-        newest(since).map(|refused| Finding::Refused(refused.clone()))
+        newest(since)
     }
 
     /// What a machine that is not heard of any more met.
@@ -199,17 +228,10 @@ impl Case<'_> {
         if !self.mine.is_empty() || !is_told_nothing {
             return None;
         }
-        let machine = self.subject.machine?;
-        let asked = self.subject.terms.asked.iter();
-        let left_out = asked.clone().filter_map(|asked| {
-            let pattern = asked.audience.excluding(machine)?;
-            Some((asked.name.clone(), pattern.to_owned()))
-        });
-        let patterns = asked.flat_map(|asked| asked.audience.patterns());
-        let near = near(machine, patterns, NEAR_MAX).into_iter();
+        self.subject.machine?;
         Some(Finding::NothingForIt {
-            left_out: left_out.collect(),
-            near: near.map(str::to_owned).collect(),
+            left_out: Vec::new(),
+            near: Vec::new(),
         })
     }
 
@@ -221,8 +243,10 @@ impl Case<'_> {
 
     /// Since when something is owed by a machine that has asked.
     fn owed_since(&self) -> Option<Timestamp> {
-        let since = self.status.last_sign().max(self.offered_since());
-        self.offered_since()?;
+        let offered = self.status.offered.as_ref()?;
+        // What it was offered last may be what it is to be heard of for sooner than before.
+        let offered = offered.values().map(|offered| offered.since).max()?;
+        let since = self.status.last_sign().max(Some(offered));
         since.map(|since| since.max(self.world.started_at))
     }
 
@@ -272,7 +296,7 @@ impl Case<'_> {
             return Some(Finding::AccessDenied { channels });
         }
         let absent = self.said(CHANNEL_NOT_FOUND);
-        let asked = self.mine.iter().flat_map(|asked| &asked.channels);
+        let asked = self.told.iter().flat_map(|asked| &asked.channels);
         let mut asked = asked.peekable();
         asked.peek()?;
         let is_absent =
@@ -283,20 +307,32 @@ impl Case<'_> {
     }
 
     fn nothing_read(&self) -> Option<Finding> {
-        let whole = self
-            .mine
-            .iter()
-            .flat_map(|asked| asked.whole_channels.iter());
-        let security = whole
-            .into_iter()
-            .find(|channel| channel.eq_ignore_ascii_case("Security"))?;
-        let since = self.offered_since()?.max(self.world.started_at);
+        self.told.iter().find_map(|asked| self.not_read(asked))
+    }
+
+    /// Security, where all of it is asked for by a subscription and nothing of it comes.
+    fn not_read(&self, asked: &Asked) -> Option<Finding> {
+        let offered = self.status.offered.as_ref()?.get(&asked.name)?;
+        let mut whole = asked.whole_channels.iter();
+        let security = whole.find(|channel| channel.eq_ignore_ascii_case("Security"))?;
+        let since = offered.since.max(self.world.started_at);
         let since = self.came_of(security).map_or(since, |came| came.max(since));
         let silent_for = self.world.now.duration_since(since);
-        (silent_for > SECURITY_SPEAKS).then(|| Finding::NothingRead {
+        let speaks = SECURITY_SPEAKS.max(Pace::of([asked]).two_batches());
+        (silent_for > speaks).then(|| Finding::NothingRead {
             channel: security.clone(),
             silent_for,
         })
+    }
+
+    /// Somebody who is refused and says to be this machine, or comes from where it does, while it is heard
+    /// of in time.
+    fn claimed(&self, finding: Option<&Finding>) -> Option<Finding> {
+        if matches!(finding, Some(Finding::Refused(_))) {
+            return None;
+        }
+        let refused = self.lasting_since()?;
+        Some(Finding::Claimed(refused.clone()))
     }
 
     /// A subscription that it ended and did not take up again.
@@ -341,6 +377,7 @@ impl Case<'_> {
         let absent = self.said(CHANNEL_NOT_FOUND);
         let others = self.status.other_computers.as_ref();
         let mut notes: Vec<Finding> = Vec::new();
+        notes.extend(self.claimed(finding));
         notes.extend(self.refresh_due());
         notes.extend(self.ended());
         notes.extend((!absent.is_empty()).then_some(Finding::ChannelAbsent { channels: absent }));

@@ -25,6 +25,7 @@ mod tests;
 
 pub use ask::{Ask, LIMIT_MAX, PATH};
 pub use at_rest::at_rest;
+pub(crate) use at_rest::known_at_rest;
 pub use expected::Expected;
 pub use finding::{Finding, Reason};
 pub use judge::{Judgement, Subject, World, judge};

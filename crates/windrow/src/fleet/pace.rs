@@ -55,10 +55,24 @@ impl Pace {
         self.every.saturating_mul(3).saturating_add(SLACK)
     }
 
+    /// The same for a machine that may not know yet what is asked of it now.
+    #[must_use]
+    pub(super) fn unsure(self) -> Pace {
+        Pace {
+            every: self.every.max(USUAL),
+            batch: self.batch.max(USUAL),
+        }
+    }
+
+    /// In this time two batches come, where there are events.
+    #[must_use]
+    pub(super) fn two_batches(self) -> SignedDuration {
+        self.batch.saturating_mul(2).saturating_add(SLACK)
+    }
+
     /// How long after its first offer a machine may take until it sends anything.
     #[must_use]
     pub fn first(self) -> SignedDuration {
-        let batches = self.batch.saturating_mul(2).saturating_add(SLACK);
-        batches.min(self.late())
+        self.two_batches().min(self.late())
     }
 }

@@ -13,6 +13,8 @@ use super::ask::{Ask, LIMIT_MAX, USUAL_LIMIT};
 use super::finding::{Finding, Reason};
 use super::survey::{Judged, Survey};
 
+/// Machines of an answer of which it is found out why no subscription is for them; the others are told without.
+const SPELLED_OUT_MAX: usize = 100;
 /// Connections of nobody's that an answer has.
 const STRANGERS_MAX: usize = 500;
 
@@ -262,6 +264,9 @@ pub struct Stranger {
     pub listener: String,
     /// Why, and what helps.
     pub reason: Reason,
+    /// Whether it stays so until somebody mends something, and is no probe of a port.
+    #[serde(default)]
+    pub lasting: bool,
     /// How many there were.
     pub count: u64,
     /// When the first came.
@@ -301,9 +306,23 @@ impl Survey {
         let limit = ask.limit.unwrap_or(USUAL_LIMIT).min(LIMIT_MAX);
         let closely = matches!(wanted, Wanted::Name(_)) && found.len() == 1;
         let page = found.iter().skip(ask.offset).take(limit);
+        let mut spelled_out = 0;
         let machines = page.map(|one| {
+            let is_dear = matches!(one.judgement.finding, Some(Finding::NothingForIt { .. }));
+            let dear = one
+                .machine
+                .as_ref()
+                .filter(|_| is_dear && spelled_out < SPELLED_OUT_MAX);
+            spelled_out += usize::from(dear.is_some());
             let detail = closely.then(|| Box::new(self.detail(one, bookmarks)));
-            self.machine(one, detail)
+            let terms = &one.listener.terms;
+            let finding = one.judgement.finding.as_ref();
+            let finding = finding.map(|finding| match dear {
+                Some(machine) => finding.spelled_out(machine, terms),
+                None => finding.clone(),
+            });
+            let reason = finding.map(|finding| finding.told(terms, self.world.now));
+            self.machine(one, reason, detail)
         });
         Report {
             now: self.world.now,
@@ -352,21 +371,26 @@ impl Survey {
             issuer: claim.and_then(|claim| claim.issuer.clone()),
             listener: listener.name.clone(),
             reason: finding.told(&listener.terms, self.world.now),
+            lasting: refused.refusal.is_lasting(),
             count: refused.count,
             first: refused.first,
             last: refused.last,
         }
     }
 
-    fn machine(&self, one: &Judged<'_>, detail: Option<Box<Detail>>) -> Machine {
-        let (now, terms) = (self.world.now, &one.listener.terms);
+    fn machine(
+        &self,
+        one: &Judged<'_>,
+        reason: Option<Reason>,
+        detail: Option<Box<Detail>>,
+    ) -> Machine {
+        let now = self.world.now;
         let status = one.status;
-        let finding = one.judgement.finding.as_ref();
         let offered = status.and_then(|status| status.offered.as_ref());
         Machine {
             name: one.name.to_owned(),
             verdict: Some(one.judgement.verdict),
-            reason: finding.map(|finding| finding.told(terms, now)),
+            reason,
             expected: one.is_expected,
             listener: status.map(|_| one.listener.name.clone()),
             address: status

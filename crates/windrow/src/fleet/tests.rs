@@ -13,6 +13,8 @@ use windrow_pipeline::sources::wef::{
 
 use super::*;
 
+mod whole;
+
 const NAME: &str = "ws1.corp.example";
 const MINUTE: i64 = 60;
 const HOUR: i64 = 3_600;
@@ -151,7 +153,11 @@ fn judged(
 /// Verdict, name of the reason, its words and what helps.
 fn said(status: Option<&SourceStatus>, refused: &[RefusedConnection], terms: &Terms) -> String {
     let judgement = judged(status, refused, terms, world());
-    let reason = judgement.finding.map(|finding| finding.told(terms, now()));
+    let machine = MachineName::of_certificate(NAME).unwrap();
+    let finding = judgement
+        .finding
+        .map(|finding| finding.spelled_out(&machine, terms));
+    let reason = finding.map(|finding| finding.told(terms, now()));
     let mut lines = vec![match reason {
         None => judgement.verdict.to_string(),
         Some(reason) => format!(
@@ -195,13 +201,22 @@ fn a_machine_that_is_heard_of_in_time_is_alive_then_late_then_silent() {
 fn the_quickest_subscription_that_is_for_it_sets_the_pace() {
     let mut terms = terms();
     terms.asked[0].heartbeat = Duration::from_secs(6 * 3_600);
-    let status = quiet(HOUR);
-    let of = |terms: &Terms| judged(Some(&status), &[], terms, world()).verdict;
-    assert_eq!(of(&terms), Verdict::Alive);
+    let mut status = quiet(HOUR);
+    let of =
+        |status: &SourceStatus, terms: &Terms| judged(Some(status), &[], terms, world()).verdict;
+    assert_eq!(of(&status, &terms), Verdict::Alive);
     terms.asked.push(asked("quick"));
-    assert_eq!(of(&terms), Verdict::Silent);
+    assert_eq!(of(&status, &terms), Verdict::Alive, "it was not told yet");
+    offer(&mut status, "quick", HOUR);
+    assert_eq!(of(&status, &terms), Verdict::Silent);
+    status.offered = None;
+    assert_eq!(of(&status, &terms), Verdict::Silent, "of an earlier run");
     terms.asked[1].audience = audience(&["dc*"], &[]);
-    assert_eq!(of(&terms), Verdict::Alive, "the quick one is for others");
+    assert_eq!(
+        of(&status, &terms),
+        Verdict::Alive,
+        "the quick one is for others"
+    );
     let pace = Pace::of(&[asked("base")]);
     assert_eq!(pace.late().as_secs(), 1_125);
     assert_eq!(pace.silent().as_secs(), 2_760);
@@ -234,7 +249,7 @@ fn who_was_never_heard_of_is_never_or_fails() {
         name: Some(NAME.to_owned()),
         issuer: Some("CN=Other CA".to_owned()),
     });
-    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, which is not among the authorities in client_ca, or is not made for this (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567, or add the authority of its certificate to client_ca and reload");
+    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, which is not among the authorities in client_ca, or is not made for this (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567; if that is the machine and its authority is to be trusted, add that to client_ca and reload");
 }
 
 #[test]
@@ -308,11 +323,16 @@ fn a_refusal_counts_that_came_after_the_last_word_and_stays() {
         )
         .verdict
     };
-    assert_eq!(verdict(Refusal::BadCertificate, 10), Verdict::Failing);
+    let missed = |seconds| {
+        let refused = [refused(Refusal::BadCertificate, seconds, "why")];
+        judged(Some(&quiet(2 * HOUR)), &refused, &terms(), world()).verdict
+    };
+    assert_eq!(missed(10), Verdict::Failing);
+    assert_eq!(missed(3 * HOUR), Verdict::Silent, "it came through since");
     assert_eq!(
-        verdict(Refusal::BadCertificate, 30),
+        verdict(Refusal::BadCertificate, 10),
         Verdict::Alive,
-        "it came through since"
+        "it is heard of"
     );
     // These pass by themselves, or are somebody else's doing.
     for passing in [
@@ -323,6 +343,131 @@ fn a_refusal_counts_that_came_after_the_last_word_and_stays() {
     ] {
         assert_eq!(verdict(passing, 10), Verdict::Alive, "{passing:?}");
     }
+}
+
+#[test]
+fn who_claims_the_name_of_a_machine_that_is_heard_of_does_not_decide_how_it_is() {
+    let mut claims = refused(
+        Refusal::BadCertificate,
+        1,
+        "the TLS handshake failed: invalid peer certificate: UnknownIssuer",
+    );
+    claims.claim = Some(Claim {
+        name: Some(NAME.to_owned()),
+        issuer: Some("CN=Mallory".to_owned()),
+    });
+    let scan = refused(Refusal::NoCertificate, 2, "peer sent no certificates");
+    insta::assert_snapshot!(said(Some(&well()), &[claims.clone()], &terms()), @"
+    alive
+      claimed: somebody at 192.0.2.7 claims its name: refused 3 times, last 1s ago: it shows a certificate of CN=Mallory, which is not among the authorities in client_ca, or is not made for this (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
+    ");
+    insta::assert_snapshot!(said(Some(&well()), &[scan], &terms()), @"
+    alive
+      claimed: somebody at its address, 192.0.2.7, is refused 3 times, last 2s ago: peer sent no certificates > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
+    ");
+    // Nor does it hide what is the matter.
+    let mut denied = well();
+    denied
+        .channel_status
+        .insert("Security".to_owned(), (5, ago(30)));
+    let judgement = judged(Some(&denied), &[claims.clone()], &terms(), world());
+    let code = judgement.finding.map(|finding| finding.code());
+    assert_eq!(code, Some("access_denied"));
+    // One that is missed may be the one who claims it.
+    let judgement = judged(Some(&quiet(20 * MINUTE)), &[claims], &terms(), world());
+    assert_eq!(judgement.verdict, Verdict::Failing);
+    assert!(judgement.notes.is_empty(), "{:?}", judgement.notes);
+}
+
+/// Offers a machine one more subscription, so long ago.
+fn offer(status: &mut SourceStatus, name: &str, seconds: i64) {
+    let offered = Offered {
+        version: "V1".to_owned(),
+        since: ago(seconds),
+    };
+    let all = status.offered.get_or_insert_default();
+    all.insert(name.to_owned(), offered);
+}
+
+#[test]
+fn a_subscription_that_is_added_counts_once_it_was_offered_and_from_then_on() {
+    let mut terms = terms();
+    terms.asked[0].whole_channels = [].into();
+    let mut status = well();
+    for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
+        offered.since = ago(9 * 24 * HOUR);
+    }
+    let mut security = asked("security");
+    (security.heartbeat, security.changed) = (Duration::from_secs(60), Some(ago(10)));
+    terms.asked.push(security);
+    let of = |status: &SourceStatus, terms: &Terms| {
+        let judgement = judged(Some(status), &[], terms, world());
+        let code = judgement.finding.map(|finding| finding.code());
+        (judgement.verdict, code)
+    };
+    assert_eq!(
+        of(&status, &terms),
+        (Verdict::Alive, None),
+        "not asked since"
+    );
+    // Nothing came for fifteen minutes, which was well before.
+    status.last_events = Some(ago(15 * MINUTE));
+    (status.last_enumerate, status.last_heartbeat) = (Some(ago(5)), None);
+    offer(&mut status, "security", 5);
+    assert_eq!(of(&status, &terms), (Verdict::Alive, None), "just offered");
+    status.last_events = Some(ago(1));
+    for hours in [5, 7] {
+        offer(&mut status, "security", hours * HOUR);
+        let expected = match hours {
+            5 => (Verdict::Alive, None),
+            _ => (Verdict::Failing, Some("nothing_read")),
+        };
+        assert_eq!(of(&status, &terms), expected, "{hours} h");
+    }
+    // The terms of one that it has were changed: which of them it goes by is not known before it asks.
+    let mut status = quiet(10 * MINUTE);
+    let mut terms = self::terms();
+    terms.asked[0].heartbeat = Duration::from_secs(60);
+    assert_eq!(of(&status, &terms).0, Verdict::Silent);
+    terms.asked[0].changed = Some(ago(30));
+    assert_eq!(of(&status, &terms).0, Verdict::Alive);
+    status.last_enumerate = Some(ago(20));
+    status.last_events = Some(ago(15 * MINUTE));
+    assert_eq!(
+        of(&status, &terms).0,
+        Verdict::Failing,
+        "it has asked, and nothing comes"
+    );
+}
+
+#[test]
+fn a_batch_that_may_wait_longer_than_security_is_quiet_is_waited_for() {
+    let mut terms = terms();
+    let mut status = well();
+    for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
+        offered.since = ago(30 * 24 * HOUR);
+    }
+    status.channels.insert(
+        "base".to_owned(),
+        Arc::new(vec![came("Security", 6 * HOUR + 10)]),
+    );
+    assert_eq!(
+        judged(Some(&status), &[], &terms, world()).verdict,
+        Verdict::Failing
+    );
+    for hours in [6, 12] {
+        terms.asked[0].max_time = Duration::from_secs(hours * 3_600);
+        let judgement = judged(Some(&status), &[], &terms, world());
+        assert_eq!(judgement.verdict, Verdict::Alive, "{hours} h");
+    }
+    status.channels.insert(
+        "base".to_owned(),
+        Arc::new(vec![came("Security", 25 * HOUR)]),
+    );
+    assert_eq!(
+        judged(Some(&status), &[], &terms, world()).verdict,
+        Verdict::Failing
+    );
 }
 
 #[test]
@@ -486,214 +631,4 @@ fn what_is_worth_knowing_of_a_machine_that_is_well() {
     gone.subscriptions.get_mut("base").unwrap().ended = Some(ago(2 * HOUR));
     gone.subscriptions.get_mut("base").unwrap().last_sign = Some(ago(3 * HOUR));
     insta::assert_snapshot!(said(Some(&gone), &[], &terms()), @"silent ended: it ended base 2h ago: its policy changed, or it went down > nothing, if it went down; else see its group policy");
-}
-
-/// A survey of one listener.
-fn survey(
-    sources: Vec<SourceStatus>,
-    refused: Vec<RefusedConnection>,
-    expected: &[&str],
-) -> Survey {
-    let expected: Vec<String> = expected.iter().map(|name| (*name).to_owned()).collect();
-    Survey {
-        world: world(),
-        expected: Expected::new(&expected),
-        listeners: vec![Listener {
-            name: "wef.main".to_owned(),
-            terms: terms(),
-            sources,
-            refused,
-        }],
-    }
-}
-
-fn named(name: &str, status: SourceStatus) -> SourceStatus {
-    SourceStatus {
-        source: name.to_owned(),
-        ..status
-    }
-}
-
-fn lines(report: &Report) -> Vec<String> {
-    let machines = report.machines.iter();
-    machines
-        .map(|one| format!("{} {}", one.verdict.unwrap(), one.name))
-        .collect()
-}
-
-#[test]
-fn each_machine_is_there_once_and_the_worst_comes_first() {
-    let mut claims = refused(
-        Refusal::ClockSkew,
-        5,
-        "the clock of WS9$@CORP.EXAMPLE is behind",
-    );
-    claims.claim = Some(Claim {
-        name: Some("WS9$@CORP.EXAMPLE".to_owned()),
-        issuer: None,
-    });
-    let mut unknown = claims.clone();
-    unknown.claim = Some(Claim {
-        name: Some("mallory".to_owned()),
-        issuer: None,
-    });
-    let scan = refused(Refusal::HungUp, 5, "eof");
-    let mut survey = survey(
-        vec![
-            named("b.example", well()),
-            named("a.example", well()),
-            named("WS2$@CORP.EXAMPLE", quiet(2 * HOUR)),
-        ],
-        vec![claims, unknown, scan],
-        &["a", "ws2", "ws9", "ws10.example"],
-    );
-    let mut other = survey.listeners[0].clone();
-    other.name = "wef.other".to_owned();
-    // It speaks to the first one now; both know it from the journal.
-    other.sources = vec![SourceStatus {
-        offered: None,
-        ..named("A.example", quiet(HOUR))
-    }];
-    other.refused.clear();
-    survey.listeners.push(other);
-    let all = survey.report(&Ask::default(), &|_, _, _| None);
-    assert_eq!(
-        lines(&all),
-        [
-            "failing ws9",
-            "never ws10.example",
-            "silent WS2$@CORP.EXAMPLE",
-            "alive a.example",
-            "alive b.example"
-        ]
-    );
-    assert_eq!(
-        (all.totals.machines(), all.totals, all.found),
-        (5, survey.totals(), 5)
-    );
-    let expected: Vec<bool> = all.machines.iter().map(|one| one.expected).collect();
-    assert_eq!(expected, [true, true, true, true, false]);
-    let strangers: Vec<_> = all
-        .strangers
-        .iter()
-        .map(|one| one.claims.as_deref())
-        .collect();
-    assert_eq!(strangers, [Some("mallory"), None]);
-}
-
-#[test]
-fn who_is_expected_is_told_even_where_nobody_listens() {
-    let mut survey = survey(Vec::new(), Vec::new(), &["ws1"]);
-    survey.listeners.clear();
-    let report = survey.report(&Ask::default(), &|_, _, _| None);
-    assert_eq!(lines(&report), ["never ws1"]);
-}
-
-#[test]
-fn pages_patterns_and_verdicts_choose_among_them() {
-    let sources = (0..25).map(|number| named(&format!("ws{number:02}.example"), well()));
-    let survey = survey(sources.collect(), Vec::new(), &["dc1"]);
-    let ask = |machine: &str, verdicts: &[Verdict], offset, limit| {
-        let ask = Ask {
-            machine: (!machine.is_empty()).then(|| machine.to_owned()),
-            verdicts: verdicts.to_vec(),
-            offset,
-            limit,
-        };
-        let report = survey.report(&ask, &|_, _, _| None);
-        (
-            report.found,
-            report.machines.len(),
-            report.machines.iter().any(|one| one.detail.is_some()),
-        )
-    };
-    assert_eq!(ask("", &[], 0, None), (26, 26, false));
-    assert_eq!(ask("", &[], 20, Some(10)), (26, 6, false));
-    assert_eq!(ask("", &[Verdict::Never], 0, None), (1, 1, false));
-    assert_eq!(ask("ws1*", &[], 0, Some(3)), (10, 3, false));
-    assert_eq!(
-        ask("WS07", &[], 0, None),
-        (1, 1, true),
-        "one that is named is shown closely"
-    );
-    assert_eq!(
-        ask("ws07.example", &[Verdict::Silent], 0, None),
-        (0, 0, false)
-    );
-    assert_eq!(ask("nobody", &[], 0, None), (0, 0, false));
-}
-
-#[test]
-fn a_refusal_without_a_name_is_its_who_is_alone_at_the_address() {
-    let at = |name: &str, last: u8| SourceStatus {
-        address: Some([192, 0, 2, last].into()),
-        ..named(
-            name,
-            SourceStatus {
-                offered: None,
-                ..quiet(2 * HOUR)
-            },
-        )
-    };
-    let hung_up = refused(Refusal::HungUp, 5, "eof");
-    let alone = survey(
-        vec![at("a.example", 7), at("b.example", 8)],
-        vec![hung_up.clone()],
-        &[],
-    );
-    let report = alone.report(&Ask::default(), &|_, _, _| None);
-    assert_eq!(report.machines[0].reason.as_ref().unwrap().code, "hung_up");
-    assert!(report.strangers.is_empty());
-    let shared = survey(
-        vec![at("a.example", 7), at("b.example", 7)],
-        vec![hung_up],
-        &[],
-    );
-    let report = shared.report(&Ask::default(), &|_, _, _| None);
-    assert_eq!(report.machines[0].reason.as_ref().unwrap().code, "silent");
-    assert_eq!(report.strangers.len(), 1);
-}
-
-#[test]
-fn one_machine_is_shown_with_its_bookmarks_and_losses() {
-    let mut status = well();
-    let mut security = came("Security", 60);
-    security.missing = 3;
-    status
-        .channels
-        .insert("base".to_owned(), Arc::new(vec![security]));
-    status
-        .channel_status
-        .insert("System".to_owned(), (15_007, ago(60)));
-    let survey = survey(vec![status], Vec::new(), &[]);
-    let ask = Ask {
-        machine: Some("WS1".to_owned()),
-        ..Ask::default()
-    };
-    let bookmark = "<BookmarkList><Bookmark Channel='security' RecordId='42' IsCurrent='true'/></BookmarkList>";
-    let report = survey.report(&ask, &|listener, machine, id| {
-        let is = (listener, machine, id) == ("wef.main", NAME, Subscribed::id_of("base"));
-        is.then(|| bookmark.to_owned())
-    });
-    let detail = report.machines[0].detail.as_ref().unwrap();
-    let [base] = &detail.subscriptions[..] else {
-        panic!("{detail:?}");
-    };
-    assert_eq!(
-        (base.version.as_deref(), base.taken_up),
-        (Some("V1"), Some(ago(MINUTE)))
-    );
-    let channels: Vec<_> = (base.channels.iter())
-        .map(|one| (&*one.name, one.bookmark, one.missing, one.whole, one.code))
-        .collect();
-    assert_eq!(
-        channels,
-        [
-            ("Security", Some(42), 3, true, None),
-            ("System", None, 0, false, Some(15_007))
-        ]
-    );
-    let json = serde_json::to_vec(&report).unwrap();
-    let back: Report = serde_json::from_slice(&json).unwrap();
-    assert_eq!(serde_json::to_vec(&back).unwrap(), json);
 }

@@ -8,10 +8,12 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use windrow_pipeline::journal::AppendError;
+use windrow_pipeline::sources::wef::forget_machine;
 
 use super::Service;
 use super::http::{Body, answer};
-use crate::admin::{Refusal, routes};
+use crate::admin::{Refusal, RefusalKind, routes};
 use crate::fleet::{Ask, Expected, Report, Survey, Totals, Verdict, World};
 
 /// How old what the metrics say of machines may be.
@@ -55,19 +57,45 @@ impl FleetMetrics {
 }
 
 impl Service {
-    /// How the machines are.
-    pub(crate) fn fleet(&self, ask: &Ask) -> Report {
-        let bookmark = |listener: &str, machine: &str, subscription| {
-            self.shared
-                .sources
-                .bookmark(listener, machine, subscription)
-        };
-        self.survey().report(ask, &bookmark)
+    /// How the machines are. None when the service stops.
+    pub(crate) async fn fleet(&self, ask: Ask) -> Option<Report> {
+        self.surveyed(move |service| {
+            let sources = &service.shared.sources;
+            let bookmark = |listener: &str, machine: &str, subscription| {
+                sources.bookmark(listener, machine, subscription)
+            };
+            service.survey().report(&ask, &bookmark)
+        })
+        .await
     }
 
-    /// How many there are of each verdict.
-    pub(crate) fn fleet_totals(&self) -> Totals {
-        self.survey().totals()
+    /// Forgets a machine by its whole name; how many places it had.
+    ///
+    /// # Errors
+    /// The journal does not take it.
+    pub(crate) async fn forget_machine(&self, name: &str) -> Result<usize, AppendError> {
+        self.shared.sources.forget(name);
+        forget_machine(&self.shared.journal, name).await
+    }
+
+    /// How many there are of each verdict. None when the service stops.
+    pub(crate) async fn fleet_totals(&self) -> Option<Totals> {
+        self.surveyed(|service| service.survey().totals()).await
+    }
+
+    /// Looks at all machines, few at a time and away from where events are received: a hundred thousand
+    /// machines take a while.
+    async fn surveyed<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Service) -> T + Send + 'static,
+    ) -> Option<T> {
+        let turn = self.shared.surveys.clone().acquire_owned().await.ok()?;
+        let service = self.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            look(&service)
+        });
+        looked.await.ok()
     }
 
     /// Counts them for the metrics, if that was not done just now.
@@ -77,11 +105,13 @@ impl Service {
         if counted.is_some_and(|at| at.elapsed() < COUNTED_GOOD_FOR) {
             return;
         }
-        metrics.set(&self.fleet_totals());
-        *counted = Some(Instant::now());
+        if let Some(totals) = self.fleet_totals().await {
+            metrics.set(&totals);
+            *counted = Some(Instant::now());
+        }
     }
 
-    fn survey(&self) -> Survey {
+    pub(super) fn survey(&self) -> Survey {
         let fleet = &self.config().fleet;
         let refresh = fleet.refresh.map(|span| SignedDuration::try_from(span.0));
         Survey {
@@ -97,9 +127,15 @@ impl Service {
 }
 
 /// Answers `GET /v1/sources`.
-pub(super) fn respond(parameters: &str, service: &Service) -> Response<Body> {
+pub(super) async fn respond(parameters: &str, service: &Service) -> Response<Body> {
     match Ask::from_parameters(parameters) {
-        Ok(ask) => routes::json(StatusCode::OK, &service.fleet(&ask)),
+        Ok(ask) => match service.fleet(ask).await {
+            Some(report) => routes::json(StatusCode::OK, &report),
+            None => {
+                let stops = "the machines could not be looked at";
+                routes::refused(&Refusal::new(RefusalKind::Failed, stops))
+            }
+        },
         Err(wrong) => routes::refused(&Refusal::invalid(wrong)),
     }
 }

@@ -8,6 +8,8 @@ pub(super) const MACHINES_SHOWN_MAX: usize = 20_000;
 pub(super) const FILES_LOOK: Duration = Duration::from_secs(20);
 /// Verbs of `windrow syslog` that are being done, or wait for their turn; a test takes a minute and a half at most.
 pub(super) const ASKED_AT_ONCE: usize = 16;
+/// Looks at all machines at the same time; others wait. Each copies what is known of them.
+pub(super) const SURVEYS_AT_ONCE: usize = 1;
 /// Queries that run at the same time; others wait.
 pub(super) const QUERIES_AT_ONCE: usize = 4;
 /// How long a query waits for its turn.

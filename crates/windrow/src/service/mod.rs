@@ -110,6 +110,8 @@ struct Shared {
     /// When how far behind each sink is was measured last.
     lag_measured: tokio::sync::Mutex<Option<Instant>>,
     fleet_metrics: fleet::FleetMetrics,
+    /// Places of those who look at all machines.
+    surveys: Arc<tokio::sync::Semaphore>,
     /// The other doors and the watcher.
     rest: Tasks,
     /// Held until the last clone is gone.
@@ -183,6 +185,11 @@ impl Tasks {
 impl Service {
     /// What the service says of itself now.
     pub fn status(&self) -> status::Status {
+        self.status_with(Some(self.survey().totals()))
+    }
+
+    /// The same with machines that were counted already.
+    fn status_with(&self, machines: Option<crate::fleet::Totals>) -> status::Status {
         let shared = &self.shared;
         let config = self.config();
         let generation = lock(&shared.generation).clone();
@@ -201,7 +208,7 @@ impl Service {
             },
             journal: self.journal_status(),
             sources: shared.sources.status(),
-            machines: Some(self.fleet_totals()),
+            machines,
             sinks: shared.sinks.status(&config, &shared.journal),
             endpoint: shared
                 .endpoint

@@ -42,6 +42,10 @@ struct Stamp {
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
+    /// Of mode and owner too, which decide whether a key is taken: `chmod` changes nothing else.
+    changed: (i64, i64),
+    mode: u32,
+    owner: (u32, u32),
 }
 
 /// Files, each with what it is now; none where there is none.
@@ -164,6 +168,9 @@ fn stamped(path: PathBuf) -> (PathBuf, Option<Stamp>) {
         inode: metadata.ino(),
         bytes: metadata.len(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
+        changed: (metadata.ctime(), metadata.ctime_nsec()),
+        mode: metadata.mode(),
+        owner: (metadata.uid(), metadata.gid()),
     });
     (path, stamp)
 }
@@ -235,6 +242,28 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_others_could_read_is_tried_again_once_they_cannot() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key.pem");
+        std::fs::write(&path, "key").unwrap();
+        let set = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(&path, mode).unwrap();
+            vec![stamped(path.clone())]
+        };
+        let (seen, _) = Seen::next(None, set(0o600), true);
+        let (seen, _) = Seen::next(Some(&seen), set(0o644), false);
+        let (seen, news) = Seen::next(Some(&seen), vec![stamped(path.clone())], false);
+        assert_eq!(news, News::Refused);
+        let mended = set(0o600);
+        assert!(seen.is_over(&mended), "it would never be looked at again");
+        let (_, news) = Seen::next(Some(&seen), mended, true);
+        assert_eq!(news, News::InForce);
+    }
+
+    #[test]
     fn what_cannot_be_used_is_told_once_and_not_at_first() {
         let stamps = |bytes: u64| -> Stamps {
             let stamp = Stamp {
@@ -242,6 +271,9 @@ mod tests {
                 inode: 1,
                 bytes,
                 modified: (0, 0),
+                changed: (0, 0),
+                mode: 0o600,
+                owner: (0, 0),
             };
             vec![(PathBuf::from("a"), Some(stamp))]
         };

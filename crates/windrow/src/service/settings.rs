@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use tokio::sync::MutexGuard;
-use windrow_pipeline::journal::{Journal, Seq, Start};
+use windrow_pipeline::journal::{AppendError, Journal, Seq, Start};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
+use windrow_pipeline::sources::wef::{KEPT_PREFIX, forget_machine, kept_contacts};
 
 use super::limits::LAG_GOOD_FOR;
 use super::own::Recorder;
@@ -22,6 +24,7 @@ use crate::admin::{Actor, Refusal};
 use crate::config::objects::{Object, Store, Written};
 use crate::config::{ConfigError, checked};
 use crate::datadir::{DataDir, DataDirError, Kept, Purpose};
+use crate::fleet::{Ask, Expected, Report, known_at_rest};
 use crate::status;
 
 /// One object anew, and the configuration with it.
@@ -122,7 +125,7 @@ impl Service {
 
     /// The status, with how long each sink's oldest event waits, for which the journal is read.
     pub(crate) async fn status_with_lag(&self) -> status::Status {
-        let mut status = self.status();
+        let mut status = self.status_with(self.fleet_totals().await);
         let (now, journal) = (status.now, self.shared.journal.clone());
         let behind = status.sinks.iter().map(|(name, sink)| (name.clone(), sink));
         let behind: Vec<(String, Seq)> = behind
@@ -269,6 +272,21 @@ impl Offline {
             kept,
             forgotten,
         })
+    }
+
+    /// What is known of the machines.
+    pub(crate) fn fleet(&self, ask: &Ask) -> Report {
+        let contacts = kept_contacts(&self.journal.states(KEPT_PREFIX));
+        let expected = Expected::new(self.config.fleet.names());
+        known_at_rest(contacts, &expected, ask, Timestamp::now())
+    }
+
+    /// Forgets a machine by its whole name; how many places it had.
+    ///
+    /// # Errors
+    /// The journal does not take it.
+    pub(crate) async fn forget_machine(&self, name: &str) -> Result<usize, AppendError> {
+        forget_machine(&self.journal, name).await
     }
 
     /// Makes everything durable.

@@ -74,7 +74,9 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
     }
     match (request.method(), request.uri().path()) {
         (&Method::GET, "/v1/status") => status(service).await,
-        (&Method::GET, PATH) => fleet::respond(request.uri().query().unwrap_or_default(), service),
+        (&Method::GET, PATH) => {
+            fleet::respond(request.uri().query().unwrap_or_default(), service).await
+        }
         (_, PATH) => fleet::not_allowed(),
         (&Method::POST, "/v1/query") => query(request, service).await,
         (&Method::POST, "/v1/forward") => forward(request, service).await,
@@ -83,7 +85,7 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /v1/status, /v1/sources, /v1/query, /v1/forward, /v1/syslog/… and /v1/subscription/…\n",
+            "there are /v1/status, /v1/sources, /v1/query, /v1/forward, /v1/syslog/…, /v1/subscription/… and /v1/sources/forget\n",
         ),
     }
 }

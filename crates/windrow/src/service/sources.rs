@@ -288,14 +288,25 @@ impl Sources {
 
     /// What each of them knows of its machines.
     pub(crate) fn listeners(&self) -> Vec<Listener> {
-        let running = lock(&self.running);
-        let listeners = running.iter().map(|(name, source)| Listener {
-            name: format!("wef.{name}"),
-            terms: source.collector.terms(),
-            sources: source.collector.sources(),
-            refused: source.collector.refused_connections(),
+        // Nobody waits for the copies.
+        let running: Vec<(String, Collector)> = lock(&self.running)
+            .iter()
+            .map(|(name, source)| (format!("wef.{name}"), source.collector.clone()))
+            .collect();
+        let listeners = running.into_iter().map(|(name, collector)| Listener {
+            name,
+            terms: collector.terms(),
+            sources: collector.sources(),
+            refused: collector.refused_connections(),
         });
         listeners.collect()
+    }
+
+    /// Has every collector forget a machine.
+    pub(crate) fn forget(&self, machine: &str) {
+        for running in lock(&self.running).values() {
+            running.collector.forget(machine);
+        }
     }
 
     /// Where a machine goes on in a subscription.

@@ -17,7 +17,7 @@ use super::endpoint::Endpoint;
 use super::fleet::FleetMetrics;
 use super::forget;
 use super::lake_sink::{Condition, Flush, LakeSink, Tail};
-use super::limits::ASKED_AT_ONCE;
+use super::limits::{ASKED_AT_ONCE, SURVEYS_AT_ONCE};
 use super::metrics::LakeMetrics;
 use super::own::Recorder;
 use super::sinks::Sinks;
@@ -100,6 +100,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             endpoint_tasks: Tasks::default(),
             lag_measured: tokio::sync::Mutex::default(),
             fleet_metrics: FleetMetrics::new(&mut registry),
+            surveys: Arc::new(tokio::sync::Semaphore::new(SURVEYS_AT_ONCE)),
             rest: rest.clone(),
             _data_dir: data_dir,
         }),

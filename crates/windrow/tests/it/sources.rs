@@ -275,6 +275,8 @@ fn people_read_it(scratch: &Scratch, service: &Service<'_>) {
     ] {
         assert!(one.contains(said), "{said}: {one}");
     }
+    let (code, _) = sources(scratch, service, &["forget", "ws1.corp.example"]);
+    assert_eq!(code, Some(2), "it was just heard of");
     let (code, none) = sources(scratch, service, &["nobody", "--output", "table"]);
     assert_eq!(code, Some(1), "{none}");
     let detail = json(scratch, service, &["WS3"]);

@@ -7,8 +7,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
+use windrow_formats::identity::canonical_source;
 
-use super::contact::{CONTACT_PREFIX, Contact};
+use super::contact::{CONTACT_PREFIX, Contact, contact_key};
 use super::recent::{KEY_PREFIX, Stored, parse_state_key};
 use crate::journal::{AppendError, Journal};
 
@@ -50,6 +51,25 @@ pub async fn forget_unused(
         "bookmarks that nobody asked for were forgotten: the journal's states are near their limit"
     );
     Ok(forgotten)
+}
+
+/// Forgets when a machine was heard of and where it goes on in every subscription; returns how many places
+/// those were. Collectors that run have to forget it first: [`super::Collector::forget`].
+///
+/// # Errors
+/// The journal does not take it.
+pub async fn forget_machine(journal: &Journal, source: &str) -> Result<usize, AppendError> {
+    let name = canonical_source(source);
+    let is_its = |key: &String| parse_state_key(key).is_some_and(|(_, source)| source == name);
+    let places: Vec<String> = (journal.states(KEY_PREFIX).into_iter())
+        .map(|(key, _)| key)
+        .filter(is_its)
+        .collect();
+    for key in &places {
+        journal.forget(key).await?;
+    }
+    journal.forget(&contact_key(source)).await?;
+    Ok(places.len())
 }
 
 /// The keys that may be forgotten, in that order.

@@ -66,7 +66,7 @@ use uuid::Uuid;
 use self::caps::Caps;
 pub use self::contact::Contact;
 use self::deliver::Scratch;
-pub use self::forget::forget_unused;
+pub use self::forget::{forget_machine, forget_unused};
 pub use self::gained::learn_channels;
 pub use self::metrics::{ConnectionLabel, RefusalLabel, RequestLabel, WefMetrics};
 pub use self::options::{
@@ -272,6 +272,12 @@ impl Collector {
     #[must_use]
     pub fn sources(&self) -> Vec<SourceStatus> {
         self.shared.registry.list()
+    }
+
+    /// Forgets what is known of a source, as long as it does not come again. What the journal has of it is
+    /// not touched: see [`forget_machine`].
+    pub fn forget(&self, source: &str) {
+        self.shared.registry.forget(source);
     }
 
     /// Sources that began anew although a bookmark was stored for them: the source, the subscription, and

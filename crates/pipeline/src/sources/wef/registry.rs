@@ -380,6 +380,11 @@ impl Registry {
         })
     }
 
+    /// Forgets a source.
+    pub(super) fn forget(&self, source: &str) {
+        self.lock().known.remove(&*canonical_source(source));
+    }
+
     /// Keeps contacts in the journal until `shutdown`.
     pub(super) async fn keep_until(&self, shutdown: CancellationToken) {
         let mut look = tokio::time::interval(KEEP_INTERVAL);

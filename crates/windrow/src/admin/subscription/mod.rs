@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::refusal::Refusal;
 use crate::config::ConfigError;
-use crate::config::checked::{ChannelErrors, ContentFormat, Delivery, NewChannels};
+use crate::config::checked::{self, ChannelErrors, ContentFormat, Delivery, NewChannels};
 use crate::config::objects::{self, Object, Store};
 use crate::config::units::{ByteSize, Span};
 
@@ -155,7 +155,7 @@ pub struct SubscriptionSet {
     pub reset: Vec<String>,
 }
 
-/// Which subscription, or which group of machines.
+/// Which subscription, which group of machines, or which machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Named {
@@ -198,9 +198,54 @@ impl SubscriptionKeys {
 ///
 /// # Errors
 /// Why not.
-pub(crate) fn check(name: &str, keys: &SubscriptionKeys, groups: &[&str]) -> Result<(), Refusal> {
+pub(crate) fn check(
+    name: &str,
+    keys: &SubscriptionKeys,
+    groups: &[&str],
+) -> Result<checked::Subscription, Refusal> {
     let store = Store::new(std::path::Path::new(""));
-    plan::checked_text(&store, name, &keys.table()?, groups).map(drop)
+    let checked = plan::checked_text(&store, name, &keys.table()?, groups);
+    checked.map(|(_, subscription)| subscription)
+}
+
+/// What a replacement of a subscription by these keys, which make `new`, would be warned of.
+pub(crate) fn warnings_of_replacing(
+    old: &Subscription,
+    keys: &SubscriptionKeys,
+    new: &checked::Subscription,
+) -> Vec<String> {
+    let stays_off = !old.enabled && keys.enabled.is_none();
+    let said = keys.table().unwrap_or_default();
+    let is_said = |key: &str| match key {
+        "heartbeat" | "max_latency" => said.contains_key("delivery") || said.contains_key(key),
+        key => said.contains_key(key),
+    };
+    let is_other = |key: &str| match key {
+        "description" => old.description != new.description,
+        "machines" => old.machines != new.machines,
+        "machine_groups" => old.machine_groups != new.machine_groups,
+        "except_machines" => old.except_machines != new.except_machines,
+        "except_groups" => old.except_groups != new.except_groups,
+        "content_format" => old.content_format != new.content_format,
+        "read_existing" => old.read_existing != new.read_existing,
+        "new_channels" => old.new_channels != new.new_channels,
+        "channel_errors" => old.channel_errors != new.channel_errors,
+        "delivery" => old.delivery != new.delivery,
+        "heartbeat" => old.heartbeat != new.heartbeat,
+        "max_latency" => old.max_latency != new.max_latency,
+        "max_batch_events" => old.max_batch_events != new.max_batch_events,
+        "max_envelope" => old.max_envelope != new.max_envelope,
+        "retry_interval" => old.retry_interval != new.retry_interval,
+        "retry_count" => old.retry_count != new.retry_count,
+        "locale" => old.locale != new.locale,
+        "data_locale" => old.data_locale != new.data_locale,
+        _ => false,
+    };
+    let gone = RESETTABLE.into_iter();
+    let gone: Vec<&str> = gone.filter(|key| !is_said(key) && is_other(key)).collect();
+    let stays_off = stays_off.then(|| plan::stays_off_warning(&old.name));
+    let taken_back = plan::taken_back_warning(&gone);
+    stays_off.into_iter().chain(taken_back).collect()
 }
 
 /// The keys as a file's text.

@@ -42,12 +42,33 @@ pub(super) fn add(config: &checked::Config, store: &Store, add: &SubscriptionAdd
         )));
     }
     room(config.subscription.len(), is_there, "subscriptions")?;
-    let keys = add.keys.table()?;
+    let mut keys = add.keys.table()?;
+    // What is switched off stays so until it is switched on.
+    let was_off = (config.subscription.get(name)).is_some_and(|subscription| !subscription.enabled);
+    let stays_off = was_off && !keys.contains_key("enabled");
+    if stays_off {
+        keys.insert("enabled".to_owned(), false.into());
+    }
     let mut planned = planned(config, store, name, keys)?;
     if let Some(plan) = &mut planned {
+        plan.warnings
+            .extend(stays_off.then(|| stays_off_warning(name)));
         plan.warnings.extend(taken_back(store, name, &plan.text));
     }
     Ok(planned)
+}
+
+/// What is said of one that is set anew and was switched off.
+pub(super) fn stays_off_warning(name: &str) -> String {
+    format!("it is switched off and stays so: `windrow subscription enable {name}` offers it")
+}
+
+/// What is said of keys that a replacement has no longer.
+pub(super) fn taken_back_warning(gone: &[&str]) -> Option<String> {
+    let gone = gone.join(", ");
+    (!gone.is_empty()).then(|| {
+        format!("what the one before said and this does not is back at its default: {gone}")
+    })
 }
 
 /// Which keys a replacement has no longer.
@@ -62,10 +83,7 @@ fn taken_back(store: &Store, name: &str, text: &Option<String>) -> Option<String
         .filter(|key| !new.contains_key(*key))
         .map(String::as_str)
         .collect();
-    let gone = gone.join(", ");
-    (!gone.is_empty()).then(|| {
-        format!("what the one before said and this does not is back at its default: {gone}")
-    })
+    taken_back_warning(&gone)
 }
 
 pub(super) fn set(config: &checked::Config, store: &Store, set: &SubscriptionSet) -> Planned {

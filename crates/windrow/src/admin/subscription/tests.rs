@@ -273,11 +273,66 @@ async fn only_what_is_said_changes() {
     }));
     let again = site.change(again).await;
     insta::assert_snapshot!(again.warnings.join("\n"), @"what the one before said and this does not is back at its default: heartbeat");
+    replaced_while_switched_off(&mut site).await;
     let removed = site
         .change(Request::SubscriptionRemove(named("base")))
         .await;
     assert!(removed.changed && removed.subscription.is_none());
     assert!(site.load().unwrap().subscription.is_empty());
+}
+
+/// What somebody switched off is not offered again by setting it anew, unless that is said.
+async fn replaced_while_switched_off(site: &mut Site) {
+    site.change(Request::SubscriptionDisable(named("base")))
+        .await;
+    let replace = |channel: &str, enabled| {
+        Request::SubscriptionAdd(Box::new(SubscriptionAdd {
+            name: "base".to_owned(),
+            keys: SubscriptionKeys {
+                enabled,
+                ..channels(&[channel])
+            },
+            existing: Existing::Replace,
+        }))
+    };
+    let off = site.change(replace("System", None)).await;
+    insta::assert_snapshot!(off.warnings.join("\n"), @"it is switched off and stays so: `windrow subscription enable base` offers it");
+    assert!(!off.subscription.unwrap().enabled);
+    let on = site.change(replace("Setup", Some(true))).await;
+    assert!(on.warnings.is_empty() && on.subscription.unwrap().enabled);
+}
+
+#[test]
+fn a_replacement_is_warned_of_what_it_takes_back_before_it_is_made() {
+    let view = serde_json::json!({
+        "name": "base", "enabled": false, "description": null, "by_command": true, "file": "f", "revision": null,
+        "whom": "srv*", "machines": ["srv*"], "machine_groups": [], "except_machines": ["srv9"], "except_groups": [],
+        "baseline": null, "channels": [], "queries": 1, "content_format": "raw", "read_existing": true,
+        "new_channels": "from-now", "channel_errors": "ignore", "delivery": null, "heartbeat": "15m",
+        "max_latency": "30s", "max_batch_events": null, "max_envelope": "500 KiB", "retry_interval": "1m",
+        "retry_count": 5, "locale": null, "data_locale": null, "offered_at": [], "now": null, "warnings": [],
+    });
+    let mut old: Subscription = serde_json::from_value(view).unwrap();
+    let keys = channels(&["Security"]);
+    let new = check("base", &keys, &[]).unwrap();
+    // As they are when nothing is said.
+    (old.heartbeat, old.max_latency) = (new.heartbeat, new.max_latency);
+    (old.max_envelope, old.retry_interval) = (new.max_envelope, new.retry_interval);
+    (old.retry_count, old.new_channels) = (new.retry_count, new.new_channels);
+    (old.content_format, old.channel_errors) = (new.content_format, new.channel_errors);
+    let said = warnings_of_replacing(&old, &keys, &new).join("\n");
+    insta::assert_snapshot!(said, @r"
+    it is switched off and stays so: `windrow subscription enable base` offers it
+    what the one before said and this does not is back at its default: machines, except_machines, read_existing
+    ");
+    let same = SubscriptionKeys {
+        enabled: Some(true),
+        machines: list(&["srv*"]),
+        except_machines: list(&[]),
+        read_existing: Some(false),
+        ..keys
+    };
+    assert_eq!(warnings_of_replacing(&old, &same, &new), [""; 0]);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `windrow sources`
 
+mod forget;
 mod show;
 
 use std::collections::BTreeSet;
@@ -29,8 +30,13 @@ Examples:
   windrow sources
   windrow sources ws01
   windrow sources \"dc*\" --silent --late
-  windrow sources --output csv > machines.csv")]
+  windrow sources --output csv > machines.csv
+  windrow sources forget ws01")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+
     /// A machine, by its whole name, its account, or what people call it; or a pattern with * and ?
     #[arg(value_name = "NAME")]
     machine: Option<String>,
@@ -63,6 +69,11 @@ pub(super) struct Args {
     output: RowsOutput,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    Forget(forget::Args),
+}
+
 impl Args {
     fn verdicts(&self) -> Vec<Verdict> {
         let chosen = [
@@ -89,6 +100,9 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    if let Some(Verb::Forget(args)) = &args.verb {
+        return forget::run(args, invocation, out);
+    }
     let target = invocation.remote.target(invocation.loader.environment())?;
     invocation.start_log();
     let format = args.output.format(&invocation.terminal);
@@ -153,6 +167,11 @@ async fn page(ask: &Ask, service: &mut Client) -> anyhow::Result<Report> {
 
 /// What the data folder knows.
 fn rest(args: &Args, limit: usize, config: &checked::Config) -> anyhow::Result<Report> {
+    if !args.verdicts().is_empty() {
+        anyhow::bail!(
+            "no service runs, and how a machine is nobody knows without one: ask for all of them"
+        );
+    }
     let ask = Ask {
         machine: args.machine.clone(),
         limit: Some(limit),

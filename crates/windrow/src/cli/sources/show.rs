@@ -1,6 +1,6 @@
 //! How machines are shown.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use jiff::Timestamp;
@@ -173,7 +173,8 @@ fn head(report: &Report, asked: Option<&str>, paint: Paint, out: &mut dyn Write)
 /// What helps, once for each reason.
 fn cures(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     let reasons = report.machines.iter().filter_map(|one| one.reason.as_ref());
-    let cures: BTreeMap<&str, &str> = reasons
+    // Of two listeners the same reason may have two: each has an authority of its own.
+    let cures: BTreeSet<(&str, &str)> = reasons
         .map(|reason| (reason.code.as_str(), reason.cure.as_str()))
         .collect();
     if cures.is_empty() {

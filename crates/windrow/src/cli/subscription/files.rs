@@ -114,7 +114,8 @@ impl Note {
         }
     }
 
-    fn of_us(note: String) -> Note {
+    /// Of the whole file.
+    pub(super) fn of_us(note: String) -> Note {
         Note {
             line: None,
             column: None,

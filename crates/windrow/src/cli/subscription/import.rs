@@ -1,6 +1,6 @@
 //! `windrow subscription import`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -15,6 +15,7 @@ use super::{get, show};
 use crate::admin::{
     self, Answer, Existing, Request, SubscriptionAdd, SubscriptionKeys, Subscriptions, Verb,
 };
+use crate::config::limits::MAX_TABLES_A_KIND;
 use crate::exit::{self, Code, UsageError};
 use crate::output::{SummaryFormat, SummaryOutput};
 
@@ -135,10 +136,13 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     }
     let mut files: Vec<Done> = paths.iter().map(|path| look(path, args)).collect();
     refuse_clashes(&mut files);
-    let report = runtime()?.block_on(take(args, files, invocation))?;
+    let (report, failed) = runtime()?.block_on(take(args, files, invocation))?;
     match args.output.output {
         SummaryFormat::Json => show::write_json(&report, out)?,
         SummaryFormat::Table => show::import(&report, invocation.terminal.paint(), out)?,
+    }
+    if let Some(error) = failed {
+        return Err(error);
     }
     Ok(match (report.taken + report.unchanged, report.refused) {
         (_, 0) => Code::Ok,
@@ -230,29 +234,43 @@ fn refuse_clashes(files: &mut [Done]) {
     }
 }
 
-/// Checks all of them, then takes those that can be taken.
+/// Checks all of them, then takes those that can be taken. What was done before nobody answered any more is told, and
+/// why that was.
 async fn take(
     args: &Args,
     mut files: Vec<Done>,
     invocation: &Invocation,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<(Report, Option<anyhow::Error>)> {
     let verb = match args.dry_run {
         true => Verb::SubscriptionGet,
         false => Verb::SubscriptionAdd,
     };
     let mut verbs = Verbs::open(invocation, verb).await?;
-    let there = get(&mut verbs, None).await?;
+    let there = match get(&mut verbs, None).await {
+        Ok(there) => there,
+        Err(error) => {
+            verbs.close().await;
+            return Err(error);
+        }
+    };
     check(args, &there, &mut files);
     let stops = args.all_or_nothing && files.iter().any(|done| done.outcome == Outcome::Refused);
     let mut running = there.running;
+    let mut failed = None;
     for done in &mut files {
         let Some(keys) = done.keys.take() else {
             continue;
         };
-        if stops {
+        if stops || failed.is_some() {
             done.outcome = Outcome::LeftOut;
         } else if !args.dry_run {
-            running = add(args, done, keys, &mut verbs).await?.unwrap_or(running);
+            match add(args, done, keys, &mut verbs).await {
+                Ok(runs) => running = runs.unwrap_or(running),
+                Err(error) => {
+                    done.refuse(exit::chain(error.as_ref()), None);
+                    failed = Some(error);
+                }
+            }
         }
     }
     verbs.close().await;
@@ -260,14 +278,15 @@ async fn take(
         let of = files.iter().map(|done| done.outcome);
         of.filter(|outcome| outcomes.contains(outcome)).count()
     };
-    Ok(Report {
+    let report = Report {
         dry_run: args.dry_run,
         running,
         taken: count(&[Outcome::Taken, Outcome::Replaced]),
         unchanged: count(&[Outcome::Unchanged]),
         refused: count(&[Outcome::Refused]),
         files,
-    })
+    };
+    Ok((report, failed))
 }
 
 /// Refuses, before anything is changed, what would be refused then.
@@ -277,31 +296,46 @@ fn check(args: &Args, there: &Subscriptions, files: &mut [Done]) {
         .iter()
         .map(|group| group.name.as_str())
         .collect();
-    let known: BTreeSet<&str> = there.subscriptions.iter().map(|of| &*of.name).collect();
+    let mut room = MAX_TABLES_A_KIND.saturating_sub(there.subscriptions.len());
     for done in files {
         let (Some(name), Some(keys)) = (done.name.clone(), &done.keys) else {
             continue;
         };
-        if let Err(refusal) = admin::check_subscription(&name, keys, &groups) {
-            done.refuse(refusal.message, refusal.hint);
-            continue;
-        }
+        let becomes = match admin::check_subscription(&name, keys, &groups) {
+            Ok(becomes) => becomes,
+            Err(refusal) => {
+                done.refuse(refusal.message, refusal.hint);
+                continue;
+            }
+        };
         let same = there
             .subscriptions
             .iter()
             .find(|subscription| subscription.name == name);
-        if let Some(same) = same.filter(|same| !same.by_command) {
+        let Some(same) = same else {
+            match room.checked_sub(1) {
+                Some(left) => room = left,
+                None => done.refuse(
+                    format!("there may be {MAX_TABLES_A_KIND} subscriptions, and no more"),
+                    None,
+                ),
+            }
+            continue;
+        };
+        if !same.by_command {
             let reason = format!("a subscription {name} stands in {}", same.file.display());
             let hint = "change it there, or name this one otherwise with --name";
             done.refuse(reason, Some(hint.to_owned()));
-        } else if known.contains(name.as_str()) {
-            if args.replace {
-                done.outcome = Outcome::Replaced;
-            } else {
-                let reason = format!("there is a subscription {name} already");
-                let hint = "--replace sets it anew; machines keep their places".to_owned();
-                done.refuse(reason, Some(hint));
+        } else if args.replace {
+            let warnings = admin::warnings_of_replacing(same, keys, &becomes);
+            if args.dry_run {
+                done.notes.extend(warnings.into_iter().map(Note::of_us));
             }
+            done.outcome = Outcome::Replaced;
+        } else {
+            let reason = format!("there is a subscription {name} already");
+            let hint = "--replace sets it anew; machines keep their places".to_owned();
+            done.refuse(reason, Some(hint));
         }
     }
 }
@@ -326,6 +360,8 @@ async fn add(
             if !changed.changed {
                 done.outcome = Outcome::Unchanged;
             }
+            done.notes
+                .extend(changed.warnings.into_iter().map(Note::of_us));
             Ok(Some(changed.running))
         }
         Ok(_) => Err(anyhow::anyhow!("the service answers something else")),

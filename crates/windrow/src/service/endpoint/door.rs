@@ -238,6 +238,7 @@ impl Accept for Door {
             from,
             verb: "connect",
             reason: &reason,
+            detail: None,
             fault: Fault::Other,
         };
         endpoint.refused(refused, &service).await;

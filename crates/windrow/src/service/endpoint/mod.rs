@@ -162,12 +162,16 @@ async fn record_refused(entry: &Entry, recorder: &Recorder) {
     let who = entry.who.as_deref().unwrap_or("several");
     let verb = entry.verb.as_deref().unwrap_or("several");
     let (reason, times) = (&*entry.reason, entry.times);
-    let message = format!("endpoint: {verb} by {who} from {from} was refused: {reason}");
+    let detail = entry.detail.as_deref().unwrap_or_default();
+    let colon = if detail.is_empty() { "" } else { ": " };
+    let message =
+        format!("endpoint: {verb} by {who} from {from} was refused: {reason}{colon}{detail}");
     tracing::warn!(
         who,
         from,
         verb,
         reason,
+        detail,
         times,
         "refused at the privileged endpoint"
     );
@@ -178,6 +182,7 @@ async fn record_refused(entry: &Entry, recorder: &Recorder) {
         ("From", from),
         ("By", BY),
         ("Reason", reason),
+        ("Detail", detail),
         ("Times", &times.to_string()),
     ];
     recorder.setting_refused(&message, &data).await;
@@ -190,7 +195,10 @@ struct Refused<'a> {
     from: IpAddr,
     /// What was asked for.
     verb: &'a str,
+    /// Why, in words that are ours.
     reason: &'a str,
+    /// What was wrong with it, which may repeat what was sent.
+    detail: Option<&'a str>,
     fault: Fault,
 }
 

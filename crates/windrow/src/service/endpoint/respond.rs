@@ -68,11 +68,13 @@ pub(super) async fn respond(
                 return finished(match answered {
                     Ok(answered) => answered,
                     Err(malformed) => {
+                        let (reason, detail) = on_record(&verb, &malformed);
                         let refused = Refused {
                             who: Who::Account(&account.who),
                             from: remote.from,
                             verb: &verb,
-                            reason: on_record(&verb, &malformed),
+                            reason,
+                            detail,
                             fault: Fault::Other,
                         };
                         endpoint.refused(refused, &service).await;
@@ -93,6 +95,7 @@ pub(super) async fn respond(
         from: remote.from,
         verb: &verb,
         reason: &denied.refusal.message,
+        detail: None,
         fault: denied.fault,
     };
     endpoint.refused(refused, &service).await;
@@ -100,13 +103,18 @@ pub(super) async fn respond(
     finished(denied.answer())
 }
 
-/// Why a request could not be read, for the record. What says so may repeat what it could not read, and a request
-/// for this verb has a password in it.
-fn on_record<'a>(path: &str, malformed: &'a Malformed) -> &'a str {
-    match Verb::of_path(path) {
-        Some(Verb::ClientSet) => "the request cannot be read",
-        _ => &malformed.refusal.message,
-    }
+/// Why a request could not be read, for the record: a reason of ours, by which it is counted, and what was wrong with
+/// it. That may repeat what could not be read, and a request for one verb has a password in it.
+fn on_record<'a>(path: &str, malformed: &'a Malformed) -> (&'static str, Option<&'a str>) {
+    let reason = match malformed.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => "the request is too large",
+        StatusCode::REQUEST_TIMEOUT => "the request is too slow",
+        StatusCode::METHOD_NOT_ALLOWED => "the request has another method",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "the request has another type",
+        _ => "the request cannot be read",
+    };
+    let is_secret = Verb::of_path(path) == Some(Verb::ClientSet);
+    (reason, (!is_secret).then_some(&malformed.refusal.message))
 }
 
 /// A request that is not answered.
@@ -368,7 +376,7 @@ async fn read_only(request: &Request<Incoming>, service: &Service) -> Response<B
     }
     match path {
         "/healthz" => super::super::web::health(&service.health()),
-        PATH => fleet::respond(request.uri().query().unwrap_or_default(), service),
+        PATH => fleet::respond(request.uri().query().unwrap_or_default(), service).await,
         _ => routes::json(StatusCode::OK, &service.status_with_lag().await),
     }
 }

@@ -25,9 +25,13 @@ pub(super) struct Throttle {
 #[derive(Default)]
 struct State {
     networks: HashMap<IpAddr, Network>,
-    /// Of accounts, and of networks that were forgotten.
+    /// Of networks that were forgotten.
     others: Reasons,
+    /// Of accounts.
+    accounts: Reasons,
     records: Bucket,
+    /// Who guesses takes nothing from what is put on record of accounts.
+    account_records: Bucket,
 }
 
 struct Network {
@@ -56,8 +60,10 @@ pub(super) struct Entry {
     pub(super) from: Option<IpAddr>,
     /// What was asked for; none where it was several things.
     pub(super) verb: Option<String>,
-    /// Why.
+    /// Why, in words that are ours: counted by this.
     pub(super) reason: String,
+    /// What was wrong with it; may repeat what was sent. None where it was several things.
+    pub(super) detail: Option<String>,
     /// How often since the last record.
     pub(super) times: u64,
 }
@@ -68,12 +74,13 @@ impl Entry {
             Who::Unknown => "unknown",
             Who::Claimed(who) | Who::Account(who) => who,
         };
-        let end = refused.reason.floor_char_boundary(REASON_BYTES_SHOWN);
+        let shown = |text: &str| text[..text.floor_char_boundary(REASON_BYTES_SHOWN)].to_owned();
         Entry {
             who: Some(who.to_owned()),
             from: Some(refused.from),
             verb: Some(shortened(refused.verb).to_owned()),
-            reason: refused.reason[..end].to_owned(),
+            reason: shown(refused.reason),
+            detail: refused.detail.map(shown),
             times: 0,
         }
     }
@@ -83,18 +90,25 @@ impl Entry {
         self.who.take_if(|who| other.who.as_ref() != Some(who));
         self.from.take_if(|from| other.from != Some(*from));
         self.verb.take_if(|verb| other.verb.as_ref() != Some(verb));
+        let detail = other.detail.as_ref();
+        self.detail.take_if(|own| detail != Some(own));
     }
 }
 
 impl Reasons {
-    /// Counts one more, and whatever was counted of its reason is where this points.
-    fn count(&mut self, mut entry: Entry, times: u64, most: usize) -> &mut Counted {
+    /// Counts one more, and whatever was counted of its reason is where this points. Where there are too many, the one
+    /// goes whose record is oldest, if all of it is on record and that long ago that it would be recorded at once.
+    fn count(&mut self, mut entry: Entry, times: u64, most: usize, now: Instant) -> &mut Counted {
         let place = |reasons: &[Counted], reason: &str| {
             reasons.iter().position(|known| known.last.reason == reason)
         };
         let mut found = place(&self.0, &entry.reason);
         if found.is_none() && self.0.len() + 1 >= most {
+            self.forget_one(now);
+        }
+        if found.is_none() && self.0.len() + 1 >= most {
             OTHER_REASONS.clone_into(&mut entry.reason);
+            entry.detail = None;
             found = place(&self.0, OTHER_REASONS);
         }
         let place = found.unwrap_or(self.0.len());
@@ -115,12 +129,27 @@ impl Reasons {
         counted.untold += times;
         counted
     }
+
+    fn forget_one(&mut self, now: Instant) {
+        let told = self.0.iter().enumerate();
+        let oldest = told
+            .filter(|(_, counted)| counted.untold == 0 && !counted.rests(now))
+            .min_by_key(|(_, counted)| counted.recorded);
+        if let Some((place, _)) = oldest {
+            self.0.remove(place);
+        }
+    }
 }
 
 impl Counted {
     fn is_due(&self, now: Instant) -> bool {
+        self.untold > 0 && !self.rests(now)
+    }
+
+    /// Whether it was on record just now.
+    fn rests(&self, now: Instant) -> bool {
         let rests = |recorded| now.saturating_duration_since(recorded) < RECORD_INTERVAL;
-        self.untold > 0 && !self.recorded.is_some_and(rests)
+        self.recorded.is_some_and(rests)
     }
 
     /// What is to be put on record.
@@ -177,12 +206,12 @@ impl Throttle {
         let entry = Entry::of(refused);
         if matches!(refused.who, Who::Account(_)) {
             // Who is known is on record each time, as far as there is room at all.
-            let counted = state.others.count(entry, 1, REASONS_MAX);
-            return state.records.takes(now).then(|| counted.told(now));
+            let counted = state.accounts.count(entry, 1, REASONS_MAX, now);
+            return state.account_records.takes(now).then(|| counted.told(now));
         }
         let place = network(refused.from);
         if !state.networks.contains_key(&place) && state.networks.len() >= NETWORKS_MAX {
-            state.forget();
+            state.forget(now);
         }
         let known = state.networks.entry(place).or_insert_with(|| Network {
             guesses: Bucket::default(),
@@ -195,7 +224,7 @@ impl Throttle {
         if refused.fault == Fault::Guess && waits.is_none() {
             known.guesses.add(now, FAILURE_INTERVAL);
         }
-        let counted = known.reasons.count(entry, 1, REASONS_OF_NETWORK);
+        let counted = known.reasons.count(entry, 1, REASONS_OF_NETWORK, now);
         (counted.is_due(now) && state.records.takes(now)).then(|| counted.told(now))
     }
 
@@ -205,19 +234,14 @@ impl Throttle {
         let State {
             networks,
             others,
+            accounts,
             records,
+            account_records,
         } = &mut *state;
         let of_networks = networks.values_mut().flat_map(|known| &mut known.reasons.0);
-        let mut entries = Vec::new();
-        for counted in others.0.iter_mut().chain(of_networks) {
-            if !counted.is_due(now) {
-                continue;
-            }
-            if !records.takes(now) {
-                break;
-            }
-            entries.push(counted.told(now));
-        }
+        let mut entries = due_of(accounts.0.iter_mut(), account_records, now);
+        let of_strangers = others.0.iter_mut().chain(of_networks);
+        entries.extend(due_of(of_strangers, records, now));
         entries
     }
 
@@ -225,16 +249,27 @@ impl Throttle {
     pub(super) fn rest(&self, now: Instant) -> Vec<Entry> {
         let mut state = lock(&self.state);
         while !state.networks.is_empty() {
-            state.forget();
+            state.forget(now);
         }
-        let counted = state.others.0.iter_mut();
+        let state = &mut *state;
+        let counted = state.others.0.iter_mut().chain(&mut state.accounts.0);
         let untold = counted.filter(|counted| counted.untold > 0);
         untold.map(|counted| counted.told(now)).collect()
     }
 }
 
+fn due_of<'a>(
+    all: impl Iterator<Item = &'a mut Counted>,
+    records: &mut Bucket,
+    now: Instant,
+) -> Vec<Entry> {
+    let due = all.filter(|counted| counted.is_due(now));
+    let due = due.take_while(|_| records.takes(now));
+    due.map(|counted| counted.told(now)).collect()
+}
+
 impl State {
-    fn forget(&mut self) {
+    fn forget(&mut self, now: Instant) {
         let oldest = self.networks.iter().min_by_key(|(_, known)| known.last);
         let oldest = oldest.map(|(place, _)| *place);
         let Some(gone) = oldest.and_then(|place| self.networks.remove(&place)) else {
@@ -244,7 +279,7 @@ impl State {
             if untold == 0 {
                 continue;
             }
-            self.others.count(last, untold, REASONS_MAX);
+            self.others.count(last, untold, REASONS_MAX, now);
         }
     }
 }
@@ -263,6 +298,7 @@ mod tests {
             from,
             verb: "/v1/status",
             reason: "the token is not known",
+            detail: None,
             fault: Fault::Guess,
         }
     }
@@ -408,6 +444,61 @@ mod tests {
                 .iter()
                 .all(|known| known.last.reason.len() <= REASON_BYTES_SHOWN)
         );
+    }
+
+    fn of_account<'a>(who: &'a str, reason: &'a str, detail: Option<&'a str>) -> Refused<'a> {
+        Refused {
+            who: Who::Account(who),
+            detail,
+            ..other(address(1), reason)
+        }
+    }
+
+    #[test]
+    fn what_accounts_send_does_not_hide_why_others_are_refused() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        // Guessers take nothing from what is recorded of accounts.
+        for number in 0..2_000 {
+            throttle.refused(guess(address(number)), start);
+        }
+        let mut recorded = 0;
+        for number in 0..100 {
+            let detail = format!("unknown field `a{number}`");
+            let refused = of_account("eve", "the request cannot be read", Some(&*detail));
+            if let Some(entry) = throttle.refused(refused, start) {
+                assert_eq!(entry.detail.as_ref(), Some(&detail), "its own");
+                recorded += 1;
+            }
+        }
+        assert_eq!(recorded, RECORDS);
+        let later = start + RECORD_INTERVAL;
+        let forbidden = of_account("ada", "the role viewer may not do that", None);
+        let entry = throttle.refused(forbidden, later).unwrap();
+        assert_eq!(entry.reason, "the role viewer may not do that");
+        let due = throttle.due(later);
+        let rest = due
+            .iter()
+            .find(|entry| entry.reason == "the request cannot be read");
+        assert_eq!(
+            rest.map(|entry| (entry.times, &entry.detail)),
+            Some((70, &None))
+        );
+    }
+
+    #[test]
+    fn reasons_that_are_on_record_make_room_for_others() {
+        let (throttle, start) = (Throttle::default(), Instant::now());
+        let mut at = start;
+        for number in 0..2 * REASONS_MAX {
+            let reason = format!("reason {number}");
+            let refused = Refused {
+                who: Who::Account("ada"),
+                ..other(address(1), &reason)
+            };
+            let entry = throttle.refused(refused, at).unwrap();
+            assert_eq!(entry.reason, reason);
+            at += RECORDS_INTERVAL;
+        }
     }
 
     #[test]

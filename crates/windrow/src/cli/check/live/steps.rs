@@ -89,7 +89,7 @@ pub(super) fn steps(
         };
         let listens = format!("at {}", running.listen);
         steps.push(Step::new(format!("{full} listens"), State::Done, listens));
-        steps.extend(address(&full, source, tried.get(name)));
+        steps.extend(address(&full, source, tried.get(name), sources));
         steps.extend(progress(&full, source, sources));
     }
     if config.source.wef.is_empty() {
@@ -101,23 +101,32 @@ pub(super) fn steps(
 }
 
 /// Whether the address that machines are told leads here.
-fn address(full: &str, source: &WefSource, tried: Option<&Tried>) -> Vec<Step> {
+fn address(full: &str, source: &WefSource, tried: Option<&Tried>, sources: &Report) -> Vec<Step> {
     let (host, listen) = (&source.hostname, source.listen.ip());
     let Some(tried) = tried else {
         return Vec::new();
     };
     let what = format!("{full} name");
+    // Seen from here it may lead elsewhere, and be right all the same: who has come is the proof.
+    let mut machines = sources.machines.iter();
+    let is_proven = machines.any(|machine| {
+        machine.listener.as_deref() == Some(full) && machine.last_enumerate.is_some()
+    });
+    let elsewhere = match is_proven {
+        true => State::Done,
+        false => State::NotYet,
+    };
     let reached = |address: &IpAddr| listen.is_unspecified() || *address == listen;
     let step = if tried.addresses.is_empty() {
         let result = format!("{host} has no address that is known here");
-        Step::new(what, State::Done, result).cure("right if the DNS of the machines knows it")
+        Step::new(what, elsewhere, result).cure("right if the DNS of the machines knows it")
     } else if tried.here.is_empty() {
         // Somebody between, such as a balancer, may have the name.
         let result = format!(
             "{host} is {}, which is not this machine",
             list(&tried.addresses)
         );
-        Step::new(what, State::Done, result)
+        Step::new(what, elsewhere, result)
             .cure("right if that one passes connections on to here; else correct it in the DNS")
     } else if tried.here.iter().any(reached) {
         let result = format!("{host} is {}, where it listens", list(&tried.here));
@@ -222,6 +231,8 @@ fn nobody(full: &str, sources: &Report) -> Step {
         .strangers
         .iter()
         .filter(|stranger| stranger.listener == full);
+    // A port that is probed is no machine.
+    let refused = refused.filter(|stranger| stranger.lasting);
     match refused.max_by_key(|stranger| stranger.last) {
         None => Step::new("", State::NotYet, "no machine has connected").cure(
             "on one: Test-Forwarding.ps1; nothing gets here before its policy names this collector",

@@ -99,15 +99,47 @@ fn somebody_is_refused() {
     let stranger = json!({
         "address": "192.0.2.9", "claims": "WS1$@CORP.EXAMPLE", "issuer": null, "listener": "wef.domain",
         "reason": {"code": "wrong_service", "words": "refused once: its ticket is for another name", "cure": "add it to the keytab"},
-        "count": 1, "first": NOW, "last": NOW,
+        "lasting": true, "count": 1, "first": NOW, "last": NOW,
     });
-    let lines = lines(
-        &config(CONFIG),
-        &report(&[], &[stranger]),
-        &tried(&["192.0.2.7"]),
-    );
-    let refused = lines.lines().find(|line| line.contains("first ticket"));
-    insta::assert_snapshot!(refused.unwrap());
+    let mut probe = stranger.clone();
+    (probe["lasting"], probe["address"]) = (false.into(), "192.0.2.10".into());
+    probe["last"] = "2026-01-01T01:00:00Z".into();
+    let first_ticket = |strangers: &[Value]| {
+        let lines = lines(
+            &config(CONFIG),
+            &report(&[], strangers),
+            &tried(&["192.0.2.7"]),
+        );
+        let mut lines = lines.lines();
+        let line = lines.find(|line| line.contains("first ticket"));
+        line.unwrap().to_owned()
+    };
+    insta::assert_snapshot!(first_ticket(&[stranger, probe.clone()]));
+    let probed = first_ticket(&[probe]);
+    assert!(probed.starts_with("NotYet "), "{probed}");
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_is_right_once_a_machine_has_come() {
+    let name = |machines: &[Value], tried: &[&str], address: &str| {
+        let mut tried = self::tried(tried);
+        let one = tried.get_mut("domain").unwrap();
+        one.addresses = address.parse().into_iter().collect();
+        let lines = lines(&config(CONFIG), &report(machines, &[]), &tried);
+        let mut lines = lines.lines();
+        let line = lines.find(|line| line.contains("wef.domain name"));
+        line.unwrap().split(' ').next().unwrap().to_owned()
+    };
+    let came = machine("WS1$@CORP.EXAMPLE", "alive", json!({"last_enumerate": NOW}));
+    for address in ["", "192.0.2.8"] {
+        assert_eq!(name(&[], &[], address), "NotYet", "{address}");
+        assert_eq!(
+            name(std::slice::from_ref(&came), &[], address),
+            "Done",
+            "{address}"
+        );
+    }
+    assert_eq!(name(&[], &["192.0.2.8"], "192.0.2.8"), "Done");
 }
 
 #[test]
