@@ -88,13 +88,30 @@ impl Loader {
             None if need == Need::File => return Err(self.no_file()),
             None => None,
         };
-        let (mut raw, source) = match &text {
+        let (raw, source) = match &text {
             Some((text, file)) => (parse(file, text)?, check::Source::of_file(file, text)),
             None => (
                 raw::Config::default(),
                 check::Source::of_file(Path::new(""), ""),
             ),
         };
+        self.checked(raw, source)
+    }
+
+    /// Checks a text as if it had been read from `file`: with the settings that were made by command, where the service
+    /// would find them.
+    ///
+    /// # Errors
+    /// As [`Loader::load`].
+    pub fn check_text(&self, file: &Path, text: &str) -> Result<checked::Config, ConfigError> {
+        self.checked(parse(file, text)?, check::Source::of_file(file, text))
+    }
+
+    fn checked(
+        &self,
+        mut raw: raw::Config,
+        source: check::Source<'_>,
+    ) -> Result<checked::Config, ConfigError> {
         let (environment, overrides) = (&self.environment, &self.overrides);
         let data_dir = check::data_dir(raw.data_dir.take(), source, environment, overrides)?;
         let made = objects::names(&data_dir)?;

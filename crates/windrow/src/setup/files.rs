@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 pub enum Secrecy {
     /// Everybody.
     Public,
-    /// Its owner: 0600 from its birth, and its folder 0700 if that is made for it.
+    /// Its owner: 0600 from its birth, and its folder, not those above, 0700 if that is made for it.
     Private,
 }
 
@@ -146,16 +146,40 @@ fn put(file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes a folder and those above it that are not there. Who has to pass through those above is not known here: the service,
+/// for one, which is another user than whoever sets it up.
 fn make_folder(folder: &Path, secrecy: Secrecy) -> io::Result<()> {
+    let above = folder.ancestors().skip(1);
+    let missing = above.take_while(|above| !above.as_os_str().is_empty() && !above.exists());
+    let mut missing: Vec<&Path> = missing.collect();
+    missing.reverse();
+    for above in missing {
+        make_one_folder(above, Secrecy::Public)?;
+    }
+    make_one_folder(folder, secrecy)
+}
+
+fn make_one_folder(folder: &Path, secrecy: Secrecy) -> io::Result<()> {
+    if folder.as_os_str().is_empty() || folder.is_dir() {
+        return Ok(());
+    }
     let mut builder = std::fs::DirBuilder::new();
+    // Somebody else may make it at the same time.
     builder.recursive(true);
     #[cfg(unix)]
     {
+        use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
         let mode = match secrecy {
             Secrecy::Public => 0o755,
             Secrecy::Private => 0o700,
         };
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, mode);
+        builder.mode(mode).create(folder)?;
+        // Whatever the mask of whoever sets it up, as with files.
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(mode))
     }
-    builder.create(folder)
+    #[cfg(not(unix))]
+    {
+        let _ = secrecy;
+        builder.create(folder)
+    }
 }

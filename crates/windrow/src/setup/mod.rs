@@ -5,9 +5,11 @@
 //! certificates. What is written is written last and together, and never over what is there unless told so.
 
 pub mod adcs;
+mod authorities;
 pub mod clients;
 pub mod configuration;
 pub mod files;
+mod given;
 pub mod handout;
 pub mod machines;
 pub mod manager;
@@ -55,10 +57,21 @@ pub struct CertificateDoor {
     pub port: u16,
     /// The SHA-1 of the authority that issues the machines' certificates, in capital hexadecimal.
     pub issuer_thumbprint: String,
-    /// The authorities that machines have to trust, in PEM.
-    pub authorities_pem: String,
+    /// What machines have to trust to believe the collector.
+    pub trusted: Trusted,
+    /// The authorities of the machines' certificates, in PEM, where they are others than those trusted.
+    pub machines_authorities_pem: Option<String>,
     /// Who issues the machines' certificates.
     pub issuer: Issuer,
+}
+
+/// Authorities that machines have to trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusted {
+    /// In PEM.
+    pub pem: String,
+    /// The SHA-1 of the one that matters, in capital hexadecimal.
+    pub thumbprint: String,
 }
 
 /// Who issues the machines' certificates.

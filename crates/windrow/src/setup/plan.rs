@@ -3,20 +3,19 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
-use windrow_pipeline::tls;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
+use windrow_pipeline::tls::{ChainError, TlsError};
 
+use super::authorities::{Authorities, Form, read};
 use super::configuration::{Certificates, Settings, Wanted};
 use super::files::{File, Secrecy};
-use super::{CertificateDoor, Collector, Issuer, KerberosDoor, Places, adcs, machines};
+use super::given::Given;
+use super::{CertificateDoor, Collector, Issuer, KerberosDoor, Places, Trusted, adcs, machines};
 use crate::config::checked::Delivery;
-use crate::config::{self, ConfigError};
+use crate::config::{ConfigError, Loader};
 use crate::pki::{self, AUTHORITY, Authority, COLLECTOR, PkiError, Store};
 
-/// Bytes of a file with certificates.
-const CERTIFICATES_BYTES_MAX: u64 = 1 << 20;
+/// The authorities of the machines' certificates, where their own file is not one that the service reads.
+const MACHINES_CA: &str = "machines-ca.pem";
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -122,16 +121,50 @@ pub enum PlanError {
         /// How many.
         count: usize,
     },
+    /// The collector's certificate is in a form that the service does not read.
+    #[error("{path} is a certificate in DER, and the service reads PEM: openssl x509 -inform der -in {path} -out {path}.pem, and name that", path = .0.display())]
+    Der(PathBuf),
+    /// The collector's certificate or its key cannot be used, or not together.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The certificate is for somebody else.
+    #[error("{} is for {names}, not for {name}: machines would not believe it; have one issued with {name} as a subject alternative name", .path.display())]
+    OtherName {
+        /// The certificate's file.
+        path: PathBuf,
+        /// The collector's name.
+        name: String,
+        /// Whom it is for.
+        names: String,
+    },
+    /// It is not valid now.
+    #[error("{} cannot be used", .path.display())]
+    Lapsed {
+        /// The certificate's file.
+        path: PathBuf,
+        /// What is wrong.
+        source: ChainError,
+    },
+    /// Whoever has issued it is not known.
+    #[error("{} was issued by {issuer}, whose certificate is neither behind it nor in {}: machines have to trust that authority, so put its certificate at the end of {}", .path.display(), .ca.display(), .path.display())]
+    NoIssuer {
+        /// The certificate's file.
+        path: PathBuf,
+        /// The file of the machines' authorities.
+        ca: PathBuf,
+        /// Who issued it.
+        issuer: String,
+    },
     /// The configuration would not be one.
     #[error("the configuration would not be accepted")]
     Configuration(#[from] ConfigError),
 }
 
-/// Everything that will be written.
+/// Everything that will be written. `loader` knows what was set by command already.
 ///
 /// # Errors
 /// [`PlanError`]; nothing was written.
-pub fn plan(answers: &Answers) -> Result<Plan, PlanError> {
+pub fn plan(answers: &Answers, loader: &Loader) -> Result<Plan, PlanError> {
     let mut draft = Draft::default();
     let places = &answers.places;
     let kerberos = answers.domain.as_ref().map(|domain| {
@@ -165,7 +198,7 @@ pub fn plan(answers: &Answers) -> Result<Plan, PlanError> {
     };
     let configuration = settings.text(places);
     // What the service would refuse is not written.
-    config::check_text(&places.config, &configuration)?;
+    loader.check_text(&places.config, &configuration)?;
     let mut files = draft.files;
     files.extend(machines::handout(&collector).files(&places.machines));
     files.push(File {
@@ -214,10 +247,14 @@ fn certificates(
 ) -> Result<(CertificateDoor, Certificates), PlanError> {
     let pki = &answers.places.pki;
     let store = Store::at(pki);
-    let door = |issuer_thumbprint, authorities_pem, issuer| CertificateDoor {
+    let door = |authorities: &Authorities, issuer| CertificateDoor {
         port: with.port,
-        issuer_thumbprint,
-        authorities_pem,
+        issuer_thumbprint: authorities.issuing.clone(),
+        trusted: Trusted {
+            pem: authorities.pem.clone(),
+            thumbprint: authorities.issuing.clone(),
+        },
+        machines_authorities_pem: None,
         issuer,
     };
     let files = |certificate, key, client_ca| Certificates {
@@ -236,10 +273,9 @@ fn certificates(
             let collector = authority.server(std::slice::from_ref(&answers.name))?;
             draft.secret(store.key_path(COLLECTOR), collector.key_pem);
             draft.public(store.certificate_path(COLLECTOR), collector.certificate_pem);
-            let pem = authority.certificate_pem().to_owned();
             let ca = store.certificate_path(AUTHORITY);
-            let authorities = Authorities::of(pem.as_bytes(), &ca)?;
-            Ok((door(authorities.issuing, pem, Issuer::Own), own_files(ca)))
+            let authorities = Authorities::of(authority.certificate_pem().as_bytes(), &ca)?;
+            Ok((door(&authorities, Issuer::Own), own_files(ca)))
         }
         CertificatesFrom::Files {
             ca,
@@ -247,30 +283,72 @@ fn certificates(
             key,
         } => {
             let authorities = Authorities::of(&read(ca)?, ca)?;
-            let door = door(authorities.issuing, authorities.pem, Issuer::Theirs);
-            Ok((door, files(certificate.clone(), key.clone(), ca.clone())))
+            let given = Given {
+                name: &answers.name,
+                certificate,
+                key,
+                ca,
+            };
+            let mut door = door(&authorities, Issuer::Theirs);
+            trust(&given, &authorities, &mut door, draft)?;
+            let ca = readable(ca, &authorities, pki, draft);
+            Ok((door, files(certificate.clone(), key.clone(), ca)))
         }
         CertificatesFrom::Adcs { ca } => {
             let authorities = Authorities::of(&read(ca)?, ca)?;
-            let csr_pem = collector_request(&answers.name, &store, draft)?;
-            let certificate = store.certificate_path(COLLECTOR);
-            draft.missing.push(format!(
-                "the collector's certificate {}: adcs/adcs.txt says how the domain's authority issues it",
-                certificate.display()
-            ));
-            // The service reads PEM, whatever form they came in.
-            let ca = pki.join("machines-ca.pem");
-            draft.public(ca.clone(), authorities.pem.clone());
-            let request = adcs::Request {
-                csr_pem,
-                certificate,
-                thumbprint: authorities.issuing.clone(),
-            };
-            let issuer = Issuer::Adcs(request);
-            Ok((
-                door(authorities.issuing, authorities.pem, issuer),
-                own_files(ca),
-            ))
+            let request = request(&answers.name, &store, &authorities, draft)?;
+            // Beside the collector's own, whatever form it came in.
+            let kept = pki.join(MACHINES_CA);
+            draft.public(kept.clone(), authorities.pem.clone());
+            Ok((door(&authorities, Issuer::Adcs(request)), own_files(kept)))
+        }
+    }
+}
+
+/// What the collector asks the domain's authority for.
+fn request(
+    name: &str,
+    store: &Store,
+    authorities: &Authorities,
+    draft: &mut Draft,
+) -> Result<adcs::Request, PlanError> {
+    let csr_pem = collector_request(name, store, draft)?;
+    let certificate = store.certificate_path(COLLECTOR);
+    draft.missing.push(format!(
+        "the collector's certificate {}: adcs/adcs.txt says how the domain's authority issues it",
+        certificate.display()
+    ));
+    Ok(adcs::Request {
+        csr_pem,
+        certificate,
+        thumbprint: authorities.issuing.clone(),
+    })
+}
+
+/// Has machines trust whoever has issued the certificate that was given.
+fn trust(
+    given: &Given<'_>,
+    authorities: &Authorities,
+    door: &mut CertificateDoor,
+    draft: &mut Draft,
+) -> Result<(), PlanError> {
+    let trust = given.check(authorities)?;
+    draft.missing.extend(trust.missing);
+    if let Some(trusted) = trust.other {
+        door.trusted = trusted;
+        door.machines_authorities_pem = Some(authorities.pem.clone());
+    }
+    Ok(())
+}
+
+/// A file of these authorities that the service reads: the one that is there, or one in PEM beside the collector's own.
+fn readable(ca: &Path, authorities: &Authorities, pki: &Path, draft: &mut Draft) -> PathBuf {
+    match authorities.form {
+        Form::Pem => ca.to_owned(),
+        Form::Der => {
+            let kept = pki.join(MACHINES_CA);
+            draft.public(kept.clone(), authorities.pem.clone());
+            kept
         }
     }
 }
@@ -295,76 +373,4 @@ fn collector_request(name: &str, store: &Store, draft: &mut Draft) -> Result<Str
     let request = pki::server_request(name, kept.as_deref())?;
     draft.secret(store.key_path(COLLECTOR), request.key_pem);
     Ok(request.csr_pem)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, PlanError> {
-    use std::io::Read as _;
-    let fail = |source| PlanError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(fail)?;
-    let mut file = file.take(CERTIFICATES_BYTES_MAX);
-    file.read_to_end(&mut bytes).map_err(fail)?;
-    Ok(bytes)
-}
-
-/// Authorities out of a file.
-struct Authorities {
-    /// All of them.
-    pem: String,
-    /// The thumbprint of the one that issues.
-    issuing: String,
-}
-
-impl Authorities {
-    fn of(bytes: &[u8], path: &Path) -> Result<Authorities, PlanError> {
-        let none = || PlanError::NoAuthority(path.to_owned());
-        let (pem, chain) = match std::str::from_utf8(bytes) {
-            Ok(text) if text.contains("-----BEGIN") => {
-                let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
-                (text.to_owned(), chain.map_err(|_| none())?)
-            }
-            _ => (pem_of(bytes), vec![CertificateDer::from(bytes.to_vec())]),
-        };
-        let parsed = chain.iter().map(|der| {
-            let certificate = X509Certificate::from_der(der).ok();
-            certificate.map(|(_, certificate)| (tls::thumbprint(der), certificate))
-        });
-        let parsed: Option<Vec<_>> = parsed.collect();
-        let parsed = parsed.ok_or_else(none)?;
-        if parsed.is_empty() || parsed.iter().any(|(_, certificate)| !certificate.is_ca()) {
-            return Err(none());
-        }
-        // The one that has issued none of the others.
-        let issuing = parsed.iter().filter(|(thumbprint, certificate)| {
-            !parsed.iter().any(|(other, issued)| {
-                other != thumbprint && issued.issuer().as_raw() == certificate.subject().as_raw()
-            })
-        });
-        let issuing: Vec<&String> = issuing.map(|(thumbprint, _)| thumbprint).collect();
-        match issuing[..] {
-            [issuing] => Ok(Authorities {
-                pem,
-                issuing: issuing.clone(),
-            }),
-            _ => Err(PlanError::SeveralAuthorities {
-                path: path.to_owned(),
-                count: issuing.len(),
-            }),
-        }
-    }
-}
-
-fn pem_of(der: &[u8]) -> String {
-    use base64::Engine as _;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(der);
-    let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
-    for line in encoded.as_bytes().chunks(64) {
-        pem.push_str(&String::from_utf8_lossy(line));
-        pem.push('\n');
-    }
-    pem.push_str("-----END CERTIFICATE-----\n");
-    pem
 }

@@ -19,8 +19,11 @@ fn collector() -> Collector {
         certificates: Some(CertificateDoor {
             port: 5986,
             issuer_thumbprint: THUMBPRINT.to_owned(),
-            authorities_pem: "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n"
-                .to_owned(),
+            trusted: Trusted {
+                pem: "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n".to_owned(),
+                thumbprint: THUMBPRINT.to_owned(),
+            },
+            machines_authorities_pem: None,
             issuer: Issuer::Own,
         }),
     }
@@ -149,7 +152,19 @@ fn the_files_for_machines_are_these() {
         "group_policy_kerberos",
         text(&both, "kerberos/group-policy.txt")
     );
-    insta::assert_snapshot!("set_forwarding", text(&both, "kerberos/Set-Forwarding.ps1"));
+    for (snapshot, file) in [
+        ("set_forwarding", "kerberos/Set-Forwarding.ps1"),
+        ("remove_forwarding", "kerberos/Remove-Forwarding.ps1"),
+        ("test_forwarding", "certificates/Test-Forwarding.ps1"),
+        ("new_forwarding_policy", "kerberos/New-ForwardingPolicy.ps1"),
+        ("new_keytab", "kerberos/New-Keytab.ps1"),
+        (
+            "import_client_certificate",
+            "certificates/Import-ClientCertificate.ps1",
+        ),
+    ] {
+        insta::assert_snapshot!(snapshot, text(&both, file));
+    }
     insta::assert_snapshot!("adcs", text(&adcs, "adcs/adcs.txt"));
     insta::assert_snapshot!("client_inf", text(&adcs, "adcs/client.inf"));
     assert!(
@@ -178,11 +193,55 @@ fn nothing_is_left_open_in_a_script() {
                 "@PORT@",
                 "@REALM@",
                 "@THUMBPRINT@",
+                "@KIND@",
+                "@MANAGERS@",
             ] {
                 assert!(!text.contains(word), "{} has {word}", sheet.path);
             }
         }
     }
+}
+
+#[test]
+fn two_doors_make_two_policies_and_two_records() {
+    let both = machines::handout(&collector());
+    let line = |file: &str, start: &str| {
+        let text = text(&both, file);
+        let found = text
+            .lines()
+            .find(|line| line.trim_start().starts_with(start));
+        found.unwrap().to_owned()
+    };
+    for (script, start) in [
+        ("New-ForwardingPolicy.ps1", "[string] $Name"),
+        ("Set-Forwarding.ps1", "$Record ="),
+        ("Remove-Forwarding.ps1", "$Record ="),
+    ] {
+        let of = |folder: &str| line(&format!("{folder}/{script}"), start);
+        assert_ne!(of("kerberos"), of("certificates"), "{script}");
+    }
+    let set = line("kerberos/Set-Forwarding.ps1", "$Record =");
+    assert_eq!(set, line("kerberos/Remove-Forwarding.ps1", "$Record ="));
+}
+
+#[test]
+fn another_authority_of_the_machines_is_a_file_of_its_own() {
+    let mut collector = collector();
+    let door = collector.certificates.as_mut().unwrap();
+    door.issuer = Issuer::Theirs;
+    door.trusted.thumbprint = "F".repeat(40);
+    door.machines_authorities_pem = Some("theirs\n".to_owned());
+    let handout = machines::handout(&collector);
+    let sheet = |path: &str| handout.sheets.iter().find(|sheet| sheet.path == path);
+    let theirs = sheet("certificates/machines-authority.cer").unwrap();
+    assert_eq!(theirs.content, b"theirs\n");
+    let trusted = sheet("certificates/authority.cer").unwrap();
+    assert!(trusted.undo.contains(&"F".repeat(40)), "{}", trusted.undo);
+    let value = collector.certificate_value().unwrap();
+    assert!(
+        value.ends_with(THUMBPRINT),
+        "IssuerCA is that of the machines' certificates"
+    );
 }
 
 #[test]
@@ -243,6 +302,11 @@ fn files_are_written_together_or_not_at_all() {
         };
         let modes = ["pki", "pki/key", "pki/key.bak", "pki/certificate"].map(mode);
         assert_eq!(modes, [0o700, 0o600, 0o600, 0o644]);
+        // The service passes through those above the folder with the keys.
+        let deep = [file("made/for/pki/key", "secret", Secrecy::Private)];
+        files::write(&deep, Existing::Refuse).unwrap();
+        let modes = ["made", "made/for", "made/for/pki"].map(mode);
+        assert_eq!(modes, [0o755, 0o755, 0o700]);
     }
 }
 

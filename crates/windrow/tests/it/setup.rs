@@ -5,12 +5,17 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 use serde_json::Value;
+use windrow_pipeline::tls;
 use xtask::docs::{self, Step};
 use xtask::project::{Project, root};
 
+use crate::support::certs::Authority;
 use crate::support::program::{Program, run};
-use crate::support::{Scratch, free_port, installed, wait_until};
+use crate::support::realm::Realm;
+use crate::support::{Scratch, installed, listening_port, or_skipped, wait_until};
 
 /// The arguments of a set-up in the scratch folder, for machines with certificates on loopback.
 fn arguments(scratch: &Scratch, more: &[&str]) -> Vec<String> {
@@ -95,7 +100,7 @@ fn from_an_empty_folder_to_the_first_event() {
         return;
     }
     let scratch = Scratch::new();
-    let port = free_port().to_string();
+    let port = listening_port().to_string();
     let set_up = arguments(
         &scratch,
         &["--no-domain", "--tls-port", &port, "--expect", MACHINE],
@@ -107,7 +112,7 @@ fn from_an_empty_folder_to_the_first_event() {
     }
     assert_eq!(mode(&at("pki")), 0o700);
     // Health of the service is not what is set up here, and its usual port may be taken.
-    let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+    let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", listening_port());
     let config = at("windrow.toml");
     let text = std::fs::read_to_string(&config).unwrap() + &web;
     std::fs::write(&config, text).unwrap();
@@ -294,6 +299,124 @@ fn what_is_missing_is_named() {
     );
 }
 
+/// A set-up that is refused, and writes nothing; what it says.
+fn refused(scratch: &Scratch, more: &[&str]) -> String {
+    let done = run(scratch, &arguments(scratch, more));
+    assert_ne!(done.code, Some(0), "{}", done.stdout);
+    assert!(!scratch.join("etc").exists(), "{}", done.stderr);
+    done.stderr
+}
+
+/// A certificate as other programs keep it.
+fn in_der(scratch: &Scratch, pem: &Path, name: &str) -> String {
+    let der = CertificateDer::from_pem_file(pem).unwrap();
+    let path = scratch.join(name);
+    std::fs::write(&path, &*der).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_certificate_of_theirs_is_checked() {
+    let scratch = Scratch::new();
+    let theirs = Authority::new(&scratch, "theirs");
+    let pair = theirs.issue(&scratch, "localhost");
+    let other = theirs.issue(&scratch, "other.example.com");
+    let old = theirs.issue_expired(&scratch, "old.example.com");
+    let text = |path: &Path| path.display().to_string();
+    let with = |certificate: &str, key: &str| {
+        let ca = text(&theirs.certificate);
+        let more = [
+            "--no-domain",
+            "--ca-file",
+            &ca,
+            "--cert-file",
+            certificate,
+            "--key-file",
+            key,
+        ];
+        refused(&scratch, &more)
+    };
+    let (certificate, key) = (text(&pair.certificate), text(&pair.key));
+    let absent = scratch.join("none.key").display().to_string();
+    let der = in_der(&scratch, &pair.certificate, "collector.cer");
+    for (said, expected) in [
+        (with(&certificate, &absent), "cannot read"),
+        (with(&absent, &key), "cannot read"),
+        (with(&certificate, &text(&other.key)), "cannot be used"),
+        (
+            with(&text(&other.certificate), &text(&other.key)),
+            "is for other.example.com, not for localhost",
+        ),
+        (
+            with(&text(&old.certificate), &text(&old.key)),
+            "cannot be used",
+        ),
+        (with(&der, &key), "openssl x509 -inform der"),
+    ] {
+        assert!(said.contains(expected), "{expected}: {said}");
+    }
+}
+
+#[test]
+fn machines_are_told_to_trust_whoever_issued_the_collectors_certificate() {
+    let scratch = Scratch::new();
+    let (machines, servers) = (
+        Authority::new(&scratch, "machines"),
+        Authority::new(&scratch, "servers"),
+    );
+    let pair = servers.issue(&scratch, "localhost");
+    let text = |path: &Path| path.display().to_string();
+    let (key, ca) = (
+        text(&pair.key),
+        in_der(&scratch, &machines.certificate, "ca.cer"),
+    );
+    let alone = text(&pair.certificate);
+    let more = [
+        "--no-domain",
+        "--ca-file",
+        &ca,
+        "--key-file",
+        &key,
+        "--cert-file",
+    ];
+    let said = refused(&scratch, &[&more[..], &[&alone]].concat());
+    assert!(said.contains("put its certificate at the end"), "{said}");
+
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap();
+    let chain = read(&pair.certificate) + &read(&servers.certificate);
+    let chain = text(&scratch.write("chain.pem", &chain));
+    run(
+        &scratch,
+        &arguments(&scratch, &[&more[..], &[&chain]].concat()),
+    )
+    .expect(0);
+    let folder = scratch.join("etc/for-the-machines/certificates");
+    let thumbprint = |path: &Path| tls::thumbprint(&CertificateDer::from_pem_file(path).unwrap());
+    let theirs = thumbprint(&machines.certificate);
+    assert_eq!(
+        thumbprint(&folder.join("authority.cer")),
+        thumbprint(&servers.certificate)
+    );
+    assert_eq!(thumbprint(&folder.join("machines-authority.cer")), theirs);
+    let value = subscription_manager(&folder.join("forwarding.reg"));
+    assert!(value.ends_with(&format!("IssuerCA={theirs}")), "{value}");
+    // The service reads PEM.
+    let config = read(&scratch.join("etc/windrow.toml"));
+    assert!(config.contains("pki/machines-ca.pem"), "{config}");
+    assert_eq!(thumbprint(&scratch.join("etc/pki/machines-ca.pem")), theirs);
+}
+
+#[test]
+fn what_was_made_by_command_is_not_made_again() {
+    let scratch = Scratch::new();
+    scratch.write(
+        "data/conf.d/subscription.exercises.toml",
+        "baseline = \"exercises\"\n",
+    );
+    let said = refused(&scratch, &["--no-domain"]);
+    assert!(said.contains("set twice"), "{said}");
+}
+
 #[test]
 fn a_domain_with_its_own_authority_is_told_what_it_needs() {
     let scratch = Scratch::new();
@@ -348,16 +471,16 @@ fn parse(folder: &Path) {
     let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     let python = home.map(|home| home.join("windrow-tests/powershell/bin/python"));
-    let Some(python) = python.filter(|python| python.exists()) else {
-        eprintln!("skipped: no parser of PowerShell is here (./test powershell installs it)");
+    let python = python.filter(|python| python.exists());
+    if !or_skipped(python.is_some(), "the parser of PowerShell") {
         return;
-    };
+    }
     let scripts = files(folder).into_iter().map(|(path, _)| path);
     let scripts: Vec<_> = scripts
         .filter(|path| path.extension().is_some_and(|extension| extension == "ps1"))
         .collect();
     assert!(scripts.len() >= 8, "{scripts:?}");
-    let done = Command::new(python)
+    let done = Command::new(python.unwrap())
         .arg(root().join("powershell/tests/check.py"))
         .arg("--scripts")
         .args(&scripts)
@@ -371,10 +494,11 @@ fn parse(folder: &Path) {
 }
 
 /// The page that leads from nothing to the first event: each of its commands is run in its order, on a machine that is not
-/// root's. Simulated machines stand for Windows, and a keytab made here for the one of a domain controller.
+/// root's. Simulated machines stand for Windows, and MIT's KDC for the domain controller.
 #[test]
 fn the_ways_to_the_first_event_can_be_walked() {
-    if !installed("openssl") {
+    let needed = ["openssl", "krb5kdc", "kadmin.local"];
+    if !needed.into_iter().all(installed) {
         return;
     }
     let project = Project::load(&root()).unwrap();
@@ -405,6 +529,8 @@ fn the_ways_to_the_first_event_can_be_walked() {
 /// One of the two ways.
 struct Walk {
     number: usize,
+    /// Ends before its folder does.
+    realm: Option<Realm>,
     scratch: Scratch,
     ports: [(&'static str, u16); 2],
     service: Option<Program>,
@@ -412,12 +538,15 @@ struct Walk {
 
 impl Walk {
     fn new(number: usize) -> Walk {
+        let scratch = Scratch::new();
+        let realm = (number == 0).then(|| Realm::start(&scratch, 1, 0).unwrap());
         Walk {
             number,
-            scratch: Scratch::new(),
+            realm,
+            scratch,
             ports: [
-                ("--kerberos-port", free_port()),
-                ("--tls-port", free_port()),
+                ("--kerberos-port", listening_port()),
+                ("--tls-port", listening_port()),
             ],
             service: None,
         }
@@ -484,35 +613,24 @@ impl Walk {
                 arguments.extend([option.to_owned(), value]);
             }
         }
-        if wait && self.number == 1 {
-            self.send();
-        }
-        // Nobody stands for the machines of the domain here: their way is walked as far as the collector goes.
-        let waits_for_nobody = wait && self.number == 0;
-        if waits_for_nobody {
-            let at = arguments.iter().position(|word| word == "10m").unwrap();
-            "1s".clone_into(&mut arguments[at]);
+        if wait {
+            match &self.realm {
+                Some(realm) => self.send_from_domain(realm),
+                None => self.send(),
+            }
         }
         let done = run(&self.scratch, &arguments);
-        let expected = i32::from(fails || waits_for_nobody);
         assert_eq!(
             done.code,
-            Some(expected),
+            Some(i32::from(fails)),
             "{place}: {arguments:?}\n{}{}",
             done.stdout,
             done.stderr
         );
         if is_setup {
             let config = std::fs::read_to_string(self.config()).unwrap();
-            let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", free_port());
+            let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", listening_port());
             std::fs::write(self.config(), config + &web).unwrap();
-        }
-        if waits_for_nobody {
-            assert!(
-                done.stdout.contains("no machine has asked"),
-                "{place}: {}",
-                done.stdout
-            );
         }
     }
 
@@ -567,31 +685,23 @@ impl Walk {
         run(&self.scratch, &sent).expect(0);
     }
 
-    /// A keytab with AES 256 keys of both names, as MIT's file format has it (version 0x0502).
+    /// A member of the domain, with the line that its policy has.
+    fn send_from_domain(&self, realm: &Realm) {
+        let folder = self.scratch.join("etc/windrow/for-the-machines/kerberos");
+        let value = subscription_manager(&folder.join("forwarding.reg"));
+        let server = value.split(',').next().unwrap();
+        let server = server.strip_prefix("Server=").unwrap();
+        let of_realm = realm.fleet_of_keys();
+        let mut sent = vec!["simulate", server, "--kerberos"];
+        sent.extend(of_realm.iter().map(String::as_str));
+        sent.extend(["--events", "20", "--mix", "4624=1"]);
+        run(&self.scratch, &sent).expect(0);
+    }
+
+    /// The one of the realm, in the place of what `New-Keytab.ps1` makes.
     fn keytab(&self) {
-        let mut file = vec![5, 2];
-        for service in ["HTTP", "HOST"] {
-            let mut entry = Vec::new();
-            let text = |entry: &mut Vec<u8>, text: &str| {
-                entry.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-                entry.extend(text.as_bytes());
-            };
-            entry.extend(2u16.to_be_bytes());
-            for part in ["CORP.EXAMPLE", service, "localhost"] {
-                text(&mut entry, part);
-            }
-            // The name's kind, a time, the key's version, its encryption, its length.
-            entry.extend(1u32.to_be_bytes());
-            entry.extend(0u32.to_be_bytes());
-            entry.push(2);
-            entry.extend(18u16.to_be_bytes());
-            entry.extend(32u16.to_be_bytes());
-            entry.extend([7; 32]);
-            file.extend(u32::try_from(entry.len()).unwrap().to_be_bytes());
-            file.extend(entry);
-        }
         let path = self.scratch.join("etc/windrow/windrow.keytab");
-        std::fs::write(&path, file).unwrap();
+        std::fs::copy(self.realm.as_ref().unwrap().keytab(), &path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 }

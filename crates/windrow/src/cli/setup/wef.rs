@@ -127,11 +127,11 @@ struct Certificates {
     #[arg(long, conflicts_with_all = ["adcs", "cert_file", "key_file"])]
     make_ca: bool,
 
-    /// The authority that issues the machines' certificates: in PEM, with --adcs in DER too
+    /// The authority that issues the machines' certificates, in PEM or DER
     #[arg(long, value_name = "FILE", conflicts_with = "make_ca")]
     ca_file: Option<PathBuf>,
 
-    /// The collector's certificate, and those between it and its root
+    /// The collector's certificate in PEM, and those between it and its root, with the root where machines do not trust it
     #[arg(long, value_name = "FILE", requires_all = ["ca_file", "key_file"])]
     cert_file: Option<PathBuf>,
 
@@ -166,7 +166,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         false => Person::Absent,
     };
     let answers = set.answers(invocation, &mut person)?;
-    let plan = plan::plan(&answers)?;
+    let plan = plan::plan(&answers, &invocation.loader)?;
     let fates = match set.dry_run {
         true => files::fates(&plan.files),
         false => write(&plan, set.replace)?,

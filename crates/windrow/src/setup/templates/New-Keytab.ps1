@@ -20,10 +20,10 @@ The keytab. Whoever has it can be the collector: take it there over a safe way, 
 The organizational unit of the accounts; the default one for users when not given.
 
 .PARAMETER Renew
-Takes accounts that are there.
+Takes accounts that are there, and sets their passwords anew.
 
 .PARAMETER Remove
-Takes the accounts away.
+Takes the accounts away, those of the two that are there.
 #>
 [CmdletBinding()]
 param(
@@ -46,22 +46,39 @@ $Accounts = [ordered] @{ HTTP = 'windrow-http'; HOST = 'windrow-host' }
 $domain = Get-ADDomain
 if ($domain.DNSRoot -ne $Realm) { throw "This is the domain $($domain.DNSRoot), and the keytab is for $Realm" }
 if ($Remove) {
-    foreach ($account in $Accounts.Values) { Remove-ADUser -Identity $account -Confirm:$false }
-    Write-Output 'The accounts are gone, and with them their names (SPN)'
+    foreach ($account in $Accounts.Values) {
+        $user = Get-ADUser -Filter "sAMAccountName -eq '$account'"
+        if ($user) {
+            Remove-ADUser -Identity $user -Confirm:$false
+            Write-Output "$account is gone, and with it its name (SPN)"
+        } else {
+            Write-Output "There is no account $account"
+        }
+    }
     return
 }
-if (Test-Path -LiteralPath $OutFile) { throw "There is a file $OutFile" }
+
+# All of it is looked at before anything is made: half of it would be in the way of the next run.
+$users = @{}
+$against = @()
+if (Test-Path -LiteralPath $OutFile) { $against += "There is a file $OutFile" }
+if (-not (Get-Command -Name ktpass.exe -ErrorAction SilentlyContinue)) { $against += 'ktpass is not here: it comes with the tools of Active Directory Domain Services' }
+foreach ($service in $Accounts.Keys) {
+    $account = $Accounts[$service]
+    $spn = "$service/$Collector"
+    $holders = @(Get-ADObject -LDAPFilter "(servicePrincipalName=$spn)" -Properties sAMAccountName | Where-Object { $_.sAMAccountName -ne $account })
+    if ($holders.Count -gt 0) {
+        $against += "$spn belongs to $(@($holders | ForEach-Object { $_.DistinguishedName }) -join ' and to '). If that is the collector's own machine account, no accounts are needed: run adcli update --service-name=HTTP --service-name=HOST on the collector, and name /etc/krb5.keytab as its keytab. If it is an old one: setspn -D $spn ACCOUNT"
+    }
+    $users[$service] = Get-ADUser -Filter "sAMAccountName -eq '$account'"
+    if ($users[$service] -and -not $Renew) { $against += "There is an account ${account}: -Renew takes it, and sets a new password" }
+}
+if ($against.Count -gt 0) { throw "Nothing was made. $($against -join '. ')" }
 
 foreach ($service in $Accounts.Keys) {
     $account = $Accounts[$service]
     $spn = "$service/$Collector"
-    $holder = Get-ADObject -LDAPFilter "(servicePrincipalName=$spn)" -Properties sAMAccountName
-    if ($holder -and @($holder | Where-Object { $_.sAMAccountName -ne $account }).Count -gt 0) {
-        throw "$spn belongs to $($holder.DistinguishedName) already. A collector that is a member of the domain takes its own machine account's keytab; otherwise: setspn -D $spn ACCOUNT"
-    }
-    $user = Get-ADUser -Filter "sAMAccountName -eq '$account'"
-    if ($user -and -not $Renew) { throw "There is an account $account; -Renew takes it" }
-    if (-not $user) {
+    if (-not $users[$service]) {
         # Without a password it is made disabled; ktpass sets one that nobody knows.
         $new = @{
             Name                   = $account
@@ -78,7 +95,7 @@ foreach ($service in $Accounts.Keys) {
     $arguments = @('/princ', "$spn@$Realm", '/mapuser', "$($domain.NetBIOSName)\$account", '/crypto', 'AES256-SHA1', '/ptype', 'KRB5_NT_PRINCIPAL', '+rndPass', '+answer', '/out', $OutFile)
     if (Test-Path -LiteralPath $OutFile) { $arguments += @('/in', $OutFile) }
     & ktpass.exe $arguments
-    if ($LASTEXITCODE -ne 0) { throw "ktpass failed for $spn ($LASTEXITCODE)" }
+    if ($LASTEXITCODE -ne 0) { throw "ktpass failed for $spn ($LASTEXITCODE). Delete $OutFile; then -Renew takes the accounts that are made, and -Remove takes them away" }
     Enable-ADAccount -Identity $account
     # ktpass writes the account's user principal name, and may leave other encryptions on.
     Set-ADUser -Identity $account -KerberosEncryptionType AES256

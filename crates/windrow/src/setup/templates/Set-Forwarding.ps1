@@ -6,8 +6,8 @@ Has this machine forward its events to the collector.
 
 .DESCRIPTION
 For one machine, or for a tool that runs scripts on many; where group policy does the same, it is not needed.
-What was there before is written to %ProgramData%\windrow\forwarding-before.json, and Remove-Forwarding.ps1 puts
-it back. Run a second time, it changes nothing more.
+Each change that it makes is noted in the registry, under HKLM\SOFTWARE\windrow\Forwarding, and Remove-Forwarding.ps1
+takes back those and no others. Run a second time, it changes nothing more.
 
 .PARAMETER SecurityAccess
 How NETWORK SERVICE, as which Windows forwards, gets to read the Security log. Channel: the log's own access list
@@ -33,24 +33,12 @@ $Value = '@VALUE@'
 $Server = ($Value -split ',')[0]
 $Collector = '@NAME@'
 $Port = [int] '@PORT@'
-$Policy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\EventLog\EventForwarding\SubscriptionManager'
+$Policy = 'HKLM:\@MANAGERS@'
 $ReaderSid = 'S-1-5-20'
 $GroupSid = 'S-1-5-32-573'
-$StateFolder = Join-Path -Path $env:ProgramData -ChildPath 'windrow'
-$StateFile = Join-Path -Path $StateFolder -ChildPath 'forwarding-before.json'
 $Wevtutil = Join-Path -Path $env:SystemRoot -ChildPath 'System32\wevtutil.exe'
 
-# Names of accounts differ with the language of Windows; their identifiers do not.
-function Get-AccountName([string] $Sid) {
-    $identifier = New-Object -TypeName System.Security.Principal.SecurityIdentifier -ArgumentList $Sid
-    $identifier.Translate([System.Security.Principal.NTAccount]).Value
-}
-
-function Get-ChannelAccess {
-    $line = & $Wevtutil gl Security | Where-Object { $_ -match '^channelAccess:' } | Select-Object -First 1
-    if (-not $line) { throw 'wevtutil does not say who may read the Security log' }
-    ($line -replace '^channelAccess:\s*', '').Trim()
-}
+# include record.ps1
 
 # The access list with one entry more: after those that are there, before an audit list.
 function Add-Reader([string] $Sddl) {
@@ -63,39 +51,29 @@ function Add-Reader([string] $Sddl) {
 
 $group = (Get-AccountName -Sid $GroupSid) -replace '^.*\\', ''
 $reader = Get-AccountName -Sid $ReaderSid
-$members = @(& net.exe localgroup $group)
-$isMember = $members -contains $reader
+$isMember = @(& net.exe localgroup $group) -contains $reader
 $access = Get-ChannelAccess
 $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='WinRM'"
 
 if (-not (Test-Path -LiteralPath $Policy)) { New-Item -Path $Policy -Force | Out-Null }
+if (-not (Test-Path -LiteralPath $Record)) { New-Item -Path $Record -Force | Out-Null }
 $key = Get-Item -LiteralPath $Policy
 $names = @($key.GetValueNames())
 $name = $names | Where-Object { ([string] $key.GetValue($_)).StartsWith("$Server,", 'OrdinalIgnoreCase') } | Select-Object -First 1
-$before = $null
 if ($name) {
     $before = [string] $key.GetValue($name)
 } else {
+    $before = ''
     $number = 1
     while ($names -contains "$number") { $number++ }
     $name = "$number"
 }
-
-# What was there before the first run; later ones leave it as it is.
-if (-not (Test-Path -LiteralPath $StateFile)) {
-    New-Item -ItemType Directory -Path $StateFolder -Force | Out-Null
-    $state = @{
-        valueName      = $name
-        value          = $before
-        startMode      = $service.StartMode
-        started        = $service.Started
-        channelAccess  = $access
-        wasMember      = $isMember
-    }
-    $state | ConvertTo-Json | Set-Content -LiteralPath $StateFile -Encoding UTF8
-}
-
 if ($before -cne $Value) {
+    # What was there before the first change stays noted, and not what an earlier run has put there.
+    if (-not $before -or $null -eq (Get-Note -Key $Record -Name 'Manager')) {
+        Set-Note -Key $Record -Name 'Manager' -Value $name
+        Set-Note -Key $Record -Name 'ManagerBefore' -Value $before
+    }
     Set-ItemProperty -LiteralPath $Policy -Name $name -Value $Value
     Write-Output "SubscriptionManager, value ${name}: $Value"
 }
@@ -103,6 +81,7 @@ if ($before -cne $Value) {
 if ($SecurityAccess -in 'Channel', 'Both') {
     $wanted = Add-Reader -Sddl $access
     if ($wanted -ne $access) {
+        Set-Note -Key $Records -Name 'AddedToSecurityLog' -Value $ReaderSid
         & $Wevtutil sl Security "/ca:$wanted"
         if ($LASTEXITCODE -ne 0) { throw "wevtutil could not set who may read the Security log ($LASTEXITCODE)" }
         Write-Output "Security log: $reader may read it ($wanted)"
@@ -113,25 +92,29 @@ if ($SecurityAccess -in 'Channel', 'Both') {
     }
 }
 if ($SecurityAccess -in 'Group', 'Both' -and -not $isMember) {
+    Set-Note -Key $Records -Name 'AddedToGroup' -Value $ReaderSid
     & net.exe localgroup $group $reader /add | Out-Null
     if ($LASTEXITCODE -ne 0) { throw "$reader could not be made a member of $group ($LASTEXITCODE)" }
     Write-Output "${reader}: member of $group, which counts after a restart of this machine"
 }
 
-if ($FirewallRule -and -not (Get-NetFirewallRule -Name 'windrow-forwarding' -ErrorAction SilentlyContinue)) {
+if ($FirewallRule -and -not (Get-NetFirewallRule -Name "windrow-forwarding-$Port" -ErrorAction SilentlyContinue)) {
     $rule = @{
-        Name        = 'windrow-forwarding'
+        Name        = "windrow-forwarding-$Port"
         DisplayName = "Windows Event Forwarding to $Collector"
         Direction   = 'Outbound'
         Action      = 'Allow'
         Protocol    = 'TCP'
         RemotePort  = $Port
     }
+    Set-Note -Key $Record -Name 'AddedRule' -Value $rule.Name
     New-NetFirewallRule @rule | Out-Null
     Write-Output "Firewall: connections to port $Port may go out"
 }
 
+if (-not $service.Started) { Set-Note -Key $Records -Name 'StoppedBefore' -Value 'yes' }
 if ($service.StartMode -ne 'Auto') {
+    Set-Note -Key $Records -Name 'StartBefore' -Value $service.StartMode
     Set-Service -Name WinRM -StartupType Automatic
     Write-Output 'WinRM: starts automatically'
 }

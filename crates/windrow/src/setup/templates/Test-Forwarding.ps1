@@ -21,7 +21,7 @@ $Collector = '@NAME@'
 $Port = [int] '@PORT@'
 $Issuer = '@THUMBPRINT@'
 $Realm = '@REALM@'
-$Policy = 'HKLM:\SOFTWARE\Policies\Microsoft\Windows\EventLog\EventForwarding\SubscriptionManager'
+$Policy = 'HKLM:\@MANAGERS@'
 $Log = 'Microsoft-Windows-Forwarding/Operational'
 $Meanings = @{
     100 = 'a subscription was taken'
@@ -100,7 +100,7 @@ function Test-Way {
 function Test-Certificate {
     $authority = @('Root', 'CA') | ForEach-Object { Get-ChildItem -Path "Cert:\LocalMachine\$_" } | Where-Object { $_.Thumbprint -eq $Issuer } | Select-Object -First 1
     if (-not $authority) {
-        Write-Verdict -Verdict FAIL -What "The authority $Issuer is not among the trusted ones of this machine" -Cure 'import authority.cer into Cert:\LocalMachine\Root'
+        Write-Verdict -Verdict FAIL -What "The authority $Issuer is not among the trusted ones of this machine" -Cure 'import machines-authority.cer, or authority.cer where that is the only one, into Cert:\LocalMachine\Root'
         return $null
     }
     Write-Verdict -Verdict OK -What "Trusted authority: $($authority.Subject)"
@@ -170,17 +170,26 @@ function Test-Ticket {
     } else {
         Write-Verdict -Verdict LOOK -What "Member of $($computer.Domain), and the collector is in $Realm" -Cure 'that needs a trust between the two'
     }
-    # Windows Server 2025 asks for HOST/ by default, others for HTTP/.
+    # Windows Server 2025 asks for HOST/ by default, others for HTTP/. 0x3e7 is the machine's own logon: whoever runs this may
+    # have no tickets, or better ones.
     $build = [int] (Get-CimInstance -ClassName Win32_OperatingSystem).BuildNumber
+    $own = @{}
     foreach ($service in 'HTTP', 'HOST') {
-        $said = @(& klist.exe get "$service/$Collector") -join ' '
+        $said = @(& klist.exe -li 0x3e7 get "$service/$Collector") -join ' '
+        $own[$service] = $LASTEXITCODE -eq 0 -and $said -notmatch '0x[0-9a-f]+/-'
+    }
+    if (-not ($own['HTTP'] -or $own['HOST']) -and (@(& klist.exe -li 0x3e7) -join ' ') -notmatch 'krbtgt/') {
+        Write-Verdict -Verdict FAIL -What 'This machine itself has no ticket of its domain (klist -li 0x3e7)' -Cure 'Test-ComputerSecureChannel -Verbose says whether the domain knows it; a domain controller has to be in reach, and this clock right to within five minutes'
+        return
+    }
+    foreach ($service in 'HTTP', 'HOST') {
         $needed = ($service -eq 'HOST') -eq ($build -ge 26100)
-        if ($LASTEXITCODE -eq 0 -and $said -notmatch '0x[0-9a-f]+/-') {
-            Write-Verdict -Verdict OK -What "The domain gives tickets to $service/$Collector"
+        if ($own[$service]) {
+            Write-Verdict -Verdict OK -What "The domain gives this machine tickets to $service/$Collector"
         } elseif ($needed) {
-            Write-Verdict -Verdict FAIL -What "The domain gives no ticket to $service/$Collector" -Cure "setspn -Q $service/$Collector has to name one account: New-Keytab.ps1 makes it. And this clock has to be right to within five minutes"
+            Write-Verdict -Verdict FAIL -What "The domain gives this machine no ticket to $service/$Collector" -Cure "setspn -Q $service/$Collector has to name one account: New-Keytab.ps1 makes it. And this clock has to be right to within five minutes"
         } else {
-            Write-Verdict -Verdict LOOK -What "The domain gives no ticket to $service/$Collector; this Windows asks for the other one" -Cure 'New-Keytab.ps1 makes both'
+            Write-Verdict -Verdict LOOK -What "The domain gives this machine no ticket to $service/$Collector; this Windows asks for the other one" -Cure 'New-Keytab.ps1 makes both'
         }
     }
 }
@@ -200,21 +209,29 @@ function Test-SecurityLog {
     }
 }
 
+# How long ago, in the largest unit that fits.
+function Get-Age([datetime] $Time) {
+    $age = (Get-Date) - $Time
+    if ($age.TotalDays -ge 2) { return "$([int] $age.TotalDays) days ago" }
+    if ($age.TotalHours -ge 2) { return "$([int] $age.TotalHours) hours ago" }
+    "$([int] $age.TotalMinutes) minutes ago"
+}
+
 function Test-Log {
-    $filter = @{ LogName = $Log; Id = 100..107; StartTime = (Get-Date).AddDays(-1) }
-    $events = @(Get-WinEvent -FilterHashtable $filter -ErrorAction SilentlyContinue)
-    if ($events.Count -eq 0) {
-        Write-Verdict -Verdict FAIL -What "$Log has nothing of the last day: forwarding has not tried" -Cure 'Restart-Service WinRM, then wait as long as Refresh says'
-        return
-    }
-    # The newest of each question, in the order in which they are decided.
+    $seen = 0
+    # The newest of each question, in the order in which they are decided. However old: where nothing changes, nothing is
+    # written.
     foreach ($ids in @((106, 107), (104, 105), (100, 101, 102, 103))) {
-        $newest = $events | Where-Object { $ids -contains $_.Id } | Sort-Object -Property TimeCreated -Descending | Select-Object -First 1
+        $newest = Get-WinEvent -FilterHashtable @{ LogName = $Log; Id = $ids } -MaxEvents 1 -ErrorAction SilentlyContinue | Select-Object -First 1
         if (-not $newest) { continue }
+        $seen++
         $verdict = @{ 100 = 'OK'; 104 = 'OK'; 106 = 'OK'; 101 = 'LOOK'; 103 = 'LOOK' }[$newest.Id]
         if (-not $verdict) { $verdict = 'FAIL' }
-        $words = "$($newest.TimeCreated.ToString('yyyy-MM-dd HH:mm:ss')) event $($newest.Id): $($Meanings[$newest.Id])"
+        $words = "$($newest.TimeCreated.ToString('yyyy-MM-dd HH:mm:ss')), $(Get-Age -Time $newest.TimeCreated), event $($newest.Id): $($Meanings[$newest.Id])"
         if ($verdict -eq 'OK') { Write-Verdict -Verdict OK -What $words } else { Write-Verdict -Verdict $verdict -What $words -Cure $newest.Message }
+    }
+    if ($seen -eq 0) {
+        Write-Verdict -Verdict FAIL -What "$Log has nothing: forwarding has never tried" -Cure 'Restart-Service WinRM, then wait as long as Refresh says'
     }
 }
 

@@ -142,7 +142,7 @@ pub(crate) fn sslyze() -> Option<Command> {
 }
 
 /// Whether something was found. In CI everything is installed first, and a skipped test would look like a passed one.
-fn or_skipped(found: bool, program: &str) -> bool {
+pub(crate) fn or_skipped(found: bool, program: &str) -> bool {
     assert!(
         found || std::env::var_os("CI").is_none(),
         "{program} is not installed"
