@@ -1,5 +1,6 @@
 //! The collector's keys, from a keytab file that only it can read.
 
+use std::cmp::Reverse;
 use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt as _;
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::crypto::{Etype, Key, etype_name};
 use super::wire::keytab::{Entry, KeytabFault, parse};
-use super::wire::limits::{KEYTAB_AGAIN_SECONDS, KEYTAB_BYTES_MAX};
+use super::wire::limits::{KEYS_TRIED_MAX, KEYTAB_AGAIN_SECONDS, KEYTAB_BYTES_MAX};
 use super::wire::principal::Principal;
 
 /// Why a keytab cannot be used, naming the file.
@@ -132,24 +133,29 @@ impl Keytab {
         self.keys.iter().filter(|key| key.principal.is(principal))
     }
 
-    /// The key of this encryption and version. A ticket that names no version is tried with the
-    /// newest. Of names that differ by case alone, which are two accounts to some KDCs, the one that is
-    /// written as asked for goes first.
-    pub(super) fn find(
+    /// The keys of this encryption and version, at most [`KEYS_TRIED_MAX`], in the order in which to try them: for a
+    /// ticket that names no version the newest first; and of names that differ by case alone, which are two accounts
+    /// to some KDCs, the one that is written as asked for. A file can have several of one version where an
+    /// account was made anew, or files were put together; the last ones are the newest then.
+    pub(super) fn candidates(
         &self,
         principal: &Principal,
         etype: Etype,
         kvno: Option<u32>,
-    ) -> Option<&KeytabKey> {
-        let keys = self.of(principal).filter(|key| key.key.etype() == etype);
+    ) -> Vec<&KeytabKey> {
         let asked = principal.to_string();
-        let as_asked = |key: &KeytabKey| key.principal.to_string() == asked;
-        match kvno {
-            None => keys.max_by_key(|key| (as_asked(key), key.kvno)),
-            Some(kvno) => keys
-                .filter(|key| key.is_version(kvno))
-                .max_by_key(|key| (as_asked(key), key.whole_kvno, key.kvno)),
-        }
+        let of_etype = self.of(principal).filter(|key| key.key.etype() == etype);
+        let mut keys: Vec<_> = of_etype
+            .filter(|key| kvno.is_none_or(|kvno| key.is_version(kvno)))
+            .collect();
+        // The sort is stable: reversed first, so that of equal ones the last in the file comes first.
+        keys.reverse();
+        keys.sort_by_key(|key| {
+            let as_asked = key.principal.to_string() == asked;
+            Reverse((as_asked, kvno.is_some() && key.whole_kvno, key.kvno))
+        });
+        keys.truncate(KEYS_TRIED_MAX);
+        keys
     }
 }
 

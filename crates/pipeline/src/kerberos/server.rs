@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
 use super::crypto::{Etype, Key, usage};
 use super::keytab::{Keytab, KeytabError, KeytabFile, KeytabKey};
@@ -242,37 +243,50 @@ impl Server {
         })
     }
 
-    /// Decrypts the ticket with the key that it names.
+    /// Decrypts the ticket with the key that it names; with what the file holds by now, where that has changed and the
+    /// key was not there.
     fn open_ticket(&self, request: &ApReq<'_>, now: i64) -> Result<EncTicketPart, Refused> {
-        let (service, encrypted) = (&request.ticket.service, &request.ticket.encrypted);
-        let keytab = self.keytab.keytab();
-        let found = self.find(&keytab, service, encrypted).or_else(|refused| {
-            match self.keytab.again(now) {
-                Some(keytab) => self.find(&keytab, service, encrypted),
-                None => Err(refused),
-            }
-        });
-        let found = found?;
         if request.options & USE_SESSION_KEY != 0 {
             return Err(Refused::Malformed {
                 what: "a ticket between two users",
             });
         }
-        let ticket = found.key.decrypt(usage::TICKET, encrypted.cipher);
-        let ticket = ticket.map_err(|_| Refused::WrongKey {
-            service: service.to_string(),
-            kvno: found.kvno,
-            etype: encrypted.etype,
-        })?;
-        Ok(EncTicketPart::parse(&ticket)?)
+        let (service, encrypted) = (&request.ticket.service, &request.ticket.encrypted);
+        let keytab = self.keytab.keytab();
+        let opened = self.decrypt(&keytab, service, encrypted);
+        let opened = opened.or_else(|refused| match self.keytab.again(now) {
+            Some(keytab) => self.decrypt(&keytab, service, encrypted),
+            None => Err(refused),
+        });
+        Ok(EncTicketPart::parse(&opened?)?)
     }
 
-    fn find(
+    /// Tries the keys that may be meant, the likeliest first.
+    fn decrypt(
         &self,
         keytab: &Keytab,
         service: &Principal,
         encrypted: &Encrypted<'_>,
-    ) -> Result<KeytabKey, Refused> {
+    ) -> Result<Zeroizing<Vec<u8>>, Refused> {
+        let keys = self.find(keytab, service, encrypted)?;
+        let mut tried = keys
+            .iter()
+            .map(|found| found.key.decrypt(usage::TICKET, encrypted.cipher));
+        let opened = tried.find_map(Result::ok);
+        opened.ok_or_else(|| Refused::WrongKey {
+            service: service.to_string(),
+            kvno: keys.first().map_or(0, |found| found.kvno),
+            etype: encrypted.etype,
+        })
+    }
+
+    /// The keys that may be meant; there is at least one.
+    fn find<'k>(
+        &self,
+        keytab: &'k Keytab,
+        service: &Principal,
+        encrypted: &Encrypted<'_>,
+    ) -> Result<Vec<&'k KeytabKey>, Refused> {
         let service_name = service.to_string();
         let Some(etype) = Etype::from_number(encrypted.etype) else {
             return Err(Refused::WeakEncryption {
@@ -288,13 +302,16 @@ impl Server {
                 ours: ours.join(", "),
             });
         }
-        let found = keytab.find(service, etype, encrypted.kvno);
-        found.cloned().ok_or_else(|| Refused::UnknownKey {
-            service: service_name,
-            kvno: encrypted.kvno,
-            etype: encrypted.etype,
-            known: keys_in_words(keytab.of(service)),
-        })
+        let found = keytab.candidates(service, etype, encrypted.kvno);
+        if found.is_empty() {
+            return Err(Refused::UnknownKey {
+                service: service_name,
+                kvno: encrypted.kvno,
+                etype: encrypted.etype,
+                known: keys_in_words(keytab.of(service)),
+            });
+        }
+        Ok(found)
     }
 
     fn check_account(&self, client: &Principal) -> Result<(), Refused> {

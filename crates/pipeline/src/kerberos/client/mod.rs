@@ -165,7 +165,7 @@ impl Secret {
             };
             match self {
                 Secret::Keytab(keytab) => {
-                    if let Some(found) = keytab.find(client, etype, None) {
+                    if let Some(found) = keytab.candidates(client, etype, None).first() {
                         return Ok((found.key.clone(), etype));
                     }
                 }

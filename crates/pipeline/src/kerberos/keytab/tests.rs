@@ -38,7 +38,12 @@ fn a_key_is_found_by_encryption_and_version() {
         ]
     );
     let http = Principal::parse("http/C.corp.example@corp.example").unwrap();
-    let find = |etype, kvno| keytab.find(&http, etype, kvno).map(|key| key.kvno);
+    let find = |etype, kvno| {
+        keytab
+            .candidates(&http, etype, kvno)
+            .first()
+            .map(|key| key.kvno)
+    };
     assert_eq!(find(Etype::Aes256Sha1, Some(3)), Some(3));
     assert_eq!(find(Etype::Aes256Sha1, None), Some(4));
     assert_eq!(find(Etype::Aes256Sha1, Some(5)), None);
@@ -46,12 +51,13 @@ fn a_key_is_found_by_encryption_and_version() {
     assert_eq!(find(Etype::Aes128Sha256, None), None);
     // Only eight bits of the version were written.
     let host = Principal::parse("HOST/c.corp.example@CORP.EXAMPLE").unwrap();
+    let found = keytab.candidates(&host, Etype::Aes256Sha1, Some(256 + 9));
+    assert_eq!(found.len(), 1);
     assert!(
         keytab
-            .find(&host, Etype::Aes256Sha1, Some(256 + 9))
-            .is_some()
+            .candidates(&host, Etype::Aes256Sha1, Some(8))
+            .is_empty()
     );
-    assert!(keytab.find(&host, Etype::Aes256Sha1, Some(8)).is_none());
 }
 
 #[test]
@@ -66,17 +72,38 @@ fn of_names_that_differ_by_case_alone_the_one_asked_for_is_taken() {
     ] {
         for kvno in [None, Some(2)] {
             let name = Principal::parse(asked).unwrap();
-            let found = keytab.find(&name, Etype::Aes256Sha1, kvno);
-            assert_eq!(
-                found.unwrap().principal.to_string(),
-                asked,
-                "version {kvno:?}"
-            );
+            let found = keytab.candidates(&name, Etype::Aes256Sha1, kvno);
+            assert_eq!(found[0].principal.to_string(), asked, "version {kvno:?}");
         }
     }
     // Directories compare without case: any other way of writing it finds one of them.
     let shouted = Principal::parse("HTTP/WEC.corp.example@CORP.EXAMPLE").unwrap();
-    assert!(keytab.find(&shouted, Etype::Aes256Sha1, Some(2)).is_some());
+    assert_eq!(
+        keytab
+            .candidates(&shouted, Etype::Aes256Sha1, Some(2))
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn where_one_version_is_there_twice_both_are_tried_and_the_last_first() {
+    let mut entries = vec![entry(HTTP, 2, true, 18, 32), entry(HTTP, 2, true, 18, 32)];
+    entries[1].key = Zeroizing::new(vec![7; 32]);
+    let keytab = Keytab::new(entries);
+    let http = Principal::parse(HTTP).unwrap();
+    let found = keytab.candidates(&http, Etype::Aes256Sha1, Some(2));
+    let places = found
+        .iter()
+        .map(|key| keytab.keys().iter().position(|one| std::ptr::eq(*key, one)));
+    assert_eq!(places.collect::<Vec<_>>(), [Some(1), Some(0)]);
+    let many = Keytab::new(
+        (0..100)
+            .map(|kvno| entry(HTTP, kvno, true, 18, 32))
+            .collect(),
+    );
+    let tried = many.candidates(&http, Etype::Aes256Sha1, None);
+    assert_eq!((tried.len(), tried[0].kvno), (KEYS_TRIED_MAX, 99));
 }
 
 #[test]

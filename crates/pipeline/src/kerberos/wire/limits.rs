@@ -34,6 +34,9 @@ pub const SKEW_SECONDS: i64 = 300;
 /// A keytab that lacks a key is looked at again at most so often, in seconds.
 pub const KEYTAB_AGAIN_SECONDS: i64 = 5;
 
+/// Keys of one version and encryption that a ticket is tried with.
+pub const KEYS_TRIED_MAX: usize = 8;
+
 /// Largest answer of a KDC, in bytes.
 pub const KDC_ANSWER_BYTES_MAX: usize = 256 * 1024;
 
