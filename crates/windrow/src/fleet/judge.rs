@@ -211,11 +211,13 @@ impl Case<'_> {
     fn request_refused(&self) -> Option<Finding> {
         let refused = self.status.last_refusal.as_ref()?;
         let is_open = Some(refused.at) > self.status.last_events;
-        // An answer that is too large for it is refused when it asks, and a later one may not be.
+        // An answer that is too large for it is refused when it asks, and a later one may not be; and what it sends
+        // for a subscription that is gone, or not for it, ends when it has asked what there is.
         let is_of_now = match refused.refusal {
-            Refusal::OfferTooLarge | Refusal::UnnamedAuthority => {
-                Some(refused.at) >= self.status.last_enumerate
-            }
+            Refusal::OfferTooLarge
+            | Refusal::UnnamedAuthority
+            | Refusal::UnknownSubscription
+            | Refusal::NotForMachine => Some(refused.at) >= self.status.last_enumerate,
             _ => true,
         };
         let stays = refused.refusal.is_lasting() || refused.in_a_row >= IN_A_ROW;

@@ -495,6 +495,12 @@ fn what_is_sent_and_refused_is_a_failure_until_a_delivery_is_taken() {
         Verdict::Alive,
         "it has asked again and was answered"
     );
+    for gone in [Refusal::UnknownSubscription, Refusal::NotForMachine] {
+        let mut gone = with(gone, 3);
+        assert_eq!(verdict(&gone), Verdict::Failing);
+        gone.last_enumerate = Some(ago(2));
+        assert_eq!(verdict(&gone), Verdict::Alive, "it knows what there is now");
+    }
 }
 
 #[test]
