@@ -20,6 +20,7 @@ pub mod sldc;
 pub mod syslog;
 pub mod text;
 mod varint;
+pub mod w3c;
 pub mod wef;
 pub mod wsman;
 pub mod xpath;

@@ -134,3 +134,13 @@ pub const SUBSCRIPTION_XML_ELEMENTS_MAX: usize = 16 * 1024;
 
 /// Most entries of an access list (SDDL): Windows allows 64 kB, about as many.
 pub const SDDL_ENTRIES_MAX: usize = 1024;
+
+/// Longest line of a W3C log file, in bytes. HTTP.sys takes requests whose line and headers are 16 KiB each where nobody
+/// changed it, and 16 MiB at most.
+pub const W3C_LINE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest directive of a W3C log file, in bytes.
+pub const W3C_DIRECTIVE_BYTES_MAX: usize = 16 * 1024;
+
+/// Most fields that a W3C log file names: 22 are standard, administrators add headers.
+pub const W3C_FIELDS_MAX: usize = 128;
