@@ -31,7 +31,8 @@ const NOT_IN_FORMATS: [&str; 12] = [
 ];
 
 /// Which crates of ours each crate may use; the rest it may not.
-const MAY_USE: [(&str, &[&str]); 4] = [
+const MAY_USE: [(&str, &[&str]); 5] = [
+    ("detect", &[]),
     ("formats", &[]),
     ("pipeline", &["windrow-formats"]),
     ("lake", &["windrow-formats"]),
