@@ -517,6 +517,7 @@ fn a_change_from_a_workstation_takes_effect_and_is_on_record() {
     });
     site.service.terminate().expect(0);
 }
+
 #[test]
 fn what_fails_on_the_way_says_what_helps() {
     if !installed("openssl") {

@@ -93,6 +93,44 @@ fn unpack(scratch: &Scratch, folder: &Path, machine: &str) -> PathBuf {
     unpacked
 }
 
+/// The line of the policy leads to the collector, and is the one that `check` says.
+fn machines_are_told(folder: &Path, port: &str, check: &str) {
+    let value = subscription_manager(&folder.join("forwarding.reg"));
+    let parts: Vec<_> = value.split(',').collect();
+    let server = format!("Server=https://localhost:{port}/wsman/SubscriptionManager/WEC");
+    assert_eq!(
+        (parts[0], parts[1], parts.len()),
+        (&*server, "Refresh=60", 3)
+    );
+    let said = check.replace("\\/", "/");
+    assert!(said.contains(&value), "{value}\n{said}");
+}
+
+/// Makes a machine's certificate, which nobody else may read, and makes it once only.
+fn hand_out(scratch: &Scratch, config: &str, clients: &Path, machine: &str) {
+    let make = ["setup", "wef", "client", machine, "--config", config];
+    run(scratch, &make).expect(0);
+    assert_eq!(mode(clients), 0o700);
+    for file in [format!("{machine}.pfx"), format!("{machine}.password.txt")] {
+        assert_eq!(mode(&clients.join(&file)), 0o600, "{file}");
+    }
+    let again = run(scratch, &make).expect(1).stderr;
+    assert!(again.contains("nothing was written"), "{again}");
+}
+
+/// A machine with the PFX and the policy that lie in the folder for machines with certificates sends twenty events.
+fn send_with_certificate(scratch: &Scratch, folder: &Path, machine: &str) {
+    let value = subscription_manager(&folder.join("forwarding.reg"));
+    let server = value.split(',').next().unwrap();
+    let server = server.strip_prefix("Server=").unwrap();
+    let clients = unpack(scratch, &folder.join("clients"), machine);
+    let clients = clients.display().to_string();
+    let ca = folder.join("authority.cer").display().to_string();
+    let mut send = vec!["simulate", server, "--ca", &ca, "--clients", &clients];
+    send.extend(["--events", "20", "--mix", "4624=1"]);
+    run(scratch, &send).expect(0);
+}
+
 #[test]
 fn from_an_empty_folder_to_the_first_event() {
     const MACHINE: &str = "ws01.example.com";
@@ -130,19 +168,7 @@ fn from_an_empty_folder_to_the_first_event() {
         check.stdout
     );
 
-    let value = subscription_manager(&at("for-the-machines/certificates/forwarding.reg"));
-    let parts: Vec<_> = value.split(',').collect();
-    let server = parts[0].strip_prefix("Server=").unwrap();
-    assert_eq!(
-        server,
-        format!("https://localhost:{port}/wsman/SubscriptionManager/WEC")
-    );
-    assert_eq!((parts[1], parts.len()), ("Refresh=60", 3));
-    let said = check.stdout.replace("\\/", "/");
-    assert!(
-        said.contains(&value),
-        "check says the same line: {value}\n{said}"
-    );
+    machines_are_told(&at("for-the-machines/certificates"), &port, &check.stdout);
 
     // Nothing has come yet, and the collector does not run.
     let live = ["check", "--config", &config, "--live", "--output", "json"];
@@ -165,43 +191,13 @@ fn from_an_empty_folder_to_the_first_event() {
         "{}",
         waiting.stdout
     );
-    run(
+    hand_out(
         &scratch,
-        &["setup", "wef", "client", MACHINE, "--config", &config],
-    )
-    .expect(0);
-    let clients = at("for-the-machines/certificates/clients");
-    assert_eq!(mode(&clients), 0o700);
-    for file in [format!("{MACHINE}.pfx"), format!("{MACHINE}.password.txt")] {
-        assert_eq!(mode(&clients.join(&file)), 0o600, "{file}");
-    }
-    let again = run(
-        &scratch,
-        &["setup", "wef", "client", MACHINE, "--config", &config],
-    )
-    .expect(1);
-    assert!(
-        again.stderr.contains("nothing was written"),
-        "{}",
-        again.stderr
+        &config,
+        &at("for-the-machines/certificates/clients"),
+        MACHINE,
     );
-    let machine = unpack(&scratch, &clients, MACHINE).display().to_string();
-    let ca = at("for-the-machines/certificates/authority.cer")
-        .display()
-        .to_string();
-    let sent = [
-        "simulate",
-        server,
-        "--ca",
-        &ca,
-        "--clients",
-        &machine,
-        "--events",
-        "20",
-        "--mix",
-        "4624=1",
-    ];
-    run(&scratch, &sent).expect(0);
+    send_with_certificate(&scratch, &at("for-the-machines/certificates"), MACHINE);
 
     let live = run(&scratch, &[&live[..], &["--wait", "60s"]].concat());
     let ticked: Value = serde_json::from_str(&live.stdout).unwrap();
@@ -659,30 +655,7 @@ impl Walk {
         let folder = self
             .scratch
             .join("etc/windrow/for-the-machines/certificates");
-        let value = subscription_manager(&folder.join("forwarding.reg"));
-        let server = value
-            .split(',')
-            .next()
-            .unwrap()
-            .strip_prefix("Server=")
-            .unwrap();
-        let machine = unpack(&self.scratch, &folder.join("clients"), "ws01.example.com")
-            .display()
-            .to_string();
-        let ca = folder.join("authority.cer").display().to_string();
-        let sent = [
-            "simulate",
-            server,
-            "--ca",
-            &ca,
-            "--clients",
-            &machine,
-            "--events",
-            "20",
-            "--mix",
-            "4624=1",
-        ];
-        run(&self.scratch, &sent).expect(0);
+        send_with_certificate(&self.scratch, &folder, "ws01.example.com");
     }
 
     /// A member of the domain, with the line that its policy has.
