@@ -189,16 +189,35 @@ async fn both_versions_of_tls_are_spoken_and_no_older_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_cannot_take_every_place() {
+async fn machines_behind_one_address_all_come_in() {
     let mut bench = Bench::new();
-    bench.limits.connections_per_address = 2;
+    bench.limits.connections_per_address = 1;
+    let running = bench.start().await;
+    let mut site = Vec::new();
+    for number in 0..20 {
+        let machine = format!("ws{number}.corp.example");
+        let mut source = bench.source(&running, &machine).await;
+        assert!(source.heartbeat("base").await.is_ack());
+        site.push(source);
+    }
+    assert_eq!(running.metrics.open_connections.get(), 20);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_machine_cannot_take_every_place() {
+    let mut bench = Bench::new();
+    bench.limits.connections_per_machine = 2;
     let running = bench.start().await;
     let mut first = bench.source(&running, SOURCE).await;
     let second = bench.source(&running, SOURCE).await;
     let identity = bench.pki.issue(SOURCE);
     assert!(is_refused(running.address, bench.pki.client(Some(&identity))).await);
+    let refusals = running.collector.refusals();
+    assert_eq!(refusals.get(&Refusal::TooManyOfMachine), Some(&1));
+    let _other = bench.source(&running, "ws2.corp.example").await;
     drop(second);
-    until(|| running.metrics.open_connections.get() == 1).await;
+    until(|| running.metrics.open_connections.get() == 2).await;
     assert!(!is_refused(running.address, bench.pki.client(Some(&identity))).await);
     assert!(first.heartbeat("base").await.is_ack());
     running.stop().await;

@@ -389,6 +389,23 @@ async fn strangers_are_few_and_do_not_stay() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_account_cannot_take_every_place() {
+    let Some(realm) = Realm::start() else { return };
+    let mut bench = bench(&realm);
+    bench.limits.connections_per_machine = 1;
+    let running = bench.start().await;
+    let ticket = realm.ticket(MACHINE, COLLECTOR).await;
+    let mut first = Machine::connect(running.address, &ticket, Scheme::Kerberos).await;
+    assert!(first.deliver(5, 1..5).await.is_ack());
+    let second = Machine::connect(running.address, &ticket, Scheme::Negotiate).await;
+    until(|| running.metrics.open_connections.get() == 1).await;
+    assert_eq!(running.collector.refusals()[&Refusal::TooManyOfMachine], 1);
+    drop(second);
+    assert!(first.deliver(10, 6..10).await.is_ack());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_keeps_connections_and_what_was_taken() {
     let Some(realm) = Realm::start() else { return };
     let bench = bench(&realm);

@@ -20,6 +20,9 @@ const REQUEST_BYTES_MAX: usize = 512 << 10;
 const PFX_REQUEST_BYTES_MAX: usize = (PFX_BYTES_MAX as usize).div_ceil(3) * 4 + REQUEST_BYTES_MAX;
 /// Time in which a request's body has to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a request waits for its turn. How many wait is bounded by the connections there may be.
+const TURN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Bytes of a refused request that are read.
 const LET_GO_BYTES_MAX: usize = 1 << 20;
 /// Time that they may take.
@@ -63,7 +66,8 @@ pub(crate) async fn respond(
     let request = super::Request::from_json(verb, &body)
         .map_err(|error| Malformed::new(StatusCode::BAD_REQUEST, error.to_string()))?;
     // What is asked for goes on when whoever asked is gone, so those are what is bounded.
-    let Ok(turn) = service.asked().clone().try_acquire_owned() else {
+    let turn = service.asked().clone().acquire_owned();
+    let Ok(Ok(turn)) = tokio::time::timeout(TURN_TIMEOUT, turn).await else {
         let message = "too much is being asked for at once; try it again";
         let refusal = Refusal::new(RefusalKind::Throttled, message);
         return Ok(refused(&refusal));

@@ -93,6 +93,16 @@ fn unpack(scratch: &Scratch, folder: &Path, machine: &str) -> PathBuf {
     unpacked
 }
 
+/// What `check` says of a configuration that it finds no fault with.
+fn nothing_is_wrong(scratch: &Scratch, config: &str) -> String {
+    let check = ["check", "--config", config, "--output", "json"];
+    let said = run(scratch, &check).expect(0).stdout;
+    let found: Value = serde_json::from_str(&said).unwrap();
+    let counts = (&found["failed"], &found["warnings"]);
+    assert_eq!(counts, (&0.into(), &0.into()), "{said}");
+    said
+}
+
 /// The line of the policy leads to the collector, and is the one that `check` says.
 fn machines_are_told(folder: &Path, port: &str, check: &str) {
     let value = subscription_manager(&folder.join("forwarding.reg"));
@@ -155,20 +165,8 @@ fn from_an_empty_folder_to_the_first_event() {
     let text = std::fs::read_to_string(&config).unwrap() + &web;
     std::fs::write(&config, text).unwrap();
     let config = config.display().to_string();
-    let check = run(
-        &scratch,
-        &["check", "--config", &config, "--output", "json"],
-    )
-    .expect(0);
-    let found: Value = serde_json::from_str(&check.stdout).unwrap();
-    assert_eq!(
-        (&found["failed"], &found["warnings"]),
-        (&0.into(), &0.into()),
-        "{}",
-        check.stdout
-    );
-
-    machines_are_told(&at("for-the-machines/certificates"), &port, &check.stdout);
+    let check = nothing_is_wrong(&scratch, &config);
+    machines_are_told(&at("for-the-machines/certificates"), &port, &check);
 
     // Nothing has come yet, and the collector does not run.
     let live = ["check", "--config", &config, "--live", "--output", "json"];
@@ -180,17 +178,9 @@ fn from_an_empty_folder_to_the_first_event() {
         std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok()
     });
     let waiting = run(&scratch, &live).expect(1);
-    assert!(
-        waiting.stdout.contains("no machine has asked"),
-        "{}",
-        waiting.stdout
-    );
-
-    assert!(
-        waiting.stdout.contains("never: it is expected"),
-        "{}",
-        waiting.stdout
-    );
+    for said in ["no machine has asked", "never: it is expected"] {
+        assert!(waiting.stdout.contains(said), "{}", waiting.stdout);
+    }
     hand_out(
         &scratch,
         &config,

@@ -142,6 +142,29 @@ fn machines_take_up_what_commands_change_and_send_nothing_twice() {
     on_record(&scratch, &mut service);
 }
 
+/// A script that adds one for each of its lines, all at once.
+#[test]
+fn many_commands_at_once_are_all_done() {
+    const COMMANDS: usize = 40;
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    service.start();
+    std::thread::scope(|scope| {
+        let (scratch, service) = (&scratch, &service);
+        for number in 0..COMMANDS {
+            let name = format!("sub-{number}");
+            scope.spawn(move || {
+                let words = ["add", &name, "--channel", "Setup"];
+                subscription(scratch, service, &words).expect(0);
+            });
+        }
+    });
+    let list = json(&scratch, &service, &["list"]);
+    let names = list.as_array().unwrap().iter();
+    let added = names.filter(|shown| shown["name"].as_str().unwrap().starts_with("sub-"));
+    assert_eq!(added.count(), COMMANDS);
+}
+
 /// The versions that machines were offered of a subscription.
 fn versions(scratch: &Scratch, service: &Service<'_>, name: &str) -> Vec<String> {
     let now = now(scratch, service, name);
@@ -376,7 +399,9 @@ fn published_subscriptions_are_taken_and_their_faults_named() {
         .iter()
         .flat_map(|file| file["notes"].as_array().unwrap());
     let (placed, loose): (Vec<_>, Vec<_>) = notes.partition(|note| note["line"].is_u64());
-    assert!(placed.len() > 100 && loose.is_empty(), "{loose:?}");
+    assert!(placed.len() > 100, "{placed:?}");
+    let is_cut = |note: &&serde_json::Value| note["note"].as_str().unwrap().contains("cut at 48");
+    assert!(loose.len() == 3 && loose.iter().all(is_cut), "{loose:?}");
     // Two folders of one collection hold subscriptions of the same names.
     let by_id = import(&["--dry-run"], 3);
     assert_eq!(

@@ -42,6 +42,8 @@ use crate::tls::{self, Claimed};
 /// The pause after the system refused a connection (too many open files), doubled up to a second.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
+const OF_MACHINE: &str = "too many connections of this machine";
+
 /// How a connection learns that it has to end.
 #[derive(Debug, Clone)]
 struct Ends {
@@ -134,7 +136,7 @@ fn begin(
             let reason = "too many connections altogether".to_owned();
             return shared.refuse(address, Refusal::TooManyConnections, reason);
         }
-        Err(Cap::OfAddress) => {
+        Err(Cap::OfAddress | Cap::OfMachine) => {
             let reason = "too many connections from this address".to_owned();
             return shared.refuse(address, Refusal::TooManyOfAddress, reason);
         }
@@ -195,7 +197,9 @@ async fn with_certificate(
         Ok(peer) => Arc::new(peer),
         Err(error) => return shared.refuse(address, Refusal::NoName, error.to_string()),
     };
-    place.authenticated();
+    if place.authenticated(&peer.canonical, limits).is_err() {
+        return note_refusal(&shared, &peer, Refusal::TooManyOfMachine, OF_MACHINE);
+    }
     shared.metrics.connection("accepted");
     tracing::debug!(%address, source = ?peer.name, "connected");
     let asked = Arc::new(AtomicBool::new(false));
@@ -282,11 +286,16 @@ async fn with_ticket(
     };
     let stranger = async {
         let known = conversation.authenticated.notified();
-        if timeout(limits.handshake_timeout, known).await.is_ok() {
-            place.authenticated();
-            shared.metrics.connection("accepted");
-            pending::<()>().await;
+        if timeout(limits.handshake_timeout, known).await.is_err() {
+            return conversation.refuse_silent();
         }
+        let peer = conversation.peer();
+        let place = peer.map(|peer| place.authenticated(&peer.canonical, limits));
+        if place.is_some_and(|place| place.is_err()) {
+            return conversation.refuse_broken(Refusal::TooManyOfMachine, OF_MACHINE);
+        }
+        shared.metrics.connection("accepted");
+        pending::<()>().await;
     };
     let stay = Stay {
         ends,
@@ -296,7 +305,8 @@ async fn with_ticket(
     match serve(limits, stream, service, stranger, stay).await {
         Ended::InOrder if ends.gracefully.is_cancelled() || ends.outdated.is_cancelled() => {}
         Ended::InOrder => conversation.note_gone(),
-        Ended::Cut => conversation.refuse_silent(),
+        // The reason was noted where it was found.
+        Ended::Cut => {}
         Ended::Broken(refusal, reason) => conversation.refuse_broken(refusal, reason),
     }
 }

@@ -1,11 +1,16 @@
-//! How many connections there are: altogether, from one address, and from those who have not said
-//! yet who they are.
+//! How many connections there are: altogether, of one machine, and from those who have not said yet
+//! who they are.
+//!
+//! An address has a share of its own only as long as its peers are strangers, since a whole site may
+//! stand behind one translator; who has authenticated is counted by name from then on.
 //!
 //! Whoever has IPv6 has all addresses of a network, and a machine's neighbours are in the same one:
 //! so a network has a share of its own only as long as its peers are strangers. Networks that
 //! nobody ever came from with a certificate leave room for the others.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,14 +30,17 @@ pub(super) struct Caps {
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
+    /// Connections that nobody has authenticated on yet, by address.
     by_address: HashMap<IpAddr, usize>,
-    /// Connections that nobody has authenticated on yet.
+    /// The same by network.
     strangers: HashMap<IpAddr, usize>,
     /// All of them from networks that are not known.
     unknown: usize,
     /// Networks somebody has authenticated from, by how many had before.
     known: HashMap<IpAddr, u64>,
     authenticated: u64,
+    /// The other connections, by who has authenticated on them.
+    by_machine: HashMap<Arc<str>, usize>,
 }
 
 /// Which cap a connection met.
@@ -40,6 +48,7 @@ struct Counts {
 pub(super) enum Full {
     Altogether,
     OfAddress,
+    OfMachine,
 }
 
 /// A connection's place; given back when it is dropped.
@@ -47,7 +56,14 @@ pub(super) enum Full {
 pub(super) struct Place {
     caps: Caps,
     address: IpAddr,
-    stranger: Option<Stranger>,
+    holder: Holder,
+}
+
+/// Who has a place.
+#[derive(Debug)]
+enum Holder {
+    Stranger(Stranger),
+    Machine(Arc<str>),
 }
 
 /// What the place of somebody counts as who has not authenticated.
@@ -98,7 +114,7 @@ impl Caps {
         Ok(Place {
             caps: self.clone(),
             address,
-            stranger: Some(stranger),
+            holder: Holder::Stranger(stranger),
         })
     }
 
@@ -113,9 +129,10 @@ impl Caps {
 }
 
 impl Counts {
-    /// Somebody from `network` is a stranger no more.
-    fn leave_strangers(&mut self, stranger: Stranger, network: IpAddr) {
-        give_back(&mut self.strangers, network);
+    /// Somebody at `address` is a stranger no more.
+    fn leave_strangers(&mut self, stranger: Stranger, address: IpAddr) {
+        give_back(&mut self.by_address, &address);
+        give_back(&mut self.strangers, &network(address));
         if stranger == Stranger::OfUnknownNetwork {
             self.unknown -= 1;
         }
@@ -134,24 +151,43 @@ impl Counts {
     }
 }
 
-fn give_back(counts: &mut HashMap<IpAddr, usize>, key: IpAddr) {
-    if let Some(here) = counts.get_mut(&key) {
+fn give_back<K, Q>(counts: &mut HashMap<K, usize>, key: &Q)
+where
+    K: Borrow<Q> + Eq + Hash,
+    Q: Eq + Hash + ?Sized,
+{
+    if let Some(here) = counts.get_mut(key) {
         *here -= 1;
         if *here == 0 {
-            counts.remove(&key);
+            counts.remove(key);
         }
     }
 }
 
 impl Place {
-    /// Who holds it has shown a certificate.
-    pub(super) fn authenticated(&mut self) {
-        if let Some(stranger) = self.stranger.take() {
-            let network = network(self.address);
-            let mut counts = self.caps.lock();
-            counts.leave_strangers(stranger, network);
-            counts.know(network);
+    /// Who holds it has shown a certificate or ticket of `machine`.
+    ///
+    /// # Errors
+    ///
+    /// The machine has all its places; this one stays a stranger's until it is given back.
+    pub(super) fn authenticated(&mut self, machine: &str, limits: &WefLimits) -> Result<(), Full> {
+        let Holder::Stranger(stranger) = self.holder else {
+            return Ok(());
+        };
+        let mut counts = self.caps.lock();
+        counts.know(network(self.address));
+        let (name, held) = match counts.by_machine.get_key_value(machine) {
+            Some((name, held)) => (Arc::clone(name), *held),
+            None => (machine.into(), 0),
+        };
+        if held >= limits.connections_per_machine {
+            return Err(Full::OfMachine);
         }
+        counts.by_machine.insert(Arc::clone(&name), held + 1);
+        counts.leave_strangers(stranger, self.address);
+        drop(counts);
+        self.holder = Holder::Machine(name);
+        Ok(())
     }
 }
 
@@ -159,9 +195,9 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.caps.lock();
         counts.total -= 1;
-        give_back(&mut counts.by_address, self.address);
-        if let Some(stranger) = self.stranger {
-            counts.leave_strangers(stranger, network(self.address));
+        match &self.holder {
+            Holder::Stranger(stranger) => counts.leave_strangers(*stranger, self.address),
+            Holder::Machine(name) => give_back(&mut counts.by_machine, &**name),
         }
         drop(counts);
         self.caps.open.dec();
@@ -186,9 +222,8 @@ mod tests {
         let limits = limits(3, 2);
         let [one, two]: [IpAddr; 2] = [[192, 0, 2, 1].into(), [192, 0, 2, 2].into()];
         let mapped: IpAddr = "::ffff:192.0.2.1".parse().unwrap();
-        let mut first = caps.take(one, &limits).unwrap();
+        let first = caps.take(one, &limits).unwrap();
         let second = caps.take(mapped, &limits).unwrap();
-        first.authenticated();
         assert_eq!(caps.take(one, &limits).unwrap_err(), Full::OfAddress);
         let third = caps.take(two, &limits).unwrap();
         assert_eq!(caps.take(two, &limits).unwrap_err(), Full::Altogether);
@@ -198,6 +233,36 @@ mod tests {
         let counts = caps.lock();
         assert!(counts.by_address.is_empty() && counts.strangers.is_empty());
         assert_eq!((counts.total, counts.unknown), (0, 0));
+    }
+
+    #[test]
+    fn machines_behind_one_address_are_counted_by_name() {
+        let caps = Caps::new(Gauge::default());
+        let limits = WefLimits {
+            connections_per_machine: 3,
+            ..limits(1_000, 2)
+        };
+        let shared: IpAddr = [192, 0, 2, 1].into();
+        let site: Vec<Place> = (0..300)
+            .map(|number| {
+                let mut place = caps.take(shared, &limits).unwrap();
+                let machine = format!("ws{}.corp.example", number / 3);
+                place.authenticated(&machine, &limits).unwrap();
+                // Whoever says it twice is counted once.
+                place.authenticated(&machine, &limits).unwrap();
+                place
+            })
+            .collect();
+        let mut more = caps.take(shared, &limits).unwrap();
+        let refused = more.authenticated("ws7.corp.example", &limits);
+        assert_eq!(refused.unwrap_err(), Full::OfMachine);
+        // Who was refused is a stranger still.
+        let _second = caps.take(shared, &limits).unwrap();
+        assert_eq!(caps.take(shared, &limits).unwrap_err(), Full::OfAddress);
+        drop(site);
+        more.authenticated("ws7.corp.example", &limits).unwrap();
+        drop(more);
+        assert!(caps.lock().by_machine.is_empty());
     }
 
     fn of_network(network: u16, host: u16) -> IpAddr {
@@ -220,11 +285,11 @@ mod tests {
         assert_eq!(silent.len(), 10);
         let mut other = caps.take(of_network(2, 1), &limits).unwrap();
         // Those who have shown a certificate are no strangers: a whole site may be one network.
-        other.authenticated();
+        other.authenticated("ws1", &limits).unwrap();
         let mut site = vec![other];
         for host in 2..50 {
             let mut place = caps.take(of_network(2, host), &limits).unwrap();
-            place.authenticated();
+            place.authenticated(&format!("ws{host}"), &limits).unwrap();
             site.push(place);
         }
         drop(silent);
@@ -240,7 +305,8 @@ mod tests {
         };
         caps.take(of_network(0, 1), &limits)
             .unwrap()
-            .authenticated();
+            .authenticated("ws1", &limits)
+            .unwrap();
         let silent: Vec<Place> = (1..1_000)
             .filter_map(|network| caps.take(of_network(network, 1), &limits).ok())
             .collect();
@@ -251,7 +317,8 @@ mod tests {
         for network in 1..=u16::try_from(KNOWN_NETWORKS_MAX).unwrap() {
             caps.take(of_network(network, 1), &limits)
                 .unwrap()
-                .authenticated();
+                .authenticated("ws1", &limits)
+                .unwrap();
         }
         let counts = caps.lock();
         assert_eq!(counts.known.len(), KNOWN_NETWORKS_MAX);

@@ -143,7 +143,7 @@ impl Conversation {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn peer(&self) -> Option<Arc<Peer>> {
+    pub(super) fn peer(&self) -> Option<Arc<Peer>> {
         let state = self.state();
         let established = state.established.as_ref()?;
         Some(Arc::clone(&established.peer))

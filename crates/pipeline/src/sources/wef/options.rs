@@ -104,8 +104,12 @@ impl WefOptions {
 pub struct WefLimits {
     /// Connections at once; each costs about 20 kB while it is idle.
     pub connections: usize,
-    /// Connections at once from one address. Many machines may share one behind a translator.
+    /// Connections at once without a certificate or ticket yet, from one address. Many machines may
+    /// share one behind a translator, so that it is not counted of them for longer.
     pub connections_per_address: usize,
+    /// Connections at once of one machine, by its authenticated name: one or two for each of its
+    /// subscriptions.
+    pub connections_per_machine: usize,
     /// Of these without a certificate or ticket yet, from one IPv6 network of 64 bits. All machines of a site
     /// may be one.
     pub strangers_per_network: usize,
@@ -155,6 +159,7 @@ impl Default for WefLimits {
         WefLimits {
             connections: 10_000,
             connections_per_address: 512,
+            connections_per_machine: 256,
             strangers_per_network: 1_024,
             strangers: 6_000,
             handshakes: 64,

@@ -22,8 +22,10 @@ use crate::tls;
 pub enum Refusal {
     /// As many connections as there may be.
     TooManyConnections,
-    /// As many connections as one address may have.
+    /// As many connections as strangers of one address may have.
     TooManyOfAddress,
+    /// As many connections as one machine may have.
+    TooManyOfMachine,
     /// The peer went away before it was known who it is.
     HungUp,
     /// The peer was silent in the handshake.
@@ -101,9 +103,10 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 39] = [
+    const ALL: [Refusal; 40] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
+        Refusal::TooManyOfMachine,
         Refusal::HungUp,
         Refusal::HandshakeTimeout,
         Refusal::NoCertificate,
@@ -149,6 +152,7 @@ impl Refusal {
         match self {
             Refusal::TooManyConnections => "too_many_connections",
             Refusal::TooManyOfAddress => "too_many_connections_of_address",
+            Refusal::TooManyOfMachine => "too_many_connections_of_machine",
             Refusal::HungUp => "hung_up",
             Refusal::HandshakeTimeout => "handshake_timeout",
             Refusal::NoCertificate => "no_certificate",
@@ -197,7 +201,10 @@ impl Refusal {
                 "see whether all of them are machines; a second collector takes more"
             }
             Refusal::TooManyOfAddress => {
-                "see whether a gateway or a proxy hides many machines behind this address"
+                "nothing, when a gateway hides many machines behind this address and they all begin at once: they try again; else see who is there and never says who it is"
+            }
+            Refusal::TooManyOfMachine => {
+                "see whether several machines have one and the same certificate, and give each its own; else see what opens connections on the machine without end"
             }
             Refusal::HungUp => {
                 "nothing, when it is a port scan or a load balancer's probe; else see the peer's log"
@@ -330,7 +337,8 @@ impl Refusal {
     pub fn is_lasting(self) -> bool {
         matches!(
             self,
-            Refusal::NoCertificate
+            Refusal::TooManyOfMachine
+                | Refusal::NoCertificate
                 | Refusal::BadCertificate
                 | Refusal::CertificateExpired
                 | Refusal::CertificateRevoked

@@ -217,9 +217,11 @@ fn walk(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Usa
     let is_folder =
         |path: &PathBuf| fs_err::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     let (folders, found): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_folder);
+    // What is no file would keep the others waiting for somebody to write into it.
     let xml = |path: &PathBuf| {
         let extension = path.extension();
         extension.is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("xml")))
+            && fs_err::metadata(path).is_ok_and(|found| found.is_file())
     };
     files.extend(found.into_iter().filter(xml));
     if files.len() > FILES_MAX || depth == DEPTH_MAX {
@@ -243,6 +245,8 @@ mod tests {
         for name in ["z.xml", "a.XML", "b/deep/c.xml", "notes.txt", "query"] {
             fs_err::write(at(name), "").unwrap();
         }
+        #[cfg(unix)]
+        drop(std::os::unix::net::UnixListener::bind(at("socket.xml")).unwrap());
         let found = find(&[at("query"), temp.path().to_owned()]).unwrap();
         let names: Vec<_> = found
             .iter()

@@ -190,19 +190,23 @@ fn look(path: &Path, args: &Args) -> Done {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy());
     let stem = stem.as_deref().unwrap_or_default();
     let called = match (&args.name, &read.name, args.names) {
-        (Some(name), _, _) => Some(name.clone()),
+        (Some(name), _, _) => Some(windows::Name {
+            name: name.clone(),
+            note: None,
+        }),
         (None, Some(id), Names::Id) => windows::name(id),
         (None, _, _) => windows::name(stem),
     };
-    done.name = called;
-    if done.name.is_none() {
+    let Some(called) = called else {
         let hint = "name it with --name".to_owned();
         done.refuse(
             "nothing in its name can be in a name here".to_owned(),
             Some(hint),
         );
         return done;
-    }
+    };
+    done.notes.extend(called.note.map(Note::of_us));
+    done.name = Some(called.name);
     if read.whom == Told::OnlyTheDirectoryKnows && !args.whom.says_who() {
         done.refuse(format!("it {WHOM_FAULT}"), Some(WHOM_HINT.to_owned()));
         return done;

@@ -119,8 +119,16 @@ fn one_line(text: &str, changed: &mut Vec<String>) -> Option<String> {
     (!line.is_empty()).then_some(line)
 }
 
+/// What something is called here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) name: String,
+    /// Where it is longer than a name may be.
+    pub(super) note: Option<String>,
+}
+
 /// A name here for what is called so there: small letters, digits, - and _.
-pub(super) fn name(text: &str) -> Option<String> {
+pub(super) fn name(text: &str) -> Option<Name> {
     let mut name = String::new();
     for character in text.chars().map(|c| c.to_ascii_lowercase()) {
         match character {
@@ -128,12 +136,16 @@ pub(super) fn name(text: &str) -> Option<String> {
             _ if name.ends_with('-') || name.is_empty() => {}
             _ => name.push('-'),
         }
-        if name.len() == MAX_NAME_CHARS {
-            break;
-        }
     }
-    let name = name.trim_end_matches('-').to_owned();
-    (!name.is_empty()).then_some(name)
+    let whole = name.trim_end_matches('-');
+    let cut = whole.get(..MAX_NAME_CHARS).unwrap_or(whole);
+    let cut = cut.trim_end_matches('-');
+    (!cut.is_empty()).then(|| Name {
+        name: cut.to_owned(),
+        note: (cut.len() < whole.len()).then(|| {
+            format!("the name is cut at {MAX_NAME_CHARS} characters; --name gives another one")
+        }),
+    })
 }
 
 /// A subscription as Windows takes it (`wecutil cs`), and what of it Windows has no place for.
@@ -244,7 +256,8 @@ mod tests {
             ("", None),
             (&"x".repeat(60), Some(&*"x".repeat(48))),
         ] {
-            assert_eq!(name(text).as_deref(), expected, "{text}");
+            let name = name(text).map(|name| name.name);
+            assert_eq!(name.as_deref(), expected, "{text}");
         }
     }
 
@@ -279,5 +292,20 @@ mod tests {
         max_batch_events = 5
         locale = "en-US"
         "#);
+    }
+
+    #[test]
+    fn a_name_that_is_cut_is_told() {
+        let short = name("Account Logons (DC)").unwrap();
+        assert_eq!(
+            (short.name.as_str(), short.note),
+            ("account-logons-dc", None)
+        );
+        let fits = name(&"x".repeat(MAX_NAME_CHARS)).unwrap();
+        assert_eq!(fits.note, None);
+        let long = name(&"x".repeat(5_000)).unwrap();
+        assert_eq!(long.name.len(), MAX_NAME_CHARS);
+        assert!(long.note.unwrap().contains("cut at"));
+        assert_eq!(name("- -"), None);
     }
 }

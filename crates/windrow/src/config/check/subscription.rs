@@ -64,7 +64,7 @@ pub(super) fn subscription(
         query,
         machines: machines(source, raw.machines)?,
         machine_groups: known_groups(source, raw.machine_groups, groups)?,
-        except_machines: machines(source, raw.except_machines)?,
+        except_machines: except(source, raw.except_machines)?,
         except_groups: known_groups(source, raw.except_groups, groups)?,
         content_format: raw
             .content_format
@@ -199,6 +199,22 @@ fn machines(
         }
     }
     Ok(list.into_iter().map(Spanned::into_inner).collect())
+}
+
+/// Names of machines that a subscription is not for.
+fn except(source: Source<'_>, list: Option<raw::List<String>>) -> Result<Vec<String>, ConfigError> {
+    let everyone = |name: &&Spanned<String>| {
+        let name = name.get_ref();
+        !name.is_empty() && name.chars().all(|c| c == '*')
+    };
+    let all = list
+        .as_ref()
+        .and_then(|list| list.get_ref().iter().find(everyone));
+    if let Some(all) = all {
+        let error = source.error("every machine is left out", all.span());
+        return Err(error.with_hint("`enabled = false` switches a subscription off"));
+    }
+    machines(source, list)
 }
 
 fn known_groups(

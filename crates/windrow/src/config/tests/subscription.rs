@@ -49,3 +49,14 @@ fn a_baseline_is_asked_for_by_name() {
     );
     assert!(error.contains("essential"), "{error}");
 }
+
+#[test]
+fn a_subscription_for_nobody_is_a_mistake() {
+    let text = SOURCE.replace(
+        "channels = [\"Security\"]",
+        "channels = [\"Security\"]\nexcept_machines = [\"dc01\", \"*\"]",
+    );
+    let error = refused(&text);
+    assert!(error.contains("every machine is left out"), "{error}");
+    assert!(error.contains("enabled = false"), "{error}");
+}
