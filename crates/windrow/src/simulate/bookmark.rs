@@ -53,27 +53,16 @@ pub(super) fn read(xml: &str) -> Vec<(Channel, u64)> {
         let channel = Channel::named(&attribute(element, "Channel")?)?;
         Some((channel, attribute(element, "RecordId")?.parse().ok()?))
     };
-    elements(xml, "Bookmark", of)
+    elements(xml, of)
 }
 
-/// The channels that a QueryList reads; `Select` may leave its path to `Query`. What the XPath
-/// inside asks for is not looked at: the simulated machine sends all of the channel.
-pub(super) fn channels_of_query(xml: &str) -> Vec<Channel> {
-    let of = |element: &BytesStart<'_>| Channel::named(&attribute(element, "Path")?);
-    let mut channels = elements(xml, "Select", of);
-    channels.extend(elements(xml, "Query", of));
-    channels.sort_unstable();
-    channels.dedup();
-    channels
-}
-
-fn elements<T>(xml: &str, name: &str, of: impl Fn(&BytesStart<'_>) -> Option<T>) -> Vec<T> {
+fn elements<T>(xml: &str, of: impl Fn(&BytesStart<'_>) -> Option<T>) -> Vec<T> {
     let mut reader = Reader::from_str(xml);
     let mut found = Vec::new();
     loop {
         match reader.read_event() {
             Ok(Event::Start(element) | Event::Empty(element)) => {
-                if element.local_name().into_inner() == name {
+                if element.local_name().into_inner() == "Bookmark" {
                     found.extend(of(&element));
                 }
             }
@@ -109,14 +98,5 @@ mod tests {
         let xml = "<BookmarkList>\r\n  <Bookmark Channel=\"security\" RecordId=\"28822\" IsCurrent=\"true\"/>\r\n  <Bookmark Channel=\"Setup\" RecordId=\"1\"/></BookmarkList>";
         assert_eq!(read(xml), [(Channel::Security, 28_822)]);
         assert_eq!(read("no xml <"), []);
-    }
-
-    #[test]
-    fn the_channels_of_a_query_are_found() {
-        let query = "<QueryList><Query Id='0' Path='System'><Select>*</Select></Query><Query Id='1'><Select Path='Security'>*[System[(EventID=4624)]]</Select><Select Path='Setup'>*</Select><Suppress Path='Application'>*</Suppress></Query></QueryList>";
-        assert_eq!(
-            channels_of_query(query),
-            [Channel::Security, Channel::System]
-        );
     }
 }

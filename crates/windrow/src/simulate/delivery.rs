@@ -189,6 +189,7 @@ impl Delivery {
         );
         let current = self
             .offer
+            .query
             .channels
             .first()
             .copied()

@@ -12,7 +12,7 @@ use super::random::{Random, below, derive};
 const SPANS_MAX: usize = 1024;
 
 /// How far back the records lie that were there before the fleet started.
-const EXISTING_TICKS: u64 = 3600 * TICKS_PER_SECOND;
+const EXISTING_TICKS: u64 = 24 * 3600 * TICKS_PER_SECOND;
 
 /// The number of a machine's draws for the first record ids.
 const DRAW_FIRST: u64 = 50;
@@ -68,6 +68,15 @@ impl Span {
     fn ticks(&self, id: u64) -> u64 {
         self.start_ticks + (id - self.first) * self.step_ticks
     }
+
+    fn first_since(&self, ticks: u64) -> Option<u64> {
+        let before = match ticks.saturating_sub(self.start_ticks) {
+            0 => 0,
+            _ if self.step_ticks == 0 => return None,
+            late => late.div_ceil(self.step_ticks),
+        };
+        (before < self.count).then(|| self.first + before)
+    }
 }
 
 /// Where a reader stands: the next record of each channel, or `None` where it reads nothing.
@@ -95,7 +104,7 @@ impl Position {
 }
 
 impl Logs {
-    /// The logs of `machine`, each with `existing` records from the hour before `now_ticks`.
+    /// The logs of `machine`, each with `existing` records from the day before `now_ticks`.
     pub(super) fn new(machine: &Machine, existing: u64, now_ticks: u64) -> Logs {
         let channel = |channel: Channel| {
             let seed = derive(machine.seed(), DRAW_FIRST + channel as u64);
@@ -146,6 +155,13 @@ impl Logs {
     pub(super) fn oldest(&self, channel: Channel) -> u64 {
         let log = &self.channels[channel.index()];
         log.spans.front().map_or(log.next, |span| span.first)
+    }
+
+    /// The first record of `channel` that was not written before `ticks`, or the one that will come next.
+    pub(super) fn first_since(&self, channel: Channel, ticks: u64) -> u64 {
+        let log = &self.channels[channel.index()];
+        let first = log.spans.iter().find_map(|span| span.first_since(ticks));
+        first.unwrap_or(log.next)
     }
 
     /// The id that the next record of `channel` gets.
@@ -307,6 +323,34 @@ mod tests {
         assert!(oldest > start);
         let position = Position::default().with(Channel::Security, start);
         assert_eq!(logs.read(&position, 1)[0].id, oldest);
+    }
+
+    #[test]
+    fn records_are_found_by_their_time() {
+        let (mut logs, catalogue) = logs(24);
+        let first = logs.oldest(Channel::System);
+        let hour = 3600 * TICKS_PER_SECOND;
+        for (ticks, expected) in [
+            (0, first),
+            (NOW - 24 * hour, first),
+            (NOW - 24 * hour + 1, first + 1),
+            (NOW - hour, first + 23),
+            (NOW - hour + 1, first + 24),
+            (u64::MAX, first + 24),
+        ] {
+            assert_eq!(
+                logs.first_since(Channel::System, ticks),
+                expected,
+                "{ticks}"
+            );
+        }
+        // All at one moment.
+        logs.write(&catalogue, 100, NOW, NOW);
+        assert_eq!(logs.first_since(Channel::System, NOW), first + 24);
+        assert_eq!(
+            logs.first_since(Channel::System, NOW + 1),
+            logs.next(Channel::System)
+        );
     }
 
     #[test]

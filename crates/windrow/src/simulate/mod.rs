@@ -20,6 +20,7 @@ mod log;
 mod machine;
 mod offer;
 mod options;
+mod query;
 pub mod random;
 pub mod ranges;
 pub mod receiver;
@@ -151,7 +152,7 @@ async fn watch_over(
     let mut drained_by = None;
     loop {
         tokio::select! {
-            () = shutdown.cancelled(), if !world.closing.is_cancelled() => world.closing.cancel(),
+            () = shutdown.cancelled(), if !world.closing.is_cancelled() => world.close(),
             ended = machines.join_next() => {
                 if ended.is_none() {
                     return Ok(());
@@ -161,7 +162,7 @@ async fn watch_over(
             _ = ticks.tick() => {}
         }
         if is_over() {
-            world.closing.cancel();
+            world.close();
         }
         if world.closing.is_cancelled() {
             let end = *drained_by.get_or_insert(world.clock.elapsed() + world.options.drain);

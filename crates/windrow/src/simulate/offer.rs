@@ -10,6 +10,7 @@ use windrow_formats::wsman::uri;
 use super::bookmark;
 use super::connection::{Encoding, Target, UrlError, UrlScheme};
 use super::events::Channel;
+use super::query::Query;
 
 /// Most events of one delivery, whatever the collector allows.
 const BATCH_EVENTS_MAX: usize = 5_000;
@@ -64,8 +65,8 @@ pub(super) struct Offer {
     pub content: ContentFormat,
     /// Whether bodies are compressed.
     pub encoding: Encoding,
-    /// The channels that it reads, of those that the fleet writes.
-    pub channels: Vec<Channel>,
+    /// What it asks for.
+    pub query: Query,
     /// Where to begin.
     pub start: Start,
     /// Whether the collector sent a bookmark.
@@ -114,7 +115,7 @@ impl Offer {
             } else {
                 Encoding::Identity
             },
-            channels: bookmark::channels_of_query(offered.query),
+            query: Query::read(offered.query),
             start,
             has_bookmark: offered.bookmark.is_some(),
             heartbeat: time(&offered.heartbeats, HEARTBEAT),
@@ -197,7 +198,7 @@ mod tests {
             (BATCH_EVENTS_MAX, 512_000)
         );
         assert_eq!((offer.start, offer.has_bookmark), (Start::Now, false));
-        assert_eq!(offer.channels, [Channel::Security]);
+        assert_eq!(offer.query.channels, [Channel::Security]);
         assert_eq!(offer.encoding, Encoding::Identity);
 
         let offered = Subscription {

@@ -323,6 +323,69 @@ async fn the_time_of_a_fleet_is_limited() {
 }
 
 #[tokio::test]
+async fn what_was_written_before_the_end_is_sent_though_nobody_looked() {
+    let plan = Plan {
+        max_time: Duration::from_secs(3600),
+        max_elements: None,
+        ..Plan::default()
+    };
+    let collector = Collector::start(plan).await;
+    let mut options = options(&collector, 1);
+    options.rate = Rate::PerMachine(1_000.0);
+    options.events = None;
+    options.batch_events = Some(5_000);
+    let begun = std::cell::Cell::new(None);
+    let outcome = run_fleet_until(options, |progress| {
+        if progress.bookkeeping > 0 && begun.get().is_none() {
+            begun.set(Some(progress.seconds));
+        }
+        begun
+            .get()
+            .is_some_and(|begun| progress.seconds - begun >= 0.1)
+    })
+    .await;
+    assert_whole(&collector, &outcome);
+    assert!(outcome.summary.generated >= 100, "{:?}", outcome.summary);
+}
+
+#[tokio::test]
+async fn a_channel_that_comes_later_is_not_replayed() {
+    const HOUR: u64 = 3600 * self::events::TICKS_PER_SECOND;
+    let collector = Collector::start(Plan::default()).await;
+    let mut options = options(&collector, 1);
+    options.existing = 24;
+    let world = Arc::new(World::new(options));
+    let host = Host::new(&world, 0);
+    let now = world.clock.ticks();
+    let query = "<QueryList><Query Id='0'><Select Path='Security'>*</Select><Select Path='System'>*</Select></Query></QueryList>";
+    let since = i64::try_from((now - 6 * HOUR - HOUR / 2) / 10_000).unwrap();
+    let since = jiff::Timestamp::from_millisecond(since).unwrap();
+    let with = windrow_formats::wef::query::with_history_suppressed;
+    let query = with(query, &["System"], since).unwrap();
+    let offered = windrow_formats::wsman::client::Subscription {
+        notify_to: "https://c.example:5986/wsman/subscriptions/1".into(),
+        query: &query,
+        bookmark: Some("<BookmarkList><Bookmark Channel='Security' RecordId='1'/></BookmarkList>"),
+        ..Default::default()
+    };
+    let offer = self::offer::Offer::new(&offered, &world.options.adjustments()).unwrap();
+    let beginning = host.begin(&offer);
+    let waiting = host.read(&beginning.position, 1_000);
+    let old = |channel| {
+        waiting
+            .iter()
+            .filter(|record| record.channel == channel)
+            .count()
+    };
+    assert_eq!(
+        old(events::Channel::Security),
+        24,
+        "the bookmark's place is long before"
+    );
+    assert_eq!(old(events::Channel::System), 6, "an event an hour");
+}
+
+#[tokio::test]
 async fn the_ledger_is_kept_in_a_file() {
     let collector = Collector::start(Plan::default()).await;
     let dir = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! What all machines of a fleet share, and what one machine has of its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) clock: Clock,
     /// No more is written; what waits is sent, and then each machine ends.
     pub(super) closing: CancellationToken,
+    /// When that began, by the clock of the machines; 0 before.
+    closed_ticks: AtomicU64,
     compressors: Mutex<Vec<sldc::Encoder>>,
 }
 
@@ -78,8 +80,25 @@ impl World {
             stats: Stats::default(),
             clock: Clock::new(options.clock_ahead),
             closing: CancellationToken::new(),
+            closed_ticks: AtomicU64::new(0),
             compressors: Mutex::default(),
             options,
+        }
+    }
+
+    /// From now on no more is written.
+    pub(super) fn close(&self) {
+        let now = self.clock.ticks();
+        // Only the first counts.
+        let _ = (self.closed_ticks).compare_exchange(0, now, Ordering::AcqRel, Ordering::Acquire);
+        self.closing.cancel();
+    }
+
+    /// Up to when machines write.
+    fn writes_until(&self) -> u64 {
+        match self.closing.is_cancelled() {
+            true => self.closed_ticks.load(Ordering::Acquire),
+            false => self.clock.ticks(),
         }
     }
 
@@ -196,7 +215,7 @@ impl Host {
         }
         let start = state.find(offer, self.world.options.logs);
         let mut position = Position::default();
-        for &channel in &offer.channels {
+        for &channel in &offer.query.channels {
             let next = match start {
                 Start::Now => state.logs.next(channel),
                 Start::Earliest => state.logs.oldest(channel),
@@ -206,6 +225,10 @@ impl Host {
                     behind.max(state.logs.oldest(channel))
                 }
             };
+            let since = offer.query.held_back(channel);
+            let next = since.map_or(next, |since| {
+                next.max(state.logs.first_since(channel, since))
+            });
             let account = &mut state.accounts[channel.index()];
             account.unsent = account.unsent.max(next);
             account.first = Some(account.first.map_or(next, |first| first.min(next)));
@@ -311,14 +334,14 @@ impl State {
         };
         let mut read = places.iter().copied();
         let is_lost = |(channel, id): (Channel, u64)| {
-            let is_read = offer.channels.contains(&channel);
+            let is_read = offer.query.channels.contains(&channel);
             is_read && !self.logs.has_place(channel, id.saturating_add(1))
         };
         if logs == options::Logs::Anew && read.any(is_lost) {
             return &Start::Earliest;
         }
         for &(channel, id) in places {
-            if offer.channels.contains(&channel) {
+            if offer.query.channels.contains(&channel) {
                 self.logs.skip_past(channel, id);
             }
         }
@@ -331,11 +354,15 @@ impl State {
             .options
             .events
             .map_or(u64::MAX, |all| all.saturating_sub(self.logs.written()));
-        if world.closing.is_cancelled() || left == 0 {
+        if left == 0 {
             return true;
         }
-        let now = world.clock.ticks();
+        // What was written before the end is written, though nobody has looked since: a machine may wait half an hour to
+        // look, and would else have written next to nothing.
+        let is_closing = world.closing.is_cancelled();
+        let now = world.writes_until();
         let due = match world.options.rate {
+            Rate::Unlimited if is_closing => 0,
             Rate::Unlimited => (wanted as u64).saturating_sub(self.logs.waiting(position)),
             Rate::PerMachine(rate) => {
                 let since = now.saturating_sub(self.started_ticks.unwrap_or(now));
@@ -351,7 +378,7 @@ impl State {
                 .write(&world.catalogue, due, self.filled_ticks, now);
             self.filled_ticks = now;
         }
-        due == left
+        is_closing || due == left
     }
 
     fn generated(&self, channel: Channel) -> RangeSet {
