@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType,
+    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData as _, SanType,
 };
 use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -55,7 +55,9 @@ const PAIRS_MAX: usize = 100_000;
 #[derive(Debug, thiserror::Error)]
 pub enum PkiError {
     /// The name cannot be a subject or a file.
-    #[error("{0:?} cannot name a certificate: use letters, digits, dots and hyphens")]
+    #[error(
+        "{0:?} cannot name a certificate: use letters, digits, dots and hyphens, {COMMON_NAME_BYTES} at most"
+    )]
     Name(String),
     /// rcgen refused.
     #[error("cannot make the certificate of {name}")]
@@ -65,6 +67,9 @@ pub enum PkiError {
         /// What rcgen says.
         source: rcgen::Error,
     },
+    /// A key cannot be used.
+    #[error("the key cannot be used")]
+    Key(#[source] rcgen::Error),
     /// The authority's files cannot be used to sign.
     #[error("cannot sign with the authority in {}", .path.display())]
     Authority {
@@ -145,12 +150,9 @@ impl Authority {
         })
     }
 
-    /// The authority whose certificate and key these are. The key may be PKCS #8, SEC 1 or PKCS #1, and other blocks,
-    /// such as the curve's parameters that OpenSSL writes, may stand before it.
+    /// The authority whose certificate and key these are.
     pub fn from_pem(own: Issued) -> Result<Authority, rcgen::Error> {
-        let key = PrivateKeyDer::from_pem_slice(own.key_pem.as_bytes())
-            .map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
-        let key = KeyPair::try_from(&key)?;
+        let key = read_key(&own.key_pem)?;
         let issuer = Issuer::from_ca_cert_pem(&own.certificate_pem, key)?;
         Ok(Authority { own, issuer })
     }
@@ -169,10 +171,22 @@ impl Authority {
     /// A server's certificate. `names` are the DNS names and IP addresses it answers to; the
     /// first is the common name too.
     pub fn server(&self, names: &[String]) -> Result<Issued, PkiError> {
+        self.server_of(names, None)
+    }
+
+    /// A server's certificate for a key that is there, PKCS #8, SEC 1 or PKCS #1 in PEM.
+    ///
+    /// # Errors
+    /// A name that cannot be in a certificate, or a key that cannot be used.
+    pub fn server_with_key(&self, names: &[String], key_pem: &str) -> Result<Issued, PkiError> {
+        self.server_of(names, Some(key_pem))
+    }
+
+    fn server_of(&self, names: &[String], key_pem: Option<&str>) -> Result<Issued, PkiError> {
         let Some(first) = names.first() else {
             return Err(PkiError::Name(String::new()));
         };
-        self.issue(first, names, ExtendedKeyUsagePurpose::ServerAuth)
+        self.issue(first, names, ExtendedKeyUsagePurpose::ServerAuth, key_pem)
     }
 
     /// A machine's certificate: its fully qualified name is the common name, by which a collector
@@ -182,6 +196,7 @@ impl Authority {
             machine,
             &[machine.to_owned()],
             ExtendedKeyUsagePurpose::ClientAuth,
+            None,
         )
     }
 
@@ -190,13 +205,14 @@ impl Authority {
         common_name: &str,
         names: &[String],
         usage: ExtendedKeyUsagePurpose,
+        key_pem: Option<&str>,
     ) -> Result<Issued, PkiError> {
         check_common_name(common_name)?;
         let make = |source| PkiError::Make {
             name: common_name.to_owned(),
             source,
         };
-        let key = new_key().map_err(make)?;
+        let key = key_pem.map_or_else(new_key, read_key).map_err(make)?;
         let mut params = params(common_name, LEAF_DAYS);
         params.subject_alt_names = alternative_names(names)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -205,7 +221,7 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).map_err(make)?;
         Ok(Issued {
             certificate_pem: certificate.pem(),
-            key_pem: key.serialize_pem(),
+            key_pem: key_pem.map_or_else(|| key.serialize_pem(), str::to_owned),
         })
     }
 }
@@ -220,8 +236,7 @@ pub fn server_request(name: &str, key_pem: Option<&str>) -> Result<Request, PkiE
         name: name.to_owned(),
         source,
     };
-    let key = key_pem.map_or_else(new_key, KeyPair::from_pem);
-    let key = key.map_err(make)?;
+    let key = key_pem.map_or_else(new_key, read_key).map_err(make)?;
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, name);
     params.subject_alt_names = alternative_names(&[name.to_owned()])?;
@@ -248,6 +263,22 @@ impl fmt::Debug for Request {
             .field("csr_pem", &self.csr_pem)
             .finish_non_exhaustive()
     }
+}
+
+/// What a certificate of this key says that its public key is (SubjectPublicKeyInfo, in DER).
+///
+/// # Errors
+/// It is none that can be used.
+pub fn public_key(key_pem: &str) -> Result<Vec<u8>, PkiError> {
+    let key = read_key(key_pem).map_err(PkiError::Key)?;
+    Ok(key.subject_public_key_info())
+}
+
+/// PKCS #8, SEC 1 or PKCS #1; other blocks, such as the curve's parameters that OpenSSL writes, may stand before it.
+fn read_key(pem: &str) -> Result<KeyPair, rcgen::Error> {
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes());
+    let key = key.map_err(|_| rcgen::Error::CouldNotParseKeyPair)?;
+    KeyPair::try_from(&key)
 }
 
 fn new_key() -> Result<KeyPair, rcgen::Error> {
@@ -289,7 +320,11 @@ fn alternative_names(names: &[String]) -> Result<Vec<SanType>, PkiError> {
         .collect()
 }
 
-fn check_common_name(name: &str) -> Result<(), PkiError> {
+/// Whether a machine of this name can have a certificate.
+///
+/// # Errors
+/// [`PkiError::Name`].
+pub fn check_common_name(name: &str) -> Result<(), PkiError> {
     let is_address = name.parse::<std::net::IpAddr>().is_ok();
     if name.len() <= COMMON_NAME_BYTES && (is_name(name) || is_address) {
         return Ok(());
@@ -393,6 +428,19 @@ impl Store {
         check_file_stem(name)?;
         let key = self.key_path(name);
         key.exists().then(|| read_pem(&key)).transpose()
+    }
+
+    /// The certificate of `name`, if it is here; its key need not be.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn certificate_pem(&self, name: &str) -> Result<Option<String>, PkiError> {
+        check_file_stem(name)?;
+        let certificate = self.certificate_path(name);
+        certificate
+            .exists()
+            .then(|| read_pem(&certificate))
+            .transpose()
     }
 
     /// All pairs that are here, by name: every `NAME.pem` with its `NAME.key`, in order.

@@ -19,6 +19,8 @@ pub struct Request {
     pub csr_pem: String,
     /// Where its certificate is expected.
     pub certificate: PathBuf,
+    /// Where its key is.
+    pub key: PathBuf,
     /// The thumbprint of the authority that issues the machines' certificates.
     pub thumbprint: String,
 }
@@ -29,6 +31,7 @@ pub(super) fn sheets(request: &Request, name: &str) -> Vec<Sheet> {
     let steps = STEPS
         .replace("@NAME@", name)
         .replace("@CERTIFICATE@", &certificate)
+        .replace("@KEY@", &request.key.display().to_string())
         .replace("@THUMBPRINT@", &request.thumbprint);
     vec![
         Sheet {

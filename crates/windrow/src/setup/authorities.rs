@@ -77,10 +77,13 @@ impl Authorities {
         if parsed.is_empty() || parsed.iter().any(|(_, certificate)| !certificate.is_ca()) {
             return Err(none());
         }
-        // The one that has issued none of the others.
+        // The one that has issued none of the others. One that stands for itself was issued by none, whoever else has its name.
         let issuing = parsed.iter().filter(|(thumbprint, certificate)| {
             !parsed.iter().any(|(other, issued)| {
-                other != thumbprint && issued.issuer().as_raw() == certificate.subject().as_raw()
+                let issuer = issued.issuer().as_raw();
+                other != thumbprint
+                    && issuer != issued.subject().as_raw()
+                    && issuer == certificate.subject().as_raw()
             })
         });
         let issuing: Vec<String> = issuing.map(|(thumbprint, _)| thumbprint.clone()).collect();
@@ -93,7 +96,7 @@ impl Authorities {
             }),
             _ => Err(PlanError::SeveralAuthorities {
                 path: path.to_owned(),
-                count: issuing.len(),
+                count: parsed.len(),
             }),
         }
     }

@@ -17,6 +17,11 @@ const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 /// Characters of a password: 150 bits.
 const PASSWORD_CHARS: usize = 30;
 
+/// What follows a machine's name in that of its certificate's file.
+pub const PFX: &str = ".pfx";
+/// What follows it in that of the password's.
+pub const PASSWORD: &str = ".password.txt";
+
 /// Why a machine has no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -52,12 +57,12 @@ pub fn files(
     let text = format!("{}\r\n", password.expose_secret());
     Ok(vec![
         File {
-            path: folder.join(format!("{machine}.pfx")),
+            path: folder.join(format!("{machine}{PFX}")),
             content: pfx.to_vec(),
             secrecy: Secrecy::Private,
         },
         File {
-            path: folder.join(format!("{machine}.password.txt")),
+            path: folder.join(format!("{machine}{PASSWORD}")),
             content: text.into_bytes(),
             secrecy: Secrecy::Private,
         },

@@ -4,12 +4,15 @@
 use std::path::Path;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
-use windrow_pipeline::tls::{self, CertificateSummary};
+use windrow_pipeline::tls::{self, CertificateSummary, IdentityPem, TlsError};
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::Trusted;
 use super::authorities::{Authorities, Form, pem_of, read};
 use super::plan::PlanError;
+
+/// The mode of a key that its owner and a group read.
+const KEY_OF_A_GROUP: u32 = 0o640;
 
 /// What was named.
 pub(super) struct Given<'a> {
@@ -40,7 +43,7 @@ impl Given<'_> {
         }
         let chain = tls::load_certificates(self.certificate)?;
         // That the key is there, for its owner alone, and the certificate's.
-        tls::open_server_config(self.certificate, self.key, None)?;
+        self.check_pair()?;
         let checked = tls::check_validity(&chain, UnixTime::now());
         checked.map_err(|source| PlanError::Lapsed {
             path: path.clone(),
@@ -85,6 +88,42 @@ impl Given<'_> {
         });
         Ok(Trust { other, missing })
     }
+}
+
+impl Given<'_> {
+    /// That the key is the certificate's, and for no more eyes than the service takes: its owner's, and where it is root's
+    /// those of its group, which is how a service of another user has it.
+    fn check_pair(&self) -> Result<(), PlanError> {
+        let checked = tls::open_server_config(self.certificate, self.key, None);
+        match checked {
+            Err(TlsError::KeyPermissions { mode, .. })
+                if mode & !KEY_OF_A_GROUP == 0 && is_of_root(self.key) => {}
+            checked => return Ok(checked.map(drop)?),
+        }
+        let text = |path| Ok::<_, PlanError>(String::from_utf8_lossy(&read(path)?).into_owned());
+        let (certificate, key) = (text(self.certificate)?, text(self.key)?);
+        let pair = IdentityPem {
+            certificate: &certificate,
+            key: &key,
+        };
+        let checked = tls::server_config_from_pem(pair, None);
+        checked.map(drop).map_err(|source| PlanError::Pair {
+            certificate: self.certificate.to_owned(),
+            key: self.key.to_owned(),
+            source,
+        })
+    }
+}
+
+#[cfg(unix)]
+fn is_of_root(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_of_root(_: &Path) -> bool {
+    false
 }
 
 /// The last of those above a certificate that are known; it alone when none is.

@@ -11,8 +11,10 @@ pub mod configuration;
 pub mod files;
 mod given;
 pub mod handout;
+pub mod lock;
 pub mod machines;
 pub mod manager;
+mod own;
 pub mod plan;
 mod registry;
 mod script;
@@ -24,6 +26,9 @@ use std::path::PathBuf;
 
 /// The path of the subscription manager that Windows' own collector has.
 pub const MANAGER_PATH: &str = "/wsman/SubscriptionManager/WEC";
+
+/// The folder of what is set on Windows machines.
+pub const FOR_THE_MACHINES: &str = "for-the-machines";
 
 /// How often machines ask for their subscriptions, in seconds, where nobody says.
 pub const REFRESH_SECONDS: u32 = 60;

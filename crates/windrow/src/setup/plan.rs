@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use windrow_pipeline::tls::{ChainError, TlsError};
+use windrow_pipeline::tls::{ChainError, MemoryError, TlsError};
 
 use super::authorities::{Authorities, Form, read};
 use super::configuration::{Certificates, Settings, Wanted};
 use super::files::{File, Secrecy};
 use super::given::Given;
+use super::own::{self, Own, Pair};
 use super::{CertificateDoor, Collector, Issuer, KerberosDoor, Places, Trusted, adcs, machines};
 use crate::config::checked::Delivery;
 use crate::config::{ConfigError, Loader};
@@ -90,6 +91,8 @@ pub struct Plan {
     pub collector: Collector,
     /// The configuration.
     pub configuration: String,
+    /// What is kept of what was there, and what is made anew and why.
+    pub notes: Vec<String>,
     /// What is missing before it can run, and where it comes from.
     pub missing: Vec<String>,
     /// An authority was made, so the thumbprint is of this plan alone.
@@ -114,7 +117,7 @@ pub enum PlanError {
     #[error("{} holds no certificate of an authority, in PEM or DER", .0.display())]
     NoAuthority(PathBuf),
     /// It holds several that may issue.
-    #[error("{} holds {count} authorities of which none has issued another: which of them issues the machines' certificates cannot be told; give a file with that one, and those above it", .path.display())]
+    #[error("{} holds {count} authorities, and which of them issues the machines' certificates cannot be told: give a file with that one, and those above it", .path.display())]
     SeveralAuthorities {
         /// The file.
         path: PathBuf,
@@ -127,6 +130,16 @@ pub enum PlanError {
     /// The collector's certificate or its key cannot be used, or not together.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The same, of a key that its group reads.
+    #[error("certificate {} and key {} cannot be used", .certificate.display(), .key.display())]
+    Pair {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's.
+        key: PathBuf,
+        /// What is wrong.
+        source: MemoryError,
+    },
     /// The certificate is for somebody else.
     #[error("{} is for {names}, not for {name}: machines would not believe it; have one issued with {name} as a subject alternative name", .path.display())]
     OtherName {
@@ -210,6 +223,7 @@ pub fn plan(answers: &Answers, loader: &Loader) -> Result<Plan, PlanError> {
         files,
         collector,
         configuration,
+        notes: draft.notes,
         missing: draft.missing,
         has_new_authority: draft.has_new_authority,
     })
@@ -218,6 +232,7 @@ pub fn plan(answers: &Answers, loader: &Loader) -> Result<Plan, PlanError> {
 #[derive(Default)]
 struct Draft {
     files: Vec<File>,
+    notes: Vec<String>,
     missing: Vec<String>,
     has_new_authority: bool,
 }
@@ -270,9 +285,10 @@ fn certificates(
     match &with.from {
         CertificatesFrom::Own => {
             let authority = own_authority(&answers.name, &store, draft)?;
-            let collector = authority.server(std::slice::from_ref(&answers.name))?;
-            draft.secret(store.key_path(COLLECTOR), collector.key_pem);
-            draft.public(store.certificate_path(COLLECTOR), collector.certificate_pem);
+            let Pair { issued, note } = own::collector(&answers.name, &store, &authority)?;
+            draft.notes.extend(note);
+            draft.secret(store.key_path(COLLECTOR), issued.key_pem);
+            draft.public(store.certificate_path(COLLECTOR), issued.certificate_pem);
             let ca = store.certificate_path(AUTHORITY);
             let authorities = Authorities::of(authority.certificate_pem().as_bytes(), &ca)?;
             Ok((door(&authorities, Issuer::Own), own_files(ca)))
@@ -321,6 +337,7 @@ fn request(
     Ok(adcs::Request {
         csr_pem,
         certificate,
+        key: store.key_path(COLLECTOR),
         thumbprint: authorities.issuing.clone(),
     })
 }
@@ -356,14 +373,13 @@ fn readable(ca: &Path, authorities: &Authorities, pki: &Path, draft: &mut Draft)
 /// The authority that is kept, or a new one: never one in the place of another, which would shut out every machine that
 /// has a certificate.
 fn own_authority(name: &str, store: &Store, draft: &mut Draft) -> Result<Authority, PlanError> {
-    if let Some(authority) = store.kept_authority()? {
-        return Ok(authority);
+    let Own { authority, is_new } = own::authority(name, store)?;
+    if is_new {
+        let made = authority.own().clone();
+        draft.has_new_authority = true;
+        draft.secret(store.key_path(AUTHORITY), made.key_pem);
+        draft.public(store.certificate_path(AUTHORITY), made.certificate_pem);
     }
-    let authority = Authority::new(&format!("windrow authority of {name}"))?;
-    let own = authority.own().clone();
-    draft.has_new_authority = true;
-    draft.secret(store.key_path(AUTHORITY), own.key_pem);
-    draft.public(store.certificate_path(AUTHORITY), own.certificate_pem);
     Ok(authority)
 }
 

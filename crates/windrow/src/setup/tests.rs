@@ -38,6 +38,7 @@ fn with_adcs() -> Collector {
                 "-----BEGIN CERTIFICATE REQUEST-----\r\n…\r\n-----END CERTIFICATE REQUEST-----\r\n"
                     .to_owned(),
             certificate: "/etc/windrow/pki/collector.pem".into(),
+            key: "/etc/windrow/pki/collector.key".into(),
             thumbprint: THUMBPRINT.to_owned(),
         });
     }
@@ -308,6 +309,86 @@ fn files_are_written_together_or_not_at_all() {
         let modes = ["made", "made/for", "made/for/pki"].map(mode);
         assert_eq!(modes, [0o755, 0o755, 0o700]);
     }
+}
+
+/// A file for a test.
+fn file(path: PathBuf, text: &str) -> files::File {
+    files::File {
+        path,
+        content: text.as_bytes().to_vec(),
+        secrecy: Secrecy::Private,
+    }
+}
+
+/// What is below a folder, folders too, with what is in files.
+fn below(folder: &std::path::Path) -> Vec<(PathBuf, Option<String>)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        found.push((path.clone(), std::fs::read_to_string(&path).ok()));
+        if path.is_dir() {
+            found.extend(below(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_cannot_be_whole_leaves_nothing() {
+    let scratch = tempfile::tempdir().unwrap();
+    let at = |name: &str| scratch.path().join(name);
+    std::fs::create_dir(at("mine")).unwrap();
+    for (name, text) in [("kept", "old"), ("file", "")] {
+        std::fs::write(at(name), text).unwrap();
+    }
+    let before = below(scratch.path());
+    let written = [file(at("kept"), "new"), file(at("mine/made/key"), "k")];
+    let long = format!("{}/w.toml", "n".repeat(300));
+    for (last, said) in [
+        // Seen before anything is written.
+        (at("mine"), "mine is a folder"),
+        (at("file/w.toml"), "file is a file, and no folder"),
+        // Seen while they are made ready, and when they get their names.
+        (at(&long), "cannot write"),
+        (at("mine/made/key"), "cannot write"),
+    ] {
+        let mut all = written.to_vec();
+        all.push(file(last, "last"));
+        let refused = files::write(&all, Existing::Replace).unwrap_err();
+        assert!(refused.to_string().contains(said), "{said}: {refused}");
+        assert_eq!(below(scratch.path()), before, "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn who_read_a_file_reads_the_one_in_its_place() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("key");
+    let state = || {
+        let metadata = std::fs::metadata(&path).unwrap();
+        (metadata.mode() & 0o777, metadata.gid())
+    };
+    files::write(&[file(path.clone(), "first")], Existing::Replace).unwrap();
+    // Who is not root has no other group to give it to.
+    let _ = chown(&path, None, Some(7));
+    let group = state().1;
+    for (mode, expected) in [
+        (0o640, 0o640),
+        (0o600, 0o600),
+        (0o660, 0o640),
+        (0o644, 0o600),
+    ] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let text = format!("{mode:o}");
+        files::write(&[file(path.clone(), &text)], Existing::Replace).unwrap();
+        assert_eq!(state(), (expected, group), "{mode:o}");
+    }
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    files::write(&[file(path.clone(), "alone")], Existing::Overwrite).unwrap();
+    assert_eq!(state().0, 0o600, "a machine's key was for nobody else");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! From an empty folder to the first event, by what `windrow setup wef` writes and nothing else: the simulated machine knows
 //! only what the registry file and its PFX say.
 
+mod again;
+mod refusals;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -141,6 +144,13 @@ fn send_with_certificate(scratch: &Scratch, folder: &Path, machine: &str) {
     run(scratch, &send).expect(0);
 }
 
+/// Health of the service is not what is set up here, and its usual port may be taken.
+fn health_elsewhere(config: &Path) {
+    let text = std::fs::read_to_string(config).unwrap();
+    let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", listening_port());
+    std::fs::write(config, text + &web).unwrap();
+}
+
 #[test]
 fn from_an_empty_folder_to_the_first_event() {
     const MACHINE: &str = "ws01.example.com";
@@ -159,12 +169,8 @@ fn from_an_empty_folder_to_the_first_event() {
         assert_eq!(mode(&at(secret)), 0o600, "{secret}");
     }
     assert_eq!(mode(&at("pki")), 0o700);
-    // Health of the service is not what is set up here, and its usual port may be taken.
-    let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", listening_port());
-    let config = at("windrow.toml");
-    let text = std::fs::read_to_string(&config).unwrap() + &web;
-    std::fs::write(&config, text).unwrap();
-    let config = config.display().to_string();
+    health_elsewhere(&at("windrow.toml"));
+    let config = at("windrow.toml").display().to_string();
     let check = nothing_is_wrong(&scratch, &config);
     machines_are_told(&at("for-the-machines/certificates"), &port, &check);
 
@@ -614,9 +620,7 @@ impl Walk {
             done.stderr
         );
         if is_setup {
-            let config = std::fs::read_to_string(self.config()).unwrap();
-            let web = format!("\n[web]\nlisten = \"127.0.0.1:{}\"\n", listening_port());
-            std::fs::write(self.config(), config + &web).unwrap();
+            health_elsewhere(Path::new(&self.config()));
         }
     }
 

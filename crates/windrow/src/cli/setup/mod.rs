@@ -2,7 +2,9 @@
 
 mod ask;
 mod client;
+mod outcome;
 mod wef;
+mod words;
 
 use super::{Invocation, Out};
 use crate::exit::Code;

@@ -4,19 +4,21 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use windrow_formats::wef::baseline::{BASELINES, Baseline};
+use windrow_formats::wef::baseline::BASELINES;
 
 use super::super::{Invocation, Out};
 use super::ask::{Person, Question, is_there};
 use super::client;
+use super::outcome::{Done, Outcome};
+use super::words::{collector_name, is_address, realm, wanted};
 use crate::config::checked::Delivery;
 use crate::exit::{Code, Hint as _, UsageError};
-use crate::output::{SummaryFormat, SummaryOutput, Terminal, escape, escape_json};
+use crate::output::{SummaryFormat, SummaryOutput, escape_json};
 use crate::setup::configuration::Wanted;
 use crate::setup::files::{self, Existing, Fate, WriteError};
+use crate::setup::lock::Lock;
 use crate::setup::plan::{self, Answers, CertificatesFrom, Domain, Plan, WithCertificates};
-use crate::setup::{Places, REFRESH_SECONDS};
+use crate::setup::{FOR_THE_MACHINES, Places, REFRESH_SECONDS};
 
 /// Set up collecting over Windows Event Forwarding
 ///
@@ -88,15 +90,15 @@ struct Set {
     certificates: Certificates,
 
     /// The keytab of the collector's accounts [default: windrow.keytab beside the configuration]
-    #[arg(long, value_name = "FILE", requires = "domain")]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_domain")]
     keytab: Option<PathBuf>,
 
     /// The port for machines with tickets
-    #[arg(long, value_name = "PORT", default_value_t = 5985)]
+    #[arg(long, value_name = "PORT", default_value_t = 5985, value_parser = clap::value_parser!(u16).range(1..))]
     kerberos_port: u16,
 
     /// The port for machines with certificates
-    #[arg(long, value_name = "PORT", default_value_t = 5986)]
+    #[arg(long, value_name = "PORT", default_value_t = 5986, value_parser = clap::value_parser!(u16).range(1..))]
     tls_port: u16,
 
     /// The folder for pki/ and for-the-machines/ [default: that of the configuration]
@@ -166,12 +168,22 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         false => Person::Absent,
     };
     let answers = set.answers(invocation, &mut person)?;
+    // From the first look at what is there to the last file, nobody else sets up the same place.
+    let lock = match set.dry_run {
+        true => None,
+        false => Some(lock(&answers.places)?),
+    };
     let plan = plan::plan(&answers, &invocation.loader)?;
     let fates = match set.dry_run {
         true => files::fates(&plan.files),
         false => write(&plan, set.replace)?,
     };
-    let outcome = Outcome::of(set, &answers, &plan, &fates);
+    drop(lock);
+    let done = match set.dry_run {
+        true => Done::NotYet,
+        false => Done::Written,
+    };
+    let outcome = Outcome::of(done, &answers, &plan, &fates);
     match set.output.output {
         SummaryFormat::Table => outcome.write_text(out, &invocation.terminal)?,
         SummaryFormat::Json => {
@@ -180,6 +192,12 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         }
     }
     Ok(Code::Ok)
+}
+
+fn lock(places: &Places) -> anyhow::Result<Lock> {
+    let beside = places.pki.parent().unwrap_or(Path::new("/"));
+    let config = places.config.parent().unwrap_or(Path::new("/"));
+    Lock::take(&[config, beside]).hint("nothing was written")
 }
 
 fn write(plan: &Plan, replace: bool) -> anyhow::Result<Vec<Fate>> {
@@ -197,6 +215,12 @@ fn write(plan: &Plan, replace: bool) -> anyhow::Result<Vec<Fate>> {
 /// What helps where files are there.
 const REPLACE: &str = "nothing was written; --replace writes over them and keeps them as NAME.bak, --config and --folder \
                        take other places, --dry-run shows what would be written";
+
+/// That a file can be where an option has it.
+fn check_place(option: &str, file: &Path, cure: &str) -> Result<(), UsageError> {
+    let checked = files::check_place(file);
+    checked.map_err(|wrong| UsageError(format!("{option}: {wrong}: {cure}")))
+}
 
 impl Set {
     fn answers(&self, invocation: &Invocation, person: &mut Person<'_>) -> anyhow::Result<Answers> {
@@ -220,12 +244,20 @@ impl Set {
             }
         };
         let realm = self.realm(person)?;
+        self.check_domain(&name, realm.as_deref())?;
         let domain = realm.map(|realm| Domain {
             realm,
             port: self.kerberos_port,
             keytab: self.keytab(&places),
         });
         let from = self.certificates_from(domain.is_some())?;
+        if domain.is_some() && from.is_some() && self.kerberos_port == self.tls_port {
+            let message = format!(
+                "--kerberos-port and --tls-port are both {}: take two",
+                self.tls_port
+            );
+            return Err(UsageError(message).into());
+        }
         let certificates = from.map(|from| WithCertificates {
             port: self.tls_port,
             from,
@@ -243,6 +275,20 @@ impl Set {
         })
     }
 
+    /// What has to be so for machines of a domain, and for them alone.
+    fn check_domain(&self, name: &str, realm: Option<&str>) -> Result<(), UsageError> {
+        match realm {
+            Some(_) if is_address(name) => Err(UsageError(format!(
+                "--name: {name} is an address, and tickets are for names: give the collector's full name, such as \
+                 wec.corp.example, which the domain's DNS leads to it, or --no-domain"
+            ))),
+            None if self.keytab.is_some() => Err(UsageError(
+                "--keytab is for machines of a domain, and there is none: give --domain REALM, or leave it out".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn places(&self, invocation: &Invocation) -> anyhow::Result<Places> {
         let config = std::path::absolute(invocation.loader.file_to_write()?)?;
         let beside = config.parent().unwrap_or(Path::new("/")).to_owned();
@@ -250,10 +296,16 @@ impl Set {
             .folder
             .as_deref()
             .map_or(Ok(beside), std::path::absolute)?;
+        check_place(
+            "--config",
+            &config,
+            "name the file in it, such as windrow.toml",
+        )?;
+        check_place("--folder", &folder.join("pki/ca.key"), "name a folder")?;
         let data_dir = invocation.loader.data_dir_argument();
         Ok(Places {
             pki: folder.join("pki"),
-            machines: folder.join("for-the-machines"),
+            machines: folder.join(FOR_THE_MACHINES),
             data_dir: data_dir.map(std::path::absolute).transpose()?,
             config,
         })
@@ -365,163 +417,4 @@ impl Set {
             }
         }
     }
-}
-
-fn collector_name(text: &str) -> Result<String, String> {
-    let is_label = |label: &str| {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
-        !label.is_empty() && label.len() <= 63 && label.bytes().all(allowed)
-    };
-    if text.len() <= 64 && text.split('.').all(is_label) {
-        return Ok(text.to_owned());
-    }
-    Err(format!(
-        "{text:?} is no name that is put into a certificate: letters, digits, hyphens and dots, 64 at most"
-    ))
-}
-
-fn realm(text: &str) -> Result<String, String> {
-    match collector_name(text) {
-        Ok(realm) => Ok(realm.to_uppercase()),
-        Err(_) => Err(format!("{text:?} is no realm, such as CORP.EXAMPLE")),
-    }
-}
-
-fn wanted(text: &str) -> Result<Wanted, String> {
-    let (name, machines) = text.split_once('=').unwrap_or((text, ""));
-    if Baseline::named(name).is_none() {
-        let names: Vec<_> = BASELINES.iter().map(|baseline| baseline.name).collect();
-        return Err(format!("{name:?} is none of {}", names.join(", ")));
-    }
-    let machines = machines.split(',').map(str::trim);
-    let machines = machines.filter(|pattern| !pattern.is_empty());
-    Ok(Wanted {
-        baseline: name.to_owned(),
-        machines: machines.map(str::to_owned).collect(),
-    })
-}
-
-/// What was done, or would be.
-#[derive(Debug, Serialize)]
-struct Outcome<'a> {
-    dry_run: bool,
-    files: Vec<Written>,
-    /// What machines are told, as group policy has it.
-    subscription_managers: Vec<String>,
-    warnings: Vec<String>,
-    next: Vec<String>,
-    /// What windrow.toml says.
-    configuration: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-struct Written {
-    path: String,
-    fate: &'static str,
-    private: bool,
-}
-
-impl<'a> Outcome<'a> {
-    fn of(set: &Set, answers: &Answers, plan: &'a Plan, fates: &[Fate]) -> Outcome<'a> {
-        let files = plan.files.iter().zip(fates).map(|(file, fate)| Written {
-            path: file.path.display().to_string(),
-            fate: match fate {
-                Fate::New => "new",
-                Fate::Same => "as it was",
-                Fate::Differs => "replaced",
-            },
-            private: file.secrecy == files::Secrecy::Private,
-        });
-        let values = [
-            plan.collector.kerberos_value(),
-            plan.collector.certificate_value(),
-        ];
-        Outcome {
-            dry_run: set.dry_run,
-            files: files.collect(),
-            subscription_managers: values.into_iter().flatten().collect(),
-            warnings: warnings(set, answers, plan),
-            next: next(answers, plan),
-            configuration: &plan.configuration,
-        }
-    }
-
-    fn write_text(&self, out: &mut Out<'_>, terminal: &Terminal) -> io::Result<()> {
-        let paint = terminal.paint();
-        let verb = match self.dry_run {
-            true => "Would be written",
-            false => "Written",
-        };
-        writeln!(out, "{}", paint.bold(verb))?;
-        for file in &self.files {
-            let secret = if file.private { ", 0600" } else { "" };
-            writeln!(out, "  {} ({}{secret})", escape(&file.path), file.fate)?;
-        }
-        if self.dry_run {
-            writeln!(out, "\n{}", paint.bold("The configuration"))?;
-            for line in self.configuration.lines() {
-                writeln!(out, "  {}", escape(line))?;
-            }
-        }
-        writeln!(out, "\n{}", paint.bold("What machines are told"))?;
-        for value in &self.subscription_managers {
-            writeln!(out, "  {}", escape(value))?;
-        }
-        for warning in &self.warnings {
-            writeln!(out, "\n{} {}", paint.yellow("!"), escape(warning))?;
-        }
-        writeln!(out, "\n{}", paint.bold("Next"))?;
-        for (number, step) in (1..).zip(&self.next) {
-            writeln!(out, "  {number}. {}", escape(step))?;
-        }
-        Ok(())
-    }
-}
-
-fn warnings(set: &Set, answers: &Answers, plan: &Plan) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if answers.listen.is_loopback() && answers.name != "localhost" {
-        warnings.push(format!(
-            "it will listen at {} alone, which no machine reaches: --listen 0.0.0.0 is every address of this one",
-            answers.listen
-        ));
-    }
-    if !answers.name.contains('.') && answers.name != "localhost" {
-        warnings.push(format!(
-            "{} is no full name: machines look it up in their own domain, and certificates and tickets are for the full one",
-            answers.name
-        ));
-    }
-    if set.dry_run && plan.has_new_authority {
-        warnings.push(
-            "the authority is made when it is written, and its thumbprint (IssuerCA) is another one then".to_owned(),
-        );
-    }
-    warnings
-}
-
-fn next(answers: &Answers, plan: &Plan) -> Vec<String> {
-    let places = &answers.places;
-    let mut next = plan.missing.clone();
-    for missing in &mut next {
-        missing.insert_str(0, "get ");
-    }
-    let config = places.config.display();
-    let keys = plan.files.iter();
-    let keys = keys.filter(|file| file.secrecy == files::Secrecy::Private);
-    if keys.count() > 0 {
-        let pki = places.pki.display();
-        next.push(format!(
-            "where windrow runs as another user than this one: chgrp windrow {pki} {pki}/collector.key; chmod 750 {pki}; \
-             chmod 640 {pki}/collector.key. ca.key is nobody's but yours"
-        ));
-    }
-    next.push(format!("windrow check --config {config}"));
-    next.push(format!(
-        "windrow run --config {config}, or the service: systemctl enable --now windrow"
-    ));
-    let machines = places.machines.display();
-    next.push(format!("the machines: {machines}/README.md"));
-    next.push(format!("windrow check --live --wait --config {config}"));
-    next
 }

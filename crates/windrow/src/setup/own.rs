@@ -1,0 +1,250 @@
+//! The authority of windrow's own and the collector's certificate of it. What is there and fits is kept: a key that is made
+//! anew is one that the service cannot read yet, and an authority that is made anew shuts out every machine.
+
+use std::io;
+use std::path::Path;
+
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use windrow_pipeline::tls;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use crate::pki::{self, AUTHORITY, Authority, COLLECTOR, Issued, PkiError, Store};
+
+/// A certificate that ends sooner is made anew.
+const ENDS_SOON_SECONDS: i64 = 30 * 86_400;
+
+/// The authority.
+pub(super) struct Own {
+    pub(super) authority: Authority,
+    /// It was made for this set-up.
+    pub(super) is_new: bool,
+}
+
+/// The authority that is kept, or a new one.
+pub(super) fn authority(name: &str, store: &Store) -> Result<Own, PkiError> {
+    if let Some(authority) = store.kept_authority()? {
+        let is_new = false;
+        return Ok(Own { authority, is_new });
+    }
+    let authority = Authority::new(&format!("windrow authority of {name}"))?;
+    let is_new = true;
+    Ok(Own { authority, is_new })
+}
+
+/// The collector's certificate and its key.
+pub(super) struct Pair {
+    pub(super) issued: Issued,
+    /// What became of what was there.
+    pub(super) note: Option<String>,
+}
+
+/// The pair that is kept where it fits; else a new certificate, and a new key where there is none that can be used.
+pub(super) fn collector(
+    name: &str,
+    store: &Store,
+    authority: &Authority,
+) -> Result<Pair, PkiError> {
+    let names = [name.to_owned()];
+    let path = store.certificate_path(COLLECTOR);
+    let shown = path.display();
+    let certificate_pem = text(store.certificate_pem(COLLECTOR))?;
+    let key = match text(store.key_pem(COLLECTOR))? {
+        Kept::Absent => Err(None),
+        Kept::Text(pem) => match key_fault(&store.key_path(COLLECTOR), &pem) {
+            None => Ok(pem),
+            Some(fault) => Err(Some(fault)),
+        },
+        Kept::Unreadable => Err(Some("no key")),
+    };
+    let key_pem = match key {
+        Ok(key_pem) => key_pem,
+        Err(fault) => {
+            let key = store.key_path(COLLECTOR);
+            let made = |fault| {
+                format!(
+                    "the collector's key and certificate are made anew: {} is {fault}",
+                    key.display()
+                )
+            };
+            return Ok(Pair {
+                issued: authority.server(&names)?,
+                note: fault.map(made),
+            });
+        }
+    };
+    let fault = match certificate_pem {
+        Kept::Text(certificate_pem) => {
+            let issued = Issued {
+                certificate_pem,
+                key_pem: key_pem.clone(),
+            };
+            match certificate_fault(&issued, name, authority)? {
+                Fit::Until(end) => {
+                    let note = format!(
+                        "the collector's certificate and its key are kept: {shown} is good until {end:.0}"
+                    );
+                    let note = Some(note);
+                    return Ok(Pair { issued, note });
+                }
+                Fit::Fault(fault) => fault,
+            }
+        }
+        Kept::Absent => "is not there".to_owned(),
+        Kept::Unreadable => "is no certificate".to_owned(),
+    };
+    Ok(Pair {
+        issued: authority.server_with_key(&names, &key_pem)?,
+        note: Some(format!(
+            "the collector's certificate is made anew, for the key that is there: {shown} {fault}"
+        )),
+    })
+}
+
+enum Kept {
+    Absent,
+    /// It is not even text.
+    Unreadable,
+    Text(String),
+}
+
+fn text(read: Result<Option<String>, PkiError>) -> Result<Kept, PkiError> {
+    match read {
+        Ok(None) => Ok(Kept::Absent),
+        Ok(Some(text)) => Ok(Kept::Text(text)),
+        Err(PkiError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidData => {
+            Ok(Kept::Unreadable)
+        }
+        Err(PkiError::TooLarge(_)) => Ok(Kept::Unreadable),
+        Err(error) => Err(error),
+    }
+}
+
+/// What keeps a key from being used again.
+fn key_fault(path: &Path, pem: &str) -> Option<&'static str> {
+    if is_known_to_others(path) {
+        return Some("readable by others");
+    }
+    pki::public_key(pem)
+        .is_err()
+        .then_some("no key that can be used")
+}
+
+/// Whether more than the owner of a file and its group have read it.
+#[cfg(unix)]
+fn is_known_to_others(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    const OTHERS: u32 = 0o007;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & OTHERS != 0)
+}
+
+#[cfg(not(unix))]
+fn is_known_to_others(_: &Path) -> bool {
+    false
+}
+
+/// Whether a certificate can be used again.
+enum Fit {
+    Until(Timestamp),
+    /// What keeps it, as in "collector.pem is …".
+    Fault(String),
+}
+
+fn certificate_fault(issued: &Issued, name: &str, authority: &Authority) -> Result<Fit, PkiError> {
+    let fault = |fault: &str| Ok(Fit::Fault(fault.to_owned()));
+    let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
+    let (Some(leaf), Some(above)) = (
+        der(&issued.certificate_pem),
+        der(authority.certificate_pem()),
+    ) else {
+        return fault("is no certificate");
+    };
+    let parsed = (
+        X509Certificate::from_der(&leaf),
+        X509Certificate::from_der(&above),
+    );
+    let (Ok((_, certificate)), Ok((_, above))) = parsed else {
+        return fault("is no certificate");
+    };
+    if pki::public_key(&issued.key_pem)? != certificate.public_key().raw {
+        return fault("is of another key");
+    }
+    let is_issued = certificate.issuer().as_raw() == above.subject().as_raw()
+        && certificate
+            .verify_signature(Some(above.public_key()))
+            .is_ok();
+    if !is_issued {
+        let authority = format!("{AUTHORITY}.pem");
+        return fault(&format!("is of another authority than {authority}"));
+    }
+    if !tls::is_for(&leaf, name) {
+        return fault(&format!("is not for {name}"));
+    }
+    let usage = certificate.extended_key_usage().ok().flatten();
+    if !usage.is_some_and(|usage| usage.value.server_auth) {
+        return fault("is not for servers");
+    }
+    let (now, validity) = (Timestamp::now().as_second(), certificate.validity());
+    if validity.not_before.timestamp() > now {
+        return fault("is not valid yet");
+    }
+    let end = validity.not_after.timestamp();
+    let shown = Timestamp::from_second(end).unwrap_or(Timestamp::MAX);
+    match end {
+        end if end < now => fault(&format!("has ended at {shown}")),
+        end if end < now + ENDS_SOON_SECONDS => fault(&format!("ends at {shown}")),
+        _ => Ok(Fit::Until(shown)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+
+    use super::*;
+
+    const NAME: &str = "wec.example.com";
+
+    /// What is wrong with a certificate of the authority with these dates and for these purposes.
+    fn fault(ends: (i32, u8, u8), purposes: &[ExtendedKeyUsagePurpose]) -> String {
+        let authority = Authority::new("Test CA").unwrap();
+        let own = authority.own();
+        let issuer = KeyPair::from_pem(&own.key_pem).unwrap();
+        let issuer = Issuer::from_ca_cert_pem(&own.certificate_pem, issuer).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        params.extended_key_usages = purposes.to_vec();
+        params.not_after = rcgen::date_time_ymd(ends.0, ends.1, ends.2);
+        let issued = Issued {
+            certificate_pem: params.signed_by(&key, &issuer).unwrap().pem(),
+            key_pem: key.serialize_pem(),
+        };
+        match certificate_fault(&issued, NAME, &authority).unwrap() {
+            Fit::Fault(fault) => fault,
+            Fit::Until(end) => end.to_string(),
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_ends_or_is_for_clients_is_made_anew() {
+        let server = [ExtendedKeyUsagePurpose::ServerAuth];
+        assert_eq!(fault((2999, 1, 1), &server), "2999-01-01T00:00:00Z");
+        assert_eq!(
+            fault((2021, 1, 1), &server),
+            "has ended at 2021-01-01T00:00:00Z"
+        );
+        let soon = jiff::Zoned::now()
+            .date()
+            .checked_add(jiff::Span::new().days(20))
+            .unwrap();
+        let date = (
+            i32::from(soon.year()),
+            soon.month().unsigned_abs(),
+            soon.day().unsigned_abs(),
+        );
+        assert!(fault(date, &server).starts_with("ends at 20"));
+        let client = [ExtendedKeyUsagePurpose::ClientAuth];
+        assert_eq!(fault((2999, 1, 1), &client), "is not for servers");
+    }
+}
