@@ -70,6 +70,9 @@ pub enum PkiError {
     /// A key cannot be used.
     #[error("the key cannot be used")]
     Key(#[source] rcgen::Error),
+    /// The authority's key is kept elsewhere.
+    #[error("a new certificate has to be signed, and the authority's key {} is not there: bring it back", .0.display())]
+    AuthorityKey(PathBuf),
     /// The authority's files cannot be used to sign.
     #[error("cannot sign with the authority in {}", .path.display())]
     Authority {

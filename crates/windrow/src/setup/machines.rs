@@ -223,7 +223,8 @@ fn keytab(words: &Words<'_>) -> Sheet {
             name = words.name
         ),
         place: "a domain controller, or a machine with the directory's tools and ktpass; run once. The keytab goes to the \
-                collector, to the place that its configuration names, mode 0600"
+                collector, to the place that its configuration names, for the service alone: root's with the group windrow \
+                and mode 0640, or 0600 of whoever windrow runs as"
             .to_owned(),
         undo: "`New-Keytab.ps1 -Remove` takes the accounts away, those of the two that are there".to_owned(),
     }

@@ -17,20 +17,50 @@ const ENDS_SOON_SECONDS: i64 = 30 * 86_400;
 
 /// The authority.
 pub(super) struct Own {
-    pub(super) authority: Authority,
-    /// It was made for this set-up.
-    pub(super) is_new: bool,
+    certificate_pem: String,
+    /// Its key may be kept elsewhere: who has it can be any machine.
+    signer: Option<Authority>,
 }
 
-/// The authority that is kept, or a new one.
-pub(super) fn authority(name: &str, store: &Store) -> Result<Own, PkiError> {
-    if let Some(authority) = store.kept_authority()? {
-        let is_new = false;
-        return Ok(Own { authority, is_new });
+/// The authority that is kept, or a new one, which has to be kept.
+pub(super) fn authority(name: &str, store: &Store) -> Result<(Own, Option<Issued>), PkiError> {
+    if !store.key_path(AUTHORITY).exists()
+        && let Some(certificate_pem) = store.certificate_pem(AUTHORITY)?
+    {
+        let signer = None;
+        return Ok((
+            Own {
+                certificate_pem,
+                signer,
+            },
+            None,
+        ));
     }
-    let authority = Authority::new(&format!("windrow authority of {name}"))?;
-    let is_new = true;
-    Ok(Own { authority, is_new })
+    let (authority, made) = match store.kept_authority()? {
+        Some(authority) => (authority, None),
+        None => {
+            let authority = Authority::new(&format!("windrow authority of {name}"))?;
+            let made = authority.own().clone();
+            (authority, Some(made))
+        }
+    };
+    let own = Own {
+        certificate_pem: authority.certificate_pem().to_owned(),
+        signer: Some(authority),
+    };
+    Ok((own, made))
+}
+
+impl Own {
+    /// Its certificate.
+    pub(super) fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    fn signer(&self, store: &Store) -> Result<&Authority, PkiError> {
+        let absent = || PkiError::AuthorityKey(store.key_path(AUTHORITY));
+        self.signer.as_ref().ok_or_else(absent)
+    }
 }
 
 /// The collector's certificate and its key.
@@ -41,11 +71,7 @@ pub(super) struct Pair {
 }
 
 /// The pair that is kept where it fits; else a new certificate, and a new key where there is none that can be used.
-pub(super) fn collector(
-    name: &str,
-    store: &Store,
-    authority: &Authority,
-) -> Result<Pair, PkiError> {
+pub(super) fn collector(name: &str, store: &Store, authority: &Own) -> Result<Pair, PkiError> {
     let names = [name.to_owned()];
     let path = store.certificate_path(COLLECTOR);
     let shown = path.display();
@@ -69,7 +95,7 @@ pub(super) fn collector(
                 )
             };
             return Ok(Pair {
-                issued: authority.server(&names)?,
+                issued: authority.signer(store)?.server(&names)?,
                 note: fault.map(made),
             });
         }
@@ -80,7 +106,7 @@ pub(super) fn collector(
                 certificate_pem,
                 key_pem: key_pem.clone(),
             };
-            match certificate_fault(&issued, name, authority)? {
+            match certificate_fault(&issued, name, &authority.certificate_pem)? {
                 Fit::Until(end) => {
                     let note = format!(
                         "the collector's certificate and its key are kept: {shown} is good until {end:.0}"
@@ -95,7 +121,7 @@ pub(super) fn collector(
         Kept::Unreadable => "is no certificate".to_owned(),
     };
     Ok(Pair {
-        issued: authority.server_with_key(&names, &key_pem)?,
+        issued: authority.signer(store)?.server_with_key(&names, &key_pem)?,
         note: Some(format!(
             "the collector's certificate is made anew, for the key that is there: {shown} {fault}"
         )),
@@ -151,13 +177,10 @@ enum Fit {
     Fault(String),
 }
 
-fn certificate_fault(issued: &Issued, name: &str, authority: &Authority) -> Result<Fit, PkiError> {
+fn certificate_fault(issued: &Issued, name: &str, authority: &str) -> Result<Fit, PkiError> {
     let fault = |fault: &str| Ok(Fit::Fault(fault.to_owned()));
     let der = |pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).ok();
-    let (Some(leaf), Some(above)) = (
-        der(&issued.certificate_pem),
-        der(authority.certificate_pem()),
-    ) else {
+    let (Some(leaf), Some(above)) = (der(&issued.certificate_pem), der(authority)) else {
         return fault("is no certificate");
     };
     let parsed = (
@@ -220,7 +243,7 @@ mod tests {
             certificate_pem: params.signed_by(&key, &issuer).unwrap().pem(),
             key_pem: key.serialize_pem(),
         };
-        match certificate_fault(&issued, NAME, &authority).unwrap() {
+        match certificate_fault(&issued, NAME, authority.certificate_pem()).unwrap() {
             Fit::Fault(fault) => fault,
             Fit::Until(end) => end.to_string(),
         }

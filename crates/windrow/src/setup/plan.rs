@@ -13,7 +13,7 @@ use super::own::{self, Own, Pair};
 use super::{CertificateDoor, Collector, Issuer, KerberosDoor, Places, Trusted, adcs, machines};
 use crate::config::checked::Delivery;
 use crate::config::{ConfigError, Loader};
-use crate::pki::{self, AUTHORITY, Authority, COLLECTOR, PkiError, Store};
+use crate::pki::{self, AUTHORITY, COLLECTOR, PkiError, Store};
 
 /// The authorities of the machines' certificates, where their own file is not one that the service reads.
 const MACHINES_CA: &str = "machines-ca.pem";
@@ -182,7 +182,8 @@ pub fn plan(answers: &Answers, loader: &Loader) -> Result<Plan, PlanError> {
     let places = &answers.places;
     let kerberos = answers.domain.as_ref().map(|domain| {
         draft.missing.push(format!(
-            "the keytab {}: kerberos/New-Keytab.ps1 makes it on a domain controller; chmod 600 it here",
+            "the keytab {}: kerberos/New-Keytab.ps1 makes it on a domain controller; here it is for the service alone: \
+             install -m 0640 -g windrow",
             domain.keytab.display()
         ));
         KerberosDoor {
@@ -372,10 +373,9 @@ fn readable(ca: &Path, authorities: &Authorities, pki: &Path, draft: &mut Draft)
 
 /// The authority that is kept, or a new one: never one in the place of another, which would shut out every machine that
 /// has a certificate.
-fn own_authority(name: &str, store: &Store, draft: &mut Draft) -> Result<Authority, PlanError> {
-    let Own { authority, is_new } = own::authority(name, store)?;
-    if is_new {
-        let made = authority.own().clone();
+fn own_authority(name: &str, store: &Store, draft: &mut Draft) -> Result<Own, PlanError> {
+    let (authority, made) = own::authority(name, store)?;
+    if let Some(made) = made {
         draft.has_new_authority = true;
         draft.secret(store.key_path(AUTHORITY), made.key_pem);
         draft.public(store.certificate_path(AUTHORITY), made.certificate_pem);

@@ -507,7 +507,7 @@ fn the_ways_to_the_first_event_can_be_walked() {
             .trim_start_matches("sudo ")
             .replace("-u windrow windrow", "windrow");
         // Each of the two ways begins in an empty folder.
-        if text.starts_with("windrow setup wef --name") {
+        if text.starts_with("windrow setup wef --replace") {
             walk = Some(Walk::new(walk.map_or(0, |walk| walk.end() + 1)));
         }
         let walk = walk.as_mut().unwrap();

@@ -314,6 +314,9 @@ fn read(file: &Path) -> Result<Vec<u8>, Fault> {
     fs_err::read(file).map_err(|error| (error.to_string(), READABLE))
 }
 
+/// What of a key's mode lets in more than its owner and the readers of its group.
+const BEYOND_A_GROUP: u32 = 0o137;
+
 fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
     // The service's own rule: what this says is what a start would say.
     tls::load_key(file).map_err(|error| match error {
@@ -323,7 +326,10 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, Fault> {
                 file.display(),
                 mode & 0o777
             ),
-            "chmod 600 it",
+            match mode & BEYOND_A_GROUP {
+                0 => "chmod 600 it; where its group is that of the service, check as the service: sudo -u windrow windrow check",
+                _ => "chmod 600 it",
+            },
         ),
         TlsError::Read { source, .. } => (
             format!("cannot read {}: {source}", file.display()),

@@ -197,7 +197,10 @@ fn a_key_that_others_can_read_is_refused() {
     let ca = pki.write("ca.pem", &pki.authority_pem);
     let (certificate, key) = pki.issue("collector.example.com", |_| {});
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o640)).unwrap();
-    insta::assert_snapshot!(pki.lines(&certificate, &key, &ca).lines().next().unwrap(), @"Failed source wef.main certificate: DIR/server.key can be read by others (mode 640) -> chmod 600 it");
+    insta::assert_snapshot!(pki.lines(&certificate, &key, &ca).lines().next().unwrap(), @"Failed source wef.main certificate: DIR/server.key can be read by others (mode 640) -> chmod 600 it; where its group is that of the service, check as the service: sudo -u windrow windrow check");
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let line = pki.lines(&certificate, &key, &ca);
+    assert!(line.lines().next().unwrap().ends_with("-> chmod 600 it"));
 }
 
 #[test]

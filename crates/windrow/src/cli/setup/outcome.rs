@@ -152,7 +152,9 @@ fn next(answers: &Answers, plan: &Plan) -> Vec<String> {
              chmod 640 {pki}/collector.key. ca.key is nobody's but yours"
         ));
     }
-    next.push(format!("windrow check --config {config}"));
+    next.push(format!(
+        "windrow check --config {config}, as the user that windrow runs as: sudo -u windrow for the service"
+    ));
     next.push(format!(
         "windrow run --config {config}, or the service: systemctl enable --now windrow"
     ));

@@ -103,4 +103,4 @@ foreach ($service in $Accounts.Keys) {
     Write-Output "${spn}: account $account, AES 256, kvno $kvno; klist -k on the collector has to show the same"
 }
 & setspn.exe -X
-Write-Output "Take $OutFile to the collector, chmod 600 it there, and delete it here"
+Write-Output "Take $OutFile to the collector, where only the service may read it, and delete it here"

@@ -105,6 +105,31 @@ fn a_key_that_cannot_stay_is_made_anew_for_its_group() {
     assert!(again(&scratch, &[]).contains("are kept"), "the two fit");
 }
 
+/// Who has the authority's key can be any machine, so it may be kept elsewhere.
+#[test]
+fn the_authoritys_key_may_be_elsewhere() {
+    let scratch = Scratch::new();
+    set_up(&scratch);
+    let [ours, elsewhere] = ["etc/pki/ca.key", "ca.key"].map(|name| scratch.join(name));
+    std::fs::rename(&ours, &elsewhere).unwrap();
+    assert!(again(&scratch, &[]).contains("are kept"));
+    std::fs::remove_file(scratch.join("etc/pki/collector.pem")).unwrap();
+    let refused = run(
+        &scratch,
+        &arguments(&scratch, &["--no-domain", "--replace"]),
+    )
+    .expect(1);
+    assert!(
+        refused
+            .stderr
+            .contains("ca.key is not there: bring it back"),
+        "{}",
+        refused.stderr
+    );
+    std::fs::rename(&elsewhere, &ours).unwrap();
+    assert!(again(&scratch, &[]).contains("made anew, for the key that is there"));
+}
+
 #[test]
 fn several_at_once_leave_what_one_has_made() {
     const AT_ONCE: usize = 6;
