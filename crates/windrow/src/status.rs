@@ -80,6 +80,9 @@ pub struct Journal {
     pub quota_bytes: u64,
     /// `normal`, `warn`, `slow` or `full`.
     pub pressure: String,
+    /// The folder whose disk has no room, where that is why it is full.
+    #[serde(default)]
+    pub full_disk: Option<String>,
     /// Frames that could not be read since the start.
     pub damaged_frames: u64,
     /// Events dropped by the quota since the start.

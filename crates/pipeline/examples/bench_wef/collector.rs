@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use windrow_pipeline::journal::{Journal, JournalOptions};
 use windrow_pipeline::kerberos::{Accounts, Server};
 use windrow_pipeline::sources::wef::{
-    self, Authentication, ENUMERATE_PATH, QueryList, Subscription, WefLimits, WefMetrics,
-    WefOptions,
+    self, Authentication, ENUMERATE_PATH, Listeners, QueryList, Subscription, WefLimits,
+    WefMetrics, WefOptions,
 };
 use windrow_pipeline::tls;
 
@@ -107,5 +107,6 @@ fn options(pki: &Path, way: Way, address: SocketAddr) -> WefOptions {
             QueryList::new("<QueryList/>").unwrap(),
         )],
         limits: WefLimits::default(),
+        listeners: Listeners::default(),
     }
 }

@@ -58,9 +58,10 @@ mod unpack;
 mod verify;
 mod writer;
 
+use std::fmt;
 use std::io;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -153,7 +154,10 @@ pub struct Entry {
 #[non_exhaustive]
 pub enum AppendError {
     /// No room, by quota or on the disk. It resumes by itself when there is.
-    #[error("journal is full ({used_bytes} of {quota_bytes} bytes used, or the disk is full)")]
+    #[error(
+        "{} is full ({used_bytes} of {quota_bytes} bytes used)",
+        Full::of(*.used_bytes, *.quota_bytes)
+    )]
     Full {
         /// Bytes the journal occupies.
         used_bytes: u64,
@@ -188,6 +192,50 @@ pub enum AppendError {
     /// The journal is closed.
     #[error("journal is closed")]
     Closed,
+}
+
+/// What has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// What the journal may occupy.
+    Quota,
+    /// The disk, or what this user may have of it.
+    Disk,
+}
+
+impl Full {
+    /// What it is that a journal met that occupies so much. A segment does not fit long before all is used.
+    #[must_use]
+    pub fn of(used_bytes: u64, quota_bytes: u64) -> Full {
+        match used_bytes >= quota_bytes / 10 * 9 {
+            true => Full::Quota,
+            false => Full::Disk,
+        }
+    }
+}
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Full::Quota => "journal",
+            Full::Disk => "the journal's disk",
+        })
+    }
+}
+
+impl AppendError {
+    /// What has no room, where that is why.
+    #[must_use]
+    pub fn full(&self) -> Option<Full> {
+        match self {
+            AppendError::Full {
+                used_bytes,
+                quota_bytes,
+            } => Some(Full::of(*used_bytes, *quota_bytes)),
+            AppendError::StatesFull { .. } => Some(Full::Quota),
+            _ => None,
+        }
+    }
 }
 
 /// How full the journal is.
@@ -409,6 +457,11 @@ impl Journal {
     /// Has the writer see whether a disk that was full has room again; [`Journal::pressure`] tells.
     pub fn look_for_room(&self) {
         let _ = self.inner.messages.try_send(Message::Look);
+    }
+
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        self.inner.shared.dir()
     }
 
     /// The oldest event that is there or to come. Those before it are with every sink, or were

@@ -90,7 +90,7 @@ async fn a_certificate_that_expires_ends_its_connection() {
         let refusal = || {
             let sources = running.collector.sources();
             let known = sources.into_iter().find(|one| one.source == name);
-            known.and_then(|known| Some(known.last_refusal?.refusal))
+            known.and_then(|known| Some(known.last_refusal.as_ref()?.refusal))
         };
         let is_too_late = || !running.collector.refused_connections().is_empty();
         until(|| refusal().is_some() || is_too_late()).await;

@@ -29,8 +29,8 @@ use windrow_pipeline::journal::{Journal, JournalOptions, offline};
 use windrow_pipeline::kerberos;
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
-    Authentication, Collector, ENUMERATE_PATH, QueryList, Subscription, WefLimits, WefMetrics,
-    WefOptions,
+    Authentication, Collector, ENUMERATE_PATH, Listeners, QueryList, Subscription, WefLimits,
+    WefMetrics, WefOptions,
 };
 use windrow_pipeline::tls::{self, IdentityFiles, Roots};
 
@@ -177,6 +177,7 @@ pub(crate) struct Bench {
     pub(crate) subscriptions: Vec<Subscription>,
     /// Takes tickets instead of certificates.
     pub(crate) kerberos: Option<kerberos::Server>,
+    pub(crate) listeners: Listeners,
 }
 
 pub(crate) fn subscription(name: &str) -> Subscription {
@@ -194,6 +195,7 @@ impl Bench {
             limits: WefLimits::default(),
             subscriptions: vec![subscription("base")],
             kerberos: None,
+            listeners: Listeners::default(),
         }
     }
 
@@ -207,6 +209,7 @@ impl Bench {
             },
             subscriptions: self.subscriptions.clone(),
             limits: self.limits.clone(),
+            listeners: self.listeners.clone(),
         }
     }
 

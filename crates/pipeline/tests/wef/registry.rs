@@ -1,9 +1,11 @@
 //! What the collector knows of its machines: kept over a restart, and what their events tell beside.
 
 use jiff::{SignedDuration, Timestamp};
+use windrow_formats::wef::audience::Audience;
 use windrow_formats::wsman::client;
+use windrow_pipeline::journal::{Entry, Journal, JournalOptions, StateChange};
 use windrow_pipeline::sources::wef::{
-    KEPT_PREFIX, QueryList, Refusal, Subscription, kept_contacts,
+    Contact, KEPT_PREFIX, Listeners, Proofs, QueryList, Refusal, Subscription, kept_contacts,
 };
 
 use crate::harness::*;
@@ -49,6 +51,101 @@ async fn who_was_heard_of_is_known_after_a_restart() {
     assert_eq!((known.last_events, &known.offered), (None, &None));
     running.stop().await;
     assert!(bench.stored().is_empty(), "contacts are no events");
+}
+
+/// The name of every machine that a collector of this name knows.
+async fn known_at(bench: &mut Bench, own: &str) -> Vec<String> {
+    let both = ["wef.a", "wef.b"].map(|name| (name.to_owned(), Proofs::Certificates));
+    bench.listeners = Listeners::new(own, both);
+    let running = bench.start().await;
+    let known = running.collector.sources();
+    running.stop().await;
+    known.iter().map(|known| known.source.clone()).collect()
+}
+
+/// Changes what the journal keeps while no collector runs.
+async fn keep(bench: &Bench, key: &str, value: Option<Vec<u8>>) {
+    let journal = JournalOptions::new(bench.folder.path().join("journal"));
+    let (journal, _) = Journal::open(journal).unwrap();
+    match value {
+        None => journal.forget(key).await.unwrap(),
+        value => {
+            let state = Some(StateChange {
+                key: key.to_owned(),
+                value,
+            });
+            let entry = Entry {
+                body: Vec::new(),
+                events: 0,
+                state,
+            };
+            journal.append(entry).await.unwrap();
+        }
+    }
+    journal.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_machine_is_known_at_one_listener_as_it_is_spelled() {
+    let mut bench = Bench::new();
+    let both = ["wef.a", "wef.b"].map(|name| (name.to_owned(), Proofs::Certificates));
+    bench.listeners = Listeners::new("wef.b", both);
+    let running = bench.start().await;
+    let mut machine = bench.source(&running, "WS7.Corp.Example").await;
+    assert!(
+        machine
+            .deliver("base", 1, [event(1).as_str()])
+            .await
+            .is_ack()
+    );
+    running.stop().await;
+    assert_eq!(known_at(&mut bench, "wef.a").await, [] as [&str; 0]);
+    assert_eq!(known_at(&mut bench, "wef.b").await, ["WS7.Corp.Example"]);
+
+    // Killed before it was kept, it is known by its bookmark alone, until it comes.
+    let key = "wef/contact/ws7.corp.example";
+    keep(&bench, key, None).await;
+    assert_eq!(known_at(&mut bench, "wef.b").await, [] as [&str; 0]);
+    keep(&bench, key, None).await;
+    bench.listeners = Listeners::default();
+    let running = bench.start().await;
+    let name = || running.collector.sources()[0].source.clone();
+    assert_eq!(name(), "ws7.corp.example");
+    let mut machine = bench.source(&running, "WS7.Corp.Example").await;
+    machine.enumerate().await;
+    assert_eq!(name(), "WS7.Corp.Example");
+    running.stop().await;
+    assert_eq!(known_at(&mut bench, "wef.a").await, ["WS7.Corp.Example"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_versions_have_kept_of_machines_is_read_or_left() {
+    let bench = Bench::new();
+    // Version 1: an account as it was spelled after a restart, asked at a moment.
+    let mut first = vec![1];
+    first.extend_from_slice(&1_700_000_000_000_i64.to_le_bytes());
+    first.extend_from_slice(&i64::MIN.to_le_bytes().repeat(2));
+    first.extend_from_slice(&[0; 16]);
+    first.extend_from_slice(b"m1$@corp.example");
+    keep(&bench, "wef/contact/m1$@corp.example", Some(first)).await;
+    let mut newer = Contact::default().encode();
+    newer[0] += 1;
+    let key = format!("wef/contact/{SOURCE}");
+    keep(&bench, &key, Some(newer.clone())).await;
+
+    let running = bench.start().await;
+    let names = || {
+        let known = running.collector.sources();
+        let names = known.iter().map(|known| known.source.clone());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["M1$@CORP.EXAMPLE"]);
+    let mut source = bench.source(&running, SOURCE).await;
+    source.enumerate().await;
+    assert_eq!(names(), ["M1$@CORP.EXAMPLE", SOURCE]);
+    let journal = running.journal.clone();
+    running.stop().await;
+    assert_eq!(journal.state(&key), Some(newer), "it is left as it is");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,7 +216,7 @@ async fn a_machine_may_say_which_channels_it_cannot_read() {
         )
     };
     let said = || {
-        let known = running.collector.sources().remove(0).channel_status;
+        let known = running.collector.sources()[0].channel_status.clone();
         let said = known
             .into_iter()
             .map(|(channel, (code, _))| (channel, code));
@@ -191,12 +288,8 @@ async fn events_of_other_computers_are_counted_with_one_for_example() {
     assert_eq!(running.collector.sources()[0].other_computers, None);
     let all = [other(3), other(4), event(5)];
     assert!(source.deliver("base", 5, strs(&all)).await.is_ack());
-    let known = running
-        .collector
-        .sources()
-        .remove(0)
-        .other_computers
-        .unwrap();
+    let known = running.collector.sources()[0].other_computers.clone();
+    let known = known.unwrap();
     assert_eq!((known.events, &*known.example), (2, "DC1.corp.example"));
     running.stop().await;
 }
@@ -207,12 +300,13 @@ async fn what_a_machine_was_told_and_when_is_known() {
     let running = bench.start().await;
     let mut source = bench.source(&running, SOURCE).await;
     source.enumerate().await;
-    let first = running.collector.sources().remove(0);
+    let first = running.collector.sources()[0].clone();
     assert_eq!(first.called.as_deref(), Some("localhost"));
     assert_eq!(first.enumerates_every, None);
     assert_eq!(running.collector.terms().asked[0].changed, None);
     source.enumerate().await;
-    let offered = |name: &str| running.collector.sources().remove(0).offered.unwrap()[name].clone();
+    let offered =
+        |name: &str| running.collector.sources()[0].offered.as_ref().unwrap()[name].clone();
     assert_eq!(
         offered("base"),
         first.offered.as_ref().unwrap()["base"],
@@ -231,9 +325,27 @@ async fn what_a_machine_was_told_and_when_is_known() {
             .all(|asked| asked.changed > first.last_enumerate)
     );
     assert_eq!(terms.issuer_thumbprints.len(), 1);
+    let asked = terms.asked.iter();
+    let added: Vec<bool> = asked.map(|asked| asked.added.is_some()).collect();
+    assert_eq!(added, [false, true]);
+    // Whom it is for is nothing that a machine sees.
+    let revised = terms.asked[1].revised;
+    bench.subscriptions[1].audience = Audience::new(Vec::new(), Vec::new()).unwrap().into();
+    running.collector.reload(bench.options(running.address));
+    let asked = running.collector.terms().asked.remove(1);
+    assert_eq!(asked.revised, revised);
+    assert!(asked.changed > revised);
+    bench.subscriptions[1].audience = Audience::everyone().into();
+    running.collector.reload(bench.options(running.address));
     assert_eq!(terms.asked[0].whole_channels[..], ["Security".to_owned()]);
     source.enumerate().await;
-    assert!(offered("base").since > first.offered.unwrap()["base"].since);
+    assert!(offered("base").since > first.offered.as_ref().unwrap()["base"].since);
+    let now = bench.subscriptions[0].revision();
+    assert_eq!(
+        (&offered("base").revision, &terms.asked[0].revision),
+        (&now, &now)
+    );
+    assert_ne!(first.offered.as_ref().unwrap()["base"].revision, now);
     assert_eq!(offered("new").since, offered("base").since);
 
     // A refusal is known with how often it came in a row.
@@ -241,7 +353,7 @@ async fn what_a_machine_was_told_and_when_is_known() {
         let answer = source.envelope(&path_of("none"), "<x/>").await;
         assert!(!answer.is_ack());
     }
-    let refused = running.collector.sources().remove(0).last_refusal.unwrap();
+    let refused = running.collector.sources()[0].last_refusal.clone().unwrap();
     assert_eq!(
         (refused.refusal, refused.in_a_row),
         (Refusal::Unreadable, 2)
@@ -252,7 +364,7 @@ async fn what_a_machine_was_told_and_when_is_known() {
             .await
             .is_ack()
     );
-    let refused = running.collector.sources().remove(0).last_refusal.unwrap();
+    let refused = running.collector.sources()[0].last_refusal.clone().unwrap();
     assert_eq!(refused.in_a_row, 0);
     running.stop().await;
 }

@@ -184,6 +184,13 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
         "journal   {} events, {used} of {quota}, {pressure}",
         thousands(journal.durable_seq)
     )?;
+    if let Some(folder) = &journal.full_disk {
+        let text = format!(
+            "the disk of {} is full: machines are refused until it has room",
+            escape(folder)
+        );
+        writeln!(out, "          {}", paint.red(&text))?;
+    }
     if journal.damaged_frames + journal.dropped_events > 0 {
         let (damaged, dropped) = (
             thousands(journal.damaged_frames),
@@ -436,7 +443,7 @@ mod tests {
             "configuration": {"file": "/etc/windrow/windrow.toml", "generation": 2,
                 "loaded_at": "2026-11-21T09:00:00.123Z", "changed_on_disk": true, "settings": 7, "settings_on_disk": 8},
             "journal": {"durable_seq": 1_234_567, "bytes": 1_200_000_000u64, "quota_bytes": 10_000_000_000u64,
-                "pressure": "slow", "damaged_frames": 1, "dropped_events": 0},
+                "pressure": "full", "full_disk": "/srv/windrow/journal", "damaged_frames": 1, "dropped_events": 0},
             "sources": {"wef.main": {"listen": "0.0.0.0:5986", "machines": 2, "connections": 1, "events": 1_234_000,
                 "batches": 24_680, "refused": 3, "refused_by_reason": {"bad_certificate": 1, "too_large": 2}, "by_machine": [
                     {"name": "ws01.corp.example", "address": "192.0.2.1", "last_enumerate": "2026-11-21T08:01:00Z",
@@ -457,7 +464,8 @@ mod tests {
         windrow 0.1.0, up for 3h 12m
         config    /etc/windrow/windrow.toml, taken up 2026-11-21T09:00:00Z, changed on disk since: SIGHUP takes it up
                   settings by command: generation 7, generation 8 on disk: SIGHUP takes it up
-        journal   1 234 567 events, 1.2 GB of 10 GB, slow
+        journal   1 234 567 events, 1.2 GB of 10 GB, full
+                  the disk of /srv/windrow/journal is full: machines are refused until it has room
                   1 frames damaged, 0 events dropped by the quota
         lake      1 234 000 events in 42 commits since the start, 567 wait for the next
                   events cannot be written to the lake: no space

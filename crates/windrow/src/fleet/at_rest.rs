@@ -46,6 +46,7 @@ pub(crate) fn known_at_rest(
         heard.extend(expected_as);
         machines.push(Machine {
             expected: expected_as.is_some(),
+            listener: contact.listener,
             address: contact.address.map(|address| address.to_string()),
             last_enumerate: contact.enumerated,
             last_heartbeat: contact.heartbeat,
@@ -97,6 +98,7 @@ fn nothing_of(name: String) -> Machine {
         events: 0,
         events_per_second: 0.0,
         subscriptions: Vec::new(),
+        behind: Vec::new(),
         missing: 0,
         detail: None,
     }

@@ -36,6 +36,8 @@ pub enum Finding {
         /// Patterns that almost match.
         near: Vec<String>,
     },
+    /// No subscription is for it, and it was not told so yet.
+    NotAskedFor,
     /// It asks for its subscriptions and sends nothing to the address it is told.
     PushUnreachable {
         /// When it last asked.
@@ -136,6 +138,7 @@ impl Finding {
             Finding::Claimed(_) => "claimed",
             Finding::RequestRefused(refused) => refused.refusal.name(),
             Finding::NothingForIt { .. } => "no_subscription",
+            Finding::NotAskedFor => "not_asked_for",
             Finding::PushUnreachable { .. } => "push_address_unreachable",
             Finding::AccessDenied { .. } => "access_denied",
             Finding::ChannelAbsent { .. } => "channel_absent",
@@ -190,7 +193,7 @@ impl Finding {
                 "it has asked for its subscriptions; the first of it comes within {}",
                 span(*within)
             ),
-            Finding::Refused(refused) => connection(refused, now),
+            Finding::Refused(refused) => unproven(refused, now),
             Finding::RequestRefused(refused) => {
                 let (times, ago) = (times(refused.in_a_row), since(refused.at));
                 format!(
@@ -240,7 +243,10 @@ impl Finding {
     fn words_of_note(&self, now: Timestamp) -> String {
         let since = |at: Timestamp| span(now.duration_since(at));
         match self {
-            Finding::Claimed(refused) => claimed(refused, now),
+            Finding::Claimed(refused) => unproven(refused, now),
+            Finding::NotAskedFor => {
+                "no subscription is for it; it hears of that when it asks next".to_owned()
+            }
             Finding::RefreshDue {
                 subscriptions,
                 due_in,
@@ -275,7 +281,10 @@ impl Finding {
     fn cure(&self, terms: &Terms) -> String {
         let text = match self {
             Finding::Refused(refused) => return cure_of_connection(refused, terms),
-            Finding::RequestRefused(refused) => refused.refusal.cure(),
+            Finding::RequestRefused(refused) => return cure_of_request(refused, terms),
+            Finding::NotAskedFor => {
+                "nothing, if that is meant: `windrow sources forget` takes it from the list once it is silent; else name it in machines or machine_groups of a subscription"
+            }
             Finding::Claimed(_) => {
                 "see who is at that address; nothing of what it claims is proven, and the machine itself is heard of"
             }
@@ -323,6 +332,19 @@ impl Finding {
     }
 }
 
+/// Connections that are nobody's, as they are told.
+pub(super) fn told_of_stranger(
+    refused: &RefusedConnection,
+    terms: &Terms,
+    now: Timestamp,
+) -> Reason {
+    Reason {
+        code: refused.refusal.name().to_owned(),
+        words: connection(refused, now),
+        cure: cure_of_connection(refused, terms),
+    }
+}
+
 fn connection(refused: &RefusedConnection, now: Timestamp) -> String {
     let (count, ago) = (times(refused.count), span(now.duration_since(refused.last)));
     let issuer = refused
@@ -331,7 +353,11 @@ fn connection(refused: &RefusedConnection, now: Timestamp) -> String {
         .and_then(|claim| claim.issuer.as_ref());
     let why = match (refused.refusal, issuer) {
         (Refusal::BadCertificate, Some(issuer)) => format!(
-            "it shows a certificate of {issuer}, which is not among the authorities in client_ca, or is not made for this ({})",
+            "it shows a certificate of {issuer}, which is not among the authorities in client_ca ({})",
+            refused.reason
+        ),
+        (Refusal::CertificateUsage, _) => format!(
+            "its certificate is not made for clients: it lacks the usage Client Authentication ({})",
             refused.reason
         ),
         (Refusal::HungUp, _) => "it hangs up before it has shown a certificate".to_owned(),
@@ -340,13 +366,28 @@ fn connection(refused: &RefusedConnection, now: Timestamp) -> String {
     format!("refused {count}, last {ago} ago: {why}")
 }
 
-/// Whoever it is, the name is no more than what it says.
-fn claimed(refused: &RefusedConnection, now: Timestamp) -> String {
+/// Of a machine: whoever it is, the name is no more than what it says, and the address no more than a hint.
+fn unproven(refused: &RefusedConnection, now: Timestamp) -> String {
     let (address, connection) = (refused.address, connection(refused, now));
     let name = (refused.claim.as_ref()).and_then(|claim| claim.name.as_ref());
     match name {
-        Some(_) => format!("somebody at {address} claims its name: {connection}"),
-        None => format!("somebody at its address, {address}, is {connection}"),
+        Some(name) => format!(
+            "somebody at {address} who says it is {name}, which nothing proves, is {connection}"
+        ),
+        None => format!(
+            "somebody at its last address, {address}, which proves nothing, is {connection}"
+        ),
+    }
+}
+
+fn cure_of_request(refused: &RefusedRequest, terms: &Terms) -> String {
+    let folder = terms.journal.display();
+    match refused.refusal {
+        Refusal::DiskFull => format!(
+            "make room on the disk of {folder}; machines keep what was refused, and send it again"
+        ),
+        Refusal::NotStored => format!("see the disk of {folder}"),
+        refusal => refusal.cure().to_owned(),
     }
 }
 

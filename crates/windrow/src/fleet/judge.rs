@@ -87,7 +87,8 @@ pub fn judge(subject: Subject<'_>, world: World) -> Judgement {
 }
 
 /// The subscriptions that a machine knows of: those that it was offered when it last asked. Of one that has
-/// not asked since the start that is not known: most likely those that are for it and were there before.
+/// not asked since the start that is not known: most likely those that were there before and are for it, or
+/// were until they were changed.
 fn told<'a>(terms: &'a Terms, status: &SourceStatus, mine: &[&'a Asked]) -> Vec<&'a Asked> {
     if let Some(offered) = &status.offered {
         let asked = terms.asked.iter();
@@ -96,8 +97,11 @@ fn told<'a>(terms: &'a Terms, status: &SourceStatus, mine: &[&'a Asked]) -> Vec<
             .collect();
     }
     let last = status.last_seen();
-    let mut before = mine.to_vec();
-    before.retain(|asked| asked.changed <= last);
+    let is_mine = |asked: &Asked| mine.iter().any(|one| one.name == asked.name);
+    let asked = terms.asked.iter().filter(|asked| asked.added <= last);
+    let before: Vec<&Asked> = asked
+        .filter(|asked| is_mine(asked) || asked.changed > last)
+        .collect();
     match before.is_empty() {
         true => mine.to_vec(),
         false => before,
@@ -170,9 +174,13 @@ impl Case<'_> {
     }
 
     fn pace(&self) -> Pace {
+        // What it was told stays what it keeps to, whatever became of that since.
+        if let Some(offered) = &self.status.offered {
+            return Pace::of(offered.values());
+        }
         let pace = Pace::of(self.told.iter().copied());
         let asked = self.status.last_enumerate;
-        match self.told.iter().any(|told| told.changed > asked) {
+        match self.told.iter().any(|told| told.revised > asked) {
             true => pace.unsure(),
             false => pace,
         }
@@ -320,7 +328,7 @@ impl Case<'_> {
         let since = offered.since.max(self.world.started_at);
         let since = self.came_of(security).map_or(since, |came| came.max(since));
         let silent_for = self.world.now.duration_since(since);
-        let speaks = SECURITY_SPEAKS.max(Pace::of([asked]).two_batches());
+        let speaks = SECURITY_SPEAKS.max(Pace::of([offered]).two_batches());
         (silent_for > speaks).then(|| Finding::NothingRead {
             channel: security.clone(),
             silent_for,
@@ -365,6 +373,13 @@ impl Case<'_> {
         })
     }
 
+    /// Nothing is asked of it any more, and it may not know.
+    fn not_asked_for(&self, finding: Option<&Finding>) -> Option<Finding> {
+        let is_said = matches!(finding, Some(Finding::NothingForIt { .. }));
+        (self.mine.is_empty() && self.subject.machine.is_some() && !is_said)
+            .then_some(Finding::NotAskedFor)
+    }
+
     /// What is worth knowing beside the finding.
     fn notes(&self, finding: Option<&Finding>) -> Vec<Finding> {
         let counts = || self.status.subscriptions.iter();
@@ -380,6 +395,7 @@ impl Case<'_> {
         let others = self.status.other_computers.as_ref();
         let mut notes: Vec<Finding> = Vec::new();
         notes.extend(self.claimed(finding));
+        notes.extend(self.not_asked_for(finding));
         notes.extend(self.refresh_due());
         notes.extend(self.ended());
         notes.extend((!absent.is_empty()).then_some(Finding::ChannelAbsent { channels: absent }));

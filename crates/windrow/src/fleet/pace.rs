@@ -1,14 +1,43 @@
 //! How often a machine has to be heard of.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
-use windrow_pipeline::sources::wef::Asked;
+use windrow_pipeline::sources::wef::{Asked, Offered};
 
 /// What is reckoned with where nothing is asked of a machine.
 const USUAL: SignedDuration = SignedDuration::from_mins(15);
 /// What a machine may be late at least: a batch under way, a busy network.
 const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
-/// Of one machine, by the subscriptions that are for it.
+/// What a machine was told of a subscription, as far as it says when something comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Longest time between two signs of life.
+    pub heartbeat: Duration,
+    /// Longest wait for a batch to fill.
+    pub max_time: Duration,
+}
+
+impl From<&Asked> for Beat {
+    fn from(asked: &Asked) -> Beat {
+        Beat {
+            heartbeat: asked.heartbeat,
+            max_time: asked.max_time,
+        }
+    }
+}
+
+impl From<&Offered> for Beat {
+    fn from(offered: &Offered) -> Beat {
+        Beat {
+            heartbeat: offered.heartbeat,
+            max_time: offered.max_time,
+        }
+    }
+}
+
+/// Of one machine, by the subscriptions that it was told.
 ///
 /// A machine sends a batch after `max_latency` at the latest, and where there is no event a sign of life
 /// every `heartbeat`. So it is heard of within the longer of the two; of several subscriptions the
@@ -22,11 +51,12 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// By what is asked for.
-    pub fn of<'a>(asked: impl IntoIterator<Item = &'a Asked>) -> Pace {
+    /// By what it was told.
+    pub fn of(told: impl IntoIterator<Item = impl Into<Beat>>) -> Pace {
         let signed = |span| SignedDuration::try_from(span).unwrap_or(USUAL);
         let mut pace: Option<Pace> = None;
-        for one in asked {
+        for one in told {
+            let one: Beat = one.into();
             let (batch, heartbeat) = (signed(one.max_time), signed(one.heartbeat));
             let every = heartbeat.max(batch);
             pace = Some(match pace {

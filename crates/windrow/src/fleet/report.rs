@@ -10,7 +10,7 @@ use windrow_formats::wef::query::bookmarked_places;
 use windrow_pipeline::sources::wef::{Asked, ChannelProgress, Counts, SourceStatus};
 
 use super::ask::{Ask, LIMIT_MAX, USUAL_LIMIT};
-use super::finding::{Finding, Reason};
+use super::finding::{Finding, Reason, told_of_stranger};
 use super::survey::{Judged, Survey};
 
 /// Machines of an answer of which it is found out why no subscription is for them; the others are told without.
@@ -157,6 +157,9 @@ pub struct Machine {
     pub events_per_second: f64,
     /// The subscriptions it was offered last.
     pub subscriptions: Vec<String>,
+    /// Those that are for it and that it was not offered as they are now.
+    #[serde(default)]
+    pub behind: Vec<String>,
     /// Events that its logs had and that never came, where that can be told.
     pub missing: u64,
     /// More of it, where one machine was asked for.
@@ -200,7 +203,15 @@ pub struct Detail {
 pub struct Subscription {
     /// Its name.
     pub name: String,
-    /// The version that it was offered last; none when it has not asked since the start.
+    /// The revision that it was offered last; none when it has not asked since the start. As `windrow
+    /// subscription list` has it.
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// The revision that is offered now.
+    #[serde(default)]
+    pub newest: String,
+    /// The version that it was offered last, as the machine itself has it: it depends also on how the machine
+    /// proves who it is, and on what is held back from it.
     pub version: Option<String>,
     /// Since when it is offered that.
     pub offered_since: Option<Timestamp>,
@@ -364,13 +375,12 @@ impl Survey {
         refused: &windrow_pipeline::sources::wef::RefusedConnection,
     ) -> Stranger {
         let claim = refused.claim.as_ref();
-        let finding = Finding::Refused(refused.clone());
         Stranger {
             address: refused.address.to_string(),
             claims: claim.and_then(|claim| claim.name.clone()),
             issuer: claim.and_then(|claim| claim.issuer.clone()),
             listener: listener.name.clone(),
-            reason: finding.told(&listener.terms, self.world.now),
+            reason: told_of_stranger(refused, &listener.terms, self.world.now),
             lasting: refused.refusal.is_lasting(),
             count: refused.count,
             first: refused.first,
@@ -403,6 +413,7 @@ impl Survey {
             events_per_second: status.map_or(0.0, |status| status.rate.per_second(now)),
             subscriptions: offered
                 .map_or_else(Vec::new, |offered| offered.keys().cloned().collect()),
+            behind: behind(one),
             missing: counted(status, |counts| counts.missing),
             detail,
         }
@@ -445,6 +456,23 @@ impl Survey {
     }
 }
 
+/// The subscriptions that are for a machine and that it was not offered as they are.
+fn behind(one: &Judged<'_>) -> Vec<String> {
+    let offered = one.status.and_then(|status| status.offered.as_ref());
+    let (Some(offered), Some(machine)) = (offered, &one.machine) else {
+        return Vec::new();
+    };
+    let asked = one.listener.terms.asked.iter();
+    let mine = asked.filter(|asked| asked.audience.matches(machine));
+    let has = |asked: &&Asked| {
+        let offered = offered.get(&asked.name);
+        offered.is_some_and(|offered| offered.revision == asked.revision)
+    };
+    mine.filter(|asked| !has(asked))
+        .map(|asked| asked.name.clone())
+        .collect()
+}
+
 fn counted(status: Option<&SourceStatus>, of: fn(&Counts) -> u64) -> u64 {
     status.map_or(0, |status| status.subscriptions.values().map(of).sum())
 }
@@ -462,6 +490,8 @@ fn subscription(status: &SourceStatus, asked: &Asked, bookmark: Option<&str>) ->
     let since = offered.map(|offered| offered.since);
     Subscription {
         name: asked.name.clone(),
+        revision: offered.map(|offered| offered.revision.clone()),
+        newest: asked.revision.clone(),
         version: offered.map(|offered| offered.version.clone()),
         offered_since: since,
         taken_up: counts

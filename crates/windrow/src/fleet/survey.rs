@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use windrow_formats::identity::canonical_source;
 use windrow_formats::wef::audience::MachineName;
@@ -20,7 +22,7 @@ pub struct Listener {
     /// What it tells its machines.
     pub terms: Terms,
     /// What it knows of them.
-    pub sources: Vec<SourceStatus>,
+    pub sources: Vec<Arc<SourceStatus>>,
     /// The connections that it refused.
     pub refused: Vec<RefusedConnection>,
 }
@@ -32,6 +34,7 @@ static NOBODY: Listener = Listener {
         authority: String::new(),
         issuer_thumbprints: Vec::new(),
         asked: Vec::new(),
+        journal: PathBuf::new(),
     },
     sources: Vec::new(),
     refused: Vec::new(),

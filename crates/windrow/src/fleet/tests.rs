@@ -46,7 +46,10 @@ fn asked(name: &str) -> Asked {
         max_time: Duration::from_secs(30),
         channels: vec!["Security".to_owned(), "System".to_owned()],
         whole_channels: ["Security".to_owned()].into(),
+        revision: "R1".to_owned(),
         changed: None,
+        revised: None,
+        added: None,
     }
 }
 
@@ -55,6 +58,7 @@ fn terms() -> Terms {
         authority: "wec.example:5986".to_owned(),
         issuer_thumbprints: vec!["0123456789ABCDEF0123456789ABCDEF01234567".to_owned()],
         asked: vec![asked("base")],
+        journal: "/srv/windrow/journal".into(),
     }
 }
 
@@ -66,12 +70,20 @@ fn world() -> World {
     }
 }
 
+/// What a machine knows of a subscription that was as it is, so long ago.
+fn offered(asked: &Asked, seconds: i64) -> Offered {
+    Offered {
+        version: "V1".to_owned(),
+        revision: asked.revision.clone(),
+        since: ago(seconds),
+        heartbeat: asked.heartbeat,
+        max_time: asked.max_time,
+    }
+}
+
 /// A machine that asked an hour ago, first, and was heard of a minute ago.
 fn well() -> SourceStatus {
-    let offered = Offered {
-        version: "V1".to_owned(),
-        since: ago(HOUR),
-    };
+    let offered = offered(&asked("base"), HOUR);
     let counts = Counts {
         batches: 10,
         events: 100,
@@ -202,6 +214,7 @@ fn the_quickest_subscription_that_is_for_it_sets_the_pace() {
     let mut terms = terms();
     terms.asked[0].heartbeat = Duration::from_secs(6 * 3_600);
     let mut status = quiet(HOUR);
+    tell(&mut status, &terms, HOUR);
     let of =
         |status: &SourceStatus, terms: &Terms| judged(Some(status), &[], terms, world()).verdict;
     assert_eq!(of(&status, &terms), Verdict::Alive);
@@ -249,7 +262,7 @@ fn who_was_never_heard_of_is_never_or_fails() {
         name: Some(NAME.to_owned()),
         issuer: Some("CN=Other CA".to_owned()),
     });
-    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, which is not among the authorities in client_ca, or is not made for this (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567; if that is the machine and its authority is to be trusted, add that to client_ca and reload");
+    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: somebody at 192.0.2.7 who says it is ws1.corp.example, which nothing proves, is refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, which is not among the authorities in client_ca (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567; if that is the machine and its authority is to be trusted, add that to client_ca and reload");
 }
 
 #[test]
@@ -266,6 +279,14 @@ fn each_refused_connection_has_its_words_and_its_cure() {
         (
             Refusal::HungUp,
             "the TLS handshake failed: tls handshake eof",
+        ),
+        (
+            Refusal::CertificateUsage,
+            "the TLS handshake failed: invalid peer certificate: certificate does not allow extended key usage for client authentication",
+        ),
+        (
+            Refusal::RevocationUnknown,
+            "the TLS handshake failed: invalid peer certificate: UnknownRevocationStatus",
         ),
         (
             Refusal::OwnCertificate,
@@ -299,17 +320,19 @@ fn each_refused_connection_has_its_words_and_its_cure() {
     let lines: Vec<String> = (all.into_iter())
         .map(|(refusal, reason)| said(Some(&silent), &[refused(refusal, 30, reason)], &terms()))
         .collect();
-    insta::assert_snapshot!(lines.join("\n"), @"
-    failing no_certificate: refused 3 times, last 30s ago: the TLS handshake failed: peer sent no certificates > give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA; for a machine: IssuerCA= in its policy has to be 0123456789ABCDEF0123456789ABCDEF01234567
-    silent hung_up: refused 3 times, last 30s ago: it hangs up before it has shown a certificate > nothing, when it is a port scan or a load balancer's probe; else see the peer's log; for a machine: IssuerCA= in its policy has to be 0123456789ABCDEF0123456789ABCDEF01234567
-    failing own_certificate_not_believed: refused 3 times, last 30s ago: the TLS handshake failed: received fatal alert: UnknownCA > the machine has to trust the authority of the collector's certificate and call it by a name in it
-    failing certificate_expired: refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: certificate expired > renew the machine's certificate; if it is new, see the clocks of both ends
-    failing certificate_revoked: refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: Revoked > give the machine a new certificate if it is to send; if it was revoked by mistake, have a new list made
-    failing wrong_service: refused 3 times, last 30s ago: the ticket is for HTTP/old.example, and this collector is HTTP/wec.example > put the name that the ticket is for into the keytab and into principals
-    failing unknown_key: refused 3 times, last 30s ago: the ticket for HTTP/wec.example is encrypted with key version 4 and AES256, and the keytab has version 3 > write the keytab anew: the account's password was changed since, or its encryption types; allow it AES (msDS-SupportedEncryptionTypes 24)
-    failing clock_skew: refused 3 times, last 30s ago: the clock of WS1$@CORP.EXAMPLE is 900 s behind ours, and 300 s are allowed > set the clocks: both ends by NTP; Kerberos allows five minutes
-    silent ticket_replayed: refused 3 times, last 30s ago: the authenticator of WS1$@CORP.EXAMPLE came before: somebody repeats what it recorded > see who is at that address: somebody repeats what a machine has sent
-    ");
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    failing no_certificate: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the TLS handshake failed: peer sent no certificates > give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA; for a machine: IssuerCA= in its policy has to be 0123456789ABCDEF0123456789ABCDEF01234567
+    silent hung_up: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: it hangs up before it has shown a certificate > nothing, when it is a port scan or a load balancer's probe; else see the peer's log; for a machine: IssuerCA= in its policy has to be 0123456789ABCDEF0123456789ABCDEF01234567
+    failing certificate_not_for_clients: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: its certificate is not made for clients: it lacks the usage Client Authentication (the TLS handshake failed: invalid peer certificate: certificate does not allow extended key usage for client authentication) > issue it a certificate with the enhanced key usage Client Authentication (clientAuth, 1.3.6.1.5.5.7.3.2)
+    failing revocation_unknown: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: UnknownRevocationStatus > fetch the lists of revoked certificates anew (crl), one of each authority; with expired_crl = "use" old ones are taken
+    failing own_certificate_not_believed: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the TLS handshake failed: received fatal alert: UnknownCA > the machine has to trust the authority of the collector's certificate and call it by a name in it
+    failing certificate_expired: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: certificate expired > renew the machine's certificate; if it is new, see the clocks of both ends
+    failing certificate_revoked: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the TLS handshake failed: invalid peer certificate: Revoked > give the machine a new certificate if it is to send; if it was revoked by mistake, have a new list made
+    failing wrong_service: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the ticket is for HTTP/old.example, and this collector is HTTP/wec.example > put the name that the ticket is for into the keytab and into principals
+    failing unknown_key: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the ticket for HTTP/wec.example is encrypted with key version 4 and AES256, and the keytab has version 3 > write the keytab anew: the account's password was changed since, or its encryption types; allow it AES (msDS-SupportedEncryptionTypes 24)
+    failing clock_skew: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the clock of WS1$@CORP.EXAMPLE is 900 s behind ours, and 300 s are allowed > set the clocks: both ends by NTP; Kerberos allows five minutes
+    silent ticket_replayed: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 30s ago: the authenticator of WS1$@CORP.EXAMPLE came before: somebody repeats what it recorded > see who is at that address: somebody repeats what a machine has sent
+    "#);
 }
 
 #[test]
@@ -359,11 +382,11 @@ fn who_claims_the_name_of_a_machine_that_is_heard_of_does_not_decide_how_it_is()
     let scan = refused(Refusal::NoCertificate, 2, "peer sent no certificates");
     insta::assert_snapshot!(said(Some(&well()), &[claims.clone()], &terms()), @"
     alive
-      claimed: somebody at 192.0.2.7 claims its name: refused 3 times, last 1s ago: it shows a certificate of CN=Mallory, which is not among the authorities in client_ca, or is not made for this (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
+      claimed: somebody at 192.0.2.7 who says it is ws1.corp.example, which nothing proves, is refused 3 times, last 1s ago: it shows a certificate of CN=Mallory, which is not among the authorities in client_ca (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
     ");
     insta::assert_snapshot!(said(Some(&well()), &[scan], &terms()), @"
     alive
-      claimed: somebody at its address, 192.0.2.7, is refused 3 times, last 2s ago: peer sent no certificates > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
+      claimed: somebody at its last address, 192.0.2.7, which proves nothing, is refused 3 times, last 2s ago: peer sent no certificates > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
     ");
     // Nor does it hide what is the matter.
     let mut denied = well();
@@ -381,12 +404,15 @@ fn who_claims_the_name_of_a_machine_that_is_heard_of_does_not_decide_how_it_is()
 
 /// Offers a machine one more subscription, so long ago.
 fn offer(status: &mut SourceStatus, name: &str, seconds: i64) {
-    let offered = Offered {
-        version: "V1".to_owned(),
-        since: ago(seconds),
-    };
     let all = status.offered.get_or_insert_default();
-    all.insert(name.to_owned(), offered);
+    all.insert(name.to_owned(), offered(&asked(name), seconds));
+}
+
+/// Has it know all subscriptions as they are.
+fn tell(status: &mut SourceStatus, terms: &Terms, seconds: i64) {
+    let all = terms.asked.iter();
+    let all = all.map(|asked| (asked.name.clone(), offered(asked, seconds)));
+    status.offered = Some(all.collect());
 }
 
 #[test]
@@ -424,13 +450,13 @@ fn a_subscription_that_is_added_counts_once_it_was_offered_and_from_then_on() {
         };
         assert_eq!(of(&status, &terms), expected, "{hours} h");
     }
-    // The terms of one that it has were changed: which of them it goes by is not known before it asks.
+    // The terms of one that it has were changed: it goes by those that it knows until it asks.
     let mut status = quiet(10 * MINUTE);
     let mut terms = self::terms();
     terms.asked[0].heartbeat = Duration::from_secs(60);
-    assert_eq!(of(&status, &terms).0, Verdict::Silent);
-    terms.asked[0].changed = Some(ago(30));
+    (terms.asked[0].changed, terms.asked[0].revised) = (Some(ago(30)), Some(ago(30)));
     assert_eq!(of(&status, &terms).0, Verdict::Alive);
+    tell(&mut status, &terms, 10 * MINUTE);
     status.last_enumerate = Some(ago(20));
     status.last_events = Some(ago(15 * MINUTE));
     assert_eq!(
@@ -438,6 +464,38 @@ fn a_subscription_that_is_added_counts_once_it_was_offered_and_from_then_on() {
         Verdict::Failing,
         "it has asked, and nothing comes"
     );
+}
+
+#[test]
+fn a_silent_machine_stays_silent_when_nothing_is_asked_of_it_any_more() {
+    let mut terms = terms();
+    (terms.asked[0].heartbeat, terms.asked[0].max_time) =
+        (Duration::from_secs(15), Duration::from_secs(5));
+    let mut told = quiet(10 * MINUTE);
+    tell(&mut told, &terms, HOUR);
+    let untold = SourceStatus {
+        offered: None,
+        ..told.clone()
+    };
+    let all = |terms: &Terms| {
+        [&told, &untold].map(|status| judged(Some(status), &[], terms, world()).verdict)
+    };
+    assert_eq!(all(&terms), [Verdict::Silent; 2]);
+    // Taken out of it, with others that go on.
+    terms.asked[0].audience = audience(&["dc*"], &[]);
+    terms.asked[0].changed = Some(ago(1));
+    assert_eq!(all(&terms), [Verdict::Silent; 2]);
+    insta::assert_snapshot!(said(Some(&told), &[], &terms), @"
+    silent silent: nothing was heard of it for 10m, and it should be heard of every 15s > is it on, and in the network? On it, see event 105 in Eventlog-ForwardingPlugin/Operational and the service WinRM
+      not_asked_for: no subscription is for it; it hears of that when it asks next > nothing, if that is meant: `windrow sources forget` takes it from the list once it is silent; else name it in machines or machine_groups of a subscription
+    ");
+    let mut slow = asked("slow");
+    slow.heartbeat = Duration::from_secs(6 * 3_600);
+    terms.asked.push(slow);
+    assert_eq!(all(&terms), [Verdict::Silent; 2]);
+    // And where it is gone altogether; one that has not asked since the start may have known anything then.
+    terms.asked.clear();
+    assert_eq!(all(&terms)[0], Verdict::Silent);
 }
 
 #[test]
@@ -457,6 +515,7 @@ fn a_batch_that_may_wait_longer_than_security_is_quiet_is_waited_for() {
     );
     for hours in [6, 12] {
         terms.asked[0].max_time = Duration::from_secs(hours * 3_600);
+        tell(&mut status, &terms, 30 * 24 * HOUR);
         let judgement = judged(Some(&status), &[], &terms, world());
         assert_eq!(judgement.verdict, Verdict::Alive, "{hours} h");
     }
@@ -484,6 +543,7 @@ fn what_is_sent_and_refused_is_a_failure_until_a_delivery_is_taken() {
     );
     assert_eq!(verdict(&with(Refusal::NoRoom, 3)), Verdict::Failing);
     assert_eq!(verdict(&with(Refusal::JournalFull, 1)), Verdict::Failing);
+    insta::assert_snapshot!(said(Some(&with(Refusal::DiskFull, 1)), &[], &terms()), @"failing disk_full: what it sends is refused, once, last 5s ago: the body is over 576000 bytes > make room on the disk of /srv/windrow/journal; machines keep what was refused, and send it again");
     let mut taken = with(Refusal::TooLarge, 1);
     taken.last_events = Some(ago(1));
     assert_eq!(verdict(&taken), Verdict::Alive);

@@ -38,7 +38,7 @@ use tokio_util::task::TaskTracker;
 use windrow_formats::batch::{Batch, DecodeError, Kind};
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::{Lake, QueryError, QueryLimits};
-use windrow_pipeline::journal::{AppendError, Entry, Journal, Pressure, Seq};
+use windrow_pipeline::journal::{AppendError, Entry, Full, Journal, Pressure, Seq};
 
 use crate::config::objects::Store;
 use crate::config::{Loader, Need, checked};
@@ -230,15 +230,28 @@ impl Service {
         }
     }
 
+    /// What has no room, of a journal that is full.
+    fn what_is_full(&self) -> Full {
+        let counts = self.shared.journal.metrics();
+        let bytes = |gauge: i64| u64::try_from(gauge).unwrap_or(0);
+        Full::of(
+            bytes(counts.used_bytes.get()),
+            bytes(counts.quota_bytes.get()),
+        )
+    }
+
     fn journal_status(&self) -> status::Journal {
         let counts = self.shared.journal.metrics();
         let pressure = *self.shared.journal.pressure().borrow();
+        let is_disk = pressure == Pressure::Full && self.what_is_full() == Full::Disk;
+        let full_disk = is_disk.then(|| self.shared.journal.folder().display().to_string());
         status::Journal {
             durable_seq: self.durable_seq(),
             oldest_seq: self.shared.journal.oldest_seq(),
             bytes: u64::try_from(counts.used_bytes.get()).unwrap_or(0),
             quota_bytes: u64::try_from(counts.quota_bytes.get()).unwrap_or(0),
             pressure: format!("{pressure:?}").to_lowercase(),
+            full_disk,
             damaged_frames: counts.damaged_ranges.get(),
             dropped_events: counts.dropped_events.get(),
         }
@@ -339,11 +352,11 @@ impl Service {
     fn health(&self) -> web::Health {
         let is_full = *self.shared.journal.pressure().borrow() == Pressure::Full;
         if is_full && self.config().journal.when_full == checked::WhenFull::Block {
-            let counts = self.shared.journal.metrics();
-            let is_quota = counts.used_bytes.get() >= counts.quota_bytes.get() / 10 * 9;
-            return web::Health::Refusing(match is_quota {
-                true => "the journal is full: sources are refused until a sink catches up".into(),
-                false => "the disk is full: sources are refused until it has room".into(),
+            return web::Health::Refusing(match self.what_is_full() {
+                Full::Quota => {
+                    "the journal is full: sources are refused until a sink catches up".into()
+                }
+                Full::Disk => "the disk is full: sources are refused until it has room".into(),
             });
         }
         let lake = self.shared.lake.as_ref();
@@ -396,6 +409,7 @@ impl Service {
             .forget_removed(&config, journal, recorder)
             .await;
         shared.sources.take_up(sources, journal, recorder).await;
+        sources::forget_channels(&config, journal).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);
         }

@@ -21,12 +21,11 @@ use windrow_pipeline::journal::Journal;
 use windrow_pipeline::kerberos::{self, Accounts, Principal, Replays};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sources::wef::{
-    self, Authentication, ChannelErrors, Collector, ContentFormat, NewChannels, QueryList,
-    SourceStatus, Subscription, WefLimits, WefMetrics, WefOptions,
+    self, Authentication, ChannelErrors, Collector, ContentFormat, Listeners, NewChannels, Proofs,
+    QueryList, SourceStatus, Subscription, WefLimits, WefMetrics, WefOptions,
 };
 use windrow_pipeline::tls;
 
-use self::subscribers::Revisions;
 pub use self::subscribers::Subscribers;
 pub(crate) use self::subscribers::revision;
 use super::limits::MACHINES_SHOWN_MAX;
@@ -50,7 +49,6 @@ pub(crate) struct Sources {
     epoch: Option<Uuid>,
     /// The tickets that were shown, at whichever listener.
     replays: Replays,
-    revisions: Revisions,
     running: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -121,7 +119,6 @@ impl Sources {
             metrics,
             epoch,
             replays: Replays::default(),
-            revisions: Revisions::default(),
             running: Mutex::default(),
         }
     }
@@ -143,6 +140,7 @@ impl Sources {
         if let Err(error) = wef::forget_unused(journal, &ids, Timestamp::now()).await {
             tracing::warn!(%error, "bookmarks that nobody asked for could not be forgotten");
         }
+        forget_channels(config, journal).await;
         self.take_up(prepared, journal, recorder).await;
         Ok(())
     }
@@ -230,15 +228,11 @@ impl Sources {
         };
         for (name, (config, options)) in prepared.changed {
             if let Some(running) = lock(&self.running).get_mut(&name) {
-                let subscriptions = options.subscriptions.clone();
                 running.collector.reload(options);
-                self.revisions.note(&subscriptions, Timestamp::now());
                 running.config = config;
             }
         }
         for (name, fresh) in prepared.fresh {
-            let subscriptions = &fresh.options.subscriptions;
-            self.revisions.note(subscriptions, Timestamp::now());
             let running = fresh.run(&name, recorder);
             lock(&self.running).insert(name, running);
         }
@@ -338,7 +332,7 @@ impl Sources {
 
 fn describe(running: &Running, sources_running: usize) -> status::Source {
     let sources = running.collector.sources();
-    let mut by_machine: Vec<status::Machine> = sources.iter().map(machine).collect();
+    let mut by_machine: Vec<status::Machine> = sources.iter().map(|one| machine(one)).collect();
     let refused: BTreeMap<String, u64> = (running.collector.refusals().into_iter())
         .map(|(refusal, count)| (refusal.name().to_owned(), count))
         .collect();
@@ -382,6 +376,15 @@ fn machine(source: &SourceStatus) -> status::Machine {
 async fn learn_channels(journal: &Journal, subscriptions: &mut [Subscription]) {
     if let Err(error) = wef::learn_channels(journal, subscriptions, Timestamp::now()).await {
         tracing::warn!(%error, "since when the channels are asked for could not be kept");
+    }
+}
+
+/// Forgets since when channels are asked for by subscriptions that are gone for good.
+pub(super) async fn forget_channels(config: &checked::Config, journal: &Journal) {
+    let configured = config.subscription.keys();
+    let ids: Vec<_> = configured.map(|name| Subscription::id_of(name)).collect();
+    if let Err(error) = wef::forget_channels(journal, &ids).await {
+        tracing::warn!(%error, "what is kept of subscriptions that are gone could not be forgotten");
     }
 }
 
@@ -444,7 +447,21 @@ fn options(
         authentication,
         subscriptions,
         limits: WefLimits::default(),
+        listeners: listeners(name, config),
     })
+}
+
+/// The listener `own` among all that are configured, as the status names them.
+fn listeners(own: &str, config: &checked::Config) -> Listeners {
+    let full = |name: &str| format!("wef.{name}");
+    let all = config.source.wef.iter().map(|(name, source)| {
+        let proofs = match &source.authentication {
+            WefAuthentication::Tls(_) => Proofs::Certificates,
+            WefAuthentication::Kerberos(_) => Proofs::Tickets,
+        };
+        (full(name), proofs)
+    });
+    Listeners::new(&full(own), all)
 }
 
 /// What a source offers.

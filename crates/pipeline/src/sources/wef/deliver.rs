@@ -23,10 +23,10 @@ use super::process::{Arrived, Encoding, action_name, later, not_supported, too_l
 use super::progress::{Losses, Observed, Progress, Seen};
 use super::recent::{Mark, Recent, Stored, state_key};
 use super::refusal::Refusal;
-use super::registry::{Counts, OtherComputers};
 use super::reply::Reply;
 use super::said::Words;
-use crate::journal::{AppendError, Entry, StateChange};
+use super::status::{Counts, OtherComputers};
+use crate::journal::{AppendError, Entry, Full, StateChange};
 use crate::limits::{
     PEER_NAME_BYTES_MAX, SCRATCH_BUFFERS_MAX, SCRATCH_BYTES_MAX, STORED_EVENTS_MAX,
 };
@@ -391,7 +391,11 @@ fn refuse(arrived: &Arrived, header: &Header<'_>, charset: Charset, error: &Appe
     match error {
         AppendError::TooLarge { .. } => too_large(header, charset, arrived.options.clear_bytes()),
         AppendError::Full { .. } | AppendError::StatesFull { .. } => {
-            let code = (FaultCode::QuotaLimit, Refusal::JournalFull);
+            let refusal = match error.full() {
+                Some(Full::Disk) => Refusal::DiskFull,
+                _ => Refusal::JournalFull,
+            };
+            let code = (FaultCode::QuotaLimit, refusal);
             Reply::fault(header, charset, code, &error.to_string()).retry_after(limits.retry_after)
         }
         AppendError::Closed => {

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 use windrow_formats::identity::canonical_source;
 
-use super::contact::{CONTACT_PREFIX, Contact, contact_key};
+use super::contact::{self, CONTACT_PREFIX, Contact, contact_key};
 use super::recent::{KEY_PREFIX, Stored, parse_state_key};
 use crate::journal::{AppendError, Journal};
 
@@ -87,6 +87,9 @@ fn unused(journal: &Journal, configured: &[Uuid], now: Timestamp) -> Vec<String>
         }
     }
     for (key, value) in journal.states(CONTACT_PREFIX) {
+        if contact::is_newer(&value) {
+            continue;
+        }
         let last = Contact::decode(&value).and_then(|contact| contact.last());
         let last = last.unwrap_or(Timestamp::UNIX_EPOCH);
         if now.duration_since(last) > SILENCE {

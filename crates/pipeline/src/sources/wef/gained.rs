@@ -98,6 +98,27 @@ async fn learn(
     journal.append_own(entry).await.map(drop)
 }
 
+/// Forgets since when channels are asked for by subscriptions that are not configured, switched off or not, and
+/// that no machine has a place in: one that comes back is new to everybody.
+///
+/// # Errors
+///
+/// The journal does not take it; what is left is forgotten the next time.
+pub async fn forget_channels(journal: &Journal, configured: &[Uuid]) -> Result<(), AppendError> {
+    for (key, value) in journal.states(STATE_PREFIX) {
+        let id = key.strip_prefix(STATE_PREFIX);
+        let Some(id) = id.and_then(|id| id.parse::<Uuid>().ok()) else {
+            continue;
+        };
+        // What a newer version keeps is its own.
+        let is_known = value.first() == Some(&VERSION);
+        if is_known && !configured.contains(&id) && !has_bookmarks(journal, id) {
+            journal.forget(&key).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Since when a channel is asked for that was not asked for before.
 fn first_of_later(subscription: &Subscription, now: Timestamp) -> Option<Timestamp> {
     match subscription.new_channels {
@@ -248,6 +269,55 @@ mod tests {
         journal.append(entry).await.unwrap();
         assert_eq!(gained(&journal, asking(&["Security"]), 100).await, []);
         assert_eq!(journal.state(&key), Some(value));
+        journal.close().await;
+    }
+
+    async fn place(journal: &Journal, subscription: &str) {
+        let change = StateChange {
+            key: state_key(Subscription::id_of(subscription), "ws1"),
+            value: Some(Stored::default().encode()),
+        };
+        let entry = Entry {
+            body: Vec::new(),
+            events: 0,
+            state: Some(change),
+        };
+        journal.append(entry).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn dates_go_when_nobody_may_need_them_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal(&folder);
+        let names = ["configured", "removed", "may-come-back"];
+        for name in names {
+            let mut subscription = asking(&["Security"]);
+            (subscription.name, subscription.id) = (name.to_owned(), Subscription::id_of(name));
+            gained(&journal, subscription, 100).await;
+        }
+        place(&journal, "may-come-back").await;
+        let newer = format!(
+            "{STATE_PREFIX}{}",
+            Subscription::id_of("of-a-newer-version")
+        );
+        let change = StateChange {
+            key: newer,
+            value: Some(vec![VERSION + 1]),
+        };
+        let entry = Entry {
+            body: Vec::new(),
+            events: 0,
+            state: Some(change),
+        };
+        journal.append(entry).await.unwrap();
+        let configured = [Subscription::id_of("configured")];
+        forget_channels(&journal, &configured).await.unwrap();
+        let has = |name: &str| {
+            let key = format!("{STATE_PREFIX}{}", Subscription::id_of(name));
+            journal.state(&key).is_some()
+        };
+        assert_eq!(names.map(has), [true, false, true]);
+        assert!(has("of-a-newer-version"));
         journal.close().await;
     }
 

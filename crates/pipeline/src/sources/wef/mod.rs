@@ -34,6 +34,7 @@ mod expiry;
 mod forget;
 mod gained;
 mod heard;
+mod homes;
 mod metrics;
 mod narrow;
 mod offers;
@@ -48,6 +49,7 @@ mod registry;
 mod reply;
 mod said;
 mod shares;
+mod status;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -67,7 +69,8 @@ use self::caps::Caps;
 pub use self::contact::Contact;
 use self::deliver::Scratch;
 pub use self::forget::{forget_machine, forget_unused};
-pub use self::gained::learn_channels;
+pub use self::gained::{forget_channels, learn_channels};
+pub use self::homes::{Listeners, Proofs};
 pub use self::metrics::{ConnectionLabel, RefusalLabel, RequestLabel, WefMetrics};
 pub use self::options::{
     Authentication, ChannelErrors, ContentFormat, ENUMERATE_PATH, NewChannels, QueryError,
@@ -79,11 +82,11 @@ pub use self::rate::Rate;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
 pub use self::refusal::{Claim, Refusal};
 use self::refusal::{Refusals, Who};
-pub use self::registry::{
-    Counts, KEPT_PREFIX, Offered, OtherComputers, RefusedRequest, SourceStatus, kept_contacts,
-};
+pub use self::registry::{KEPT_PREFIX, kept_contacts};
 use self::registry::{Keep, Registry};
 use self::shares::{Share, Shares};
+pub use self::status::{Counts, Offered, OtherComputers, RefusedRequest, SourceStatus};
+use self::terms::Changes;
 pub use self::terms::{Asked, Terms};
 use crate::journal::Journal;
 use crate::quarantine::Quarantine;
@@ -115,8 +118,8 @@ struct Shared {
     metrics: WefMetrics,
     quarantine: Option<Quarantine>,
     registry: Registry,
-    /// Since when each subscription is as it is, where that changed while the collector runs.
-    changed: Mutex<BTreeMap<String, Timestamp>>,
+    /// What became of subscriptions while the collector runs.
+    changes: Mutex<BTreeMap<String, Changes>>,
     refusals: Refusals,
     quiet: Quiet,
     caps: Caps,
@@ -165,7 +168,7 @@ impl Collector {
         let limits = &options.limits;
         let shared = Shared {
             registry: Registry::open(journal.clone(), &options),
-            changed: Mutex::default(),
+            changes: Mutex::default(),
             caps: Caps::new(metrics.open_connections.clone()),
             bodies: Room::new(
                 limits.bodies_in_flight_bytes,
@@ -227,25 +230,24 @@ impl Collector {
     }
 
     fn note_changes(&self, before: &[Subscription], after: &[Subscription]) {
-        let changed = self.shared.changed.lock();
-        let mut changed = changed.unwrap_or_else(PoisonError::into_inner);
-        changed.retain(|name, _| after.iter().any(|one| one.name == *name));
-        // What machines see, and which of them: since when a channel is asked for is found out later.
-        let is_same = |one: &Subscription, other: &Subscription| {
-            one.name == other.name
-                && one.audience == other.audience
-                && one.revision() == other.revision()
-        };
-        let new = (after.iter()).filter(|one| !before.iter().any(|other| is_same(one, other)));
-        changed.extend(new.map(|one| (one.name.clone(), Timestamp::now())));
+        let now = Timestamp::now();
+        let changes = self.shared.changes.lock();
+        let mut changes = changes.unwrap_or_else(PoisonError::into_inner);
+        changes.retain(|name, _| after.iter().any(|one| one.name == *name));
+        for one in after {
+            let known = before.iter().find(|other| other.name == one.name);
+            let of_it = changes.entry(one.name.clone()).or_default();
+            of_it.note(known, one, now);
+        }
     }
 
     /// What it tells and asks its machines.
     #[must_use]
     pub fn terms(&self) -> Terms {
-        let changed = self.shared.changed.lock();
-        let changed = changed.unwrap_or_else(PoisonError::into_inner).clone();
-        Terms::of(&self.shared.options(), &changed)
+        let changes = self.shared.changes.lock();
+        let changes = changes.unwrap_or_else(PoisonError::into_inner).clone();
+        let journal = self.shared.journal.folder();
+        Terms::of(&self.shared.options(), &changes, journal)
     }
 
     /// The bookmark that a source is to go on from in a subscription.
@@ -270,7 +272,7 @@ impl Collector {
 
     /// Every source that was heard of, or that has a bookmark, by name.
     #[must_use]
-    pub fn sources(&self) -> Vec<SourceStatus> {
+    pub fn sources(&self) -> Vec<Arc<SourceStatus>> {
         self.shared.registry.list()
     }
 

@@ -19,12 +19,27 @@ use super::options::{OfferStrings, QueryList, Subscription, message_id};
 use super::process::{Arrived, Proof};
 use super::refusal::Refusal;
 use super::reply::Reply;
+use super::status::Offered;
 
 /// Everything of one offer, for it to borrow from.
 struct Prepared {
     subscription: Subscription,
+    /// The subscription's, whatever of it is held back from this source.
+    revision: String,
     strings: OfferStrings,
     bookmark: Option<String>,
+}
+
+impl Prepared {
+    fn offered(&self, since: Timestamp) -> Offered {
+        Offered {
+            version: self.strings.version().to_owned(),
+            revision: self.revision.clone(),
+            since,
+            heartbeat: self.subscription.heartbeat,
+            max_time: self.subscription.max_time,
+        }
+    }
 }
 
 /// Answers a request for subscriptions.
@@ -56,10 +71,10 @@ pub(super) fn answer(
     let prepared = prepare(shared, arrived, proof);
     shared.registry.heard(&peer.name, |known| {
         let offers = prepared.iter().map(|offer| {
-            let version = offer.strings.version().to_owned();
-            (offer.subscription.name.clone(), version)
+            let offered = offer.offered(arrived.received_at);
+            (offer.subscription.name.clone(), offered)
         });
-        known.offer(offers, arrived.received_at);
+        known.offer(offers);
     });
     let offers: Vec<_> = prepared
         .iter()
@@ -91,6 +106,7 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
         .filter(|subscription| subscription.audience.matches(&peer.machine))
         .map(|subscription| {
             let bookmark = shared.registry.bookmark(&peer.name, subscription.id);
+            let revision = subscription.revision();
             let mut subscription = subscription.clone();
             if let Some(bookmark) = &bookmark {
                 let gained = &subscription.gained_channels;
@@ -99,6 +115,7 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
             Prepared {
                 strings: OfferStrings::new(options, &subscription, proof),
                 subscription,
+                revision,
                 bookmark,
             }
         })

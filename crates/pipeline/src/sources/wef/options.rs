@@ -13,6 +13,7 @@ use windrow_formats::wsman;
 use windrow_formats::wsman::reply::{Authentication as Proof, Offer};
 pub use windrow_formats::wsman::reply::{ChannelErrors, ContentFormat};
 
+use super::homes::Listeners;
 use crate::limits::QUERY_BYTES_MAX;
 use crate::{kerberos, tls};
 
@@ -72,6 +73,8 @@ pub struct WefOptions {
     pub subscriptions: Vec<Subscription>,
     /// What the collector is prepared to take.
     pub limits: WefLimits,
+    /// Which listener this is, of those that write to the journal. It stays while the collector lives.
+    pub listeners: Listeners,
 }
 
 /// What an envelope may be larger than what a subscription asks for: sources round up.
@@ -354,11 +357,12 @@ impl Subscription {
     }
 
     /// What a source sees of it, in eight characters: others if and only if it would see another
-    /// subscription, wherever it connects and however it proves who it is.
+    /// subscription, wherever it connects and however it proves who it is. Where the journal was put back from
+    /// a copy, events go to another address, and it is the same subscription.
     #[must_use]
     pub fn revision(&self) -> String {
         let strings = OfferStrings {
-            identifier: upper(self.delivery_id),
+            identifier: upper(self.id),
             address: String::new(),
             message_id: String::new(),
             operation_id: String::new(),
@@ -561,9 +565,8 @@ mod tests {
         assert_eq!(version_of("a:1", &base.clone(), "AB"), same);
         assert_ne!(version_of("b:1", &base, "AB"), same);
         assert_ne!(version_of("a:1", &base, "CD"), same);
-        let changes: [fn(&mut Subscription); 13] = [
+        let changes: [fn(&mut Subscription); 12] = [
             |s| s.name.push('x'),
-            |s| s.delivery_id = Subscription::delivery_id_of("base", Uuid::nil()),
             |s| s.query = QueryList::new("<QueryList/>").unwrap(),
             |s| s.content_format = ContentFormat::RenderedText,
             |s| s.read_existing = true,
@@ -599,6 +602,11 @@ mod tests {
             assert_eq!(version_of("a:1", &same, "AB"), versions[0]);
             assert_eq!(same.revision(), base.revision());
         }
+        // Put back from a copy it has another address, and is what `subscription list` says it is.
+        let mut again = base.clone();
+        again.delivery_id = Subscription::delivery_id_of("base", Uuid::nil());
+        assert_ne!(version_of("a:1", &again, "AB"), versions[0]);
+        assert_eq!(again.revision(), base.revision());
     }
 
     #[test]

@@ -32,8 +32,14 @@ pub enum Refusal {
     HandshakeTimeout,
     /// The peer showed no certificate.
     NoCertificate,
-    /// The peer's certificate is of an authority that is not configured, or not made for a client.
+    /// The peer's certificate is of an authority that is not configured.
     BadCertificate,
+    /// The peer's certificate is not made for clients.
+    CertificateUsage,
+    /// Anything else about the peer's certificate: it cannot be read, or has what nobody here knows.
+    CertificateUnfit,
+    /// Whether the peer's certificate was taken back cannot be told.
+    RevocationUnknown,
     /// The time of the peer's certificate is over, or has not come.
     CertificateExpired,
     /// The peer's certificate was taken back by its authority.
@@ -98,12 +104,14 @@ pub enum Refusal {
     OfferTooLarge,
     /// The journal is full, of events or of bookmarks.
     JournalFull,
+    /// The journal's disk is full.
+    DiskFull,
     /// The journal could not write.
     NotStored,
 }
 
 impl Refusal {
-    const ALL: [Refusal; 40] = [
+    const ALL: [Refusal; 44] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
         Refusal::TooManyOfMachine,
@@ -111,6 +119,9 @@ impl Refusal {
         Refusal::HandshakeTimeout,
         Refusal::NoCertificate,
         Refusal::BadCertificate,
+        Refusal::CertificateUsage,
+        Refusal::CertificateUnfit,
+        Refusal::RevocationUnknown,
         Refusal::CertificateExpired,
         Refusal::CertificateRevoked,
         Refusal::OwnCertificate,
@@ -143,6 +154,7 @@ impl Refusal {
         Refusal::UnnamedAuthority,
         Refusal::OfferTooLarge,
         Refusal::JournalFull,
+        Refusal::DiskFull,
         Refusal::NotStored,
     ];
 
@@ -157,6 +169,9 @@ impl Refusal {
             Refusal::HandshakeTimeout => "handshake_timeout",
             Refusal::NoCertificate => "no_certificate",
             Refusal::BadCertificate => "bad_certificate",
+            Refusal::CertificateUsage => "certificate_not_for_clients",
+            Refusal::CertificateUnfit => "certificate_unfit",
+            Refusal::RevocationUnknown => "revocation_unknown",
             Refusal::CertificateExpired => "certificate_expired",
             Refusal::CertificateRevoked => "certificate_revoked",
             Refusal::OwnCertificate => "own_certificate_not_believed",
@@ -189,6 +204,7 @@ impl Refusal {
             Refusal::UnnamedAuthority => "unnamed_authority",
             Refusal::OfferTooLarge => "offer_too_large",
             Refusal::JournalFull => "journal_full",
+            Refusal::DiskFull => "disk_full",
             Refusal::NotStored => "not_stored",
         }
     }
@@ -212,6 +228,9 @@ impl Refusal {
             Refusal::HandshakeTimeout => "see whether the peer speaks TLS and the network is whole",
             Refusal::NoCertificate
             | Refusal::BadCertificate
+            | Refusal::CertificateUsage
+            | Refusal::CertificateUnfit
+            | Refusal::RevocationUnknown
             | Refusal::CertificateExpired
             | Refusal::CertificateRevoked
             | Refusal::OwnCertificate
@@ -240,6 +259,13 @@ impl Refusal {
             Refusal::NoRoom => {
                 "nothing, the machine tries again; if it lasts, see whether the disk keeps up"
             }
+            _ => self.cure_of_request(),
+        }
+    }
+
+    /// What the administrator can do about what was sent.
+    fn cure_of_request(self) -> &'static str {
+        match self {
             Refusal::Stopping => "nothing, the machine tries again",
             Refusal::TooLarge => "lower the subscription's max_envelope or max_batch_events",
             Refusal::TooSlow | Refusal::BrokeOff => {
@@ -259,9 +285,13 @@ impl Refusal {
             }
             Refusal::OfferTooLarge => "shorten the subscriptions' queries or have fewer of them",
             Refusal::JournalFull => {
-                "see in the status which sink is behind, or give the journal a larger quota"
+                "see in the status who is behind, a sink or the lake, or give the journal a larger quota"
+            }
+            Refusal::DiskFull => {
+                "make room on the disk of the data folder; machines keep what was refused, and send it again"
             }
             Refusal::NotStored => "see the journal's disk",
+            _ => "see the reason",
         }
     }
 
@@ -272,7 +302,16 @@ impl Refusal {
                 "give the machine a client certificate that NETWORK SERVICE may read, and name its authority in IssuerCA"
             }
             Refusal::BadCertificate => {
-                "see the reason; the authority of the machine's certificate belongs into client_ca"
+                "issue it a certificate of an authority in client_ca; if that is the machine and its authority is to be trusted, add that to client_ca and reload"
+            }
+            Refusal::CertificateUsage => {
+                "issue it a certificate with the enhanced key usage Client Authentication (clientAuth, 1.3.6.1.5.5.7.3.2)"
+            }
+            Refusal::CertificateUnfit => {
+                "see the reason; issue it another certificate, with an RSA or ECDSA key and SHA-256"
+            }
+            Refusal::RevocationUnknown => {
+                "fetch the lists of revoked certificates anew (crl), one of each authority; with expired_crl = \"use\" old ones are taken"
             }
             Refusal::CertificateExpired => {
                 "renew the machine's certificate; if it is new, see the clocks of both ends"
@@ -340,6 +379,9 @@ impl Refusal {
             Refusal::TooManyOfMachine
                 | Refusal::NoCertificate
                 | Refusal::BadCertificate
+                | Refusal::CertificateUsage
+                | Refusal::CertificateUnfit
+                | Refusal::RevocationUnknown
                 | Refusal::CertificateExpired
                 | Refusal::CertificateRevoked
                 | Refusal::OwnCertificate
@@ -358,6 +400,7 @@ impl Refusal {
                 | Refusal::UnnamedAuthority
                 | Refusal::OfferTooLarge
                 | Refusal::JournalFull
+                | Refusal::DiskFull
                 | Refusal::NotStored
         )
     }
@@ -387,7 +430,16 @@ impl Refusal {
             | CertificateError::NotValidYet
             | CertificateError::NotValidYetContext { .. } => Refusal::CertificateExpired,
             CertificateError::Revoked => Refusal::CertificateRevoked,
-            _ => Refusal::BadCertificate,
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Refusal::BadCertificate
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Refusal::CertificateUsage
+            }
+            CertificateError::UnknownRevocationStatus
+            | CertificateError::ExpiredRevocationList
+            | CertificateError::ExpiredRevocationListContext { .. } => Refusal::RevocationUnknown,
+            _ => Refusal::CertificateUnfit,
         }
     }
 
@@ -611,6 +663,16 @@ mod tests {
             of(CertificateError::UnknownIssuer.into()),
             Refusal::BadCertificate
         );
+        for (error, refusal) in [
+            (CertificateError::InvalidPurpose, Refusal::CertificateUsage),
+            (CertificateError::BadEncoding, Refusal::CertificateUnfit),
+            (
+                CertificateError::UnknownRevocationStatus,
+                Refusal::RevocationUnknown,
+            ),
+        ] {
+            assert_eq!(of(error.into()), refusal);
+        }
         assert_eq!(
             of(CertificateError::Expired.into()),
             Refusal::CertificateExpired

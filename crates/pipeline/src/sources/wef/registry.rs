@@ -13,13 +13,14 @@
 //! A bookmark is written by whoever appends the delivery that it belongs to, in the same frame: what
 //! takes the journal's place later has to do both at once too.
 //!
-//! Contacts are written seldom: within a minute when a machine is new, then every quarter of an hour, and
-//! all of them when the collector goes down. A machine that first came in the minute before it was
-//! killed is known after that by its bookmarks alone. Whoever judges a machine by them takes the collector's own
+//! Contacts are written seldom: within ten seconds when a machine is new, then every quarter of an hour, and
+//! all of them when the collector goes down. A machine that first came in the ten seconds before it was
+//! killed is known after that by its bookmarks alone, and spelled anew when it comes. Whoever judges a machine by them takes the collector's own
 //! start into account.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,215 +31,20 @@ use uuid::Uuid;
 use windrow_formats::identity::canonical_source;
 
 use super::contact::{self, CONTACT_PREFIX, Contact, contact_key};
+use super::homes::{Listeners, spelled};
 use super::options::WefOptions;
-use super::progress::{ChannelProgress, Losses, of_bookmark};
-use super::rate::Rate;
+use super::progress::of_bookmark;
 use super::recent::{KEY_PREFIX, Recent, Stored, parse_state_key, stored};
-use super::refusal::Refusal;
-use super::said::{self, Said, Words};
+use super::status::{Counts, SourceStatus};
 use crate::journal::{AppendError, Entry, Journal, StateChange};
 use crate::limits::SOURCES_MAX;
 
 /// How often contacts are looked at.
-const KEEP_INTERVAL: Duration = Duration::from_secs(60);
+const KEEP_INTERVAL: Duration = Duration::from_secs(10);
 /// How old a contact in the journal may become while a machine goes on.
 const KEPT_GOOD_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Contacts on their way to the journal at once.
 const KEPT_AT_ONCE: usize = 64;
-
-/// What is known about one source.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SourceStatus {
-    /// Its authenticated name.
-    pub source: String,
-    /// What it calls itself (MachineID); a claim.
-    pub machine_id: Option<String>,
-    /// Where its last request came from.
-    pub address: Option<IpAddr>,
-    /// What it called the collector when it last asked for subscriptions: host and port.
-    pub called: Option<String>,
-    /// Its last request for subscriptions.
-    pub last_enumerate: Option<Timestamp>,
-    /// How long after the one before that came.
-    pub enumerates_every: Option<SignedDuration>,
-    /// Its last sign of life without events.
-    pub last_heartbeat: Option<Timestamp>,
-    /// Its last delivery.
-    pub last_events: Option<Timestamp>,
-    /// Its last request that was refused.
-    pub last_refusal: Option<RefusedRequest>,
-    /// Requests refused.
-    pub refusals: u64,
-    /// The subscriptions it was offered last, by name; none when it has not asked since the start.
-    pub offered: Option<BTreeMap<String, Offered>>,
-    /// What it delivered, by the name of the subscription.
-    pub subscriptions: BTreeMap<String, Counts>,
-    /// How far its channels have come, by the name of the subscription.
-    pub channels: BTreeMap<String, Arc<Vec<ChannelProgress>>>,
-    /// What it said last of each channel that it cannot read, or once could not, and when it wrote
-    /// that.
-    pub channel_status: Said,
-    /// Events that name another computer.
-    pub other_computers: Option<OtherComputers>,
-    /// How fast its events come.
-    pub rate: Rate,
-}
-
-/// A request that was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefusedRequest {
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub refusal: Refusal,
-    /// Why, in words for the administrator.
-    pub reason: String,
-    /// How many were refused since the last delivery that was taken.
-    pub in_a_row: u64,
-}
-
-/// An offer of a subscription.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offered {
-    /// Its version.
-    pub version: String,
-    /// Since when it is offered in this version.
-    pub since: Timestamp,
-}
-
-/// Events whose computer is not the machine that sent them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherComputers {
-    /// How many.
-    pub events: u64,
-    /// The computer that the last delivery of such events named first.
-    pub example: String,
-    /// When that came.
-    pub last: Timestamp,
-}
-
-/// What came from a source for one subscription since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Deliveries.
-    pub batches: u64,
-    /// Events made durable.
-    pub events: u64,
-    /// Events that had come before and were left out.
-    pub duplicates: u64,
-    /// Events kept although malformed.
-    pub malformed: u64,
-    /// Events with characters that could not be decoded.
-    pub lossy: u64,
-    /// Events the source says it dropped.
-    pub dropped_by_source: u64,
-    /// Bookkeeping events.
-    pub bookmark_events: u64,
-    /// Bookkeeping events although a bookmark was stored, and the last one's time.
-    pub unexpected_bookmark_events: u64,
-    /// When the last of those came.
-    pub last_unexpected_bookmark_event: Option<Timestamp>,
-    /// When the source ended the subscription.
-    pub ended: Option<Timestamp>,
-    /// When it last sent something for the subscription, be it a sign of life.
-    pub last_sign: Option<Timestamp>,
-    /// Events that its logs had and that never came, where all of a channel is asked for.
-    pub missing: u64,
-    /// How often some were missing, and when that was seen last.
-    pub gaps: u64,
-    /// When that was seen last.
-    pub last_gap: Option<Timestamp>,
-    /// How often the record ids of a channel began anew.
-    pub restarts: u64,
-    /// When that was seen last.
-    pub last_restart: Option<Timestamp>,
-}
-
-impl Counts {
-    /// Adds what one delivery brought.
-    pub(super) fn add(&mut self, new: Counts) {
-        self.batches += new.batches;
-        self.events += new.events;
-        self.duplicates += new.duplicates;
-        self.malformed += new.malformed;
-        self.lossy += new.lossy;
-        self.dropped_by_source = (self.dropped_by_source).saturating_add(new.dropped_by_source);
-        self.bookmark_events += new.bookmark_events;
-        self.unexpected_bookmark_events += new.unexpected_bookmark_events;
-    }
-
-    /// Adds what a delivery has shown to be missing.
-    pub(super) fn lose(&mut self, losses: Losses, at: Timestamp) {
-        self.missing = self.missing.saturating_add(losses.missing);
-        self.gaps += losses.gaps;
-        self.restarts += losses.restarts;
-        if losses.gaps > 0 {
-            self.last_gap = Some(at);
-        }
-        if losses.restarts > 0 {
-            self.last_restart = Some(at);
-        }
-    }
-}
-
-impl SourceStatus {
-    fn new(source: &str) -> SourceStatus {
-        SourceStatus {
-            source: source.to_owned(),
-            ..SourceStatus::default()
-        }
-    }
-
-    /// Notes a request for subscriptions.
-    pub(super) fn enumerated(&mut self, at: Timestamp) {
-        self.enumerates_every = self.last_enumerate.map(|before| at.duration_since(before));
-        self.last_enumerate = Some(at);
-        said::age(&mut self.channel_status, at);
-    }
-
-    /// Notes what it is offered: by name, the versions.
-    pub(super) fn offer(&mut self, offers: impl Iterator<Item = (String, String)>, at: Timestamp) {
-        let mut before = self.offered.take().unwrap_or_default();
-        let offered = offers.map(|(name, version)| {
-            let known = before.remove(&name);
-            let known = known.filter(|known| known.version == version);
-            (name, known.unwrap_or(Offered { version, since: at }))
-        });
-        self.offered = Some(offered.collect());
-    }
-
-    /// Notes what it says of its channels.
-    pub(super) fn say_of_channels(&mut self, words: &Words) {
-        words.add_to(&mut self.channel_status);
-    }
-
-    /// Notes that it began anew with a subscription of these channels.
-    pub(super) fn begin_anew(&mut self, channels: &[String], at: Timestamp) {
-        said::begin_anew(&mut self.channel_status, channels, at);
-    }
-
-    fn contact(&self) -> Contact {
-        Contact {
-            name: self.source.clone(),
-            address: self.address,
-            enumerated: self.last_enumerate,
-            heartbeat: self.last_heartbeat,
-            events: self.last_events,
-        }
-    }
-
-    /// When it was last heard of.
-    #[must_use]
-    pub fn last_seen(&self) -> Option<Timestamp> {
-        self.last_enumerate.max(self.last_sign())
-    }
-
-    /// When it last sent something for a subscription, be it a sign of life.
-    #[must_use]
-    pub fn last_sign(&self) -> Option<Timestamp> {
-        self.last_heartbeat.max(self.last_events)
-    }
-}
 
 /// Deliveries of one source for one subscription take turns on this lock.
 pub(super) type Track = Arc<tokio::sync::Mutex<Recent>>;
@@ -247,12 +53,14 @@ pub(super) type Track = Arc<tokio::sync::Mutex<Recent>>;
 #[derive(Debug)]
 pub(super) struct Registry {
     journal: Journal,
+    /// Which of all listeners this is.
+    listeners: Listeners,
     inner: Mutex<Inner>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    known: HashMap<String, Known>,
+    known: HashMap<Name, Known>,
     /// Counts the requests.
     turn: u64,
 }
@@ -266,6 +74,81 @@ struct Known {
     turn: u64,
     /// When the contact was that the journal has.
     kept: Option<Timestamp>,
+    spelling: Spelling,
+}
+
+/// Where the spelling of a name comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spelling {
+    /// From the machine.
+    Proven,
+    /// From a key, which is in small letters.
+    Guessed,
+}
+
+/// A name by which a machine is looked up, whatever the case of its ASCII letters: nothing is allocated for
+/// that.
+trait Folded {
+    fn text(&self) -> &str;
+}
+
+impl PartialEq for dyn Folded + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.text().eq_ignore_ascii_case(other.text())
+    }
+}
+
+impl Eq for dyn Folded + '_ {}
+
+impl Hash for dyn Folded + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for byte in self.text().bytes() {
+            state.write_u8(byte.to_ascii_lowercase());
+        }
+        // So that no name is the beginning of another.
+        state.write_u8(0xff);
+    }
+}
+
+/// The name of a machine that is known.
+#[derive(Debug, Clone)]
+struct Name(String);
+
+impl Folded for Name {
+    fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> Borrow<dyn Folded + 'a> for Name {
+    fn borrow(&self) -> &(dyn Folded + 'a) {
+        self
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        let (one, other): (&dyn Folded, &dyn Folded) = (self, other);
+        one == other
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let folded: &dyn Folded = self;
+        folded.hash(state);
+    }
+}
+
+/// A name that is asked for.
+struct Asked<'a>(&'a str);
+
+impl Folded for Asked<'_> {
+    fn text(&self) -> &str {
+        self.0
+    }
 }
 
 /// Which contacts are written.
@@ -278,35 +161,36 @@ pub(super) enum Keep {
 }
 
 impl Registry {
-    /// What the journal knows. Subscriptions that are not configured have no name any more; their
-    /// machines are known all the same.
+    /// What the journal knows of the machines of this listener. Subscriptions that are not configured have no
+    /// name any more; their machines are known all the same.
     pub(super) fn open(journal: Journal, options: &WefOptions) -> Registry {
         let registry = Registry {
             journal,
+            listeners: options.listeners.clone(),
             inner: Mutex::default(),
         };
-        let mut newer = 0_usize;
-        for (_, value) in registry.journal.states(CONTACT_PREFIX) {
-            newer += usize::from(contact::is_newer(&value));
-            if let Some(contact) = Contact::decode(&value) {
-                registry.with(&contact.name.clone(), |known| known.restore(contact));
-            }
-        }
-        if newer > 0 {
-            tracing::warn!(
-                newer,
-                "when machines were heard of is kept in the form of a newer version; it is left as it is, and not known here"
-            );
-        }
+        let elsewhere = registry.restore_contacts();
         for (key, value) in registry.journal.states(KEY_PREFIX) {
             let (Some((id, source)), Some(stored)) =
                 (parse_state_key(&key), Stored::decode(&value))
             else {
                 continue;
             };
+            let name = Name(source.to_owned());
+            let is_new = !registry.lock().known.contains_key(&name);
+            if elsewhere.contains(&name) || (is_new && !registry.listeners.is_own(source, None)) {
+                continue;
+            }
             let mut named = options.subscriptions.iter();
             let subscription = named.find(|subscription| subscription.id == id);
-            registry.heard(source, |status| {
+            registry.with(source, |known| {
+                if is_new {
+                    known.spelling = Spelling::Guessed;
+                }
+                let status = Arc::make_mut(&mut known.status);
+                if is_new {
+                    status.source = spelled(source);
+                }
                 status.last_events = status.last_events.max(Some(stored.received_at));
                 if let Some(subscription) = subscription {
                     let progress = of_bookmark(&stored.bookmark);
@@ -317,18 +201,51 @@ impl Registry {
         registry
     }
 
-    /// Every source that was heard of, or that has a bookmark, by name.
-    pub(super) fn list(&self) -> Vec<SourceStatus> {
+    /// The machines that are known by a contact; answers those that are another listener's.
+    fn restore_contacts(&self) -> HashSet<Name> {
+        let mut newer = 0_usize;
+        let mut elsewhere = HashSet::new();
+        for (_, value) in self.journal.states(CONTACT_PREFIX) {
+            newer += usize::from(contact::is_newer(&value));
+            let Some(mut contact) = Contact::decode(&value) else {
+                continue;
+            };
+            if !(self.listeners).is_own(&contact.name, contact.listener.as_deref()) {
+                elsewhere.insert(Name(contact.name));
+                continue;
+            }
+            let spelling = match Contact::is_guessed(&value) {
+                true => Spelling::Guessed,
+                false => Spelling::Proven,
+            };
+            if spelling == Spelling::Guessed {
+                contact.name = spelled(&contact.name);
+            }
+            self.with(&contact.name.clone(), |known| {
+                known.restore(contact, spelling);
+            });
+        }
+        if newer > 0 {
+            tracing::warn!(
+                newer,
+                "when machines were heard of is kept in the form of a newer version; it is left as it is, and not known here"
+            );
+        }
+        elsewhere
+    }
+
+    /// Every source that was heard of, or that has a bookmark, by name. Nothing of them is copied.
+    pub(super) fn list(&self) -> Vec<Arc<SourceStatus>> {
         let inner = self.lock();
         let mut list: Vec<_> = inner
             .known
             .values()
             .map(|known| Arc::clone(&known.status))
             .collect();
-        // Deliveries wait for the lock, and the statuses may be many.
+        // Deliveries wait for the lock.
         drop(inner);
         list.sort_by(|a, b| a.source.cmp(&b.source));
-        list.into_iter().map(Arc::unwrap_or_clone).collect()
+        list
     }
 
     /// Sources that began anew although a bookmark was stored, by subscription and how often.
@@ -351,9 +268,18 @@ impl Registry {
         Some(stored.bookmark).filter(|bookmark| !bookmark.is_empty())
     }
 
-    /// Notes something of a source.
+    /// Notes something of a source that has proved its name.
     pub(super) fn heard(&self, source: &str, change: impl FnOnce(&mut SourceStatus)) {
-        self.with(source, |known| change(Arc::make_mut(&mut known.status)));
+        self.with(source, |known| {
+            let status = Arc::make_mut(&mut known.status);
+            if known.spelling == Spelling::Guessed {
+                known.spelling = Spelling::Proven;
+                source.clone_into(&mut status.source);
+                // To be kept as it is spelled.
+                known.kept = None;
+            }
+            change(status);
+        });
     }
 
     /// Notes something of a source in a subscription.
@@ -382,7 +308,7 @@ impl Registry {
 
     /// Forgets a source.
     pub(super) fn forget(&self, source: &str) {
-        self.lock().known.remove(&*canonical_source(source));
+        self.lock().known.remove(&Asked(source) as &dyn Folded);
     }
 
     /// Keeps contacts in the journal until `shutdown`.
@@ -424,14 +350,20 @@ impl Registry {
             },
         };
         let due = inner.known.values().filter(is_due);
-        due.map(|known| known.status.contact()).collect()
+        let own = self.listeners.own();
+        due.map(|known| known.status.contact(own)).collect()
     }
 
     async fn keep_one(&self, contact: &Contact) -> Result<(), AppendError> {
         let key = contact_key(&contact.name);
-        let kept = self.journal.state(&key);
-        // What a newer version has kept is its own: it may come back.
-        if !kept.is_some_and(|value| contact::is_newer(&value)) {
+        // What a newer version has kept is its own: it may come back. And a machine that speaks to another
+        // listener by now is that one's.
+        let is_anothers =
+            |kept: Contact| kept.listener != contact.listener && kept.last() > contact.last();
+        let is_left = self.journal.state(&key).is_some_and(|value| {
+            contact::is_newer(&value) || Contact::decode(&value).is_some_and(is_anothers)
+        });
+        if !is_left {
             let change = StateChange {
                 key,
                 value: Some(contact.encode()),
@@ -444,7 +376,7 @@ impl Registry {
             self.journal.append(entry).await?;
         }
         let mut inner = self.lock();
-        if let Some(known) = inner.known.get_mut(&*canonical_source(&contact.name)) {
+        if let Some(known) = (inner.known).get_mut(&Asked(&contact.name) as &dyn Folded) {
             known.kept = contact.last();
         }
         Ok(())
@@ -452,11 +384,10 @@ impl Registry {
 
     /// A source is known by its name in any case, and listed as it was first spelled.
     fn with<T>(&self, source: &str, change: impl FnOnce(&mut Known) -> T) -> T {
-        let name = canonical_source(source);
         let mut inner = self.lock();
         inner.turn += 1;
         let turn = inner.turn;
-        if let Some(known) = inner.known.get_mut(&*name) {
+        if let Some(known) = inner.known.get_mut(&Asked(source) as &dyn Folded) {
             known.turn = turn;
             return change(known);
         }
@@ -468,9 +399,10 @@ impl Registry {
             tracks: HashMap::new(),
             turn,
             kept: None,
+            spelling: Spelling::Proven,
         };
         let result = change(&mut known);
-        inner.known.insert(name.into_owned(), known);
+        inner.known.insert(Name(source.to_owned()), known);
         result
     }
 
@@ -481,8 +413,9 @@ impl Registry {
 
 impl Known {
     /// What the journal had of it.
-    fn restore(&mut self, contact: Contact) {
+    fn restore(&mut self, contact: Contact, spelling: Spelling) {
         self.kept = contact.last();
+        self.spelling = spelling;
         let status = Arc::make_mut(&mut self.status);
         status.address = contact.address;
         status.last_enumerate = contact.enumerated;
@@ -522,8 +455,11 @@ pub fn kept_contacts(states: &[(String, Vec<u8>)]) -> Vec<Contact> {
     let mut contacts: BTreeMap<String, Contact> = BTreeMap::new();
     for (key, value) in states {
         if key.starts_with(CONTACT_PREFIX)
-            && let Some(contact) = Contact::decode(value)
+            && let Some(mut contact) = Contact::decode(value)
         {
+            if Contact::is_guessed(value) {
+                contact.name = spelled(&contact.name);
+            }
             let known = contacts.entry(canonical_source(&contact.name).into_owned());
             let known = known.or_default();
             let events = known.events.max(contact.events);
@@ -534,7 +470,7 @@ pub fn kept_contacts(states: &[(String, Vec<u8>)]) -> Vec<Contact> {
         {
             let known = contacts.entry(canonical_source(source).into_owned());
             let known = known.or_insert_with(|| Contact {
-                name: source.to_owned(),
+                name: spelled(source),
                 ..Contact::default()
             });
             known.events = known.events.max(Some(stored.received_at));

@@ -1,6 +1,7 @@
 //! What a collector tells and asks its machines, for whoever judges how they keep to it.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Terms {
     pub issuer_thumbprints: Vec<String>,
     /// The subscriptions.
     pub asked: Vec<Asked>,
+    /// The folder whose disk has to have room for what they send.
+    pub journal: PathBuf,
 }
 
 /// A subscription, as far as machines are judged by it.
@@ -40,21 +43,69 @@ pub struct Asked {
     pub channels: Vec<String>,
     /// Those of which it takes everything.
     pub whole_channels: Arc<[String]>,
+    /// Its revision.
+    pub revision: String,
     /// Since when it is as it is; none when it was so at the start.
     pub changed: Option<Timestamp>,
+    /// Since when machines see it as it is; later ones than that are changes of whom it is for.
+    pub revised: Option<Timestamp>,
+    /// Since when it is there.
+    pub added: Option<Timestamp>,
+}
+
+/// What became of a subscription while the collector runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Changes {
+    changed: Option<Timestamp>,
+    revised: Option<Timestamp>,
+    added: Option<Timestamp>,
+}
+
+impl Changes {
+    /// Notes what is other about a subscription from this moment on than it was before. Since when a channel is
+    /// asked for is found out later, and no change.
+    pub(super) fn note(
+        &mut self,
+        before: Option<&Subscription>,
+        after: &Subscription,
+        at: Timestamp,
+    ) {
+        let at = Some(at);
+        let Some(before) = before else {
+            (self.added, self.revised, self.changed) = (at, at, at);
+            return;
+        };
+        if before.revision() != after.revision() {
+            (self.revised, self.changed) = (at, at);
+        }
+        if before.audience != after.audience {
+            self.changed = at;
+        }
+    }
 }
 
 impl Terms {
-    pub(super) fn of(options: &WefOptions, changed: &BTreeMap<String, Timestamp>) -> Terms {
-        let asked = |subscription: &Subscription| Asked {
-            name: subscription.name.clone(),
-            id: subscription.id,
-            audience: Arc::clone(&subscription.audience),
-            heartbeat: subscription.heartbeat,
-            max_time: subscription.max_time,
-            channels: channels(subscription.query.as_str()).unwrap_or_default(),
-            whole_channels: Arc::clone(&subscription.whole_channels),
-            changed: changed.get(&subscription.name).copied(),
+    pub(super) fn of(
+        options: &WefOptions,
+        changes: &BTreeMap<String, Changes>,
+        journal: &Path,
+    ) -> Terms {
+        let asked = |subscription: &Subscription| {
+            let changes = changes.get(&subscription.name).copied();
+            let changes = changes.unwrap_or_default();
+            Asked {
+                name: subscription.name.clone(),
+                id: subscription.id,
+                audience: Arc::clone(&subscription.audience),
+                heartbeat: subscription.heartbeat,
+                max_time: subscription.max_time,
+                channels: channels(subscription.query.as_str()).unwrap_or_default(),
+                whole_channels: Arc::clone(&subscription.whole_channels),
+                revision: subscription.revision(),
+                changed: changes.changed,
+                revised: changes.revised,
+                added: changes.added,
+            }
         };
         Terms {
             authority: options.authority.clone(),
@@ -66,6 +117,7 @@ impl Terms {
                 Authentication::Kerberos(_) => Vec::new(),
             },
             asked: options.subscriptions.iter().map(asked).collect(),
+            journal: journal.to_owned(),
         }
     }
 }

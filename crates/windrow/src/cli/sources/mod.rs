@@ -123,10 +123,22 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let is_found = args.machine.is_none() || report.found > 0 || !report.strangers.is_empty();
     let asked = args.machine.as_deref();
     show::write(&report, asked, format, &invocation.terminal, out)?;
+    if report.found == 0 && format != Format::Table {
+        say(&show::nobody(&report, asked));
+    }
     Ok(match is_found {
         true => code,
         false => Code::Negative,
     })
+}
+
+/// Beside rows that are none, where a program reads them.
+#[expect(
+    clippy::print_stderr,
+    reason = "stdout is for rows, and who reads none wants to know why"
+)]
+fn say(sentence: &str) {
+    eprintln!("{sentence}");
 }
 
 /// What the service says, page by page.

@@ -1,5 +1,6 @@
 //! How machines are shown.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -63,6 +64,7 @@ fn rows(report: &Report) -> Table {
         Column::Right("events_per_second"),
         Column::Right("missing"),
         Column::Left("subscriptions"),
+        Column::Left("behind"),
     ]);
     for one in &report.machines {
         let reason = |of: fn(&Reason) -> &String| one.reason.as_ref().map(|it| of(it).clone());
@@ -83,9 +85,22 @@ fn rows(report: &Report) -> Table {
             Cell::Float(one.events_per_second),
             Cell::from(one.missing),
             Cell::from(one.subscriptions.join(" ")),
+            Cell::from(one.behind.join(" ")),
         ]);
     }
     table
+}
+
+/// Why no machine is shown.
+pub(super) fn nobody(report: &Report, asked: Option<&str>) -> String {
+    match asked {
+        Some(asked) => format!(
+            "no machine here is {}: none that was heard of, and none that is expected",
+            escape(asked)
+        ),
+        None if report.totals.machines() > 0 => "no machine is so".to_owned(),
+        None => "nobody has called yet, and nobody is expected: see what group policy's Server= says, and the port from outside".to_owned(),
+    }
 }
 
 /// A line a machine, then what helps, then who else was refused.
@@ -130,6 +145,7 @@ fn each(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
         };
         let verdict = paint_verdict(verdict, &format!("{verdict:<VERDICT_WIDTH$}"), paint);
         let why = one.reason.as_ref().map(|reason| escape(&reason.words));
+        let why = why.or_else(|| behind(one).map(Cow::Owned));
         let why = why.map_or_else(String::new, |why| format!("  {why}"));
         let rate = one.events_per_second;
         writeln!(
@@ -140,23 +156,21 @@ fn each(report: &Report, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// What a machine that is well does not have yet.
+fn behind(one: &Machine) -> Option<String> {
+    let behind = one.behind.join(", ");
+    let behind = escape(&behind);
+    (!behind.is_empty())
+        .then(|| format!("behind with {behind}: it has not asked since that changed"))
+}
+
 fn head(report: &Report, asked: Option<&str>, paint: Paint, out: &mut dyn Write) -> io::Result<()> {
     if report.started_at.is_none() {
         let text = "no service runs: this is when each machine was heard of last";
         writeln!(out, "{}", paint.yellow(text))?;
     }
-    match (report.machines.is_empty(), asked) {
-        (false, _) => {}
-        (true, Some(asked)) => writeln!(
-            out,
-            "no machine here is {}: none that was heard of, and none that is expected",
-            escape(asked)
-        )?,
-        (true, None) if report.totals.machines() > 0 => writeln!(out, "no machine is so")?,
-        (true, None) => writeln!(
-            out,
-            "nobody has called yet, and nobody is expected: see what group policy's Server= says, and the port from outside"
-        )?,
+    if report.machines.is_empty() {
+        writeln!(out, "{}", nobody(report, asked))?;
     }
     if report.totals.machines() == 0 {
         return Ok(());
@@ -282,16 +296,27 @@ fn contact(one: &Machine, detail: &Detail, now: Timestamp, out: &mut dyn Write) 
 
 fn subscription(one: &Subscription, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
     let when = |at: Timestamp| format!("{} ago", since(at, now));
-    match (&one.version, one.offered_since) {
-        (Some(version), Some(at)) => {
+    let newest = escape(&one.newest);
+    match (&one.revision, one.offered_since) {
+        (Some(revision), Some(at)) => {
             let taken = match one.taken_up {
                 Some(_) => "taken up",
                 None => "not taken up yet",
             };
-            let (version, at) = (escape(version), when(at));
-            writeln!(out, "  revision {version}, first offered {at}, {taken}")?;
+            let behind = match *revision == one.newest {
+                true => String::new(),
+                false => format!("; behind, {newest} is the newest"),
+            };
+            let (revision, at) = (escape(revision), when(at));
+            writeln!(
+                out,
+                "  revision {revision}, first offered {at}, {taken}{behind}"
+            )?;
         }
-        _ => writeln!(out, "  not offered since the start")?,
+        _ => writeln!(
+            out,
+            "  not offered since the start; revision {newest} is the newest"
+        )?,
     }
     let (events, batches) = (thousands(one.events), thousands(one.batches));
     write!(out, "  {events} events in {batches} batches")?;
@@ -363,4 +388,94 @@ fn refused(detail: &Detail, paint: Paint, out: &mut dyn Write) -> io::Result<()>
 
 fn since(at: Timestamp, now: Timestamp) -> String {
     ago(now.duration_since(at).as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const NOW: &str = "2026-11-22T12:00:00Z";
+
+    fn machine(name: &str, said: Value) -> Value {
+        let mut machine = json!({
+            "name": name, "verdict": "alive", "reason": null, "expected": false, "listener": "wef.main", "address": null,
+            "last_enumerate": NOW, "last_heartbeat": null, "last_event": null, "events": 0, "events_per_second": 0.0,
+            "subscriptions": ["base"], "missing": 0,
+        });
+        for (key, value) in said.as_object().unwrap() {
+            machine[key] = value.clone();
+        }
+        machine
+    }
+
+    fn table(machines: &[Value]) -> String {
+        let report: Report = serde_json::from_value(json!({
+            "now": NOW, "started_at": NOW, "totals": {"failing": 0, "never": 0, "silent": 0, "late": 0, "alive": 2},
+            "found": machines.len(), "offset": 0, "machines": machines, "strangers": [],
+        }))
+        .unwrap();
+        let mut out = Vec::new();
+        match &report.machines[..] {
+            [one] if one.detail.is_some() => closely(one, &report, Paint::PLAIN, &mut out),
+            _ => lines(&report, None, Paint::PLAIN, &mut out),
+        }
+        .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_same_reason_has_a_cure_of_each_listener() {
+        let of = |authority: &str| {
+            let cure = format!("issue it a certificate of {authority}");
+            json!({"reason": {"code": "bad_certificate", "words": "it shows another", "cure": cure}})
+        };
+        let table = table(&[machine("a", of("AAAA")), machine("b", of("BBBB"))]);
+        for authority in ["AAAA", "BBBB"] {
+            let cure = format!("bad_certificate: issue it a certificate of {authority}");
+            assert_eq!(table.matches(&cure).count(), 1, "{table}");
+        }
+    }
+
+    #[test]
+    fn who_is_behind_is_seen_at_a_glance() {
+        let behind = machine("a", json!({"behind": ["base", "more"]}));
+        let table = table(&[behind, machine("b", json!({}))]);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        insta::assert_snapshot!(lines.join("\n"), @"
+        alive    a              0s      0.00  behind with base, more: it has not asked since that changed
+        alive    b              0s      0.00
+        ");
+    }
+
+    #[test]
+    fn a_revision_is_shown_with_the_newest() {
+        let base = |revision: Value, since: Value, taken: Value| {
+            let base = json!({
+                "name": "base", "revision": revision, "newest": "B443EE2C", "version": null, "offered_since": since,
+                "taken_up": taken, "ended": null, "batches": 0, "events": 0, "duplicates": 0, "dropped_by_source": 0,
+                "began_anew": 0, "last_began_anew": null, "channels": [],
+            });
+            let detail = json!({
+                "notes": [], "machine_id": null, "called": null, "told": null, "asks_every_seconds": null,
+                "refused_requests": 0, "subscriptions": [base], "refused": [],
+            });
+            let table = table(&[machine("a", json!({"detail": detail}))]);
+            let line = table.lines().find(|line| line.contains("revision"));
+            line.unwrap().to_owned()
+        };
+        let lines = [
+            base("B443EE2C".into(), NOW.into(), NOW.into()),
+            base("B443EE2C".into(), NOW.into(), Value::Null),
+            base("11223344".into(), NOW.into(), NOW.into()),
+            base(Value::Null, Value::Null, Value::Null),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @"
+        revision B443EE2C, first offered 0s ago, taken up
+        revision B443EE2C, first offered 0s ago, not taken up yet
+        revision 11223344, first offered 0s ago, taken up; behind, B443EE2C is the newest
+        not offered since the start; revision B443EE2C is the newest
+        ");
+    }
 }

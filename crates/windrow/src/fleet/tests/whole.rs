@@ -15,7 +15,7 @@ fn survey(
         listeners: vec![Listener {
             name: "wef.main".to_owned(),
             terms: terms(),
-            sources,
+            sources: sources.into_iter().map(Arc::new).collect(),
             refused,
         }],
     }
@@ -64,10 +64,10 @@ fn each_machine_is_there_once_and_the_worst_comes_first() {
     let mut other = survey.listeners[0].clone();
     other.name = "wef.other".to_owned();
     // It speaks to the first one now; both know it from the journal.
-    other.sources = vec![SourceStatus {
+    other.sources = vec![Arc::new(SourceStatus {
         offered: None,
         ..named("A.example", quiet(HOUR))
-    }];
+    })];
     other.refused.clear();
     survey.listeners.push(other);
     let all = survey.report(&Ask::default(), &|_, _, _| None);
@@ -93,6 +93,63 @@ fn each_machine_is_there_once_and_the_worst_comes_first() {
         .map(|one| one.claims.as_deref())
         .collect();
     assert_eq!(strangers, [Some("mallory"), None]);
+}
+
+#[test]
+fn a_machine_is_behind_until_it_was_offered_what_there_is() {
+    let mut asks = well();
+    asks.subscriptions.clear();
+    let mut survey = survey(vec![asks], Vec::new(), &[]);
+    let ask = Ask {
+        machine: Some(NAME.to_owned()),
+        ..Ask::default()
+    };
+    let seen = |survey: &Survey| {
+        let report = survey.report(&ask, &|_, _, _| None);
+        let one = &report.machines[0];
+        let base = &one.detail.as_ref().unwrap().subscriptions[0];
+        let revision = base.revision.clone().unwrap_or_default();
+        (one.behind.join(" "), revision, base.newest.clone())
+    };
+    let words = |texts: [&str; 3]| {
+        let [behind, revision, newest] = texts.map(str::to_owned);
+        (behind, revision, newest)
+    };
+    assert_eq!(seen(&survey), words(["", "R1", "R1"]));
+    let terms = &mut survey.listeners[0].terms;
+    terms.asked[0].revision = "R2".to_owned();
+    terms.asked.push(asked("new"));
+    terms.asked.push(asked("of-others"));
+    terms.asked[2].audience = audience(&["dc*"], &[]);
+    assert_eq!(seen(&survey), words(["base new", "R1", "R2"]));
+    // What it was offered before the start is not known.
+    Arc::make_mut(&mut survey.listeners[0].sources[0]).offered = None;
+    let report = survey.report(&ask, &|_, _, _| None);
+    assert!(report.machines[0].behind.is_empty());
+}
+
+#[test]
+fn two_authorities_have_a_cure_each() {
+    let foreign = |name: &str| RefusedConnection {
+        claim: Some(Claim {
+            name: Some(name.to_owned()),
+            issuer: Some("CN=Other CA".to_owned()),
+        }),
+        ..refused(Refusal::BadCertificate, 5, "UnknownIssuer")
+    };
+    let mut survey = survey(Vec::new(), vec![foreign("a")], &["a", "b"]);
+    let mut other = survey.listeners[0].clone();
+    other.name = "wef.other".to_owned();
+    other.terms.issuer_thumbprints = vec!["F".repeat(40)];
+    other.refused = vec![foreign("b")];
+    survey.listeners.push(other);
+    let report = survey.report(&Ask::default(), &|_, _, _| None);
+    let reasons = report.machines.iter().filter_map(|one| one.reason.as_ref());
+    let cures: Vec<&str> = reasons.map(|reason| &*reason.cure).collect();
+    assert!(
+        cures[0].contains("0123456789ABCDEF") && cures[1].contains("FFFF"),
+        "{cures:?}"
+    );
 }
 
 #[test]

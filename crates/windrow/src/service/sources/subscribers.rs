@@ -1,14 +1,13 @@
 //! Subscriptions of the sources that run: changed without touching anything else, and who has them.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use windrow_pipeline::journal::Journal;
 use windrow_pipeline::sources::wef::{SourceStatus, Subscription};
 
-use super::{Sources, learn_channels, subscription, subscriptions};
+use super::{Sources, forget_channels, learn_channels, subscription, subscriptions};
 use crate::config::checked;
 use crate::service::limits::MACHINES_SHOWN_MAX;
 use crate::service::lock;
@@ -16,39 +15,12 @@ use crate::service::lock;
 /// Subscriptions by source, made and not yet in force.
 pub(crate) struct Subscribed(BTreeMap<String, Vec<Subscription>>);
 
-/// What each subscription is to a machine, and since when.
-#[derive(Default)]
-pub(super) struct Revisions(Mutex<BTreeMap<String, (String, Timestamp)>>);
-
-impl Revisions {
-    /// These are offered from now on.
-    pub(super) fn note(&self, subscriptions: &[Subscription], now: Timestamp) {
-        let mut known = lock(&self.0);
-        for subscription in subscriptions {
-            let revision = subscription.revision();
-            let is_known = known.get(&subscription.name);
-            if is_known.is_none_or(|(known, _)| *known != revision) {
-                known.insert(subscription.name.clone(), (revision, now));
-            }
-        }
-    }
-
-    /// Those of these names alone.
-    fn keep(&self, config: &checked::Config) {
-        lock(&self.0).retain(|name, _| config.subscription.contains_key(name));
-    }
-
-    fn since(&self, name: &str) -> Option<Timestamp> {
-        lock(&self.0).get(name).map(|(_, since)| *since)
-    }
-}
-
 /// Who has a subscription, as far as machines asked since the start.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscribers {
     /// Machines that were offered it when they asked last.
     pub machines: u64,
-    /// Those of them that asked after it was changed last.
+    /// Those of them that were offered it as it is now.
     pub current: u64,
     /// Events that came for it since the start.
     pub events: u64,
@@ -66,9 +38,9 @@ pub struct Subscriber {
     pub name: String,
     /// The source it asks at.
     pub source: String,
-    /// The version that it was offered.
-    pub version: String,
-    /// Whether it asked after the subscription was changed last.
+    /// The revision that it was offered.
+    pub revision: String,
+    /// Whether that is the newest.
     pub current: bool,
     /// When it asked.
     pub asked_at: Option<Timestamp>,
@@ -108,10 +80,9 @@ impl Sources {
             else {
                 continue;
             };
-            collector.resubscribe(subscriptions.clone());
-            self.revisions.note(&subscriptions, Timestamp::now());
+            collector.resubscribe(subscriptions);
         }
-        self.revisions.keep(config);
+        forget_channels(config, journal).await;
     }
 
     /// Who has each of these subscriptions now; machine by machine where it is only one.
@@ -126,10 +97,13 @@ impl Sources {
         }
         let running = lock(&self.running);
         for (source, running) in running.iter() {
+            let asked = running.collector.terms().asked.into_iter();
+            let newest: BTreeMap<String, String> =
+                asked.map(|asked| (asked.name, asked.revision)).collect();
             for machine in running.collector.sources() {
                 for (name, subscribers) in &mut found {
-                    let since = self.revisions.since(name);
-                    count(subscribers, name, source, since, &machine);
+                    let newest = newest.get(name).map(String::as_str);
+                    count(subscribers, name, source, newest, &machine);
                     subscribers.by_machine.truncate(most);
                 }
             }
@@ -142,7 +116,7 @@ fn count(
     subscribers: &mut Subscribers,
     name: &str,
     source: &str,
-    since: Option<Timestamp>,
+    newest: Option<&str>,
     machine: &SourceStatus,
 ) {
     let sent = machine.subscriptions.get(name);
@@ -152,10 +126,7 @@ fn count(
     let Some(offered) = offered.and_then(|offered| offered.get(name)) else {
         return;
     };
-    let current = match (machine.last_enumerate, since) {
-        (Some(asked), Some(since)) => asked >= since,
-        _ => false,
-    };
+    let current = newest == Some(offered.revision.as_str());
     subscribers.machines += 1;
     subscribers.current += u64::from(current);
     if events > 0 {
@@ -165,7 +136,7 @@ fn count(
         subscribers.by_machine.push(Subscriber {
             name: machine.source.clone(),
             source: format!("wef.{source}"),
-            version: offered.version.clone(),
+            revision: offered.revision.clone(),
             current,
             asked_at: machine.last_enumerate,
             events,

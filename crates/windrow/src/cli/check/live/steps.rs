@@ -262,17 +262,25 @@ fn machines(sources: &Report) -> Vec<Step> {
         let speaks = machine.last_event.or(machine.last_heartbeat).is_some();
         machine.verdict == Some(Verdict::Alive) && speaks
     };
-    let (well, others): (Vec<_>, Vec<_>) = sources.machines.iter().partition(is_well);
+    let others: Vec<_> = (sources.machines.iter())
+        .filter(|machine| !is_well(machine))
+        .collect();
+    // There are more of them than an answer has; those beyond it are the best of all.
+    let totals = &sources.totals;
+    let mute = others.iter();
+    let mute = mute.filter(|machine| machine.verdict == Some(Verdict::Alive));
+    let unwell = totals.machines() - totals.alive + mute.count() as u64;
+    let well = totals.machines() - unwell;
     let shown = others.iter().take(MACHINES_SHOWN_MAX);
-    let mut steps: Vec<Step> = shown.map(|machine| unwell(machine)).collect();
-    let left_out = others.len().saturating_sub(MACHINES_SHOWN_MAX);
+    let mut steps: Vec<Step> = shown.map(|machine| self::unwell(machine)).collect();
+    let left_out = unwell.saturating_sub(steps.len() as u64);
     if left_out > 0 {
         let result = format!("{left_out} more are not well");
         let step = Step::new("machines", State::NotYet, result);
         steps.push(step.cure("`windrow sources` has them all"));
     }
-    if !well.is_empty() {
-        let count = format!("{} of {} are well", well.len(), sources.totals.machines());
+    if well > 0 {
+        let count = format!("{well} of {} are well", totals.machines());
         steps.push(Step::new("machines", State::Done, count));
     }
     steps

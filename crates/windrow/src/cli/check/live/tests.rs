@@ -171,6 +171,26 @@ fn all_is_done_when_an_event_has_come() {
 }
 
 #[test]
+fn those_beyond_an_answer_are_counted_too() {
+    let machines: Vec<Value> = (0..60)
+        .map(|number| machine(&format!("ws{number}"), "never", json!({})))
+        .collect();
+    let mut sources = report(&machines, &[]);
+    (sources.totals.never, sources.totals.alive, sources.found) = (20_000, 7, 20_007);
+    let steps = steps(
+        &config(CONFIG),
+        &status("0.0.0.0:5985"),
+        &sources,
+        &tried(&[]),
+    );
+    let last: Vec<_> = steps.iter().rev().take(2).map(Step::line).collect();
+    insta::assert_snapshot!(last.join("\n"), @"
+    Done machines: 7 of 20007 are well
+    NotYet machines: 19950 more are not well -> `windrow sources` has them all
+    ");
+}
+
+#[test]
 fn an_address_that_machines_do_not_reach_fails() {
     let text = CONFIG.replace("0.0.0.0", "127.0.0.1");
     let tried = tried(&["192.0.2.7"]);

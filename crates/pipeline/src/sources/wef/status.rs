@@ -1,0 +1,217 @@
+//! What is known of one machine while the collector runs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::contact::Contact;
+use super::progress::{ChannelProgress, Losses};
+use super::rate::Rate;
+use super::refusal::Refusal;
+use super::said::{self, Said, Words};
+
+/// What is known about one source.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SourceStatus {
+    /// Its authenticated name.
+    pub source: String,
+    /// What it calls itself (MachineID); a claim.
+    pub machine_id: Option<String>,
+    /// Where its last request came from.
+    pub address: Option<IpAddr>,
+    /// What it called the collector when it last asked for subscriptions: host and port.
+    pub called: Option<String>,
+    /// Its last request for subscriptions.
+    pub last_enumerate: Option<Timestamp>,
+    /// How long after the one before that came.
+    pub enumerates_every: Option<SignedDuration>,
+    /// Its last sign of life without events.
+    pub last_heartbeat: Option<Timestamp>,
+    /// Its last delivery.
+    pub last_events: Option<Timestamp>,
+    /// Its last request that was refused.
+    pub last_refusal: Option<RefusedRequest>,
+    /// Requests refused.
+    pub refusals: u64,
+    /// The subscriptions it was offered last, by name; none when it has not asked since the start.
+    pub offered: Option<BTreeMap<String, Offered>>,
+    /// What it delivered, by the name of the subscription.
+    pub subscriptions: BTreeMap<String, Counts>,
+    /// How far its channels have come, by the name of the subscription.
+    pub channels: BTreeMap<String, Arc<Vec<ChannelProgress>>>,
+    /// What it said last of each channel that it cannot read, or once could not, and when it wrote
+    /// that.
+    pub channel_status: Said,
+    /// Events that name another computer.
+    pub other_computers: Option<OtherComputers>,
+    /// How fast its events come.
+    pub rate: Rate,
+}
+
+/// A request that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRequest {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub refusal: Refusal,
+    /// Why, in words for the administrator.
+    pub reason: String,
+    /// How many were refused since the last delivery that was taken.
+    pub in_a_row: u64,
+}
+
+/// An offer of a subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offered {
+    /// Its version: what the machine itself goes by.
+    pub version: String,
+    /// The subscription's revision, the same for all machines that were offered it as it was then.
+    pub revision: String,
+    /// Since when it is offered in this version.
+    pub since: Timestamp,
+    /// Longest time between two signs of life, as the machine was told it.
+    pub heartbeat: Duration,
+    /// Longest wait for a batch to fill, as it was told it.
+    pub max_time: Duration,
+}
+
+/// Events whose computer is not the machine that sent them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OtherComputers {
+    /// How many.
+    pub events: u64,
+    /// The computer that the last delivery of such events named first.
+    pub example: String,
+    /// When that came.
+    pub last: Timestamp,
+}
+
+/// What came from a source for one subscription since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Deliveries.
+    pub batches: u64,
+    /// Events made durable.
+    pub events: u64,
+    /// Events that had come before and were left out.
+    pub duplicates: u64,
+    /// Events kept although malformed.
+    pub malformed: u64,
+    /// Events with characters that could not be decoded.
+    pub lossy: u64,
+    /// Events the source says it dropped.
+    pub dropped_by_source: u64,
+    /// Bookkeeping events.
+    pub bookmark_events: u64,
+    /// Bookkeeping events although a bookmark was stored, and the last one's time.
+    pub unexpected_bookmark_events: u64,
+    /// When the last of those came.
+    pub last_unexpected_bookmark_event: Option<Timestamp>,
+    /// When the source ended the subscription.
+    pub ended: Option<Timestamp>,
+    /// When it last sent something for the subscription, be it a sign of life.
+    pub last_sign: Option<Timestamp>,
+    /// Events that its logs had and that never came, where all of a channel is asked for.
+    pub missing: u64,
+    /// How often some were missing, and when that was seen last.
+    pub gaps: u64,
+    /// When that was seen last.
+    pub last_gap: Option<Timestamp>,
+    /// How often the record ids of a channel began anew.
+    pub restarts: u64,
+    /// When that was seen last.
+    pub last_restart: Option<Timestamp>,
+}
+
+impl Counts {
+    /// Adds what one delivery brought.
+    pub(super) fn add(&mut self, new: Counts) {
+        self.batches += new.batches;
+        self.events += new.events;
+        self.duplicates += new.duplicates;
+        self.malformed += new.malformed;
+        self.lossy += new.lossy;
+        self.dropped_by_source = (self.dropped_by_source).saturating_add(new.dropped_by_source);
+        self.bookmark_events += new.bookmark_events;
+        self.unexpected_bookmark_events += new.unexpected_bookmark_events;
+    }
+
+    /// Adds what a delivery has shown to be missing.
+    pub(super) fn lose(&mut self, losses: Losses, at: Timestamp) {
+        self.missing = self.missing.saturating_add(losses.missing);
+        self.gaps += losses.gaps;
+        self.restarts += losses.restarts;
+        if losses.gaps > 0 {
+            self.last_gap = Some(at);
+        }
+        if losses.restarts > 0 {
+            self.last_restart = Some(at);
+        }
+    }
+}
+
+impl SourceStatus {
+    pub(super) fn new(source: &str) -> SourceStatus {
+        SourceStatus {
+            source: source.to_owned(),
+            ..SourceStatus::default()
+        }
+    }
+
+    /// Notes a request for subscriptions.
+    pub(super) fn enumerated(&mut self, at: Timestamp) {
+        self.enumerates_every = self.last_enumerate.map(|before| at.duration_since(before));
+        self.last_enumerate = Some(at);
+        said::age(&mut self.channel_status, at);
+    }
+
+    /// Notes what it is offered, by name. What it was offered already it was since then.
+    pub(super) fn offer(&mut self, offers: impl Iterator<Item = (String, Offered)>) {
+        let before = self.offered.take().unwrap_or_default();
+        let offered = offers.map(|(name, new)| {
+            let known = before.get(&name);
+            let known = known.filter(|known| known.version == new.version);
+            let since = known.map_or(new.since, |known| known.since);
+            (name, Offered { since, ..new })
+        });
+        self.offered = Some(offered.collect());
+    }
+
+    /// Notes what it says of its channels.
+    pub(super) fn say_of_channels(&mut self, words: &Words) {
+        words.add_to(&mut self.channel_status);
+    }
+
+    /// Notes that it began anew with a subscription of these channels.
+    pub(super) fn begin_anew(&mut self, channels: &[String], at: Timestamp) {
+        said::begin_anew(&mut self.channel_status, channels, at);
+    }
+
+    /// What of it outlives the collector.
+    pub(super) fn contact(&self, listener: Option<&str>) -> Contact {
+        Contact {
+            name: self.source.clone(),
+            listener: listener.map(str::to_owned),
+            address: self.address,
+            enumerated: self.last_enumerate,
+            heartbeat: self.last_heartbeat,
+            events: self.last_events,
+        }
+    }
+
+    /// When it was last heard of.
+    #[must_use]
+    pub fn last_seen(&self) -> Option<Timestamp> {
+        self.last_enumerate.max(self.last_sign())
+    }
+
+    /// When it last sent something for a subscription, be it a sign of life.
+    #[must_use]
+    pub fn last_sign(&self) -> Option<Timestamp> {
+        self.last_heartbeat.max(self.last_events)
+    }
+}
