@@ -9,10 +9,13 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use windrow_formats::wsman::client;
+use windrow_pipeline::journal::{self, Journal, JournalOptions, StateChange};
 use windrow_pipeline::kerberos::client::Ticket;
 use windrow_pipeline::kerberos::wire::keytab::{Entry, encode};
 use windrow_pipeline::kerberos::{Keytab, Principal, Scheme};
-use windrow_pipeline::sources::wef::{ENUMERATE_PATH, SUBSCRIPTION_PATH, Subscription};
+use windrow_pipeline::sources::wef::{
+    Contact, ENUMERATE_PATH, SUBSCRIPTION_PATH, Stored, Subscription, state_key,
+};
 use zeroize::Zeroizing;
 
 use crate::support::certs::Authority;
@@ -275,10 +278,22 @@ fn people_read_it(scratch: &Scratch, service: &Service<'_>) {
     ] {
         assert!(one.contains(said), "{said}: {one}");
     }
-    let (code, _) = sources(scratch, service, &["forget", "ws1.corp.example"]);
-    assert_eq!(code, Some(2), "it was just heard of");
+    let arguments = service.arguments("sources").into_iter();
+    let forget = ["forget", "ws1.corp.example"].map(str::to_owned);
+    let refused = run(scratch, &arguments.chain(forget).collect::<Vec<_>>());
+    assert!(refused.stderr.contains("was heard of"), "{refused:?}");
+    let (code, _) = sources(scratch, service, &["ws1", "forget", "ws2"]);
+    assert_eq!(code, Some(2), "which of them?");
     let (code, none) = sources(scratch, service, &["nobody", "--output", "table"]);
     assert_eq!(code, Some(1), "{none}");
+    let arguments = [
+        service.arguments("sources"),
+        vec!["zzz".to_owned(), "--output".to_owned(), "ndjson".to_owned()],
+    ];
+    let finished = run(scratch, &arguments.concat());
+    assert_eq!((finished.code, &*finished.stdout), (Some(1), ""));
+    let said = "no machine here is zzz: none that was heard of, and none that is expected\n";
+    assert_eq!(finished.stderr, said);
     let detail = json(scratch, service, &["WS3"]);
     assert_eq!(detail["detail"]["refused_requests"], 1, "{detail}");
     let (_, csv) = sources(scratch, service, &["ws*", "--output", "csv"]);
@@ -314,5 +329,101 @@ fn what_was_known_outlives_a_kill() {
         );
         assert!(one["last_event"].is_string() && one["events"] == 0, "{one}");
     }
+    service.terminate().expect(0);
+}
+
+/// What a service that ran before has kept of machines, each with a place in `base`.
+fn known_before(data: &std::path::Path, machines: &[(&str, &str, i64)]) {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let options = JournalOptions::new(data.join("journal"));
+        let (journal, _) = Journal::open(options).unwrap();
+        for (name, listener, hours) in machines {
+            let last = Timestamp::now() - SignedDuration::from_hours(*hours);
+            let contact = Contact {
+                name: (*name).to_owned(),
+                listener: Some((*listener).to_owned()),
+                events: Some(last),
+                ..Contact::default()
+            };
+            let stored = Stored {
+                received_at: last,
+                ..Stored::default()
+            };
+            let base = Subscription::id_of("base");
+            for (key, value) in [
+                (
+                    format!("wef/contact/{}", name.to_lowercase()),
+                    contact.encode(),
+                ),
+                (state_key(base, name), stored.encode()),
+            ] {
+                let state = Some(StateChange {
+                    key,
+                    value: Some(value),
+                });
+                let entry = journal::Entry {
+                    body: Vec::new(),
+                    events: 0,
+                    state,
+                };
+                journal.append(entry).await.unwrap();
+            }
+        }
+        journal.close().await;
+    });
+}
+
+#[test]
+fn each_machine_is_counted_once_after_a_restart_and_one_can_be_forgotten() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    let data = scratch.join("kept");
+    service.keep_data_at(data.clone());
+    let (keytab, _) = keytab(&scratch, "WS9$@CORP.EXAMPLE");
+    configure(&service, free_port(), &keytab, &scratch);
+    service.start();
+    service.terminate().expect(0);
+    let machines = [
+        ("WS1.Corp.Example", "wef.main", 2),
+        ("ws2.corp.example", "wef.removed", 2),
+        ("WS3$@CORP.EXAMPLE", "wef.domain", 2),
+    ];
+    known_before(&data, &machines);
+    service.start();
+    let status = service.status();
+    let counted =
+        ["wef.main", "wef.domain"].map(|name| status["sources"][name]["machines"].clone());
+    assert_eq!(counted, [2, 1]);
+    let known = json(&scratch, &service, &["--alive"]);
+    let names = |service: &Service<'_>| {
+        let known = json(&scratch, service, &[]);
+        let known = known.as_array().unwrap().iter();
+        known
+            .filter(|one| one["last_event"].is_string())
+            .map(|one| format!("{} {}", one["machine"], one["listener"]).replace('"', ""))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(known.as_array().unwrap().len(), 3);
+    assert_eq!(
+        names(&service),
+        [
+            "WS1.Corp.Example wef.main",
+            "WS3$@CORP.EXAMPLE wef.domain",
+            "ws2.corp.example wef.main"
+        ]
+    );
+
+    let (code, said) = sources(&scratch, &service, &["forget", "ws3", "--output", "table"]);
+    assert_eq!(code, Some(0), "{said}");
+    let expected = "WS3$@CORP.EXAMPLE is forgotten, with its places in 1 subscriptions\n";
+    assert_eq!(said, expected);
+    let left = ["WS1.Corp.Example wef.main", "ws2.corp.example wef.main"];
+    assert_eq!(names(&service), left, "at once");
+    let (code, _) = sources(&scratch, &service, &["forget", "ws3"]);
+    assert_eq!(code, Some(1), "it is gone");
+    service.terminate().expect(0);
+    service.start();
+    assert_eq!(names(&service), left, "and after a restart");
     service.terminate().expect(0);
 }

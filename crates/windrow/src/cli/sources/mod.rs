@@ -12,7 +12,7 @@ use super::{Invocation, Out};
 use crate::client::Client;
 use crate::config::checked;
 use crate::datadir::{DataDir, DataDirError, Purpose};
-use crate::exit::Code;
+use crate::exit::{Code, UsageError};
 use crate::fleet::{Ask, Expected, LIMIT_MAX, Machine, Report, Verdict, at_rest};
 use crate::output::{Format, RowsOutput};
 
@@ -32,7 +32,6 @@ Examples:
   windrow sources \"dc*\" --silent --late
   windrow sources --output csv > machines.csv
   windrow sources forget ws01")]
-#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
@@ -100,8 +99,12 @@ impl Args {
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
-    if let Some(Verb::Forget(args)) = &args.verb {
-        return forget::run(args, invocation, out);
+    if let Some(Verb::Forget(verb)) = &args.verb {
+        if args.machine.is_some() || !args.verdicts().is_empty() {
+            let wrong = "what is forgotten is named behind `forget`, and nothing before it";
+            return Err(UsageError(wrong.to_owned()).into());
+        }
+        return forget::run(verb, invocation, out);
     }
     let target = invocation.remote.target(invocation.loader.environment())?;
     invocation.start_log();

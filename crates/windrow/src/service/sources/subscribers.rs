@@ -38,7 +38,10 @@ pub struct Subscriber {
     pub name: String,
     /// The source it asks at.
     pub source: String,
+    /// The version that it was offered, as it has it itself.
+    pub version: String,
     /// The revision that it was offered.
+    #[serde(default)]
     pub revision: String,
     /// Whether that is the newest.
     pub current: bool,
@@ -136,6 +139,7 @@ fn count(
         subscribers.by_machine.push(Subscriber {
             name: machine.source.clone(),
             source: format!("wef.{source}"),
+            version: offered.version.clone(),
             revision: offered.revision.clone(),
             current,
             asked_at: machine.last_enumerate,
