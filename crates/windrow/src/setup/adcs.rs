@@ -1,7 +1,12 @@
 //! What Active Directory Certificate Services need to issue the certificates: a request for the collector's, the steps
 //! for a template of the machines', and a request file for machines that are not enrolled by policy.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use rustls_pki_types::CertificateSigningRequestDer;
+use rustls_pki_types::pem::PemObject as _;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer as _;
 
 use super::handout::Sheet;
 use super::script::lines;
@@ -11,6 +16,8 @@ const CLIENT: &str = include_str!("templates/client.inf");
 
 /// The folder in that of the machines.
 pub const FOLDER: &str = "adcs";
+/// The collector's request in it.
+const REQUEST: &str = "collector.csr";
 
 /// What the collector asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +30,19 @@ pub struct Request {
     pub key: PathBuf,
     /// The thumbprint of the authority that issues the machines' certificates.
     pub thumbprint: String,
+}
+
+/// A request that asks for the same as `made` and stands in the folder for the machines: it may be on its way. Two differ
+/// in their signatures each time.
+pub(super) fn kept(machines: &Path, made: &str) -> Option<String> {
+    let text = std::fs::read_to_string(machines.join(FOLDER).join(REQUEST)).ok()?;
+    let der = |text: &str| CertificateSigningRequestDer::from_pem_slice(text.as_bytes()).ok();
+    let (there, made) = (der(&text)?, der(made)?);
+    let (_, there) = X509CertificationRequest::from_der(&there).ok()?;
+    let (_, made) = X509CertificationRequest::from_der(&made).ok()?;
+    let is_same = there.certification_request_info.raw == made.certification_request_info.raw
+        && there.verify_signature().is_ok();
+    is_same.then_some(text)
 }
 
 /// The files.
@@ -42,7 +62,7 @@ pub(super) fn sheets(request: &Request, name: &str) -> Vec<Sheet> {
             undo: "revoke the certificates, take the template off the list of those to issue, and delete it".to_owned(),
         },
         Sheet {
-            path: format!("{FOLDER}/collector.csr"),
+            path: format!("{FOLDER}/{REQUEST}"),
             content: lines(&request.csr_pem.replace('\r', "")),
             what: format!("The request for the collector's certificate, for {name}. Its key stays on the collector."),
             place: "a machine of the domain, for `certreq -submit`".to_owned(),

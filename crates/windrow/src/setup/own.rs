@@ -76,28 +76,18 @@ pub(super) fn collector(name: &str, store: &Store, authority: &Own) -> Result<Pa
     let path = store.certificate_path(COLLECTOR);
     let shown = path.display();
     let certificate_pem = text(store.certificate_pem(COLLECTOR))?;
-    let key = match text(store.key_pem(COLLECTOR))? {
-        Kept::Absent => Err(None),
-        Kept::Text(pem) => match key_fault(&store.key_path(COLLECTOR), &pem) {
-            None => Ok(pem),
-            Some(fault) => Err(Some(fault)),
-        },
-        Kept::Unreadable => Err(Some("no key")),
-    };
-    let key_pem = match key {
-        Ok(key_pem) => key_pem,
-        Err(fault) => {
-            let key = store.key_path(COLLECTOR);
-            let made = |fault| {
-                format!(
-                    "the collector's key and certificate are made anew: {} is {fault}",
-                    key.display()
-                )
-            };
-            return Ok(Pair {
-                issued: authority.signer(store)?.server(&names)?,
-                note: fault.map(made),
-            });
+    let key_pem = match key(store)? {
+        Key::Fits(key_pem) => key_pem,
+        Key::Absent => {
+            let issued = authority.signer(store)?.server(&names)?;
+            let note = None;
+            return Ok(Pair { issued, note });
+        }
+        Key::Unfit(fault) => {
+            let issued = authority.signer(store)?.server(&names)?;
+            let note = format!("the collector's key and certificate are made anew: {fault}");
+            let note = Some(note);
+            return Ok(Pair { issued, note });
         }
     };
     let fault = match certificate_pem {
@@ -126,6 +116,44 @@ pub(super) fn collector(name: &str, store: &Store, authority: &Own) -> Result<Pa
             "the collector's certificate is made anew, for the key that is there: {shown} {fault}"
         )),
     })
+}
+
+/// The collector's key that is there.
+pub(super) enum Key {
+    /// None is.
+    Absent,
+    /// It can be used again; in PEM.
+    Fits(String),
+    /// It cannot, and why.
+    Unfit(String),
+}
+
+/// Whether the collector has a key that can be used again.
+pub(super) fn key(store: &Store) -> Result<Key, PkiError> {
+    let path = store.key_path(COLLECTOR);
+    let fault = match text(store.key_pem(COLLECTOR))? {
+        Kept::Absent => return Ok(Key::Absent),
+        Kept::Text(pem) => match key_fault(&path, &pem) {
+            None => return Ok(Key::Fits(pem)),
+            Some(fault) => fault,
+        },
+        Kept::Unreadable => "no key",
+    };
+    Ok(Key::Unfit(format!("{} is {fault}", path.display())))
+}
+
+/// Whether the certificate that is there is of this key.
+pub(super) fn has_certificate_of(key_pem: &str, store: &Store) -> bool {
+    let Ok(Some(certificate)) = store.certificate_pem(COLLECTOR) else {
+        return false;
+    };
+    let Ok(der) = CertificateDer::from_pem_slice(certificate.as_bytes()) else {
+        return false;
+    };
+    let Ok((_, certificate)) = X509Certificate::from_der(&der) else {
+        return false;
+    };
+    pki::public_key(key_pem).is_ok_and(|key| key == certificate.public_key().raw)
 }
 
 enum Kept {

@@ -9,7 +9,7 @@ use super::authorities::{Authorities, Form, read};
 use super::configuration::{Certificates, Settings, Wanted};
 use super::files::{File, Secrecy};
 use super::given::Given;
-use super::own::{self, Own, Pair};
+use super::own::{self, Key, Own, Pair};
 use super::{CertificateDoor, Collector, Issuer, KerberosDoor, Places, Trusted, adcs, machines};
 use crate::config::checked::Delivery;
 use crate::config::{ConfigError, Loader};
@@ -181,11 +181,13 @@ pub fn plan(answers: &Answers, loader: &Loader) -> Result<Plan, PlanError> {
     let mut draft = Draft::default();
     let places = &answers.places;
     let kerberos = answers.domain.as_ref().map(|domain| {
-        draft.missing.push(format!(
-            "the keytab {}: kerberos/New-Keytab.ps1 makes it on a domain controller; here it is for the service alone: \
-             install -m 0640 -g windrow",
-            domain.keytab.display()
-        ));
+        if !domain.keytab.exists() {
+            draft.missing.push(format!(
+                "the keytab {}: kerberos/New-Keytab.ps1 makes it on a domain controller; here it is for the service alone: \
+                 install -m 0640 -g windrow",
+                domain.keytab.display()
+            ));
+        }
         KerberosDoor {
             port: domain.port,
             realm: domain.realm.to_uppercase(),
@@ -313,7 +315,7 @@ fn certificates(
         }
         CertificatesFrom::Adcs { ca } => {
             let authorities = Authorities::of(&read(ca)?, ca)?;
-            let request = request(&answers.name, &store, &authorities, draft)?;
+            let request = request(answers, &store, &authorities, draft)?;
             // Beside the collector's own, whatever form it came in.
             let kept = pki.join(MACHINES_CA);
             draft.public(kept.clone(), authorities.pem.clone());
@@ -322,21 +324,34 @@ fn certificates(
     }
 }
 
-/// What the collector asks the domain's authority for.
+/// What the collector asks the domain's authority for, with the key that is there: a certificate may be issued for it already.
 fn request(
-    name: &str,
+    answers: &Answers,
     store: &Store,
     authorities: &Authorities,
     draft: &mut Draft,
 ) -> Result<adcs::Request, PlanError> {
-    let csr_pem = collector_request(name, store, draft)?;
+    let key = match own::key(store)? {
+        Key::Fits(key_pem) => Some(key_pem),
+        Key::Absent => None,
+        Key::Unfit(fault) => {
+            draft
+                .notes
+                .push(format!("the collector's key is made anew: {fault}"));
+            None
+        }
+    };
+    let pki::Request { csr_pem, key_pem } = pki::server_request(&answers.name, key.as_deref())?;
     let certificate = store.certificate_path(COLLECTOR);
-    draft.missing.push(format!(
-        "the collector's certificate {}: adcs/adcs.txt says how the domain's authority issues it",
-        certificate.display()
-    ));
+    if !own::has_certificate_of(&key_pem, store) {
+        draft.missing.push(format!(
+            "the collector's certificate {}: adcs/adcs.txt says how the domain's authority issues it",
+            certificate.display()
+        ));
+    }
+    draft.secret(store.key_path(COLLECTOR), key_pem);
     Ok(adcs::Request {
-        csr_pem,
+        csr_pem: adcs::kept(&answers.places.machines, &csr_pem).unwrap_or(csr_pem),
         certificate,
         key: store.key_path(COLLECTOR),
         thumbprint: authorities.issuing.clone(),
@@ -381,12 +396,4 @@ fn own_authority(name: &str, store: &Store, draft: &mut Draft) -> Result<Own, Pl
         draft.public(store.certificate_path(AUTHORITY), made.certificate_pem);
     }
     Ok(authority)
-}
-
-/// The request for the collector's certificate, and its key: the one that is there, for which one may be issued already.
-fn collector_request(name: &str, store: &Store, draft: &mut Draft) -> Result<String, PlanError> {
-    let kept = store.key_pem(COLLECTOR)?;
-    let request = pki::server_request(name, kept.as_deref())?;
-    draft.secret(store.key_path(COLLECTOR), request.key_pem);
-    Ok(request.csr_pem)
 }

@@ -268,7 +268,8 @@ async fn a_changed_subscription_is_ended_and_begun_again() {
     let collector = Collector::start(Plan::default()).await;
     let mut options = options(&collector, 1);
     options.rate = Rate::PerMachine(500.0);
-    options.events = Some(300);
+    // So many that the change comes before they are used up.
+    options.events = Some(1_000);
     let changing = async {
         while collector.received().deliveries < 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -331,7 +332,7 @@ async fn what_was_written_before_the_end_is_sent_though_nobody_looked() {
     };
     let collector = Collector::start(plan).await;
     let mut options = options(&collector, 1);
-    options.rate = Rate::PerMachine(1_000.0);
+    options.rate = Rate::PerMachine(100.0);
     options.events = None;
     options.batch_events = Some(5_000);
     let begun = std::cell::Cell::new(None);
@@ -341,11 +342,11 @@ async fn what_was_written_before_the_end_is_sent_though_nobody_looked() {
         }
         begun
             .get()
-            .is_some_and(|begun| progress.seconds - begun >= 0.1)
+            .is_some_and(|begun| progress.seconds - begun >= 0.25)
     })
     .await;
     assert_whole(&collector, &outcome);
-    assert!(outcome.summary.generated >= 100, "{:?}", outcome.summary);
+    assert!(outcome.summary.generated >= 25, "{:?}", outcome.summary);
 }
 
 #[tokio::test]

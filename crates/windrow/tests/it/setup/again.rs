@@ -203,4 +203,15 @@ fn a_request_is_for_the_key_that_is_there() {
         shown.status.success() && text.contains("3072 bit"),
         "{text}"
     );
+    // It may be on its way.
+    let again = [&more[..], &["--replace"]].concat();
+    let said = run(&scratch, &arguments(&scratch, &again)).expect(0).stdout;
+    assert!(said.contains("collector.csr (as it was)"), "{said}");
+    assert!(said.contains("get the collector's certificate"), "{said}");
+    std::fs::write(&key, "no key").unwrap();
+    let said = run(&scratch, &arguments(&scratch, &again)).expect(0).stdout;
+    assert!(
+        said.contains("key is made anew") && said.contains("collector.csr (replaced)"),
+        "{said}"
+    );
 }
