@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use windrow_formats::wsman::{client, uri};
+use windrow_pipeline::sources::wef::Refusal;
 
 use crate::harness::*;
 use crate::healthy::{Healthy, counted, counted_after, resident_kib};
@@ -234,6 +235,50 @@ async fn a_body_that_does_not_come_or_does_not_end_is_refused() {
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < ATTACK_KIB_MAX, "{grown} KiB");
     healthy.stop(&bench, running).await;
+}
+
+/// Whoever may make accounts for machines has many names, and each of them a share of the room for bodies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_machines_whose_bodies_hardly_come_hold_nobody_up() {
+    const NAMES: usize = 10;
+    const EACH: usize = 2;
+    let mut bench = Bench::new();
+    bench.limits.body_grace = Duration::from_millis(300);
+    // Far beyond the test: nobody is let go because its time is over.
+    bench.limits.body_pause_timeout = Duration::from_secs(3_600);
+    bench.limits.request_timeout = Duration::from_secs(3_600);
+    let each = bench.limits.body_bytes;
+    assert!(NAMES * EACH * each > bench.limits.bodies_in_flight_bytes);
+    let running = bench.start().await;
+    let path = path_of(&bench.subscriptions[0].name);
+    let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {each}\r\n\r\n");
+    let mut trickling = Vec::new();
+    for name in 0..NAMES {
+        let identity = bench.pki.issue(&format!("made{name}.corp.example"));
+        for _ in 0..EACH {
+            let config = bench.pki.client(Some(&identity));
+            let mut stream = tls(running.address, config).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            trickling.push(tokio::spawn(async move {
+                while stream.write_all(b"x").await.is_ok() && stream.flush().await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }));
+        }
+    }
+    // Those that found no room wait for it, which takes it from the others.
+    until(|| refused(&running, Refusal::TooSlow) > 0).await;
+    let healthy = Healthy::beside(&bench, &running, HEALTHY).await;
+    healthy.goes_on().await;
+    for one in trickling {
+        one.abort();
+    }
+    healthy.stop(&bench, running).await;
+}
+
+fn refused(running: &Running, refusal: Refusal) -> u64 {
+    let refusals = running.collector.refusals();
+    refusals.get(&refusal).copied().unwrap_or(0)
 }
 
 /// An envelope with a head, and this as the body of it.

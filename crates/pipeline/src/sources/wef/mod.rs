@@ -16,7 +16,8 @@
 //!    a ticket gets farther in HTTP than being asked for it, and no body in the clear is read.
 //! 2. An acknowledgement leaves after [`Journal::append`] returned, never before.
 //! 3. One bad event does not cost its batch, one bad request not its connection, one bad source
-//!    not the others: of what all of them need, a source and an address have a share.
+//!    not the others: of what all of them need, a source and an address have a share, and a body that
+//!    hardly comes gives way to others when there is no room for them.
 //! 4. Whatever is waited for, held or counted has a limit in [`WefLimits`] or
 //!    [`crate::limits`].
 //!
@@ -54,6 +55,7 @@ mod terms;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -382,6 +384,8 @@ struct Room {
     free: Arc<Semaphore>,
     kibibytes: u32,
     by_source: Arc<Shares<String>>,
+    /// How many wait although their own share has room.
+    waiting: AtomicUsize,
 }
 
 /// Room that a request holds.
@@ -398,7 +402,13 @@ impl Room {
             free: Arc::new(Semaphore::new(kibibytes as usize)),
             kibibytes,
             by_source: Shares::new(self::kibibytes(bytes_per_source).min(kibibytes)),
+            waiting: AtomicUsize::new(0),
         }
+    }
+
+    /// Whether somebody waits because others hold all of it.
+    fn is_short(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
     }
 
     /// Waits for room for so many bytes. What is larger than all of it waits for all of it, so that
@@ -407,6 +417,7 @@ impl Room {
         let kibibytes = kibibytes(bytes);
         let held = async {
             let share = self.by_source.take(source, kibibytes).await?;
+            let _waits = Waits::among(&self.waiting);
             let room = Arc::clone(&self.free).acquire_many_owned(kibibytes.min(self.kibibytes));
             Some(Held {
                 _share: share,
@@ -414,6 +425,22 @@ impl Room {
             })
         };
         timeout_at(deadline, held).await.ok()?
+    }
+}
+
+/// Somebody who waits, counted for as long as that lasts.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Waits<'_> {
+    fn among(waiting: &AtomicUsize) -> Waits<'_> {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Waits(waiting)
+    }
+}
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -138,6 +138,10 @@ pub struct WefLimits {
     pub clear_bytes: usize,
     /// How long a body may pause.
     pub body_pause_timeout: Duration,
+    /// While others wait for room, how long a body need not come at all.
+    pub body_grace: Duration,
+    /// How fast it has to come from then on, or it is refused for theirs.
+    pub body_bytes_per_second: usize,
     /// How long a whole request may take: its body, waiting for room, and the disk.
     pub request_timeout: Duration,
     /// Bytes of all bodies together, while they are read.
@@ -174,6 +178,8 @@ impl Default for WefLimits {
             body_bytes: 2 * 1024 * 1024,
             clear_bytes: 8 * 1024 * 1024,
             body_pause_timeout: Duration::from_secs(20),
+            body_grace: Duration::from_secs(3),
+            body_bytes_per_second: 64 * 1024,
             request_timeout: Duration::from_secs(60),
             bodies_in_flight_bytes: 32 * 1024 * 1024,
             bodies_per_source_bytes: 4 * 1024 * 1024,

@@ -16,7 +16,7 @@ use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wsman::reply::FaultCode;
 use windrow_formats::wsman::{Action, Charset, Header};
 
-use super::body::{self, BodyError, BodyLimits};
+use super::body::{self, BodyError, BodyLimits, Pace};
 use super::conversation::{Conversation, SEALING_BYTES};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
@@ -220,8 +220,14 @@ async fn arrive(
         bytes: body_bytes,
         pause: limits.body_pause_timeout,
         deadline,
+        pace: Pace {
+            began: Instant::now(),
+            grace: limits.body_grace,
+            bytes_per_second: limits.body_bytes_per_second,
+        },
     };
-    let body = body::read(request, body_limits, stopping)
+    let is_short = || shared.bodies.is_short();
+    let body = body::read(request, body_limits, is_short, stopping)
         .await
         .map_err(|error| body_reply(error, options, charset))?;
     shared.metrics.received_bytes.inc_by(body.len() as u64);
