@@ -69,6 +69,15 @@ fn check(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
+/// Patterns fold every letter, and places are kept apart by all but ASCII: what is an ASCII letter to
+/// one of them alone would be two machines here and one there.
+fn not_lookalike(name: &str) -> Result<(), NameError> {
+    match name.chars().find(|character| is_lookalike(*character)) {
+        Some(character) => Err(NameError::Lookalike(character)),
+        None => Ok(()),
+    }
+}
+
 impl MachineName {
     /// The name that a certificate proves.
     ///
@@ -80,6 +89,7 @@ impl MachineName {
         if name.contains('@') {
             return Err(NameError::Principal("a machine"));
         }
+        not_lookalike(name)?;
         let label = name.find('.').filter(|_| name.parse::<IpAddr>().is_err());
         Ok(Self {
             text: name.into(),
@@ -100,10 +110,8 @@ impl MachineName {
         if account.contains('@') || realm.contains('@') {
             return Err(NameError::At);
         }
-        let mut characters = account.chars().chain(realm.chars());
-        if let Some(character) = characters.find(|character| is_lookalike(*character)) {
-            return Err(NameError::Lookalike(character));
-        }
+        not_lookalike(account)?;
+        not_lookalike(realm)?;
         let account = account.to_ascii_uppercase();
         let text = format!("{account}@{}", realm.to_ascii_uppercase());
         check(&text)?;

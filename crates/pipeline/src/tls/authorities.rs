@@ -17,16 +17,19 @@ pub struct Authorities(Arc<Vec<Authority>>);
 struct Authority {
     /// The subject's DER, which a certificate repeats as its issuer (RFC 5280 4.1.2.4).
     subject: Vec<u8>,
+    /// The DER of its own issuer.
+    issuer: Vec<u8>,
     /// The subject key identifier, which tells authorities of one name apart.
     key_identifier: Option<Vec<u8>>,
     thumbprint: String,
 }
 
 impl Authorities {
-    pub(super) fn new(
-        path: &Path,
-        certificates: &[CertificateDer<'_>],
-    ) -> Result<Authorities, TlsError> {
+    /// Those in a file.
+    ///
+    /// # Errors
+    /// One of them is no certificate.
+    pub fn new(path: &Path, certificates: &[CertificateDer<'_>]) -> Result<Authorities, TlsError> {
         let mut authorities = Vec::with_capacity(certificates.len());
         for (index, der) in certificates.iter().enumerate() {
             let (_, certificate) =
@@ -44,6 +47,7 @@ impl Authorities {
                 });
             authorities.push(Authority {
                 subject: certificate.subject().as_raw().to_vec(),
+                issuer: certificate.issuer().as_raw().to_vec(),
                 key_identifier,
                 thumbprint: thumbprint(der),
             });
@@ -51,9 +55,16 @@ impl Authorities {
         Ok(Authorities(Arc::new(authorities)))
     }
 
-    /// The thumbprints of all of them.
-    pub fn thumbprints(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|authority| &*authority.thumbprint)
+    /// The thumbprints of those that issue to clients, as far as can be told: of all that have issued
+    /// none of the others. A root beside its issuing authority is none of them.
+    #[must_use]
+    pub fn issuing(&self) -> Vec<&str> {
+        let has_issued = |one: &Authority| {
+            let mut others = self.0.iter().filter(|other| other.subject != one.subject);
+            others.any(|other| other.issuer == one.subject)
+        };
+        let issuing = self.0.iter().filter(|authority| !has_issued(authority));
+        issuing.map(|authority| &*authority.thumbprint).collect()
     }
 
     /// The thumbprint of the authority that issued `leaf`: the one of the issuer's name, and where

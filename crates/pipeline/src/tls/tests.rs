@@ -265,6 +265,28 @@ fn the_issuer_is_found_among_several_of_one_name() {
 }
 
 #[test]
+fn a_root_beside_its_issuing_authority_issues_to_nobody() {
+    let folder = Pki::new();
+    let (root, other) = (authority("Root"), authority("Other"));
+    let mut params = named("Issuing");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let issuing = params.signed_by(&key, &root).unwrap();
+    let bundle = format!("{}{}{}", root.pem(), issuing.pem(), other.pem());
+    let certificates = load_certificates(&folder.write("bundle.pem", &bundle)).unwrap();
+    let authorities = Authorities::new(Path::new("bundle.pem"), &certificates).unwrap();
+    let [_, issuing, other] = &certificates[..] else {
+        panic!("{}", certificates.len());
+    };
+    assert_eq!(
+        authorities.issuing(),
+        [thumbprint(issuing), thumbprint(other)]
+    );
+    let alone = Authorities::new(Path::new("root.pem"), &certificates[..1]).unwrap();
+    assert_eq!(alone.issuing(), [thumbprint(&certificates[0])]);
+}
+
+#[test]
 fn thumbprints_are_those_of_windows() {
     // SHA-1 of "abc" (FIPS 180-1, appendix A).
     let bytes = CertificateDer::from(b"abc".to_vec());

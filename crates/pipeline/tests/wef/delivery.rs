@@ -9,7 +9,7 @@ use windrow_formats::wef::audience::{Audience, Pattern};
 use windrow_formats::wsman::client;
 use windrow_formats::wsman::{Action, Charset, encode};
 use windrow_pipeline::journal::{Entry, Pressure, Start};
-use windrow_pipeline::sources::wef::{QueryList, Subscription, learn_channels};
+use windrow_pipeline::sources::wef::{QueryList, Stored, Subscription, learn_channels, state_key};
 
 use crate::harness::*;
 
@@ -489,6 +489,59 @@ async fn a_channel_that_came_later_is_not_replayed() {
     let xml = client::events(&source.request(), "", Some(bookmark), strs(&later));
     assert!(source.envelope(&path_of("base"), &xml).await.is_ack());
     assert_eq!(offered(&mut source).await, (plain, two.to_owned()));
+    running.stop().await;
+}
+
+/// From when on the query that a machine is offered asks for System, once its bookmark has Security alone.
+async fn asked_from(bench: &Bench, running: &Running, machine: &str) -> Option<jiff::Timestamp> {
+    let mut fresh = bench.source(running, machine).await;
+    let plain = fresh.enumerate().await;
+    let plain = client::parse_reply(&plain.body).unwrap();
+    assert!(!plain.subscriptions[0].query.contains("Suppress"));
+    let batch = events(1..2);
+    assert!(fresh.deliver("base", 1, strs(&batch)).await.is_ack());
+    let answer = fresh.enumerate().await;
+    let reply = client::parse_reply(&answer.body).unwrap();
+    let (_, held) = reply.subscriptions[0].query.split_once("SystemTime&lt;'")?;
+    Some(held.split('\'').next().unwrap().parse().unwrap())
+}
+
+/// A subscription may be older than a machine by far.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_comes_later_sends_nothing_from_before_it_came() {
+    let both = "<QueryList><Query Id='0'><Select Path='Security'>*</Select><Select Path='System'>*</Select></Query></QueryList>";
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let mut options = bench.options(running.address);
+    options.subscriptions[0].query = QueryList::new(both).unwrap();
+    let now = jiff::Timestamp::now();
+    let long_ago = now - jiff::SignedDuration::from_hours(90 * 24);
+    learn_channels(&running.journal, &mut options.subscriptions, long_ago)
+        .await
+        .unwrap();
+    running.collector.reload(options.clone());
+    let line = asked_from(&bench, &running, SOURCE).await.unwrap();
+    let its_own = now - jiff::SignedDuration::from_hours(1);
+    let off = line.duration_since(its_own).abs();
+    assert!(
+        off < jiff::SignedDuration::from_mins(30),
+        "{line} {its_own}"
+    );
+    // Nothing is kept anew of who has begun, and it outlives the collector.
+    let place = || {
+        running
+            .journal
+            .state(&state_key(Subscription::id_of("base"), SOURCE))
+    };
+    let began = Stored::decode(&place().unwrap()).unwrap().began_at;
+    assert!(began.is_some());
+    let mut again = bench.source(&running, SOURCE).await;
+    assert_eq!(again.enumerate().await.status, StatusCode::OK);
+    assert_eq!(Stored::decode(&place().unwrap()).unwrap().began_at, began);
+    // Who was to send all that it had is held back nothing that was asked for by then.
+    options.subscriptions[0].read_existing = true;
+    running.collector.reload(options);
+    assert_eq!(asked_from(&bench, &running, "ws2.corp.example").await, None);
     running.stop().await;
 }
 

@@ -233,6 +233,7 @@ fn wef_source(
             || "/wsman/SubscriptionManager/WEC".to_owned(),
             Spanned::into_inner,
         ),
+        max_connections: number_or(source, raw.max_connections, 10_000, 100..=200_000)?,
         authentication,
         subscriptions,
     })

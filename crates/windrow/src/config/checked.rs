@@ -159,6 +159,8 @@ pub struct WefSource {
     pub hostname: String,
     /// The path of the subscription manager, as in the group policy's `Server=` setting.
     pub path: String,
+    /// Connections at once, of all machines together.
+    pub max_connections: u32,
     /// How machines prove who they are.
     #[serde(flatten)]
     pub authentication: WefAuthentication,

@@ -68,6 +68,7 @@ pub(super) struct WefSource {
     pub(super) listen: Option<SocketAddr>,
     pub(super) hostname: Spanned<String>,
     pub(super) path: Option<Spanned<String>>,
+    pub(super) max_connections: Option<Spanned<u32>>,
     pub(super) tls: Option<WefTls>,
     pub(super) kerberos: Option<Spanned<WefKerberos>>,
     pub(super) subscriptions: Option<Vec<Spanned<String>>>,

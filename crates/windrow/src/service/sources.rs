@@ -446,7 +446,7 @@ fn options(
         enumerate_path: source.path.clone(),
         authentication,
         subscriptions,
-        limits: WefLimits::default(),
+        limits: WefLimits::for_connections(source.max_connections as usize),
         listeners: listeners(name, config),
     })
 }

@@ -56,7 +56,8 @@ pub(super) const DOMAIN_CONTROLLER: &[Query] = &[
     ),
     query(
         "Weak channels of machines",
-        "Machines that do not sign or seal what they say to the controller can be impersonated.",
+        "Machines that do not sign or seal what they say to the controller can be impersonated. \
+         2889, 3040 and 3041 are written where the diagnostics of \"LDAP Interface Events\" are at 2.",
         &[
             events("System", "NETLOGON", &[5827, 5828, 5829, 5830, 5831]),
             events(
@@ -118,7 +119,8 @@ pub(super) const SERVER: &[Query] = &[
     )]),
     query(
         "Old file sharing",
-        "Whoever still speaks SMB 1 keeps open what it was switched off for.",
+        "Whoever still speaks SMB 1 keeps open what it was switched off for. Written after \
+         `Set-SmbServerConfiguration -AuditSmb1Access $true`.",
         &[Select {
             provider: None,
             ..events("Microsoft-Windows-SMBServer/Audit", "", &[3000])

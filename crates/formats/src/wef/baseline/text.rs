@@ -4,7 +4,8 @@ use super::{BASELINES, Baseline, Item, Noise, Query, Select, TERMS_MAX};
 use crate::wsman::escape;
 
 /// Channels that a Windows as it comes does not write to.
-pub(super) const OFF_BY_DEFAULT: [&str; 2] = [
+pub(super) const OFF_BY_DEFAULT: [&str; 3] = [
+    "Microsoft-Windows-Authentication/ProtectedUserFailures-DomainController",
     "Microsoft-Windows-TaskScheduler/Operational",
     "Microsoft-Windows-PrintService/Operational",
 ];

@@ -229,7 +229,7 @@ async fn with_certificate(
     let stay = Stay {
         ends,
         still_welcome,
-        over: expiry::over(&chain),
+        over: expiry::Ends::of(&chain),
     };
     let served = serve(limits, stream, service, silent, stay);
     let (refusal, reason) = match served.await {
@@ -289,18 +289,19 @@ async fn with_ticket(
         if timeout(limits.handshake_timeout, known).await.is_err() {
             return conversation.refuse_silent();
         }
-        let peer = conversation.peer();
-        let place = peer.map(|peer| place.authenticated(&peer.canonical, limits));
-        if place.is_some_and(|place| place.is_err()) {
-            return conversation.refuse_broken(Refusal::TooManyOfMachine, OF_MACHINE);
-        }
         shared.metrics.connection("accepted");
-        pending::<()>().await;
+        // Whoever authenticates again may do so as somebody else.
+        while let Some(peer) = conversation.peer() {
+            if place.authenticated(&peer.canonical, limits).is_err() {
+                return conversation.refuse_broken(Refusal::TooManyOfMachine, OF_MACHINE);
+            }
+            conversation.authenticated.notified().await;
+        }
     };
     let stay = Stay {
         ends,
         still_welcome: || None,
-        over: pending(),
+        over: expiry::Ends::default(),
     };
     match serve(limits, stream, service, stranger, stay).await {
         Ended::InOrder if ends.gracefully.is_cancelled() || ends.outdated.is_cancelled() => {}
@@ -371,12 +372,12 @@ fn identify(
 }
 
 /// How long a connection may stay.
-struct Stay<'a, W, O> {
+struct Stay<'a, W> {
     ends: &'a Ends,
     /// Whether its client would be let in now, and then until when that is known.
     still_welcome: W,
-    /// Until what its client has shown is over.
-    over: O,
+    /// When what its client has shown is over.
+    over: expiry::Ends,
 }
 
 /// How a connection ended.
@@ -417,7 +418,7 @@ async fn serve<S, V>(
     stream: S,
     service: V,
     time_is_over: impl Future<Output = ()>,
-    stay: Stay<'_, impl Fn() -> Option<CancellationToken>, impl Future<Output = ()>>,
+    stay: Stay<'_, impl Fn() -> Option<CancellationToken>>,
 ) -> Ended
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -445,10 +446,10 @@ where
     let Stay {
         ends,
         still_welcome,
-        over,
+        mut over,
     } = stay;
-    tokio::pin!(connection, time_is_over, over);
-    let (mut ending, mut is_over) = (false, false);
+    tokio::pin!(connection, time_is_over);
+    let mut ending = false;
     let mut outdated = ends.outdated.clone();
     loop {
         tokio::select! {
@@ -467,7 +468,7 @@ where
             () = async {
                 tokio::select! {
                     () = outdated.cancelled() => {}
-                    () = over.as_mut(), if !is_over => is_over = true,
+                    () = over.next() => {}
                 }
             }, if !ending => match still_welcome() {
                 Some(until) => outdated = until,

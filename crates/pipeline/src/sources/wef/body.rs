@@ -10,6 +10,8 @@ use hyper::{HeaderMap, Request};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::WefLimits;
+
 /// Of a body that is refused, this much is read before the answer, so that a client that only
 /// listens when it has sent everything gets the answer and not a reset. Twice what a subscription
 /// usually allows; what declares far more is no machine.
@@ -42,6 +44,22 @@ pub(super) struct BodyLimits {
     pub(super) deadline: Instant,
     /// What it has to keep up with while others wait for room.
     pub(super) pace: Pace,
+}
+
+impl BodyLimits {
+    /// Those of a body that begins now.
+    pub(super) fn new(bytes: usize, limits: &WefLimits, deadline: Instant) -> BodyLimits {
+        BodyLimits {
+            bytes,
+            pause: limits.body_pause_timeout,
+            deadline,
+            pace: Pace {
+                began: Instant::now(),
+                grace: limits.body_grace,
+                bytes_per_second: limits.body_bytes_per_second,
+            },
+        }
+    }
 }
 
 /// How fast a body comes that may keep its room when others wait for some.

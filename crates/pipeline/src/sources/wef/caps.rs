@@ -1,12 +1,10 @@
 //! How many connections there are: altogether, of one machine, and from those who have not said yet
 //! who they are.
 //!
-//! An address has a share of its own only as long as its peers are strangers, since a whole site may
-//! stand behind one translator; who has authenticated is counted by name from then on.
-//!
-//! Whoever has IPv6 has all addresses of a network, and a machine's neighbours are in the same one:
-//! so a network has a share of its own only as long as its peers are strangers. Networks that
-//! nobody ever came from with a certificate leave room for the others.
+//! An address, and a network of IPv6, of which one machine has all addresses, have a share of their
+//! own only as long as their peers are strangers: a whole site may stand behind one. Who has
+//! authenticated is counted by name from then on. Networks that nobody ever did so from leave room for
+//! the others.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -129,11 +127,15 @@ impl Caps {
 }
 
 impl Counts {
-    /// Somebody at `address` is a stranger no more.
-    fn leave_strangers(&mut self, stranger: Stranger, address: IpAddr) {
+    /// A place at `address` is not this holder's any more.
+    fn leave(&mut self, holder: &Holder, address: IpAddr) {
+        let stranger = match holder {
+            Holder::Machine(name) => return give_back(&mut self.by_machine, &**name),
+            Holder::Stranger(stranger) => stranger,
+        };
         give_back(&mut self.by_address, &address);
         give_back(&mut self.strangers, &network(address));
-        if stranger == Stranger::OfUnknownNetwork {
+        if *stranger == Stranger::OfUnknownNetwork {
             self.unknown -= 1;
         }
     }
@@ -169,11 +171,11 @@ impl Place {
     ///
     /// # Errors
     ///
-    /// The machine has all its places; this one stays a stranger's until it is given back.
+    /// The machine has all its places; this one stays with who had it until it is given back.
     pub(super) fn authenticated(&mut self, machine: &str, limits: &WefLimits) -> Result<(), Full> {
-        let Holder::Stranger(stranger) = self.holder else {
+        if matches!(&self.holder, Holder::Machine(name) if **name == *machine) {
             return Ok(());
-        };
+        }
         let mut counts = self.caps.lock();
         counts.know(network(self.address));
         let (name, held) = match counts.by_machine.get_key_value(machine) {
@@ -184,7 +186,7 @@ impl Place {
             return Err(Full::OfMachine);
         }
         counts.by_machine.insert(Arc::clone(&name), held + 1);
-        counts.leave_strangers(stranger, self.address);
+        counts.leave(&self.holder, self.address);
         drop(counts);
         self.holder = Holder::Machine(name);
         Ok(())
@@ -195,10 +197,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.caps.lock();
         counts.total -= 1;
-        match &self.holder {
-            Holder::Stranger(stranger) => counts.leave_strangers(*stranger, self.address),
-            Holder::Machine(name) => give_back(&mut counts.by_machine, &**name),
-        }
+        counts.leave(&self.holder, self.address);
         drop(counts);
         self.caps.open.dec();
     }
@@ -261,6 +260,10 @@ mod tests {
         assert_eq!(caps.take(shared, &limits).unwrap_err(), Full::OfAddress);
         drop(site);
         more.authenticated("ws7.corp.example", &limits).unwrap();
+        // Who is somebody else from now on is counted as that.
+        more.authenticated("ws8.corp.example", &limits).unwrap();
+        let names: Vec<Arc<str>> = caps.lock().by_machine.keys().cloned().collect();
+        assert_eq!(names, ["ws8.corp.example".into()]);
         drop(more);
         assert!(caps.lock().by_machine.is_empty());
     }

@@ -353,6 +353,7 @@ async fn store(
         let bookmark = delivery.bookmark.as_deref().or(recent.bookmark());
         let stored = Stored {
             received_at: arrived.received_at,
+            began_at: recent.began(),
             bookmark: bookmark.unwrap_or_default().to_owned(),
             marks: delivery.marks[delivery.marks.len().saturating_sub(STORED_EVENTS_MAX)..]
                 .to_vec(),

@@ -116,6 +116,7 @@ mod tests {
     async fn keep(journal: &Journal, subscription: Uuid, source: &str, received_at: Timestamp) {
         let stored = Stored {
             received_at,
+            began_at: None,
             bookmark: "b".repeat(800),
             marks: Vec::new(),
         };

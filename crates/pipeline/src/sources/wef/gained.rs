@@ -20,7 +20,7 @@ use crate::journal::{AppendError, Entry, Journal, StateChange};
 const STATE_PREFIX: &str = "wef/channels/";
 const VERSION: u8 = 1;
 /// A source whose clock is behind may date what happens now before now.
-const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
 
 /// Channels in lower case, and since when each is asked for; none since always.
 type Since = BTreeMap<String, Option<Timestamp>>;

@@ -9,17 +9,22 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use tokio::time::timeout_at;
+use uuid::Uuid;
 use windrow_formats::wef::query::{channels_without_bookmark, with_history_suppressed};
 use windrow_formats::wsman::reply::{Authentication, FaultCode, enumerate_response};
 use windrow_formats::wsman::{Charset, Header};
 
 use super::Shared;
 use super::deliver::claimed_name;
+use super::gained::CLOCK_SLACK;
 use super::options::{OfferStrings, QueryList, Subscription, message_id};
 use super::process::{Arrived, Proof};
+use super::recent::{Stored, state_key};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::status::Offered;
+use crate::journal::{Entry, StateChange};
 
 /// Everything of one offer, for it to borrow from.
 struct Prepared {
@@ -28,6 +33,23 @@ struct Prepared {
     revision: String,
     strings: OfferStrings,
     bookmark: Option<String>,
+    /// Whether its source was never offered it, and it matters since when it is.
+    is_first: bool,
+}
+
+/// An answer, and the subscriptions that it offers their source for the first time.
+pub(super) struct Answer {
+    pub(super) reply: Reply,
+    pub(super) begins: Vec<Uuid>,
+}
+
+impl From<Reply> for Answer {
+    fn from(reply: Reply) -> Answer {
+        Answer {
+            reply,
+            begins: Vec::new(),
+        }
+    }
 }
 
 impl Prepared {
@@ -48,7 +70,7 @@ pub(super) fn answer(
     arrived: &Arrived,
     request: &Header<'_>,
     charset: Charset,
-) -> Reply {
+) -> Answer {
     let peer = &arrived.peer;
     shared.registry.heard(&peer.name, |known| {
         known.enumerated(arrived.received_at);
@@ -66,7 +88,7 @@ pub(super) fn answer(
         let reason = "the authority that issued the client's certificate is not among the \
                       configured ones, so it cannot be named; add it to client_ca";
         let code = (FaultCode::InternalError, Refusal::UnnamedAuthority);
-        return Reply::fault(request, charset, code, reason);
+        return Reply::fault(request, charset, code, reason).into();
     };
     let prepared = prepare(shared, arrived, proof);
     shared.registry.heard(&peer.name, |known| {
@@ -92,9 +114,48 @@ pub(super) fn answer(
                  their queries or have fewer of them"
             );
             let code = (FaultCode::AnswerTooLarge, Refusal::OfferTooLarge);
-            Reply::fault(request, charset, code, &reason)
+            Reply::fault(request, charset, code, &reason).into()
         }
-        _ => Reply::soap(envelope, charset),
+        _ => Answer {
+            reply: Reply::soap(envelope, charset),
+            begins: prepared
+                .iter()
+                .filter(|offer| offer.is_first)
+                .map(|offer| offer.subscription.id)
+                .collect(),
+        },
+    }
+}
+
+/// Keeps since when a source has the subscriptions that it is offered for the first time. Where that
+/// cannot be kept nothing is held back of what came after the subscription asked for it.
+pub(super) async fn keep_beginnings(shared: &Shared, arrived: &Arrived, begins: &[Uuid]) {
+    let (source, at) = (&arrived.peer.name, arrived.received_at);
+    for subscription in begins {
+        let track = shared.registry.track(source, *subscription);
+        let Ok(mut recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
+            return;
+        };
+        if !recent.is_new() {
+            continue;
+        }
+        let stored = Stored {
+            received_at: at,
+            began_at: Some(at),
+            ..Stored::default()
+        };
+        let entry = Entry {
+            body: Vec::new(),
+            events: 0,
+            state: Some(StateChange {
+                key: state_key(*subscription, source),
+                value: Some(stored.encode()),
+            }),
+        };
+        match shared.journal.append(entry).await {
+            Ok(_) => recent.begin(at),
+            Err(error) => return tracing::debug!(source, %error, "its beginning is not kept"),
+        }
     }
 }
 
@@ -105,14 +166,19 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
     theirs
         .filter(|subscription| subscription.audience.matches(&peer.machine))
         .map(|subscription| {
-            let bookmark = shared.registry.bookmark(&peer.name, subscription.id);
+            let place = shared.registry.place(&peer.name, subscription.id);
+            let is_first = place.is_none() && !subscription.gained_channels.is_empty();
+            let began = place.as_ref().and_then(|place| place.began_at);
+            let bookmark = place.map(|place| place.bookmark);
+            let bookmark = bookmark.filter(|bookmark| !bookmark.is_empty());
             let revision = subscription.revision();
             let mut subscription = subscription.clone();
             if let Some(bookmark) = &bookmark {
-                let gained = &subscription.gained_channels;
-                subscription.query = completed(&subscription.query, gained, bookmark);
+                let gained = gained_by(&subscription, began);
+                subscription.query = completed(&subscription.query, &gained, bookmark);
             }
             Prepared {
+                is_first,
                 strings: OfferStrings::new(options, &subscription, proof),
                 subscription,
                 revision,
@@ -120,6 +186,23 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
             }
         })
         .collect()
+}
+
+/// Since when each channel is asked for of a source that began then: not before it did. Where it
+/// was to send what it had when it began, nothing is held back of channels that were asked for by then.
+fn gained_by(subscription: &Subscription, began: Option<Timestamp>) -> BTreeMap<String, Timestamp> {
+    let mut gained = subscription.gained_channels.clone();
+    let Some(began) = began else {
+        return gained;
+    };
+    let line = began.checked_sub(CLOCK_SLACK).unwrap_or(began);
+    if subscription.read_existing {
+        gained.retain(|_, since| *since > line);
+    }
+    for since in gained.values_mut() {
+        *since = line.max(*since);
+    }
+    gained
 }
 
 /// The query for a source with this bookmark: without the past of the channels that it lacks. As it

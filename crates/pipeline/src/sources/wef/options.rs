@@ -161,6 +161,18 @@ pub struct WefLimits {
     pub shutdown_timeout: Duration,
 }
 
+impl WefLimits {
+    /// The usual limits with so many connections at once, as many of them strangers' as usual.
+    #[must_use]
+    pub fn for_connections(connections: usize) -> WefLimits {
+        WefLimits {
+            connections,
+            strangers: connections / 5 * 3,
+            ..WefLimits::default()
+        }
+    }
+}
+
 impl Default for WefLimits {
     fn default() -> WefLimits {
         WefLimits {

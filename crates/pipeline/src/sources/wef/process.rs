@@ -16,11 +16,11 @@ use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wsman::reply::FaultCode;
 use windrow_formats::wsman::{Action, Charset, Header};
 
-use super::body::{self, BodyError, BodyLimits, Pace};
+use super::body::{self, BodyError, BodyLimits};
 use super::conversation::{Conversation, SEALING_BYTES};
 use super::deliver::{self, Scratch, Unreadable};
 use super::metrics::RequestLabel;
-use super::offers;
+use super::offers::{self, Answer};
 use super::options::{SUBSCRIPTION_PATH, WefOptions};
 use super::refusal::{Refusal, Who};
 use super::reply::Reply;
@@ -216,17 +216,8 @@ async fn arrive(
         let reason = "too much is being received at once";
         return Err(later(options, Refusal::NoRoom, reason).closing());
     };
-    let body_limits = BodyLimits {
-        bytes: body_bytes,
-        pause: limits.body_pause_timeout,
-        deadline,
-        pace: Pace {
-            began: Instant::now(),
-            grace: limits.body_grace,
-            bytes_per_second: limits.body_bytes_per_second,
-        },
-    };
     let is_short = || shared.bodies.is_short();
+    let body_limits = BodyLimits::new(body_bytes, limits, deadline);
     let body = body::read(request, body_limits, is_short, stopping)
         .await
         .map_err(|error| body_reply(error, options, charset))?;
@@ -365,7 +356,13 @@ async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Re
             deliver::answer(&shared, &mut arrived, subscription).await
         }
         Route::Enumerate => {
-            shared.with_scratch(|scratch| answer_enumerate(&shared, &arrived, scratch))
+            match shared.with_scratch(|scratch| answer_enumerate(&shared, &arrived, scratch)) {
+                Ok((action, Answer { reply, begins })) => {
+                    offers::keep_beginnings(&shared, &arrived, &begins).await;
+                    Ok((action, reply))
+                }
+                Err(unreadable) => Err(unreadable),
+            }
         }
         Route::Unknown => shared.with_scratch(|scratch| answer_unknown(&arrived, scratch)),
     };
@@ -414,15 +411,15 @@ fn answer_enumerate(
     shared: &Shared,
     arrived: &Arrived,
     scratch: &mut Scratch,
-) -> Result<(&'static str, Reply), Unreadable> {
+) -> Result<(&'static str, Answer), Unreadable> {
     let (message, charset) = scratch.read(arrived)?;
     let header = &message.header;
-    let reply = match header.action() {
+    let answer = match header.action() {
         Action::Enumerate => offers::answer(shared, arrived, &message.header, charset),
-        Action::End => Reply::bare(StatusCode::NO_CONTENT),
-        _ => not_supported(header, charset),
+        Action::End => Reply::bare(StatusCode::NO_CONTENT).into(),
+        _ => not_supported(header, charset).into(),
     };
-    Ok((action_name(header), reply))
+    Ok((action_name(header), answer))
 }
 
 pub(super) fn not_supported(header: &Header<'_>, charset: Charset) -> Reply {

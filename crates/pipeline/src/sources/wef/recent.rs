@@ -18,7 +18,11 @@ use crate::limits::{RECENT_BATCHES_MAX, RECENT_EVENTS_MAX};
 /// Keys of the state begin with this; then come the subscription's id and the source's name.
 pub(super) const KEY_PREFIX: &str = "wef/bookmark/";
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The version before: without when the source began.
+const WITHOUT_BEGINNING: u8 = 1;
+/// For a beginning that is not known.
+const UNKNOWN: i64 = i64::MIN;
 
 /// The state's key for a source's bookmark in a subscription, whatever the case its name is written in.
 #[must_use]
@@ -54,8 +58,10 @@ impl From<Identity> for Mark {
 /// What the state holds for a source in a subscription.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// When its last delivery came.
+    /// When its last delivery came; when it began, as long as none has come.
     pub received_at: jiff::Timestamp,
+    /// When it was offered the subscription for the first time, where that was kept.
+    pub began_at: Option<jiff::Timestamp>,
     /// The bookmark, as it came. Empty when the source sent none.
     pub bookmark: String,
     /// Marks of the events of its last delivery.
@@ -64,12 +70,15 @@ pub struct Stored {
 
 impl Stored {
     /// The value for the journal's state:
-    /// version u8, microseconds i64 LE, bookmark length u32 LE, bookmark, marks of eight bytes.
+    /// version u8, microseconds i64 LE, those of the beginning i64 LE (`i64::MIN` where it is not
+    /// known), bookmark length u32 LE, bookmark, marks of eight bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut value = Vec::with_capacity(13 + self.bookmark.len() + 8 * self.marks.len());
+        let mut value = Vec::with_capacity(21 + self.bookmark.len() + 8 * self.marks.len());
         value.push(VERSION);
         value.extend_from_slice(&self.received_at.as_microsecond().to_le_bytes());
+        let began = self.began_at.map_or(UNKNOWN, Timestamp::as_microsecond);
+        value.extend_from_slice(&began.to_le_bytes());
         value.extend_from_slice(&(self.bookmark.len() as u32).to_le_bytes());
         value.extend_from_slice(self.bookmark.as_bytes());
         for mark in &self.marks {
@@ -78,13 +87,23 @@ impl Stored {
         value
     }
 
-    /// Reads such a value; `None` when it is not one of this version.
+    /// Reads such a value; `None` when it is not one of this version or the one before.
     #[must_use]
     pub fn decode(value: &[u8]) -> Option<Stored> {
-        let (&VERSION, value) = value.split_first()? else {
-            return None;
-        };
+        let (&version, value) = value.split_first()?;
         let (time, value) = value.split_first_chunk()?;
+        let (began, value) = match version {
+            VERSION => {
+                let (began, value) = value.split_first_chunk()?;
+                (i64::from_le_bytes(*began), value)
+            }
+            WITHOUT_BEGINNING => (UNKNOWN, value),
+            _ => return None,
+        };
+        let began_at = match began {
+            UNKNOWN => None,
+            began => Some(Timestamp::from_microsecond(began).ok()?),
+        };
         let (length, value) = value.split_first_chunk()?;
         let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let (bookmark, marks) = value.split_at_checked(length)?;
@@ -93,12 +112,20 @@ impl Stored {
         };
         Some(Stored {
             received_at: jiff::Timestamp::from_microsecond(i64::from_le_bytes(*time)).ok()?,
+            began_at,
             bookmark: str::from_utf8(bookmark).ok()?.to_owned(),
             marks: marks
                 .iter()
                 .map(|mark| Mark(u64::from_le_bytes(*mark)))
                 .collect(),
         })
+    }
+
+    /// When the last delivery came; none when it has only begun.
+    #[must_use]
+    pub fn delivered(&self) -> Option<Timestamp> {
+        let has_delivered = !self.bookmark.is_empty() || !self.marks.is_empty();
+        has_delivered.then_some(self.received_at)
     }
 }
 
@@ -112,6 +139,10 @@ pub(super) struct Recent {
     progress: Progress,
     /// When the last delivery came.
     delivered: Option<Timestamp>,
+    /// When the source was offered the subscription for the first time.
+    began: Option<Timestamp>,
+    /// Whether the journal holds anything of it.
+    is_kept: bool,
 }
 
 impl Recent {
@@ -120,7 +151,9 @@ impl Recent {
         let mut recent = Recent::default();
         if let Some(stored) = stored {
             recent.progress = of_bookmark(&stored.bookmark);
-            recent.delivered = Some(stored.received_at);
+            recent.delivered = stored.delivered();
+            recent.began = stored.began_at;
+            recent.is_kept = true;
             recent.remember(stored.marks, Some(stored.bookmark));
         }
         recent
@@ -138,9 +171,25 @@ impl Recent {
         self.delivered
     }
 
+    pub(super) fn began(&self) -> Option<Timestamp> {
+        self.began
+    }
+
+    /// Whether nothing of it is in the journal.
+    pub(super) fn is_new(&self) -> bool {
+        !self.is_kept
+    }
+
+    /// Notes that the source began, which is on disk.
+    pub(super) fn begin(&mut self, at: Timestamp) {
+        self.began = Some(at);
+        self.is_kept = true;
+    }
+
     /// Takes over how far a delivery that is on disk has come, and what it has shown to be missing.
     pub(super) fn go_on(&mut self, seen: &Seen, at: Timestamp) -> Losses {
         self.delivered = Some(at);
+        self.is_kept = true;
         seen.apply(&mut self.progress, at)
     }
 
@@ -218,18 +267,29 @@ mod tests {
         #[test]
         fn stored_values_come_back(
             at in 0i64..4_000_000_000_000_000,
+            began in prop::option::of(0i64..4_000_000_000_000_000),
             bookmark in ".{0,50}",
             marks in prop::collection::vec(any::<u64>().prop_map(Mark), 0..60),
         ) {
-            let stored = Stored { received_at: jiff::Timestamp::from_microsecond(at).unwrap(), bookmark, marks };
-            prop_assert_eq!(Stored::decode(&stored.encode()), Some(stored));
+            let stored = Stored {
+                received_at: jiff::Timestamp::from_microsecond(at).unwrap(),
+                began_at: began.map(|at| jiff::Timestamp::from_microsecond(at).unwrap()),
+                bookmark,
+                marks,
+            };
+            prop_assert_eq!(Stored::decode(&stored.encode()), Some(stored.clone()));
+            // The same as the version before wrote it.
+            let mut before = stored.encode();
+            before.drain(9..17);
+            before[0] = WITHOUT_BEGINNING;
+            prop_assert_eq!(Stored::decode(&before), Some(Stored { began_at: None, ..stored }));
         }
 
         #[test]
-        fn damaged_values_never_panic(value in prop::collection::vec(any::<u8>(), 0..40), version in any::<bool>()) {
+        fn damaged_values_never_panic(value in prop::collection::vec(any::<u8>(), 0..40), version in 0u8..4) {
             let mut value = value;
-            if version && !value.is_empty() {
-                value[0] = VERSION;
+            if let Some(first) = value.first_mut() {
+                *first = version;
             }
             let _ = Stored::decode(&value);
         }

@@ -214,7 +214,7 @@ impl Refusal {
     pub fn cure(self) -> &'static str {
         match self {
             Refusal::TooManyConnections => {
-                "see whether all of them are machines; a second collector takes more"
+                "see whether all of them are machines; if so, raise max_connections of the source"
             }
             Refusal::TooManyOfAddress => {
                 "nothing, when a gateway hides many machines behind this address and they all begin at once: they try again; else see who is there and never says who it is"

@@ -191,7 +191,7 @@ impl Registry {
                 if is_new {
                     status.source = spelled(source);
                 }
-                status.last_events = status.last_events.max(Some(stored.received_at));
+                status.last_events = status.last_events.max(stored.delivered());
                 if let Some(subscription) = subscription {
                     let progress = of_bookmark(&stored.bookmark);
                     status.channels.insert(subscription.name.clone(), progress);
@@ -262,9 +262,14 @@ impl Registry {
             .collect()
     }
 
+    /// What the journal holds for a source in a subscription.
+    pub(super) fn place(&self, source: &str, subscription: Uuid) -> Option<Stored> {
+        stored(&self.journal, subscription, source)
+    }
+
     /// The bookmark that a source is to go on from.
     pub(super) fn bookmark(&self, source: &str, subscription: Uuid) -> Option<String> {
-        let stored = stored(&self.journal, subscription, source)?;
+        let stored = self.place(source, subscription)?;
         Some(stored.bookmark).filter(|bookmark| !bookmark.is_empty())
     }
 
@@ -473,7 +478,7 @@ pub fn kept_contacts(states: &[(String, Vec<u8>)]) -> Vec<Contact> {
                 name: spelled(source),
                 ..Contact::default()
             });
-            known.events = known.events.max(Some(stored.received_at));
+            known.events = known.events.max(stored.delivered());
         }
     }
     contacts.into_values().collect()

@@ -111,7 +111,7 @@ impl Terms {
             authority: options.authority.clone(),
             issuer_thumbprints: match &options.authentication {
                 Authentication::Certificate(server) => {
-                    let thumbprints = server.authorities.thumbprints();
+                    let thumbprints = server.authorities.issuing().into_iter();
                     thumbprints.map(str::to_owned).collect()
                 }
                 Authentication::Kerberos(_) => Vec::new(),

@@ -197,10 +197,11 @@ pub(super) fn group_policies(config: &Config) -> Vec<Finding> {
         let lines = match &source.authentication {
             WefAuthentication::Kerberos(_) => vec![value(Proof::Kerberos)],
             WefAuthentication::Tls(files) => {
-                let authorities = read_chain(&files.client_ca).unwrap_or_default();
-                let thumbprints = authorities.iter().map(tls::thumbprint);
+                let chain = read_chain(&files.client_ca).unwrap_or_default();
+                let authorities = tls::Authorities::new(&files.client_ca, &chain).ok();
+                let thumbprints = authorities.iter().flat_map(tls::Authorities::issuing);
                 thumbprints
-                    .map(|thumbprint| value(Proof::Certificate(&thumbprint)))
+                    .map(|thumbprint| value(Proof::Certificate(thumbprint)))
                     .collect()
             }
         };

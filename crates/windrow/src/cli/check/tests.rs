@@ -79,6 +79,7 @@ impl Pki {
             listen: ([127, 0, 0, 1], 0).into(),
             hostname: "collector.example.com".into(),
             path: "/wsman/SubscriptionManager/WEC".into(),
+            max_connections: 10_000,
             authentication: WefAuthentication::Tls(WefTls {
                 certificate: certificate.into(),
                 key: key.into(),

@@ -62,7 +62,7 @@ pub(super) fn subscription(
             .map(|text| description(source, text))
             .transpose()?,
         query,
-        machines: machines(source, raw.machines)?,
+        machines: included(source, raw.machines)?,
         machine_groups: known_groups(source, raw.machine_groups, groups)?,
         except_machines: except(source, raw.except_machines)?,
         except_groups: known_groups(source, raw.except_groups, groups)?,
@@ -199,6 +199,20 @@ fn machines(
         }
     }
     Ok(list.into_iter().map(Spanned::into_inner).collect())
+}
+
+/// Names of machines that a subscription is for. A list that was emptied would be for every one.
+fn included(
+    source: Source<'_>,
+    list: Option<raw::List<String>>,
+) -> Result<Vec<String>, ConfigError> {
+    if let Some(list) = list.as_ref().filter(|list| list.get_ref().is_empty()) {
+        let error = source.error("the list names no machine", list.span());
+        return Err(error.with_hint(
+            "without the key it is for every machine; `enabled = false` switches a subscription off",
+        ));
+    }
+    machines(source, list)
 }
 
 /// Names of machines that a subscription is not for.

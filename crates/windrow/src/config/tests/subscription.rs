@@ -59,4 +59,10 @@ fn a_subscription_for_nobody_is_a_mistake() {
     let error = refused(&text);
     assert!(error.contains("every machine is left out"), "{error}");
     assert!(error.contains("enabled = false"), "{error}");
+    let text = SOURCE.replace(
+        "channels = [\"Security\"]",
+        "channels = [\"Security\"]\nmachines = []",
+    );
+    let error = refused(&text);
+    assert!(error.contains("the list names no machine"), "{error}");
 }
