@@ -218,6 +218,11 @@ impl Bench {
         options.quota_bytes = self.journal_quota_bytes;
         options.segment_bytes = self.journal_quota_bytes / 16;
         let (journal, _) = Journal::open(options).unwrap();
+        self.start_on(journal).await
+    }
+
+    /// One more collector of a journal.
+    pub(crate) async fn start_on(&self, journal: Journal) -> Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let quarantine = self.folder.path().join("quarantine");

@@ -119,6 +119,37 @@ async fn each_machine_is_known_at_one_listener_as_it_is_spelled() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_that_goes_to_another_listener_and_back_loses_and_repeats_nothing() {
+    let mut bench = Bench::new();
+    let both = ["wef.a", "wef.b"].map(|name| (name.to_owned(), Proofs::Certificates));
+    bench.listeners = Listeners::new("wef.a", both.clone());
+    let a = bench.start().await;
+    bench.listeners = Listeners::new("wef.b", both);
+    let b = bench.start_on(a.journal.clone()).await;
+    for (running, ids) in [(&a, 1..3), (&b, 3..6), (&a, 3..6), (&a, 6..7), (&b, 7..8)] {
+        let mut machine = bench.source(running, SOURCE).await;
+        let last = ids.end - 1;
+        let answer = machine.deliver("base", last, strs(&events(ids))).await;
+        assert!(answer.is_ack());
+    }
+    for running in [&a, &b] {
+        let known = running.collector.sources();
+        let counts = known[0].subscriptions["base"];
+        assert_eq!((counts.missing, counts.restarts), (0, 0));
+    }
+    let from = a
+        .collector
+        .bookmark(SOURCE, bench.subscriptions[0].id)
+        .unwrap();
+    assert!(from.contains("RecordId=\"7\""), "{from}");
+    b.shutdown.cancel();
+    b.task.await.unwrap();
+    drop((b.collector, b.journal));
+    a.stop().await;
+    assert_eq!(bench.stored().len(), 7, "each once");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_other_versions_have_kept_of_machines_is_read_or_left() {
     let bench = Bench::new();
     // Version 1: an account as it was spelled after a restart, asked at a moment.
@@ -325,18 +356,6 @@ async fn what_a_machine_was_told_and_when_is_known() {
             .all(|asked| asked.changed > first.last_enumerate)
     );
     assert_eq!(terms.issuer_thumbprints.len(), 1);
-    let asked = terms.asked.iter();
-    let added: Vec<bool> = asked.map(|asked| asked.added.is_some()).collect();
-    assert_eq!(added, [false, true]);
-    // Whom it is for is nothing that a machine sees.
-    let revised = terms.asked[1].revised;
-    bench.subscriptions[1].audience = Audience::new(Vec::new(), Vec::new()).unwrap().into();
-    running.collector.reload(bench.options(running.address));
-    let asked = running.collector.terms().asked.remove(1);
-    assert_eq!(asked.revised, revised);
-    assert!(asked.changed > revised);
-    bench.subscriptions[1].audience = Audience::everyone().into();
-    running.collector.reload(bench.options(running.address));
     assert_eq!(terms.asked[0].whole_channels[..], ["Security".to_owned()]);
     source.enumerate().await;
     assert!(offered("base").since > first.offered.as_ref().unwrap()["base"].since);
@@ -366,5 +385,34 @@ async fn what_a_machine_was_told_and_when_is_known() {
     );
     let refused = running.collector.sources()[0].last_refusal.clone().unwrap();
     assert_eq!(refused.in_a_row, 0);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_became_of_a_subscription_is_told_apart() {
+    let mut bench = Bench::new();
+    let running = bench.start().await;
+    bench.subscriptions.push(subscription("new"));
+    running.collector.reload(bench.options(running.address));
+    let terms = running.collector.terms();
+    let asked = terms.asked.iter();
+    let added: Vec<bool> = asked.map(|asked| asked.added.is_some()).collect();
+    assert_eq!(added, [false, true]);
+    // Since when a channel is asked for is found out later, and no change.
+    bench.subscriptions[1]
+        .gained_channels
+        .insert("security".to_owned(), Timestamp::now());
+    running.collector.reload(bench.options(running.address));
+    assert_eq!(
+        running.collector.terms().asked[1].changed,
+        terms.asked[1].changed
+    );
+    // Whom it is for is nothing that a machine sees.
+    let revised = terms.asked[1].revised;
+    bench.subscriptions[1].audience = Audience::new(Vec::new(), Vec::new()).unwrap().into();
+    running.collector.reload(bench.options(running.address));
+    let asked = running.collector.terms().asked.remove(1);
+    assert_eq!(asked.revised, revised);
+    assert!(asked.changed > revised);
     running.stop().await;
 }

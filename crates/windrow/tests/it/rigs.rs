@@ -158,6 +158,11 @@ fn a_full_disk_is_waited_out() {
     fleet.pause();
     let said = service.get("/healthz").unwrap();
     assert!(said.contains("the disk is full"), "{said}");
+    let folder = disk.path.join("windrow/journal");
+    assert_eq!(
+        service.status()["journal"]["full_disk"],
+        folder.to_str().unwrap()
+    );
     std::fs::remove_file(&ballast).unwrap();
     wait_until("the service to be well", || service.is_well());
     fleet.resume();

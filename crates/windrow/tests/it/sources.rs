@@ -254,6 +254,12 @@ fn each_machine_is_told_with_what_is_the_matter() {
         .map(|name| rest.contains(name))
         .into();
     assert_eq!(known, [true; 3], "{rest}");
+    let (code, some) = sources(&scratch, &service, &["--silent"]);
+    assert_eq!(
+        (code, &*some),
+        (Some(1), ""),
+        "nobody knows which these are"
+    );
 }
 
 /// The tables, for all and for one.

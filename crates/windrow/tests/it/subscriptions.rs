@@ -351,6 +351,31 @@ fn goes_out_and_comes_back(scratch: &Scratch, service: &Service<'_>) {
     assert_eq!(before, after);
 }
 
+#[test]
+fn an_import_of_all_or_nothing_counts_the_room_first() {
+    let scratch = Scratch::new();
+    let service = Service::new(&scratch);
+    // One less than there may be.
+    for number in 0..254 {
+        service.configure(&format!(
+            "[subscription.s{number}]\nbaseline = \"essential\"\n"
+        ));
+    }
+    std::fs::create_dir(scratch.join("two")).unwrap();
+    for name in ["one", "other"] {
+        let query = "<QueryList><Query Id='0'><Select Path='System'>*</Select></Query></QueryList>";
+        scratch.write(&format!("two/{name}.xml"), query);
+    }
+    let import = ["import", "two", "--machines", "*"];
+    let all = [&import[..], &["--all-or-nothing"]].concat();
+    let said = subscription(&scratch, &service, &all).expect(1).stdout;
+    let no_more = "there may be 256 subscriptions, and no more";
+    assert!(said.contains(no_more), "{said}");
+    assert!(!scratch.join("data/conf.d").exists(), "nothing was taken");
+    let said = subscription(&scratch, &service, &import).expect(3).stdout;
+    assert!(said.contains("1 taken, 1 refused"), "{said}");
+}
+
 /// The folder of published subscriptions, where it is at hand.
 fn published() -> Option<PathBuf> {
     let root = match std::env::var_os("WINDROW_CORPUS") {

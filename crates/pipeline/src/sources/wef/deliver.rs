@@ -137,11 +137,14 @@ pub(super) async fn answer(
     subscription: &Subscription,
 ) -> Result<(&'static str, Reply), Unreadable> {
     let track = shared.registry.track(&arrived.peer.name, subscription.id);
-    let Ok(recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
+    let Ok(mut recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
         let reason = "an earlier delivery of this source still waits for the disk";
         let reply = later(&arrived.options, Refusal::NoRoom, reason);
         return Ok(("other", reply));
     };
+    if arrived.options.listeners.are_several() {
+        (shared.registry).catch_up(&mut recent, &arrived.peer.name, subscription.id);
+    }
     let (action, read) =
         shared.with_scratch(|scratch| read(shared, arrived, subscription, &recent, scratch))?;
     let reply = match read {

@@ -37,6 +37,11 @@ impl Listeners {
         Some(self.own.as_str()).filter(|own| !own.is_empty())
     }
 
+    /// Whether there are others to which a machine may go.
+    pub(super) fn are_several(&self) -> bool {
+        self.all.len() > 1
+    }
+
     /// Whether a machine is the collector's, that was kept with this listener.
     pub(super) fn is_own(&self, machine: &str, kept: Option<&str>) -> bool {
         let kept = kept.filter(|name| self.all.contains_key(*name));

@@ -73,7 +73,7 @@ pub struct WefOptions {
     pub subscriptions: Vec<Subscription>,
     /// What the collector is prepared to take.
     pub limits: WefLimits,
-    /// Which listener this is, of those that write to the journal. It stays while the collector lives.
+    /// Which listener this is, of those that write to the journal. Where its machines are is found out once.
     pub listeners: Listeners,
 }
 

@@ -186,6 +186,14 @@ impl Recent {
         self.is_kept = true;
     }
 
+    /// Takes over what another collector has stored of the source meanwhile, to which it went in between.
+    pub(super) fn catch_up(&mut self, stored: Option<Stored>) {
+        let is_newer = |stored: &Stored| self.is_new() || stored.delivered() > self.delivered;
+        if stored.as_ref().is_some_and(is_newer) {
+            *self = Recent::from_stored(stored);
+        }
+    }
+
     /// Takes over how far a delivery that is on disk has come, and what it has shown to be missing.
     pub(super) fn go_on(&mut self, seen: &Seen, at: Timestamp) -> Losses {
         self.delivered = Some(at);

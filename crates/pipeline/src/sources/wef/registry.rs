@@ -311,6 +311,11 @@ impl Registry {
         })
     }
 
+    /// Has a track know what another collector has stored.
+    pub(super) fn catch_up(&self, recent: &mut Recent, source: &str, subscription: Uuid) {
+        recent.catch_up(stored(&self.journal, subscription, source));
+    }
+
     /// Forgets a source.
     pub(super) fn forget(&self, source: &str) {
         self.lock().known.remove(&Asked(source) as &dyn Folded);
@@ -482,4 +487,23 @@ pub fn kept_contacts(states: &[(String, Vec<u8>)]) -> Vec<Contact> {
         }
     }
     contacts.into_values().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_found_in_any_case_without_another_one_made() {
+        let mut known = HashMap::new();
+        known.insert(Name("WS1$@CORP.EXAMPLE".to_owned()), 1);
+        known.insert(Name("ws1".to_owned()), 2);
+        let find = |name: &str| known.get(&Asked(name) as &dyn Folded).copied();
+        assert_eq!(find("ws1$@Corp.Example"), Some(1));
+        assert_eq!(find("WS1"), Some(2));
+        // Only ASCII letters are folded: a dotless i, a long s.
+        assert_eq!(find("w\u{17f}1"), None);
+        assert_eq!(find("ws1$@corp.exampl"), None);
+        assert_eq!(known.insert(Name("Ws1".to_owned()), 3), Some(2));
+    }
 }
