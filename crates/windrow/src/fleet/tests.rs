@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use windrow_formats::wef::audience::{Audience, MachineName, Pattern};
 use windrow_pipeline::sources::wef::{
-    Asked, ChannelProgress, Claim, Counts, Offered, OtherComputers, Refusal, RefusedConnection,
-    RefusedRequest, SourceStatus, Subscription as Subscribed, Terms,
+    Asked, ChannelProgress, Claim, Counts, Offered, Origin, OtherComputers, Refusal,
+    RefusedConnection, RefusedRequest, SourceStatus, Subscription as Subscribed, Terms,
 };
 
 use super::*;
@@ -642,6 +642,7 @@ fn came(channel: &str, seconds: i64) -> ChannelProgress {
     ChannelProgress {
         channel: channel.into(),
         record_id: 7,
+        origin: Origin::Own,
         events: 1,
         last_event: Some(ago(seconds)),
         missing: 0,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::ledger::{Ledger, distinct, repeated};
 use crate::support::memory::{environment_of_unit, sample};
+use crate::support::program::run;
 use crate::support::service::Service;
 use crate::support::{Scratch, wait_until};
 
@@ -215,7 +216,23 @@ fn two_machines_with_one_name_lose_nothing_to_each_other() {
             "twin.corp.example ws2.corp.example 300"
         ]
     );
+    nothing_is_missing(&scratch, &service, "twin.corp.example");
     service.terminate().expect(0);
+}
+
+/// Ids of two logs under one name are no gaps and no log that was cleared: what is said is that there are two.
+fn nothing_is_missing(scratch: &Scratch, service: &Service<'_>, machine: &str) {
+    let mut arguments = service.arguments("sources");
+    arguments.extend([machine, "--output", "json"].map(str::to_owned));
+    let shown: serde_json::Value = serde_json::from_str(&run(scratch, &arguments).stdout).unwrap();
+    assert_eq!(shown["missing"], 0, "{shown}");
+    let notes = shown["detail"]["notes"].as_array().unwrap();
+    let codes: Vec<&str> = notes
+        .iter()
+        .filter_map(|note| note["code"].as_str())
+        .collect();
+    assert!(codes.contains(&"other_computer"), "{codes:?}");
+    assert!(!codes.contains(&"log_restarted"), "{codes:?}");
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn configure(service: &Service<'_>, domain_port: u16, keytab: &std::path::Path, 
 fn provoke(scratch: &Scratch, service: &Service<'_>, domain_port: u16, ticket: &Ticket) {
     let well = machine(scratch, service, "ws1.corp.example");
     assert_eq!(well.enumerate().status, 200);
-    let brought = [event("ws1.corp.example", 5), event("OTHER", 7)];
+    let own = "ws1.corp.example";
+    let brought = [event(own, 5), event(own, 7), event("OTHER", 90)];
     let brought: Vec<&str> = brought.iter().map(String::as_str).collect();
     assert_eq!(well.deliver(&brought).status, 200);
 
@@ -278,7 +279,7 @@ fn people_read_it(scratch: &Scratch, service: &Service<'_>) {
         "ws1.corp.example  alive",
         "1 of its events name another computer, for example OTHER",
         "1 events that its logs had never came",
-        "Security: bookmark 7, 2 events",
+        "Security: bookmark 7, 3 events",
         "1 missing in 1 gaps",
         ", taken up",
     ] {

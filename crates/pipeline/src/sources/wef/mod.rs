@@ -78,7 +78,7 @@ pub use self::options::{
     Authentication, ChannelErrors, ContentFormat, ENUMERATE_PATH, NewChannels, QueryError,
     QueryList, SUBSCRIPTION_PATH, Subscription, WefLimits, WefOptions,
 };
-pub use self::progress::ChannelProgress;
+pub use self::progress::{ChannelProgress, Origin};
 use self::quiet::Quiet;
 pub use self::rate::Rate;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};

@@ -4,7 +4,11 @@
 //! Windows numbers the records of a log without a gap, and starts anew when the log is cleared or the
 //! machine rebuilt. Where a query takes all of a channel, an id that is left out is an event that the
 //! log lost before it was read; elsewhere it is one that was not asked for.
+//!
+//! Two machines that share a name, or one that forwards for others, send of several logs under one name: an
+//! id is compared with the one before only where the same computer wrote both.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +21,40 @@ use super::options::Subscription;
 use super::said::Words;
 use crate::limits::{CHANNELS_PER_SUBSCRIPTION_MAX, GAP_EVENTS_MAX, OTHER_COMPUTER_BYTES_MAX};
 
+/// Which computer's log a record id is of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// It is not said.
+    #[default]
+    Unknown,
+    /// That of the machine that sends.
+    Own,
+    /// That of another computer, by a hash of its name.
+    Other(u64),
+}
+
+impl Origin {
+    fn of(computer: &str, machine: &MachineName) -> Origin {
+        if machine.is_computer(computer) {
+            return Origin::Own;
+        }
+        let mut hasher = DefaultHasher::new();
+        for byte in computer.bytes() {
+            hasher.write_u8(byte.to_ascii_lowercase());
+        }
+        Origin::Other(hasher.finish())
+    }
+
+    /// Whether the ids of an event can be compared with those before. What is not said is most likely the
+    /// machine's own.
+    fn goes_on_with(self, next: Origin) -> bool {
+        match (self, next) {
+            (_, Origin::Unknown) | (Origin::Unknown, Origin::Own) => true,
+            (before, next) => before == next,
+        }
+    }
+}
+
 /// A channel of a source in a subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelProgress {
@@ -24,6 +62,8 @@ pub struct ChannelProgress {
     pub channel: Arc<str>,
     /// The last record id that came, or that the bookmark has.
     pub record_id: u64,
+    /// Whose that is.
+    pub origin: Origin,
     /// Events since the start.
     pub events: u64,
     /// When the last one came.
@@ -45,6 +85,7 @@ impl ChannelProgress {
         ChannelProgress {
             channel: channel.into(),
             record_id,
+            origin: Origin::Unknown,
             events: 0,
             last_event: None,
             missing: 0,
@@ -102,6 +143,8 @@ struct Step {
     /// Below it an id has come before, or begins anew.
     base: u64,
     last: Option<u64>,
+    /// Whose the last id is.
+    origin: Origin,
     events: u64,
     missing: u64,
     gaps: u64,
@@ -143,10 +186,10 @@ impl<'a> Observed<'a> {
         machine: &MachineName,
         subscription: &Subscription,
     ) {
-        if let Some(computer) = event.computer()
-            && !machine.is_computer(&computer)
-        {
-            self.seen.note_other(&computer);
+        let computer = event.computer();
+        let origin = (computer.as_deref()).map_or(Origin::Unknown, |it| Origin::of(it, machine));
+        if let (Some(computer), Origin::Other(_)) = (&computer, origin) {
+            self.seen.note_other(computer);
         }
         if event.event_id() == Some(101)
             && event.provider_name().as_deref() == Some("Microsoft-Windows-Forwarding")
@@ -164,7 +207,7 @@ impl<'a> Observed<'a> {
             let (written, before) = (event.time_created(), delivered_before);
             before.is_some_and(|before| written.is_some_and(|written| written > before))
         };
-        self.seen.steps[place].go_on(id, is_new);
+        self.seen.steps[place].go_on(id, origin, is_new);
     }
 
     /// Looks at the event with which the source begins the subscription without a bookmark.
@@ -205,6 +248,7 @@ impl<'a> Observed<'a> {
                 is_whole: subscription.takes_whole(channel),
                 base: at.map_or(0, |(_, known)| known.record_id),
                 last: at.map(|(_, known)| known.record_id),
+                origin: at.map_or(Origin::Unknown, |(_, known)| known.origin),
                 channel: at.map_or_else(|| Place::New(channel.into()), |(at, _)| Place::Known(at)),
                 events: 0,
                 missing: 0,
@@ -218,10 +262,19 @@ impl<'a> Observed<'a> {
 }
 
 impl Step {
-    fn go_on(&mut self, id: u64, is_new: impl FnOnce() -> bool) {
+    fn go_on(&mut self, id: u64, origin: Origin, is_new: impl FnOnce() -> bool) {
         self.events += 1;
+        let is_same_log = self.origin.goes_on_with(origin);
+        if origin != Origin::Unknown {
+            self.origin = origin;
+        }
         match self.last {
             None => self.last = Some(id),
+            // Nothing follows for either log.
+            Some(_) if !is_same_log => {
+                self.base = 0;
+                self.last = Some(id);
+            }
             Some(last) if id > last => {
                 if self.is_whole && id - last > 1 {
                     let gap = (id - last - 1).min(GAP_EVENTS_MAX);
@@ -268,6 +321,7 @@ impl Seen {
             };
             let channel = &mut channels[place];
             channel.record_id = step.last.unwrap_or(channel.record_id);
+            channel.origin = step.origin;
             channel.events += step.events;
             channel.last_event = Some(at);
             channel.missing = channel.missing.saturating_add(step.missing);
@@ -304,13 +358,26 @@ mod tests {
         Subscription::new("base", QueryList::new(list).unwrap())
     }
 
-    /// Delivers (channel, id, second it was written) at a second.
+    /// Delivers (channel, id, second it was written) at a second, all of them the machine's own.
     fn deliver(
         progress: &mut Progress,
         before: Option<i64>,
         events: &[(&str, u64, i64)],
         second: i64,
     ) -> Losses {
+        let (losses, others) = deliver_of("WS1", progress, before, events, second);
+        assert_eq!(others, 0);
+        losses
+    }
+
+    /// The same of a computer, with how many are not the machine's own.
+    fn deliver_of(
+        computer: &str,
+        progress: &mut Progress,
+        before: Option<i64>,
+        events: &[(&str, u64, i64)],
+        second: i64,
+    ) -> (Losses, u64) {
         let machine = MachineName::of_certificate("ws1.corp.example").unwrap();
         let known = Arc::clone(progress);
         let mut observed = Observed::new(&known, before.map(at), at(second));
@@ -318,14 +385,14 @@ mod tests {
         for (channel, id, written) in events {
             let text = format!(
                 "<Event><System><Provider Name='p'/><EventID>1</EventID><TimeCreated SystemTime='{}'/>\
-                 <EventRecordID>{id}</EventRecordID><Channel>{channel}</Channel><Computer>WS1</Computer></System></Event>",
+                 <EventRecordID>{id}</EventRecordID><Channel>{channel}</Channel><Computer>{computer}</Computer></System></Event>",
                 at(*written)
             );
             event::parse(&text, &mut index).unwrap();
             observed.event(Event::new(&text, &index), &machine, &subscription());
         }
-        assert_eq!(observed.seen.other_computers, 0);
-        observed.seen.apply(progress, at(second))
+        let others = observed.seen.other_computers;
+        (observed.seen.apply(progress, at(second)), others)
     }
 
     #[test]
@@ -370,6 +437,40 @@ mod tests {
             (progress[0].record_id, progress[0].last_restart),
             (4, Some(at(40)))
         );
+    }
+
+    #[test]
+    fn logs_of_two_computers_under_one_name_are_not_compared_with_each_other() {
+        let mut progress = Progress::default();
+        let mut second = 10;
+        let mut next = |computer: &str, ids: &[u64]| {
+            second += 10;
+            let events: Vec<_> = ids.iter().map(|id| ("Security", *id, second - 1)).collect();
+            let before = Some(second - 10);
+            let (losses, _) = deliver_of(computer, &mut progress, before, &events, second);
+            (losses.missing, losses.restarts)
+        };
+        assert_eq!(next("WS1", &[10, 11]), (0, 0));
+        for round in 0..5 {
+            let id = 9_000 + 2 * round;
+            assert_eq!(next("ws2.corp.example", &[id, id + 1]), (0, 0));
+            assert_eq!(next("WS3.corp.example", &[5_000, 5_001]), (0, 0));
+            assert_eq!(next("ws1.corp.example", &[12 + round]), (0, 0));
+        }
+        // Of one of them alone it can be told, however it is spelled.
+        assert_eq!(next("WS1", &[20]), (3, 0));
+        assert_eq!(next("WS2.corp.example", &[100]), (0, 0));
+        assert_eq!(next("ws2.CORP.example", &[103, 104]), (2, 0));
+        assert_eq!(next("ws2.corp.example", &[1, 2]), (0, 1));
+    }
+
+    #[test]
+    fn a_bookmark_may_be_of_another_log_than_the_machines_own() {
+        let bookmark = "<BookmarkList><Bookmark Channel='Security' RecordId='7'/></BookmarkList>";
+        let mut progress = of_bookmark(bookmark);
+        let event = [("Security", 1_000, 1)];
+        let (losses, others) = deliver_of("ws9", &mut progress, None, &event, 2);
+        assert_eq!((losses, others), (Losses::default(), 1));
     }
 
     #[test]
