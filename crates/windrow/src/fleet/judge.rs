@@ -3,10 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wef::channel_status::{ACCESS_DENIED, CHANNEL_NOT_FOUND};
-use windrow_pipeline::sources::wef::{Asked, Refusal, RefusedConnection, SourceStatus, Terms};
+use windrow_pipeline::sources::wef::{
+    Asked, Refusal, RefusedConnection, RefusedRequest, SourceStatus, Terms, USUAL_REFRESH,
+};
 
 use super::finding::Finding;
-use super::pace::Pace;
+use super::pace::{Pace, SLACK};
 use super::report::Verdict;
 
 /// So often in a row, what passes by itself has not passed.
@@ -14,8 +16,6 @@ const IN_A_ROW: u64 = 3;
 /// Of all of Security something comes within this time, on any machine that is on and audits anything,
 /// unless its batches are allowed to wait longer.
 const SECURITY_SPEAKS: SignedDuration = SignedDuration::from_hours(6);
-/// Said where nothing else is known of it: what palantir's and Microsoft's guides have.
-const USUAL_REFRESH: SignedDuration = SignedDuration::from_hours(1);
 
 /// What holds for all machines at a moment.
 #[derive(Clone, Copy, Debug)]
@@ -143,8 +143,9 @@ impl Case<'_> {
         // What a connection claims is not proven. It says nothing of a machine that is heard of in time.
         let is_missed = silent_for > pace.late();
         let failing = (is_missed.then(|| self.refused_since()).flatten())
-            .or_else(|| self.request_refused())
-            .or_else(|| self.nothing_for_it());
+            .or_else(|| self.tries_in_vain(pace))
+            .or_else(|| self.nothing_for_it())
+            .or_else(|| self.only_asks(pace));
         if let Some(finding) = failing {
             return Judgement::new(Verdict::Failing, finding);
         }
@@ -213,10 +214,19 @@ impl Case<'_> {
         let since =
             (self.subject.refused.iter().copied()).filter(|refused| Some(refused.last) > last);
         let refused = newest(since).map(|refused| Finding::Refused(refused.clone()));
-        refused.or_else(|| self.ended())
+        let request = || Some(Finding::RequestRefused(self.request_refused()?.clone()));
+        refused.or_else(request).or_else(|| self.ended())
     }
 
-    fn request_refused(&self) -> Option<Finding> {
+    /// What it sends is refused, and it goes on trying. That it was refused once says in the end why it is silent.
+    fn tries_in_vain(&self, pace: Pace) -> Option<Finding> {
+        let refused = self.request_refused()?;
+        let is_over = self.world.now.duration_since(refused.at) > pace.silent()
+            && self.silent_for() > pace.silent();
+        (!is_over).then(|| Finding::RequestRefused(refused.clone()))
+    }
+
+    fn request_refused(&self) -> Option<&RefusedRequest> {
         let refused = self.status.last_refusal.as_ref()?;
         let is_open = Some(refused.at) > self.status.last_events;
         // An answer that is too large for it is refused when it asks, and a later one may not be; and what it sends
@@ -229,7 +239,7 @@ impl Case<'_> {
             _ => true,
         };
         let stays = refused.refusal.is_lasting() || refused.in_a_row >= IN_A_ROW;
-        (is_open && is_of_now && stays).then(|| Finding::RequestRefused(refused.clone()))
+        (is_open && is_of_now && stays).then_some(refused)
     }
 
     fn nothing_for_it(&self) -> Option<Finding> {
@@ -251,31 +261,55 @@ impl Case<'_> {
         offered.values().map(|offered| offered.since).min()
     }
 
-    /// Since when something is owed by a machine that has asked.
+    /// Since when something is owed by a machine that asks, and sends nothing. Before that it may have been off.
     fn owed_since(&self) -> Option<Timestamp> {
-        let offered = self.status.offered.as_ref()?;
+        let asks_since =
+            (self.status.asks_since).filter(|it| Some(*it) > self.status.last_sign())?;
         // What it was offered last may be what it is to be heard of for sooner than before.
-        let offered = offered.values().map(|offered| offered.since).max()?;
-        let since = self.status.last_sign().max(Some(offered));
-        since.map(|since| since.max(self.world.started_at))
+        let offered = self.status.offered.as_ref()?.values();
+        let offered = offered.map(|offered| offered.since).max()?;
+        Some(asks_since.max(offered).max(self.world.started_at))
+    }
+
+    /// How long it may owe something.
+    fn patience(&self, pace: Pace) -> SignedDuration {
+        match self.status.last_sign() {
+            Some(_) => pace.late(),
+            None => pace.first(),
+        }
     }
 
     fn push_unreachable(&self, pace: Pace) -> Option<Finding> {
-        let (asked, owed_since) = (self.status.last_enumerate?, self.owed_since()?);
-        let patience = match self.status.last_sign() {
-            Some(_) => pace.late(),
-            None => pace.first(),
-        };
-        let is_owed = self.world.now.duration_since(owed_since) > patience;
-        let only_asks = Some(asked) > self.status.last_sign();
-        (is_owed && only_asks).then(|| Finding::PushUnreachable {
-            asked,
+        let owes_for = self.world.now.duration_since(self.owed_since()?);
+        let finding = Finding::PushUnreachable {
+            asked: self.status.last_enumerate?,
             called: self.status.called.clone(),
-        })
+        };
+        (owes_for > self.patience(pace)).then_some(finding)
+    }
+
+    /// It asks as often as it should, which may be seldom, and is heard of by nothing else.
+    fn only_asks(&self, pace: Pace) -> Option<Finding> {
+        let finding = self.push_unreachable(pace)?;
+        let asked = self.status.last_enumerate?;
+        // One that has sent may have been switched off after it asked. That it owed something then, too, is not
+        // like one that was on and is off now.
+        let owed_then = asked.duration_since(self.owed_since()?) > self.patience(pace);
+        let never_sent = self.status.last_sign() < self.offered_since();
+        let every = self.refresh();
+        let in_time = self.world.now.duration_since(asked) <= every + (every / 4).max(SLACK);
+        (in_time && (owed_then || never_sent)).then_some(finding)
+    }
+
+    /// How often it asks, as far as is known.
+    fn refresh(&self) -> SignedDuration {
+        (self.world.refresh)
+            .or(self.status.enumerates_every)
+            .unwrap_or(USUAL_REFRESH)
     }
 
     fn just_asked(&self, pace: Pace) -> Option<Finding> {
-        let asked = self.offered_since()?;
+        let asked = self.owed_since()?;
         let within = pace.first() - self.world.now.duration_since(asked);
         let is_first = self.status.last_sign().is_none() && within.is_positive();
         is_first.then_some(Finding::JustAsked { within })
@@ -326,6 +360,7 @@ impl Case<'_> {
         let mut whole = asked.whole_channels.iter();
         let security = whole.find(|channel| channel.eq_ignore_ascii_case("Security"))?;
         let since = offered.since.max(self.world.started_at);
+        let since = self.status.back_since.map_or(since, |back| back.max(since));
         let since = self.came_of(security).map_or(since, |came| came.max(since));
         let silent_for = self.world.now.duration_since(since);
         let speaks = SECURITY_SPEAKS.max(Pace::of([offered]).two_batches());
@@ -363,10 +398,7 @@ impl Case<'_> {
         let asked = self.status.last_enumerate?;
         let changed = self.mine.iter().filter(|one| one.changed > Some(asked));
         let subscriptions: Vec<String> = changed.map(|one| one.name.clone()).collect();
-        let every = (self.world.refresh)
-            .or(self.status.enumerates_every)
-            .unwrap_or(USUAL_REFRESH);
-        let due_in = every - self.world.now.duration_since(asked);
+        let due_in = self.refresh() - self.world.now.duration_since(asked);
         (!subscriptions.is_empty()).then_some(Finding::RefreshDue {
             subscriptions,
             due_in,

@@ -8,7 +8,7 @@ use windrow_pipeline::sources::wef::{Asked, Offered};
 /// What is reckoned with where nothing is asked of a machine.
 const USUAL: SignedDuration = SignedDuration::from_mins(15);
 /// What a machine may be late at least: a batch under way, a busy network.
-const SLACK: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const SLACK: SignedDuration = SignedDuration::from_secs(60);
 
 /// What a machine was told of a subscription, as far as it says when something comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -447,7 +447,7 @@ fn note_delivery(
 ) {
     let (source, at) = (&arrived.peer.name, arrived.received_at);
     shared.registry.heard(source, |known| {
-        known.last_events = Some(at);
+        known.delivered(at);
         known.address = Some(arrived.peer.address);
         known.rate.add(new.events, at);
         if let Some(refusal) = &mut known.last_refusal {
@@ -515,7 +515,7 @@ fn note_heartbeat(
         counts.last_sign = Some(at);
     });
     shared.registry.heard(source, |known| {
-        known.last_heartbeat = Some(arrived.received_at);
+        known.lived(arrived.received_at);
         known.address = Some(arrived.peer.address);
         if let Some(machine_id) = message.header.machine_id.as_deref() {
             known.machine_id = Some(claimed_name(machine_id));

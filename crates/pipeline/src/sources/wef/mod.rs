@@ -87,7 +87,9 @@ use self::refusal::{Refusals, Who};
 pub use self::registry::{KEPT_PREFIX, kept_contacts};
 use self::registry::{Keep, Registry};
 use self::shares::{Share, Shares};
-pub use self::status::{Counts, Offered, OtherComputers, RefusedRequest, SourceStatus};
+pub use self::status::{
+    Counts, Offered, OtherComputers, RefusedRequest, SourceStatus, USUAL_REFRESH,
+};
 use self::terms::Changes;
 pub use self::terms::{Asked, Terms};
 use crate::journal::Journal;

@@ -1,0 +1,156 @@
+//! Machines that ask and do not send: since they came back, seldom, or for good.
+
+use super::*;
+
+/// Verdict and reason.
+fn of(status: &SourceStatus) -> (Verdict, Option<&'static str>) {
+    let judgement = judged(Some(status), &[], &terms(), world());
+    let code = judgement.finding.map(|finding| finding.code());
+    (judgement.verdict, code)
+}
+
+const WELL: (Verdict, Option<&str>) = (Verdict::Alive, None);
+const UNREACHABLE: (Verdict, Option<&str>) = (Verdict::Failing, Some("push_address_unreachable"));
+const LATE: (Verdict, Option<&str>) = (Verdict::Late, Some("late"));
+const SILENT: (Verdict, Option<&str>) = (Verdict::Silent, Some("silent"));
+
+/// It asked so long ago, for the first time since it last sent something, so long ago; it is known for days.
+fn asks_again(first: i64, last: i64, sent: i64) -> SourceStatus {
+    let mut status = well();
+    (status.last_events, status.last_heartbeat) = (Some(ago(sent)), None);
+    (status.asks_since, status.last_enumerate) = (Some(ago(first)), Some(ago(last)));
+    for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
+        offered.since = ago(90 * HOUR);
+    }
+    let security = vec![came("Security", sent)];
+    status
+        .channels
+        .insert("base".to_owned(), Arc::new(security));
+    status
+}
+
+#[test]
+fn who_comes_back_has_as_long_as_any_other() {
+    // Off for a night, on for so long: it has asked, and nothing has come yet.
+    for (seconds, expected) in [
+        (5, WELL),
+        (10 * MINUTE, WELL),
+        (18 * MINUTE, WELL),
+        (19 * MINUTE, UNREACHABLE),
+        (3 * HOUR, UNREACHABLE),
+    ] {
+        let mut back = asks_again(seconds, 5, 14 * HOUR);
+        back.back_since = Some(ago(seconds));
+        assert_eq!(of(&back), expected, "{seconds} s");
+        // It was on all the time, and sent before it asked: a sign is owed since it asked.
+        let on = asks_again(seconds, 5, seconds + 30);
+        assert_eq!(of(&on), expected, "{seconds} s");
+    }
+    // It was off for 19 minutes, in which a sign was due.
+    let mut restarted = asks_again(5, 5, 19 * MINUTE);
+    restarted.back_since = Some(ago(5));
+    assert_eq!(of(&restarted), WELL);
+}
+
+#[test]
+fn of_a_security_log_nothing_is_missed_while_its_machine_was_off() {
+    for (hours, expected) in [
+        (1, WELL),
+        (5, WELL),
+        (7, (Verdict::Failing, Some("nothing_read"))),
+    ] {
+        let mut back = asks_again(hours * HOUR, 20, 20 * HOUR);
+        back.back_since = Some(ago(hours * HOUR));
+        back.last_heartbeat = Some(ago(MINUTE));
+        assert_eq!(of(&back), expected, "{hours} h");
+    }
+}
+
+#[test]
+fn an_address_that_is_out_of_reach_is_so_however_seldom_the_machine_asks() {
+    let hourly = |mut status: SourceStatus| {
+        status.enumerates_every = Some(SignedDuration::from_hours(1));
+        status
+    };
+    // Nothing came of it ever: it asks at every hour since.
+    for hours in [0, 1, 9] {
+        for minutes in [3, 10, 18, 20, 30, 50, 59, 70] {
+            let mut never = asks(hours * HOUR + minutes * MINUTE);
+            never.last_enumerate = Some(ago(minutes * MINUTE));
+            assert_eq!(
+                of(&hourly(never.clone())),
+                UNREACHABLE,
+                "{hours} h, {minutes} min"
+            );
+            if hours == 0 {
+                assert_eq!(
+                    of(&never),
+                    UNREACHABLE,
+                    "how often it asks is not known yet"
+                );
+            }
+        }
+        // It does not ask any more either.
+        let mut gone = asks(hours * HOUR + 80 * MINUTE);
+        gone.last_enumerate = Some(ago(80 * MINUTE));
+        assert_eq!(of(&hourly(gone)), SILENT);
+    }
+    // It has sent before. Whether it is on is not known before it asks again.
+    for (first, last, expected) in [
+        (10, 10, WELL),
+        (30, 30, LATE),
+        (50, 50, SILENT),
+        (61, 1, UNREACHABLE),
+        (70, 10, UNREACHABLE),
+        (90, 30, UNREACHABLE),
+        (119, 59, UNREACHABLE),
+        (180, 10, UNREACHABLE),
+        (180, 80, SILENT),
+    ] {
+        let status = asks_again(first * MINUTE, last * MINUTE, first * MINUTE + 600);
+        assert_eq!(of(&hourly(status)), expected, "{first}, {last}");
+    }
+    // One that asks each minute and does not any more is off, whatever it owed.
+    let mut off = asks(40 * MINUTE);
+    off.last_enumerate = Some(ago(20 * MINUTE));
+    off.enumerates_every = Some(SignedDuration::from_secs(60));
+    assert_eq!(of(&off), LATE);
+    let said = World {
+        refresh: Some(SignedDuration::from_hours(1)),
+        ..world()
+    };
+    assert_eq!(
+        judged(Some(&off), &[], &terms(), said).verdict,
+        Verdict::Failing,
+        "the configuration says how often it asks"
+    );
+}
+
+#[test]
+fn who_was_refused_and_is_not_heard_of_any_more_is_silent() {
+    let refused = |refused: i64, heard: i64| {
+        let mut status = asks_again(heard + 1, heard + 1, heard);
+        status.last_refusal =
+            refused_request(Refusal::TooLarge, 1, "the body is over 576000 bytes");
+        let last = status.last_refusal.as_mut().unwrap();
+        last.at = ago(refused);
+        // It lives, and what it has to send is refused.
+        status.last_heartbeat = status.last_events;
+        status.last_events = Some(ago(900 * HOUR));
+        of(&status)
+    };
+    let (failing, silent) = (
+        (Verdict::Failing, Some("too_large")),
+        (Verdict::Silent, Some("too_large")),
+    );
+    for (at, heard, expected) in [
+        (5, 5, failing),
+        (9 * HOUR, 5, failing),
+        (5, 9 * HOUR, failing),
+        (20 * MINUTE, 20 * MINUTE, failing),
+        (50 * MINUTE, 50 * MINUTE, silent),
+        (9 * 24 * HOUR, 9 * 24 * HOUR, silent),
+    ] {
+        assert_eq!(refused(at, heard), expected, "{at}, {heard}");
+    }
+}
