@@ -172,12 +172,16 @@ mod tests {
             ("ws1.lab.example", 60),
             ("WS2$@CORP.EXAMPLE", 60),
             ("ws3.corp.example", 1),
+            ("ws5", 60),
+            ("ws5.corp.example", 60),
         ] {
             knows(&place, name, minutes).await;
         }
         let actor = Actor::local(0, "here", "windrow sources");
         let mut said = Vec::new();
-        for name in ["ws*", "ws1", "ws9", "ws7", "ws3", "ws2", "ws2"] {
+        for name in [
+            "ws*", "ws1", "ws9", "ws7", "ws3", "ws2", "ws2", "WS5", "ws5", "ws5",
+        ] {
             let named = Named {
                 name: name.to_owned(),
             };
@@ -202,6 +206,10 @@ mod tests {
                 "nothing is known of ws7",
                 "WS2$@CORP.EXAMPLE 1",
                 "nothing is known of ws2",
+                // The whole name first, then who is called so for short.
+                "ws5 1",
+                "ws5.corp.example 1",
+                "nothing is known of ws5",
             ]
         );
     }

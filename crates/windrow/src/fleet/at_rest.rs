@@ -11,7 +11,7 @@ use windrow_pipeline::sources::wef::{Contact, KEPT_PREFIX, kept_contacts};
 
 use super::ask::{Ask, USUAL_LIMIT};
 use super::expected::Expected;
-use super::report::{Machine, Report, Totals};
+use super::report::{Machine, Report, Totals, exactly};
 
 /// What the journal in `journal` knows.
 ///
@@ -62,7 +62,12 @@ pub(crate) fn known_at_rest(
     // Who was never heard of first, then who was silent longest.
     machines.sort_by_key(Machine::last_heard);
     let pattern = ask.machine.as_deref().map(Pattern::compile);
+    let names = machines.iter().map(|one| &*one.name);
+    let exact = exactly(ask.machine.as_deref(), names).map(ToOwned::to_owned);
     machines.retain(|one| {
+        if exact.as_ref().is_some_and(|name| *name != one.name) {
+            return false;
+        }
         let name = MachineName::of_listed(&one.name);
         match (&pattern, name) {
             (None, _) => true,

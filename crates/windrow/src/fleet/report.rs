@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+use windrow_formats::identity::canonical_source;
 use windrow_formats::wef::audience::{MachineName, Pattern};
 use windrow_formats::wef::query::bookmarked_places;
 use windrow_pipeline::sources::wef::{Asked, ChannelProgress, Counts, SourceStatus};
@@ -309,7 +310,10 @@ impl Survey {
             totals.count(machine.judgement.verdict);
         }
         let wanted = Wanted::of(ask.machine.as_deref());
+        let names = all.machines.iter().map(|one| one.name);
+        let exact = exactly(ask.machine.as_deref(), names);
         let mut found: Vec<&Judged<'_>> = (all.machines.iter())
+            .filter(|one| exact.is_none_or(|name| name == one.name))
             .filter(|one| ask.verdicts.is_empty() || ask.verdicts.contains(&one.judgement.verdict))
             .filter(|one| wanted.is(one))
             .collect();
@@ -545,6 +549,15 @@ fn channels(status: &SourceStatus, asked: &Asked, bookmark: Option<&str>) -> Vec
         }
     };
     names.into_iter().map(channel).collect()
+}
+
+/// Who has the whole name that is asked for: that one is meant, and not others who are called so for short.
+pub(super) fn exactly<'a>(
+    asked: Option<&str>,
+    mut names: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let asked = canonical_source(asked?);
+    names.find(|name| canonical_source(name) == asked)
 }
 
 /// Which machines are asked for.

@@ -195,6 +195,36 @@ fn pages_patterns_and_verdicts_choose_among_them() {
 }
 
 #[test]
+fn the_whole_name_of_a_machine_means_that_one() {
+    let names = [
+        "ws1",
+        "ws1.corp.example",
+        "WS1$@CORP.EXAMPLE",
+        "ws2.a.example",
+        "ws2.b.example",
+    ];
+    let sources = names.map(|name| named(name, well()));
+    let survey = survey(sources.into(), Vec::new(), &[]);
+    let ask = |machine: &str| {
+        let ask = Ask {
+            machine: Some(machine.to_owned()),
+            ..Ask::default()
+        };
+        let report = survey.report(&ask, &|_, _, _| None);
+        let machines = report.machines.iter();
+        let closely = machines.filter(|one| one.detail.is_some()).count();
+        let names: Vec<String> = report.machines.iter().map(|one| one.name.clone()).collect();
+        (names.join(" "), closely)
+    };
+    let one = |name: &str| (name.to_owned(), 1);
+    assert_eq!(ask("WS1"), one("ws1"));
+    assert_eq!(ask("ws1.Corp.example"), one("ws1.corp.example"));
+    assert_eq!(ask("ws1$@corp.example"), one("WS1$@CORP.EXAMPLE"));
+    assert_eq!(ask("ws2"), ("ws2.a.example ws2.b.example".to_owned(), 0));
+    assert_eq!(ask("ws1*").0.split(' ').count(), 3);
+}
+
+#[test]
 fn patterns_are_compared_for_so_many_machines_of_an_answer_and_for_no_count() {
     let told_nothing = SourceStatus {
         offered: Some(BTreeMap::new()),
