@@ -45,6 +45,11 @@ pub enum Finding {
         /// By which name and port it called the collector then.
         called: Option<String>,
     },
+    /// It sends for others of its subscriptions, and nothing for these.
+    NotTakenUp {
+        /// Which.
+        subscriptions: Vec<String>,
+    },
     /// It says that it may not read channels.
     AccessDenied {
         /// Which.
@@ -140,6 +145,7 @@ impl Finding {
             Finding::NothingForIt { .. } => "no_subscription",
             Finding::NotAskedFor => "not_asked_for",
             Finding::PushUnreachable { .. } => "push_address_unreachable",
+            Finding::NotTakenUp { .. } => "not_taken_up",
             Finding::AccessDenied { .. } => "access_denied",
             Finding::ChannelAbsent { .. } => "channel_absent",
             Finding::NothingRead { .. } => "nothing_read",
@@ -247,6 +253,10 @@ impl Finding {
             Finding::NotAskedFor => {
                 "no subscription is for it; it hears of that when it asks next".to_owned()
             }
+            Finding::NotTakenUp { subscriptions } => format!(
+                "it does not take up {}: nothing came for it since it was offered, and for others it does",
+                listed(subscriptions)
+            ),
             Finding::RefreshDue {
                 subscriptions,
                 due_in,
@@ -296,7 +306,10 @@ impl Finding {
                 "name it in machines or machine_groups of a subscription, or take it out of except_machines; it hears of it when it asks next"
             }
             Finding::PushUnreachable { .. } => {
-                "from the machine, the name and port it was told have to resolve and answer (Test-NetConnection); hostname of the listener says which they are"
+                "from the machine, the name and port it was told have to resolve and answer (Test-NetConnection); hostname of the listener says which they are. Where they do, event 102 in Eventlog-ForwardingPlugin/Operational says that it refuses the subscription: its query, or with channel_errors = \"refuse\" a channel that it lacks"
+            }
+            Finding::NotTakenUp { .. } => {
+                "on the machine, event 102 in Eventlog-ForwardingPlugin/Operational has the error: 15001 is a query that it does not take (`windrow subscription show` checks it), 15007 or 5 a channel that it lacks or may not read, with channel_errors = \"refuse\""
             }
             Finding::AccessDenied { .. } | Finding::NothingRead { .. } => {
                 "NETWORK SERVICE has to be in Event Log Readers of the machine, which counts after it was restarted, or in the channel's access (wevtutil gl CHANNEL)"

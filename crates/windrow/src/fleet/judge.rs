@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wef::channel_status::{ACCESS_DENIED, CHANNEL_NOT_FOUND};
 use windrow_pipeline::sources::wef::{
-    Asked, Refusal, RefusedConnection, RefusedRequest, SourceStatus, Terms, USUAL_REFRESH,
+    Asked, Offered, Refusal, RefusedConnection, RefusedRequest, SourceStatus, Terms, USUAL_REFRESH,
 };
 
 use super::finding::Finding;
@@ -168,7 +168,7 @@ impl Case<'_> {
             Some(finding) => Judgement::new(Verdict::Failing, finding),
             None => Judgement {
                 verdict: Verdict::Alive,
-                finding: self.just_asked(pace),
+                finding: self.just_asked(pace).or_else(|| self.not_taken_up()),
                 notes: Vec::new(),
             },
         }
@@ -315,6 +315,33 @@ impl Case<'_> {
         is_first.then_some(Finding::JustAsked { within })
     }
 
+    /// Subscriptions that it sends nothing for, while it does for others. What was not due when it last sent
+    /// something is not missed: it may have been off since.
+    fn not_taken_up(&self) -> Option<Finding> {
+        let (last, offered) = (self.status.last_sign()?, self.status.offered.as_ref()?);
+        let since = (self.status.back_since).map_or(self.world.started_at, |back| {
+            back.max(self.world.started_at)
+        });
+        let has_ended = |name: &str, offered: &Offered| {
+            let ended = self
+                .status
+                .subscriptions
+                .get(name)
+                .and_then(|counts| counts.ended);
+            ended >= Some(offered.since)
+        };
+        let (taken, open): (Vec<_>, Vec<_>) =
+            (offered.iter()).partition(|(name, _)| self.status.taken_up(name).is_some());
+        let overdue = open.into_iter().filter(|(name, offered)| {
+            let owed_for = last.duration_since(offered.since.max(since));
+            let is_asked = self.told.iter().any(|told| told.name == **name);
+            is_asked && !has_ended(name, offered) && owed_for > Pace::of([*offered]).late()
+        });
+        let subscriptions: Vec<String> = overdue.map(|(name, _)| name.clone()).collect();
+        (!subscriptions.is_empty() && !taken.is_empty())
+            .then_some(Finding::NotTakenUp { subscriptions })
+    }
+
     /// Channels that it says it cannot read, for this reason, and of which nothing came since.
     fn said(&self, code: u32) -> Vec<String> {
         let said = self.status.channel_status.iter();
@@ -429,6 +456,7 @@ impl Case<'_> {
         notes.extend(self.claimed(finding));
         notes.extend(self.not_asked_for(finding));
         notes.extend(self.refresh_due());
+        notes.extend(self.not_taken_up());
         notes.extend(self.ended());
         notes.extend((!absent.is_empty()).then_some(Finding::ChannelAbsent { channels: absent }));
         notes.extend(began_anew.map(|(name, counts)| Finding::BeganAnew {

@@ -498,9 +498,7 @@ fn subscription(status: &SourceStatus, asked: &Asked, bookmark: Option<&str>) ->
         newest: asked.revision.clone(),
         version: offered.map(|offered| offered.version.clone()),
         offered_since: since,
-        taken_up: counts
-            .last_sign
-            .filter(|sign| since.is_some() && Some(*sign) >= since),
+        taken_up: status.taken_up(&asked.name),
         ended: counts.ended,
         batches: counts.batches,
         events: counts.events,

@@ -100,7 +100,8 @@ fn machines_take_up_what_commands_change_and_send_nothing_twice() {
         events(&service, "logons", "Security") > 20
     });
     wait_until("every machine to have it", || {
-        now(&scratch, &service, "logons")["current"] == MACHINES
+        let now = now(&scratch, &service, "logons");
+        now["current"] == MACHINES && now["taken_up"] == MACHINES
     });
     assert_eq!(events(&service, "logons", "Application"), 0);
     let versions = || versions(&scratch, &service, "logons");

@@ -234,6 +234,14 @@ impl SourceStatus {
         said::begin_anew(&mut self.channel_status, channels, at);
     }
 
+    /// When it last sent something for a subscription since it was offered as it is: it has taken that up.
+    #[must_use]
+    pub fn taken_up(&self, subscription: &str) -> Option<Timestamp> {
+        let offered = self.offered.as_ref()?.get(subscription)?;
+        let last = self.subscriptions.get(subscription)?.last_sign;
+        last.filter(|last| *last >= offered.since)
+    }
+
     /// What of it outlives the collector.
     pub(super) fn contact(&self, listener: Option<&str>) -> Contact {
         Contact {

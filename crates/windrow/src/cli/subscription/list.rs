@@ -10,8 +10,8 @@ use crate::output::{Cell, Column, Format, RowsOutput, Table, escape};
 
 /// Show all subscriptions, one a line
 ///
-/// `have it` counts the machines that have it, of those that asked since the service started; `3 of 5` that five have it
-/// and three of them as it is now. The revision is another if and only if machines see a change.
+/// `asked` counts the machines that were offered it when they asked last, since the service started; `have it` those of
+/// them that have sent something for it as it is now, be it a sign of life. The revision is another if and only if machines see a change.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -82,6 +82,7 @@ fn people() -> Table {
         Column::Right("queries"),
         Column::Left("revision"),
         Column::Left("delivery"),
+        Column::Right("asked"),
         Column::Right("have it"),
     ])
 }
@@ -92,10 +93,7 @@ fn person_row(of: &Subscription) -> Vec<Cell> {
     if whom.len() < of.whom.len() {
         whom.push('…');
     }
-    let have = of.now.as_ref().map(|now| match now.machines {
-        machines if machines == now.current => machines.to_string(),
-        machines => format!("{} of {machines}", now.current),
-    });
+    let now = of.now.as_ref();
     vec![
         format!("{}{mark}", of.name).into(),
         if of.enabled { "on" } else { "off" }.into(),
@@ -104,7 +102,8 @@ fn person_row(of: &Subscription) -> Vec<Cell> {
         of.queries.into(),
         of.revision.clone().into(),
         pace(of).into(),
-        have.into(),
+        now.map(|now| now.machines).into(),
+        now.map(|now| now.taken_up).into(),
     ]
 }
 
@@ -119,6 +118,7 @@ fn programs() -> Table {
         Column::Left("delivery"),
         Column::Right("machines"),
         Column::Right("machines_current"),
+        Column::Right("machines_taken_up"),
         Column::Right("events"),
         Column::Left("last_events"),
         Column::Left("by_command"),
@@ -139,6 +139,7 @@ fn program_row(of: &Subscription) -> Vec<Cell> {
         pace(of).into(),
         now.map(|now| now.machines).into(),
         now.map(|now| now.current).into(),
+        now.map(|now| now.taken_up).into(),
         now.map(|now| now.events).into(),
         now.and_then(|now| now.last_events)
             .map(|at| at.to_string())

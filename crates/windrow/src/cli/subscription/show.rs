@@ -156,16 +156,16 @@ fn settings(of: &Subscription, paint: Paint, out: &mut dyn Write) -> anyhow::Res
     if let Some(now) = &of.now {
         line("now", &current(now))?;
         for (place, machine) in now.by_machine.iter().take(MACHINES_SHOWN).enumerate() {
-            let state = if machine.current {
-                ""
-            } else {
-                ", as it was before"
+            let state = match (machine.current, machine.taken_up) {
+                (true, true) => "",
+                (true, false) => ", not taken up yet",
+                (false, _) => ", as it was before",
             };
             let asked = machine
                 .asked_at
                 .map_or_else(String::new, |at| format!(" asked {at},"));
             line(
-                if place == 0 { "have it" } else { "" },
+                if place == 0 { "asked" } else { "" },
                 &format!(
                     "{} ({}){asked} {} events{state}",
                     machine.name,
@@ -274,17 +274,24 @@ fn word(delivery: Delivery) -> &'static str {
 }
 
 fn current(now: &Subscribers) -> String {
-    let machines = match (now.machines, now.current) {
-        (0, _) => "no machine has asked for it since the service started".to_owned(),
-        (machines, current) if machines == current => {
-            format!("{} machines have it as it is", thousands(machines))
-        }
-        (machines, current) => format!(
-            "{} machines have it, {} of them as it is: the others have not asked since it was changed",
-            thousands(machines),
-            thousands(current)
-        ),
+    let (machines, taken_up) = (thousands(now.machines), thousands(now.taken_up));
+    let mut machines = match now.machines {
+        0 => "no machine has asked for it since the service started".to_owned(),
+        all if all == now.taken_up => format!("{machines} machines have it as it is"),
+        _ => format!("{taken_up} of {machines} machines that asked have it as it is"),
     };
+    let (before, open) = (
+        now.machines.saturating_sub(now.current),
+        now.current.saturating_sub(now.taken_up),
+    );
+    if before > 0 {
+        let before = thousands(before);
+        machines.push_str(&format!(", {before} have not asked since it was changed"));
+    }
+    if open > 0 {
+        let open = thousands(open);
+        machines.push_str(&format!(", {open} have sent nothing for it yet"));
+    }
     let last = now.last_events.map_or_else(String::new, |at| {
         let seconds = jiff::Timestamp::now().as_second() - at.as_second();
         format!(", the last {} ago", ago(seconds.max(0)))

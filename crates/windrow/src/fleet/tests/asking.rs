@@ -154,3 +154,89 @@ fn who_was_refused_and_is_not_heard_of_any_more_is_silent() {
         assert_eq!(refused(at, heard), expected, "{at}, {heard}");
     }
 }
+
+/// A machine of two subscriptions, which it was offered an hour ago: it sends for `base` alone.
+fn refuses() -> (SourceStatus, Terms) {
+    let mut terms = terms();
+    terms.asked.push(asked("dc"));
+    let mut status = well();
+    offer(&mut status, "dc", HOUR);
+    (status, terms)
+}
+
+#[test]
+fn a_subscription_that_is_not_taken_up_is_told_while_others_are() {
+    let (status, terms) = refuses();
+    insta::assert_snapshot!(said(Some(&status), &[], &terms), @r#"alive not_taken_up: it does not take up dc: nothing came for it since it was offered, and for others it does > on the machine, event 102 in Eventlog-ForwardingPlugin/Operational has the error: 15001 is a query that it does not take (`windrow subscription show` checks it), 15007 or 5 a channel that it lacks or may not read, with channel_errors = "refuse""#);
+    let mut denied = status.clone();
+    denied
+        .channel_status
+        .insert("Security".to_owned(), (5, ago(30)));
+    let judgement = judged(Some(&denied), &[], &terms, world());
+    let notes: Vec<&str> = judgement.notes.iter().map(Finding::code).collect();
+    assert_eq!(
+        (judgement.verdict, notes),
+        (Verdict::Failing, vec!["not_taken_up"])
+    );
+    // None of them is: it may be the address as well.
+    let mut neither = asks(10 * MINUTE);
+    offer(&mut neither, "dc", 10 * MINUTE);
+    let judgement = judged(Some(&neither), &[], &terms, world());
+    let reason = judgement.finding.unwrap().told(&terms, now());
+    assert_eq!(reason.code, "push_address_unreachable");
+    assert!(reason.cure.contains("event 102"), "{}", reason.cure);
+}
+
+#[test]
+fn what_is_not_due_yet_is_not_missed_of_a_machine() {
+    let of = |change: &dyn Fn(&mut SourceStatus, &mut Terms)| {
+        let (mut status, mut terms) = refuses();
+        change(&mut status, &mut terms);
+        let judgement = judged(Some(&status), &[], &terms, world());
+        let all = judgement.finding.iter().chain(&judgement.notes);
+        all.filter(|finding| finding.code() == "not_taken_up")
+            .count()
+    };
+    let sent = |status: &mut SourceStatus, seconds| {
+        let counts = Counts {
+            last_sign: Some(ago(seconds)),
+            ..Counts::default()
+        };
+        status.subscriptions.insert("dc".to_owned(), counts);
+    };
+    assert_eq!(of(&|_, _| ()), 1);
+    assert_eq!(
+        of(&|status, _| sent(status, HOUR + 1)),
+        1,
+        "as it was before"
+    );
+    assert_eq!(of(&|status, _| sent(status, HOUR)), 0);
+    assert_eq!(of(&|status, _| offer(status, "dc", 18 * MINUTE)), 0);
+    assert_eq!(of(&|status, _| offer(status, "dc", 21 * MINUTE)), 1);
+    assert_eq!(
+        of(&|status, _| status.back_since = Some(ago(10 * MINUTE))),
+        0
+    );
+    // It went off before that was due.
+    assert_eq!(
+        of(&|status, _| status.last_events = Some(ago(50 * MINUTE))),
+        0
+    );
+    // It asks for something every six hours alone.
+    let slow = |status: &mut SourceStatus, _: &mut Terms| {
+        let dc = status
+            .offered
+            .as_mut()
+            .and_then(|all| all.get_mut("dc"))
+            .unwrap();
+        dc.heartbeat = Duration::from_secs(6 * 3_600);
+    };
+    assert_eq!(of(&slow), 0);
+    // It has ended it, which is told, or it is asked of nobody any more.
+    let ended = |status: &mut SourceStatus, _: &mut Terms| {
+        sent(status, 2 * HOUR);
+        status.subscriptions.get_mut("dc").unwrap().ended = Some(ago(MINUTE));
+    };
+    assert_eq!(of(&ended), 0);
+    assert_eq!(of(&|_, terms| drop(terms.asked.pop())), 0);
+}

@@ -22,6 +22,9 @@ pub struct Subscribers {
     pub machines: u64,
     /// Those of them that were offered it as it is now.
     pub current: u64,
+    /// Those of these that have sent something for it since, be it a sign of life: they have taken it up.
+    #[serde(default)]
+    pub taken_up: u64,
     /// Events that came for it since the start.
     pub events: u64,
     /// When the last of them came from any machine that has it.
@@ -45,6 +48,9 @@ pub struct Subscriber {
     pub revision: String,
     /// Whether that is the newest.
     pub current: bool,
+    /// Whether it has sent something for it since, be it a sign of life.
+    #[serde(default)]
+    pub taken_up: bool,
     /// When it asked.
     pub asked_at: Option<Timestamp>,
     /// Events that it sent for it since the start.
@@ -132,6 +138,8 @@ fn count(
     let current = newest == Some(offered.revision.as_str());
     subscribers.machines += 1;
     subscribers.current += u64::from(current);
+    let taken_up = current && machine.taken_up(name).is_some();
+    subscribers.taken_up += u64::from(taken_up);
     if events > 0 {
         subscribers.last_events = subscribers.last_events.max(machine.last_events);
     }
@@ -142,6 +150,7 @@ fn count(
             version: offered.version.clone(),
             revision: offered.revision.clone(),
             current,
+            taken_up,
             asked_at: machine.last_enumerate,
             events,
         });
@@ -158,4 +167,60 @@ pub(crate) fn revision(config: &checked::Config, name: &str) -> anyhow::Result<O
     };
     let made = subscription(name, settings, config, None)?;
     Ok(Some(made.revision()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use windrow_pipeline::sources::wef::{Counts, Offered};
+
+    use super::*;
+
+    /// A machine that was offered `dc` in a revision, and sent for it so many seconds after that.
+    fn machine(revision: &str, sent: Option<i64>) -> SourceStatus {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let offered = Offered {
+            version: "V1".to_owned(),
+            revision: revision.to_owned(),
+            since: at(100),
+            heartbeat: Duration::from_secs(900),
+            max_time: Duration::from_secs(30),
+        };
+        let counts = Counts {
+            last_sign: sent.map(|sent| at(100 + sent)),
+            ..Counts::default()
+        };
+        SourceStatus {
+            offered: Some([("dc".to_owned(), offered)].into()),
+            subscriptions: [("dc".to_owned(), counts)].into(),
+            ..SourceStatus::default()
+        }
+    }
+
+    #[test]
+    fn who_was_offered_it_has_it_once_something_came_for_it() {
+        let mut subscribers = Subscribers::default();
+        for machine in [
+            machine("R2", Some(0)),
+            machine("R2", Some(60)),
+            machine("R2", Some(-1)),
+            machine("R2", None),
+            machine("R1", Some(60)),
+            SourceStatus::default(),
+        ] {
+            count(&mut subscribers, "dc", "main", Some("R2"), &machine);
+        }
+        let Subscribers {
+            machines,
+            current,
+            taken_up,
+            ..
+        } = subscribers;
+        assert_eq!((machines, current, taken_up), (5, 4, 2));
+        let each: Vec<bool> = (subscribers.by_machine.iter())
+            .map(|one| one.taken_up)
+            .collect();
+        assert_eq!(each, [true, true, false, false, false]);
+    }
 }
