@@ -75,6 +75,20 @@ async fn only_certificates_of_the_authority_get_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_certificate_that_is_not_for_clients_is_refused_as_that() {
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let server = bench.pki.issue_for_servers(SOURCE);
+    assert!(is_refused(running.address, bench.pki.client(Some(&server))).await);
+    until(|| running.collector.refused_connections().len() == 1).await;
+    let refused = running.collector.refused_connections().remove(0);
+    assert_eq!(refused.refusal, Refusal::CertificateUsage, "{refused:?}");
+    let claimed = refused.claim.and_then(|claim| claim.name);
+    assert_eq!(claimed.as_deref(), Some(SOURCE));
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_certificate_that_expires_ends_its_connection() {
     let bench = Bench::new();
     let running = bench.start().await;

@@ -12,8 +12,8 @@ use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RevokedCertParams, RsaKeySize,
-    SerialNumber, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
+    RevokedCertParams, RsaKeySize, SerialNumber, date_time_ymd,
 };
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -87,6 +87,13 @@ impl Pki {
         let since_1970 = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
         params.not_after = date_time_ymd(1970, 1, 1) + since_1970 + time;
         self.sign(name, name, params)
+    }
+
+    /// A certificate of this name that is made for servers alone.
+    pub(crate) fn issue_for_servers(&self, name: &str) -> IdentityFiles {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(&format!("{name}.server"), name, params)
     }
 
     /// A certificate with this common name and nothing else, in files of another name.
