@@ -9,4 +9,5 @@ pub mod limits;
 pub mod quarantine;
 pub mod sinks;
 pub mod sources;
+pub mod stamp;
 pub mod tls;

@@ -1,12 +1,10 @@
 //! The collector's keys, from a keytab file that only it can read.
 
 use std::cmp::Reverse;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -14,6 +12,7 @@ use super::crypto::{Etype, Key, etype_name};
 use super::wire::keytab::{Entry, KeytabFault, parse};
 use super::wire::limits::{KEYS_TRIED_MAX, KEYTAB_AGAIN_SECONDS, KEYTAB_BYTES_MAX};
 use super::wire::principal::Principal;
+use crate::stamp::Stamp;
 
 /// Why a keytab cannot be used, naming the file.
 #[derive(Debug, thiserror::Error)]
@@ -162,34 +161,6 @@ impl Keytab {
 fn describe(entry: &Entry) -> String {
     let (principal, etype) = (&entry.principal, etype_name(entry.etype));
     format!("{principal} (version {}, {etype})", entry.kvno)
-}
-
-/// What tells one state of a file from another. Whose it is and who may read it are part of that: a
-/// file that was refused for it is another one when that is mended, and its content is not altered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    modified: Option<SystemTime>,
-    bytes: u64,
-    /// Device and inode.
-    place: (u64, u64),
-    /// Seconds and nanoseconds: when anything of it was changed.
-    changed: (i64, i64),
-    mode: u32,
-    /// User and group.
-    owner: (u32, u32),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Stamp {
-        Stamp {
-            modified: metadata.modified().ok(),
-            bytes: metadata.len(),
-            place: (metadata.dev(), metadata.ino()),
-            changed: (metadata.ctime(), metadata.ctime_nsec()),
-            mode: metadata.mode(),
-            owner: (metadata.uid(), metadata.gid()),
-        }
-    }
 }
 
 fn load(path: &Path) -> Result<(Keytab, Stamp), KeytabError> {

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_pipeline::stamp::Stamp;
 
 use super::limits::FILES_LOOK;
 use super::{Service, WeakService, endpoint};
@@ -33,19 +33,6 @@ impl fmt::Display for Listener {
             Listener::Endpoint => f.write_str("admin"),
         }
     }
-}
-
-/// What tells one state of a file from another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    bytes: u64,
-    modified: (i64, i64),
-    /// Of mode and owner too, which decide whether a key is taken: `chmod` changes nothing else.
-    changed: (i64, i64),
-    mode: u32,
-    owner: (u32, u32),
 }
 
 /// Files, each with what it is now; none where there is none.
@@ -163,15 +150,7 @@ fn of_source(authentication: &WefAuthentication) -> Vec<PathBuf> {
 
 fn stamped(path: PathBuf) -> (PathBuf, Option<Stamp>) {
     let metadata = fs_err::metadata(&path).ok();
-    let stamp = metadata.map(|metadata| Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        bytes: metadata.len(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-        mode: metadata.mode(),
-        owner: (metadata.uid(), metadata.gid()),
-    });
+    let stamp = metadata.as_ref().map(Stamp::of);
     (path, stamp)
 }
 
@@ -265,17 +244,14 @@ mod tests {
 
     #[test]
     fn what_cannot_be_used_is_told_once_and_not_at_first() {
-        let stamps = |bytes: u64| -> Stamps {
-            let stamp = Stamp {
-                device: 1,
-                inode: 1,
-                bytes,
-                modified: (0, 0),
-                changed: (0, 0),
-                mode: 0o600,
-                owner: (0, 0),
-            };
-            vec![(PathBuf::from("a"), Some(stamp))]
+        let folder = tempfile::tempdir().unwrap();
+        let at = |number: usize| folder.path().join(number.to_string());
+        for number in 1..=3 {
+            fs_err::write(at(number), "x".repeat(number)).unwrap();
+        }
+        let stamps = |number: usize| -> Stamps {
+            let (_, stamp) = stamped(at(number));
+            vec![(PathBuf::from("a"), stamp)]
         };
         let (seen, news) = Seen::next(None, stamps(1), true);
         assert_eq!(news, News::Nothing, "it was read at the start");

@@ -30,12 +30,11 @@ use windrow_formats::wef::audience::MachineName;
 use super::caps::{Full as Cap, Place};
 use super::conversation::Conversation;
 use super::expiry;
-use super::heard::{Heard, Listened};
-use super::narrow::Narrow;
 use super::options::{Authentication, WefOptions};
 use super::process::{Peer, Proof, handle, note_refusal};
 use super::refusal::Refusal;
 use super::shares::network;
+use super::stream::{Heard, Stream};
 use super::{Shared, WefLimits};
 use crate::tls::{self, Claimed};
 
@@ -425,10 +424,7 @@ where
     V: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
 {
     let heard = Heard::default();
-    let stream = Listened {
-        inner: stream,
-        heard: heard.clone(),
-    };
+    let stream = Stream::new(stream, heard.clone());
     let service = service_fn(|request| {
         let (answer, heard) = (service.call(request), heard.clone());
         async move {
@@ -442,7 +438,7 @@ where
         .header_read_timeout(limits.idle_timeout)
         .max_header_size(limits.head_bytes)
         .max_buf_size(limits.head_bytes.max(8 * 1024))
-        .serve_connection(TokioIo::new(Narrow(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let Stay {
         ends,
         still_welcome,

@@ -34,10 +34,8 @@ mod deliver;
 mod expiry;
 mod forget;
 mod gained;
-mod heard;
 mod homes;
 mod metrics;
-mod narrow;
 mod offers;
 mod options;
 mod process;
@@ -51,6 +49,7 @@ mod reply;
 mod said;
 mod shares;
 mod status;
+mod stream;
 mod terms;
 
 use std::collections::BTreeMap;

@@ -10,6 +10,7 @@ mod tests;
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 
 use super::refusal::Refusal;
 use crate::config::ConfigError;
@@ -220,27 +221,14 @@ pub(crate) fn warnings_of_replacing(
         "heartbeat" | "max_latency" => said.contains_key("delivery") || said.contains_key(key),
         key => said.contains_key(key),
     };
-    let is_other = |key: &str| match key {
-        "description" => old.description != new.description,
-        "machines" => old.machines != new.machines,
-        "machine_groups" => old.machine_groups != new.machine_groups,
-        "except_machines" => old.except_machines != new.except_machines,
-        "except_groups" => old.except_groups != new.except_groups,
-        "content_format" => old.content_format != new.content_format,
-        "read_existing" => old.read_existing != new.read_existing,
-        "new_channels" => old.new_channels != new.new_channels,
-        "channel_errors" => old.channel_errors != new.channel_errors,
-        "delivery" => old.delivery != new.delivery,
-        "heartbeat" => old.heartbeat != new.heartbeat,
-        "max_latency" => old.max_latency != new.max_latency,
-        "max_batch_events" => old.max_batch_events != new.max_batch_events,
-        "max_envelope" => old.max_envelope != new.max_envelope,
-        "retry_interval" => old.retry_interval != new.retry_interval,
-        "retry_count" => old.retry_count != new.retry_count,
-        "locale" => old.locale != new.locale,
-        "data_locale" => old.data_locale != new.data_locale,
-        _ => false,
+    // Their keys are the configuration's in both.
+    let was = serde_json::to_value(old).unwrap_or_default();
+    let is = serde_json::to_value(new).unwrap_or_default();
+    let of = |all: &serde_json::Value, key: &str| {
+        let value = all.get(key).filter(|value| !value.is_null());
+        value.filter(|value| **value != json!([])).cloned()
     };
+    let is_other = |key: &str| of(&was, key) != of(&is, key);
     let gone = RESETTABLE.into_iter();
     let gone: Vec<&str> = gone.filter(|key| !is_said(key) && is_other(key)).collect();
     let stays_off = stays_off.then(|| plan::stays_off_warning(&old.name));
