@@ -21,10 +21,10 @@ use super::Shared;
 use super::options::{Subscription, message_id};
 use super::process::{Arrived, Encoding, action_name, later, not_supported, too_large};
 use super::progress::{Losses, Observed, Progress, Seen};
+use super::query_status::Words;
 use super::recent::{Mark, Recent, Stored, state_key};
 use super::refusal::Refusal;
 use super::reply::Reply;
-use super::said::Words;
 use super::status::{Counts, OtherComputers};
 use crate::journal::{AppendError, Entry, Full, StateChange};
 use crate::limits::{
@@ -427,7 +427,7 @@ fn count_delivery(shared: &Shared, arrived: &Arrived, subscription: &Subscriptio
     metrics.unexpected_bookmark_events.inc_by(unexpected);
     let source = &arrived.peer.name;
     if unexpected > 0
-        && let Some(left_out) = shared.quiet.begun_anew.due(Instant::now())
+        && let Some(left_out) = shared.log_lines.begun_anew.due(Instant::now())
     {
         tracing::warn!(
             ?source,
@@ -539,7 +539,7 @@ fn note_end(shared: &Shared, arrived: &Arrived, subscription: &Subscription, bod
         Body::SubscriptionEnd { reason, .. } => reason,
         _ => "",
     };
-    if let Some(left_out) = shared.quiet.subscription_ended.due(Instant::now()) {
+    if let Some(left_out) = shared.log_lines.subscription_ended.due(Instant::now()) {
         let subscription = &subscription.name;
         tracing::info!(
             ?source,

@@ -28,25 +28,25 @@
 mod accept;
 mod body;
 mod caps;
+mod channel_dates;
 mod contact;
 mod conversation;
 mod deliver;
 mod expiry;
 mod forget;
-mod gained;
 mod homes;
+mod log_limit;
 mod metrics;
 mod offers;
 mod options;
 mod process;
 mod progress;
-mod quiet;
+mod query_status;
 mod rate;
 mod recent;
 mod refusal;
 mod registry;
 mod reply;
-mod said;
 mod shares;
 mod status;
 mod stream;
@@ -67,18 +67,18 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use self::caps::Caps;
+pub use self::channel_dates::{forget_channels, learn_channels};
 pub use self::contact::Contact;
 use self::deliver::Scratch;
 pub use self::forget::{forget_machine, forget_unused};
-pub use self::gained::{forget_channels, learn_channels};
 pub use self::homes::{Listeners, Proofs};
+use self::log_limit::LogLimit;
 pub use self::metrics::{ConnectionLabel, RefusalLabel, RequestLabel, WefMetrics};
 pub use self::options::{
     Authentication, ChannelErrors, ContentFormat, ENUMERATE_PATH, NewChannels, QueryError,
     QueryList, SUBSCRIPTION_PATH, Subscription, WefLimits, WefOptions,
 };
 pub use self::progress::{ChannelProgress, Origin};
-use self::quiet::Quiet;
 pub use self::rate::Rate;
 pub use self::recent::{Mark, Stored, parse_state_key, state_key};
 pub use self::refusal::{Claim, Refusal};
@@ -124,7 +124,7 @@ struct Shared {
     /// What became of subscriptions while the collector runs.
     changes: Mutex<BTreeMap<String, Changes>>,
     refusals: Refusals,
-    quiet: Quiet,
+    log_lines: LogLimit,
     caps: Caps,
     /// For bodies, until they are answered.
     bodies: Room,
@@ -188,7 +188,7 @@ impl Collector {
             metrics,
             quarantine,
             refusals: Refusals::new(),
-            quiet: Quiet::default(),
+            log_lines: LogLimit::default(),
             scratch: Mutex::default(),
             outdated: Mutex::default(),
             requests: TaskTracker::new(),

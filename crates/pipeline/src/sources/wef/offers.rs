@@ -16,8 +16,8 @@ use windrow_formats::wsman::reply::{Authentication, FaultCode, enumerate_respons
 use windrow_formats::wsman::{Charset, Header};
 
 use super::Shared;
+use super::channel_dates::CLOCK_SLACK;
 use super::deliver::claimed_name;
-use super::gained::CLOCK_SLACK;
 use super::options::{OfferStrings, QueryList, Subscription, message_id};
 use super::process::{Arrived, Proof};
 use super::recent::{Stored, state_key};

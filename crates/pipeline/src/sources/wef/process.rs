@@ -457,7 +457,7 @@ async fn put_aside(shared: &Arc<Shared>, arrived: Arrived, unreadable: Unreadabl
     let failed: &dyn std::fmt::Display = match &kept {
         Ok(Ok(Some(file))) => {
             shared.metrics.quarantined.inc();
-            if let Some(left_out) = shared.quiet.quarantined.due(Instant::now()) {
+            if let Some(left_out) = shared.log_lines.quarantined.due(Instant::now()) {
                 let what = "put a body that cannot be read into the quarantine";
                 tracing::warn!(%file, left_out, "{what}");
             }
@@ -467,7 +467,7 @@ async fn put_aside(shared: &Arc<Shared>, arrived: Arrived, unreadable: Unreadabl
         Ok(Err(error)) => error,
         Err(error) => error,
     };
-    if let Some(left_out) = shared.quiet.quarantine_failed.due(Instant::now()) {
+    if let Some(left_out) = shared.log_lines.quarantine_failed.due(Instant::now()) {
         tracing::warn!(error = %failed, left_out, "cannot write to the quarantine");
     }
     *reply

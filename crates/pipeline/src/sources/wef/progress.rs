@@ -18,7 +18,7 @@ use windrow_formats::wef::audience::MachineName;
 use windrow_formats::wef::query::bookmarked_places;
 
 use super::options::Subscription;
-use super::said::Words;
+use super::query_status::Words;
 use crate::limits::{CHANNELS_PER_SUBSCRIPTION_MAX, GAP_EVENTS_MAX, OTHER_COMPUTER_BYTES_MAX};
 
 /// Which computer's log a record id is of.

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use tracing::Level;
 
 use super::RefusedConnection;
+use super::log_limit::Line;
 use super::metrics::WefMetrics;
-use super::quiet::Line;
 use crate::kerberos::Refused;
 use crate::limits::{REFUSED_CONNECTIONS_MAX, REFUSED_NAMES_PER_ADDRESS_MAX};
 use crate::tls;

@@ -9,9 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::contact::Contact;
 use super::progress::{ChannelProgress, Losses};
+use super::query_status::{self, QueryStatus, Words};
 use super::rate::Rate;
 use super::refusal::Refusal;
-use super::said::{self, Said, Words};
 
 /// How often a machine asks of which it is not known: what palantir's and Microsoft's guides have.
 pub const USUAL_REFRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -53,7 +53,7 @@ pub struct SourceStatus {
     pub channels: BTreeMap<String, Arc<Vec<ChannelProgress>>>,
     /// What it said last of each channel that it cannot read, or once could not, and when it wrote
     /// that.
-    pub channel_status: Said,
+    pub channel_status: QueryStatus,
     /// Events that name another computer.
     pub other_computers: Option<OtherComputers>,
     /// How fast its events come.
@@ -187,7 +187,7 @@ impl SourceStatus {
             self.enumerates_every = Some(at.duration_since(before));
         }
         self.last_enumerate = Some(at);
-        said::age(&mut self.channel_status, at);
+        query_status::age(&mut self.channel_status, at);
     }
 
     /// Notes a delivery.
@@ -231,7 +231,7 @@ impl SourceStatus {
 
     /// Notes that it began anew with a subscription of these channels.
     pub(super) fn begin_anew(&mut self, channels: &[String], at: Timestamp) {
-        said::begin_anew(&mut self.channel_status, channels, at);
+        query_status::begin_anew(&mut self.channel_status, channels, at);
     }
 
     /// When it last sent something for a subscription since it was offered as it is: it has taken that up.

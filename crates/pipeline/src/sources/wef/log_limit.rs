@@ -11,7 +11,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Every kind.
 #[derive(Debug, Default)]
-pub(super) struct Quiet {
+pub(super) struct LogLimit {
     pub(super) quarantined: Line,
     pub(super) quarantine_failed: Line,
     pub(super) begun_anew: Line,

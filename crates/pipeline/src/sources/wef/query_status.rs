@@ -18,7 +18,7 @@ const GOOD_FOR: SignedDuration = SignedDuration::from_hours(7 * 24);
 const SAME_TIME: SignedDuration = SignedDuration::from_mins(1);
 
 /// By channel as the query spells it: a code of Win32, and when that was said.
-pub(super) type Said = BTreeMap<String, (u32, Timestamp)>;
+pub(super) type QueryStatus = BTreeMap<String, (u32, Timestamp)>;
 
 /// What one request says.
 #[derive(Debug, Default)]
@@ -50,7 +50,7 @@ impl Words {
     }
 
     /// Adds it to what was said before. That a channel can be read is of interest where it could not.
-    pub(super) fn add_to(&self, said: &mut Said) {
+    pub(super) fn add_to(&self, said: &mut QueryStatus) {
         for (one, at) in self.newest.values() {
             let known = match said.contains_key(&one.channel) {
                 true => Some(one.channel.clone()),
@@ -67,13 +67,13 @@ impl Words {
     }
 }
 
-fn find(said: &Said, is: impl Fn(&str, u32) -> bool) -> Option<String> {
+fn find(said: &QueryStatus, is: impl Fn(&str, u32) -> bool) -> Option<String> {
     let found = said.iter().find(|(name, (code, _))| is(name, *code));
     found.map(|(name, _)| name.clone())
 }
 
 /// Whether one more has room, be it in the place of a channel that can be read.
-fn has_room(said: &mut Said) -> bool {
+fn has_room(said: &mut QueryStatus) -> bool {
     if said.len() < CHANNEL_STATUS_MAX {
         return true;
     }
@@ -82,13 +82,13 @@ fn has_room(said: &mut Said) -> bool {
 
 /// The machine has begun anew with a subscription of these channels: what it said of them before is
 /// over.
-pub(super) fn begin_anew(said: &mut Said, channels: &[String], at: Timestamp) {
+pub(super) fn begin_anew(said: &mut QueryStatus, channels: &[String], at: Timestamp) {
     let is_one = |name: &str| channels.iter().any(|one| one.eq_ignore_ascii_case(name));
     said.retain(|name, (_, said)| !is_one(name) || at.duration_since(*said) <= SAME_TIME);
 }
 
 /// Forgets what was said long ago.
-pub(super) fn age(said: &mut Said, now: Timestamp) {
+pub(super) fn age(said: &mut QueryStatus, now: Timestamp) {
     said.retain(|_, (_, said)| now.duration_since(*said) <= GOOD_FOR);
 }
 
@@ -104,7 +104,7 @@ mod tests {
         format!("<QueryStatus><Channel Name='{channel}' ErrorCode='{code}'/></QueryStatus>")
     }
 
-    fn hear(said: &mut Said, words: &[(&str, u32, i64)], now: i64) {
+    fn hear(said: &mut QueryStatus, words: &[(&str, u32, i64)], now: i64) {
         let mut heard = Words::default();
         for (channel, code, written) in words {
             heard.read(&status(channel, *code), Some(at(*written)), at(now));
@@ -114,13 +114,17 @@ mod tests {
 
     #[test]
     fn the_word_that_was_written_last_counts() {
-        let mut said = Said::new();
+        let mut said = QueryStatus::new();
         hear(
             &mut said,
             &[("Security", 0, 101), ("SECURITY", 5, 100)],
             101,
         );
-        assert_eq!(said, Said::new(), "it was mended before we heard of it");
+        assert_eq!(
+            said,
+            QueryStatus::new(),
+            "it was mended before we heard of it"
+        );
         hear(&mut said, &[("Security", 5, 102)], 103);
         hear(&mut said, &[("security", 0, 100)], 103);
         assert_eq!(said["Security"], (5, at(102)));
@@ -133,20 +137,20 @@ mod tests {
 
     #[test]
     fn what_was_written_long_ago_is_history_and_nobody_is_ahead() {
-        let mut said = Said::new();
+        let mut said = QueryStatus::new();
         hear(&mut said, &[("Security", 5, 100)], 125);
-        assert_eq!(said, Said::new());
+        assert_eq!(said, QueryStatus::new());
         hear(&mut said, &[("Security", 5, 900)], 125);
         assert_eq!(said["Security"], (5, at(125)));
         age(&mut said, at(125 + 7 * 24));
         assert_eq!(said.len(), 1);
         age(&mut said, at(126 + 7 * 24));
-        assert_eq!(said, Said::new());
+        assert_eq!(said, QueryStatus::new());
     }
 
     #[test]
     fn who_begins_anew_says_anew_what_it_cannot_read() {
-        let mut said = Said::new();
+        let mut said = QueryStatus::new();
         hear(
             &mut said,
             &[("Security", 5, 100), ("System", 5, 100), ("Setup", 5, 102)],
@@ -163,7 +167,7 @@ mod tests {
 
     #[test]
     fn channels_that_can_be_read_take_nobodys_room() {
-        let mut said = Said::new();
+        let mut said = QueryStatus::new();
         for number in 0..2 * CHANNEL_STATUS_MAX {
             hear(&mut said, &[(&format!("well{number}"), 0, 1)], 1);
         }
