@@ -407,12 +407,17 @@ async fn what_became_of_a_subscription_is_told_apart() {
         running.collector.terms().asked[1].changed,
         terms.asked[1].changed
     );
-    // Whom it is for is nothing that a machine sees.
-    let revised = terms.asked[1].revised;
+    // Whom it is for, and what is asked for, says nothing of when something comes.
+    let timed = terms.asked[1].timed;
+    assert!(timed.is_some() && terms.asked[0].timed.is_none());
+    bench.subscriptions[1].max_elements = Some(7);
     bench.subscriptions[1].audience = Audience::new(Vec::new(), Vec::new()).unwrap().into();
     running.collector.reload(bench.options(running.address));
     let asked = running.collector.terms().asked.remove(1);
-    assert_eq!(asked.revised, revised);
-    assert!(asked.changed > revised);
+    assert_eq!(asked.timed, timed);
+    assert!(asked.changed > timed);
+    bench.subscriptions[1].heartbeat *= 2;
+    running.collector.reload(bench.options(running.address));
+    assert!(running.collector.terms().asked[1].timed > timed);
     running.stop().await;
 }

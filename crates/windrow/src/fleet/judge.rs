@@ -181,7 +181,7 @@ impl Case<'_> {
         }
         let pace = Pace::of(self.told.iter().copied());
         let asked = self.status.last_enumerate;
-        match self.told.iter().any(|told| told.revised > asked) {
+        match self.told.iter().any(|told| told.timed > asked) {
             true => pace.unsure(),
             false => pace,
         }

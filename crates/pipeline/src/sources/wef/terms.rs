@@ -47,8 +47,8 @@ pub struct Asked {
     pub revision: String,
     /// Since when it is as it is; none when it was so at the start.
     pub changed: Option<Timestamp>,
-    /// Since when machines see it as it is; later ones than that are changes of whom it is for.
-    pub revised: Option<Timestamp>,
+    /// Since when its times are what they are: how often machines are heard of hangs on these alone.
+    pub timed: Option<Timestamp>,
     /// Since when it is there.
     pub added: Option<Timestamp>,
 }
@@ -57,7 +57,7 @@ pub struct Asked {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Changes {
     changed: Option<Timestamp>,
-    revised: Option<Timestamp>,
+    timed: Option<Timestamp>,
     added: Option<Timestamp>,
 }
 
@@ -72,14 +72,14 @@ impl Changes {
     ) {
         let at = Some(at);
         let Some(before) = before else {
-            (self.added, self.revised, self.changed) = (at, at, at);
+            (self.added, self.timed, self.changed) = (at, at, at);
             return;
         };
-        if before.revision() != after.revision() {
-            (self.revised, self.changed) = (at, at);
-        }
-        if before.audience != after.audience {
+        if before.revision() != after.revision() || before.audience != after.audience {
             self.changed = at;
+        }
+        if (before.heartbeat, before.max_time) != (after.heartbeat, after.max_time) {
+            self.timed = at;
         }
     }
 }
@@ -103,7 +103,7 @@ impl Terms {
                 whole_channels: Arc::clone(&subscription.whole_channels),
                 revision: subscription.revision(),
                 changed: changes.changed,
-                revised: changes.revised,
+                timed: changes.timed,
                 added: changes.added,
             }
         };
