@@ -333,7 +333,7 @@ async fn what_a_machine_was_told_and_when_is_known() {
     source.enumerate().await;
     let first = running.collector.sources()[0].clone();
     assert_eq!(first.called.as_deref(), Some("localhost"));
-    assert_eq!(first.enumerates_every, None);
+    assert_eq!(first.rhythm.asks_since, first.last_enumerate);
     assert_eq!(running.collector.terms().asked[0].changed, None);
     source.enumerate().await;
     let offered =
@@ -343,7 +343,8 @@ async fn what_a_machine_was_told_and_when_is_known() {
         first.offered.as_ref().unwrap()["base"],
         "the same, since then"
     );
-    assert!(running.collector.sources()[0].enumerates_every.is_some());
+    let second = running.collector.sources()[0].rhythm;
+    assert_eq!(second.asks_since, first.last_enumerate);
 
     bench.subscriptions[0].max_elements = Some(7);
     bench.subscriptions.push(subscription("new"));

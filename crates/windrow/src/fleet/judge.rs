@@ -264,7 +264,7 @@ impl Case<'_> {
     /// Since when something is owed by a machine that asks, and sends nothing. Before that it may have been off.
     fn owed_since(&self) -> Option<Timestamp> {
         let asks_since =
-            (self.status.asks_since).filter(|it| Some(*it) > self.status.last_sign())?;
+            (self.status.rhythm.asks_since).filter(|it| Some(*it) > self.status.last_sign())?;
         // What it was offered last may be what it is to be heard of for sooner than before.
         let offered = self.status.offered.as_ref()?.values();
         let offered = offered.map(|offered| offered.since).max()?;
@@ -304,7 +304,7 @@ impl Case<'_> {
     /// How often it asks, as far as is known.
     fn refresh(&self) -> SignedDuration {
         (self.world.refresh)
-            .or(self.status.enumerates_every)
+            .or(self.status.rhythm.every)
             .unwrap_or(USUAL_REFRESH)
     }
 
@@ -319,7 +319,7 @@ impl Case<'_> {
     /// something is not missed: it may have been off since.
     fn not_taken_up(&self) -> Option<Finding> {
         let (last, offered) = (self.status.last_sign()?, self.status.offered.as_ref()?);
-        let since = (self.status.back_since).map_or(self.world.started_at, |back| {
+        let since = (self.status.rhythm.back_since).map_or(self.world.started_at, |back| {
             back.max(self.world.started_at)
         });
         let has_ended = |name: &str, offered: &Offered| {
@@ -387,7 +387,11 @@ impl Case<'_> {
         let mut whole = asked.whole_channels.iter();
         let security = whole.find(|channel| channel.eq_ignore_ascii_case("Security"))?;
         let since = offered.since.max(self.world.started_at);
-        let since = self.status.back_since.map_or(since, |back| back.max(since));
+        let since = self
+            .status
+            .rhythm
+            .back_since
+            .map_or(since, |back| back.max(since));
         let since = self.came_of(security).map_or(since, |came| came.max(since));
         let silent_for = self.world.now.duration_since(since);
         let speaks = SECURITY_SPEAKS.max(Pace::of([offered]).two_batches());

@@ -449,7 +449,7 @@ impl Survey {
             called: one.status.and_then(|status| status.called.clone()),
             told: one.status.map(|_| terms.authority.clone()),
             asks_every_seconds: (one.status)
-                .and_then(|status| status.enumerates_every)
+                .and_then(|status| status.rhythm.every)
                 .and_then(|every| u64::try_from(every.as_secs()).ok()),
             refused_requests: one.status.map_or(0, |status| status.refusals),
             subscriptions,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use windrow_formats::wef::audience::{Audience, MachineName, Pattern};
 use windrow_pipeline::sources::wef::{
-    Asked, ChannelProgress, Claim, Counts, Offered, Origin, OtherComputers, Refusal,
-    RefusedConnection, RefusedRequest, SourceStatus, Subscription as Subscribed, Terms,
+    Asked, Beats, ChannelProgress, Claim, Counts, Offered, Origin, OtherComputers, Refusal,
+    RefusedConnection, RefusedRequest, Rhythm, SourceStatus, Subscription as Subscribed, Terms,
 };
 
 use super::*;
@@ -82,6 +82,13 @@ fn offered(asked: &Asked, seconds: i64) -> Offered {
     }
 }
 
+/// First asked so long ago since it last sent something.
+fn asking_since(seconds: i64) -> Rhythm {
+    let mut rhythm = Rhythm::default();
+    rhythm.asks_since = Some(ago(seconds));
+    rhythm
+}
+
 /// A machine that asked an hour ago, first, and was heard of a minute ago.
 fn well() -> SourceStatus {
     let offered = offered(&asked("base"), HOUR);
@@ -95,7 +102,7 @@ fn well() -> SourceStatus {
         source: NAME.to_owned(),
         called: Some("wec.example:5986".to_owned()),
         last_enumerate: Some(ago(20)),
-        asks_since: Some(ago(20)),
+        rhythm: asking_since(20),
         last_events: Some(ago(MINUTE)),
         last_heartbeat: Some(ago(HOUR)),
         offered: Some(BTreeMap::from([("base".to_owned(), offered)])),
@@ -108,7 +115,7 @@ fn well() -> SourceStatus {
 fn quiet(seconds: i64) -> SourceStatus {
     SourceStatus {
         last_enumerate: Some(ago(seconds + 1)),
-        asks_since: Some(ago(seconds + 1)),
+        rhythm: asking_since(seconds + 1),
         last_events: Some(ago(seconds)),
         last_heartbeat: None,
         ..well()
@@ -120,7 +127,7 @@ fn asks(seconds: i64) -> SourceStatus {
     let mut status = well();
     status.last_events = None;
     status.last_heartbeat = None;
-    status.asks_since = Some(ago(seconds));
+    status.rhythm.asks_since = Some(ago(seconds));
     status.subscriptions.clear();
     for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
         offered.since = ago(seconds);
@@ -464,7 +471,7 @@ fn a_subscription_that_is_added_counts_once_it_was_offered_and_from_then_on() {
     assert_eq!(of(&status, &terms).0, Verdict::Alive);
     tell(&mut status, &terms, 10 * MINUTE);
     status.last_enumerate = Some(ago(20));
-    status.asks_since = Some(ago(14 * MINUTE));
+    status.rhythm.asks_since = Some(ago(14 * MINUTE));
     status.last_events = Some(ago(15 * MINUTE));
     assert_eq!(
         of(&status, &terms).0,
@@ -584,12 +591,12 @@ fn a_machine_that_is_told_nothing_learns_which_pattern_was_meant() {
     // One was made for it meanwhile: it has not asked since.
     terms.asked[1].audience = audience(&["ws*"], &[]);
     terms.asked[1].changed = Some(ago(10));
-    status.enumerates_every = Some(SignedDuration::from_secs(900));
+    status.rhythm.every = Some(SignedDuration::from_secs(900));
     insta::assert_snapshot!(said(Some(&status), &[], &terms), @"
     alive
       refresh_due: it has not asked since workstations was changed; it asks next in about 14m 40s > nothing: wait, or gpupdate /force on the machine
     ");
-    status.enumerates_every = Some(SignedDuration::from_secs(15));
+    status.rhythm.every = Some(SignedDuration::from_secs(15));
     insta::assert_snapshot!(said(Some(&status), &[], &terms), @"
     alive
       refresh_due: it has not asked since workstations was changed, and should have 5s ago > gpupdate /force on the machine; see Refresh in its policy's Server= line, and the service WinRM

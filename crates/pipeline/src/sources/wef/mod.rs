@@ -47,6 +47,7 @@ mod recent;
 mod refusal;
 mod registry;
 mod reply;
+mod rhythm;
 mod shares;
 mod status;
 mod stream;
@@ -85,10 +86,9 @@ pub use self::refusal::{Claim, Refusal};
 use self::refusal::{Refusals, Who};
 pub use self::registry::{KEPT_PREFIX, kept_contacts};
 use self::registry::{Keep, Registry};
+pub use self::rhythm::{Beats, Rhythm, USUAL_REFRESH};
 use self::shares::{Share, Shares};
-pub use self::status::{
-    Counts, Offered, OtherComputers, RefusedRequest, SourceStatus, USUAL_REFRESH,
-};
+pub use self::status::{Counts, Offered, OtherComputers, RefusedRequest, SourceStatus};
 use self::terms::Changes;
 pub use self::terms::{Asked, Terms};
 use crate::journal::Journal;

@@ -5,18 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::contact::Contact;
 use super::progress::{ChannelProgress, Losses};
 use super::query_status::{self, QueryStatus, Words};
 use super::rate::Rate;
 use super::refusal::Refusal;
-
-/// How often a machine asks of which it is not known: what palantir's and Microsoft's guides have.
-pub const USUAL_REFRESH: SignedDuration = SignedDuration::from_hours(1);
-/// Nobody was away for less.
-const SHORTEST_ABSENCE: SignedDuration = SignedDuration::from_mins(2);
+use super::rhythm::{Beats, Rhythm};
 
 /// What is known about one source.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,12 +27,8 @@ pub struct SourceStatus {
     pub called: Option<String>,
     /// Its last request for subscriptions.
     pub last_enumerate: Option<Timestamp>,
-    /// How often it asks, by its last two requests between which it was not away.
-    pub enumerates_every: Option<SignedDuration>,
-    /// The first of its requests since it last sent something or was away.
-    pub asks_since: Option<Timestamp>,
-    /// When it was heard of again after it was away: for longer than it takes until it asks twice.
-    pub back_since: Option<Timestamp>,
+    /// How often it asks, and when it was away.
+    pub rhythm: Rhythm,
     /// Its last sign of life without events.
     pub last_heartbeat: Option<Timestamp>,
     /// Its last delivery.
@@ -173,43 +165,30 @@ impl SourceStatus {
 
     /// Notes a request for subscriptions.
     pub(super) fn enumerated(&mut self, at: Timestamp) {
-        // One that asks more seldom than was thought seems to come back each time.
-        let seemed_back = self.back_since.is_some() && self.back_since == self.last_enumerate;
-        self.note_absence(at);
-        if self.asks_since <= self.last_sign() || self.asks_since < self.back_since {
-            self.asks_since = Some(at);
-        }
-        // Before the start it may have asked while nobody listened.
-        let before = self.last_enumerate.filter(|_| self.offered.is_some());
-        if let Some(before) = before
-            && (seemed_back || self.back_since <= Some(before))
-        {
-            self.enumerates_every = Some(at.duration_since(before));
-        }
+        let beats = self.beats();
+        self.rhythm.asks(at, beats);
         self.last_enumerate = Some(at);
         query_status::age(&mut self.channel_status, at);
     }
 
     /// Notes a delivery.
     pub(super) fn delivered(&mut self, at: Timestamp) {
-        self.note_absence(at);
+        let beats = self.beats();
+        self.rhythm.signs(at, beats);
         self.last_events = Some(at);
     }
 
     /// Notes a sign of life.
     pub(super) fn lived(&mut self, at: Timestamp) {
-        self.note_absence(at);
+        let beats = self.beats();
+        self.rhythm.signs(at, beats);
         self.last_heartbeat = Some(at);
     }
 
-    /// Notes whether it was away before it is heard of now.
-    fn note_absence(&mut self, at: Timestamp) {
-        let every = self.enumerates_every.unwrap_or(USUAL_REFRESH);
-        let longest = every.saturating_mul(2).max(SHORTEST_ABSENCE);
-        let last = self.last_seen();
-        if last.is_some_and(|last| at.duration_since(last) > longest) {
-            self.back_since = Some(at);
-        }
+    /// How often signs are due from it.
+    fn beats(&self) -> Beats {
+        let offered = self.offered.iter().flat_map(BTreeMap::values);
+        Beats::of(offered.map(|offered| offered.heartbeat.max(offered.max_time)))
     }
 
     /// Notes what it is offered, by name. What it was offered already it was since then.
@@ -271,81 +250,42 @@ impl SourceStatus {
 mod tests {
     use super::*;
 
-    const HOUR: i64 = 3_600;
-
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
-    }
-
-    /// A machine that asks at these seconds and is offered nothing special.
-    fn asks(status: &mut SourceStatus, seconds: impl IntoIterator<Item = i64>) {
-        for second in seconds {
-            status.enumerated(at(second));
-            status.offer(std::iter::empty());
-        }
-    }
-
-    fn known(status: &SourceStatus) -> (Option<i64>, Option<i64>, Option<i64>) {
-        let second = |at: Option<Timestamp>| at.map(Timestamp::as_second);
-        let every = status.enumerates_every.map(|every| every.as_secs());
-        (second(status.asks_since), second(status.back_since), every)
-    }
-
-    #[test]
-    fn who_asks_and_sends_nothing_does_so_since_the_first_request() {
-        let mut status = SourceStatus::new("ws1");
-        asks(&mut status, (0..20).map(|minute| minute * 60));
-        assert_eq!(known(&status), (Some(0), None, Some(60)));
-        status.lived(at(1_150));
-        asks(&mut status, [1_200, 1_260]);
-        assert_eq!(known(&status), (Some(1_200), None, Some(60)));
-        status.delivered(at(1_270));
-        assert_eq!(known(&status).0, Some(1_200));
-        asks(&mut status, [1_320]);
-        assert_eq!(known(&status).0, Some(1_320));
-    }
-
-    #[test]
-    fn a_night_is_an_absence_and_says_nothing_of_how_often_it_asks() {
-        let morning = 14 * HOUR;
-        let mut evening = SourceStatus::new("ws1");
-        asks(&mut evening, [0, 60, 120]);
-        evening.lived(at(90));
-        let mut asks_first = evening.clone();
-        asks(&mut asks_first, [morning]);
-        assert_eq!(known(&asks_first), (Some(morning), Some(morning), Some(60)));
-        asks(&mut asks_first, [morning + 60, morning + 120]);
-        assert_eq!(known(&asks_first), (Some(morning), Some(morning), Some(60)));
-        // One that wakes may send before it asks.
-        let mut sends_first = evening;
-        sends_first.lived(at(morning));
-        asks(&mut sends_first, [morning + 20]);
-        assert_eq!(
-            known(&sends_first),
-            (Some(morning + 20), Some(morning), Some(60))
-        );
-    }
-
-    #[test]
-    fn who_asks_seldom_is_not_away_in_between() {
-        let mut status = SourceStatus::new("ws1");
-        asks(&mut status, [0, HOUR, 2 * HOUR]);
-        assert_eq!(known(&status), (Some(0), None, Some(HOUR)));
-        // Somebody asks for its policy by hand, and it asks twice within a minute.
-        asks(&mut status, [2 * HOUR + 20, 3 * HOUR + 20]);
-        assert_eq!(known(&status).1, Some(3 * HOUR + 20));
-        asks(&mut status, [4 * HOUR + 20, 5 * HOUR + 20, 6 * HOUR + 20]);
-        let since = Some(4 * HOUR + 20);
-        assert_eq!(known(&status), (since, since, Some(HOUR)));
     }
 
     #[test]
     fn what_was_before_the_start_is_no_rhythm() {
         let mut status = SourceStatus::new("ws1");
         (status.last_enumerate, status.last_events) = (Some(at(0)), Some(at(30)));
-        asks(&mut status, [9 * HOUR]);
-        assert_eq!(known(&status).2, None);
-        asks(&mut status, [9 * HOUR + 60]);
-        assert_eq!(known(&status).2, Some(60));
+        for second in [32_400, 32_460] {
+            status.enumerated(at(second));
+        }
+        assert_eq!(
+            (status.rhythm.every, status.rhythm.back_since),
+            (None, None)
+        );
+        status.enumerated(at(32_520));
+        let every = status.rhythm.every.map(|every| every.as_secs());
+        assert_eq!(every, Some(60));
+    }
+
+    #[test]
+    fn signs_are_due_as_it_was_told() {
+        let offered = |heartbeat, max_time| Offered {
+            version: "V1".to_owned(),
+            revision: "R1".to_owned(),
+            since: at(0),
+            heartbeat: Duration::from_secs(heartbeat),
+            max_time: Duration::from_secs(max_time),
+        };
+        let mut status = SourceStatus::new("ws1");
+        let offers = [("a", offered(900, 30)), ("b", offered(60, 7_200))];
+        status.offer(offers.map(|(name, one)| (name.to_owned(), one)).into_iter());
+        status.lived(at(0));
+        status.lived(at(9_000));
+        assert_eq!(status.rhythm.back_since, None);
+        status.delivered(at(18_001));
+        assert_eq!(status.rhythm.back_since, Some(at(18_001)));
     }
 }

@@ -269,7 +269,7 @@ fn contact(one: &Machine, detail: &Detail, now: Timestamp, out: &mut dyn Write) 
     };
     let every = detail.asks_every_seconds;
     let every = every.map(|seconds| ago(i64::try_from(seconds).unwrap_or(i64::MAX)));
-    let every = every.map_or_else(String::new, |every| format!(", and {every} before that"));
+    let every = every.map_or_else(String::new, |every| format!("; it asks every {every}"));
     line(
         "asked",
         Some(format!("{}{every}", when(one.last_enumerate))),

@@ -18,7 +18,7 @@ const SILENT: (Verdict, Option<&str>) = (Verdict::Silent, Some("silent"));
 fn asks_again(first: i64, last: i64, sent: i64) -> SourceStatus {
     let mut status = well();
     (status.last_events, status.last_heartbeat) = (Some(ago(sent)), None);
-    (status.asks_since, status.last_enumerate) = (Some(ago(first)), Some(ago(last)));
+    (status.rhythm.asks_since, status.last_enumerate) = (Some(ago(first)), Some(ago(last)));
     for offered in status.offered.iter_mut().flat_map(BTreeMap::values_mut) {
         offered.since = ago(90 * HOUR);
     }
@@ -40,7 +40,7 @@ fn who_comes_back_has_as_long_as_any_other() {
         (3 * HOUR, UNREACHABLE),
     ] {
         let mut back = asks_again(seconds, 5, 14 * HOUR);
-        back.back_since = Some(ago(seconds));
+        back.rhythm.back_since = Some(ago(seconds));
         assert_eq!(of(&back), expected, "{seconds} s");
         // It was on all the time, and sent before it asked: a sign is owed since it asked.
         let on = asks_again(seconds, 5, seconds + 30);
@@ -48,7 +48,7 @@ fn who_comes_back_has_as_long_as_any_other() {
     }
     // It was off for 19 minutes, in which a sign was due.
     let mut restarted = asks_again(5, 5, 19 * MINUTE);
-    restarted.back_since = Some(ago(5));
+    restarted.rhythm.back_since = Some(ago(5));
     assert_eq!(of(&restarted), WELL);
 }
 
@@ -60,7 +60,7 @@ fn of_a_security_log_nothing_is_missed_while_its_machine_was_off() {
         (7, (Verdict::Failing, Some("nothing_read"))),
     ] {
         let mut back = asks_again(hours * HOUR, 20, 20 * HOUR);
-        back.back_since = Some(ago(hours * HOUR));
+        back.rhythm.back_since = Some(ago(hours * HOUR));
         back.last_heartbeat = Some(ago(MINUTE));
         assert_eq!(of(&back), expected, "{hours} h");
     }
@@ -69,7 +69,7 @@ fn of_a_security_log_nothing_is_missed_while_its_machine_was_off() {
 #[test]
 fn an_address_that_is_out_of_reach_is_so_however_seldom_the_machine_asks() {
     let hourly = |mut status: SourceStatus| {
-        status.enumerates_every = Some(SignedDuration::from_hours(1));
+        status.rhythm.every = Some(SignedDuration::from_hours(1));
         status
     };
     // Nothing came of it ever: it asks at every hour since.
@@ -113,7 +113,7 @@ fn an_address_that_is_out_of_reach_is_so_however_seldom_the_machine_asks() {
     // One that asks each minute and does not any more is off, whatever it owed.
     let mut off = asks(40 * MINUTE);
     off.last_enumerate = Some(ago(20 * MINUTE));
-    off.enumerates_every = Some(SignedDuration::from_secs(60));
+    off.rhythm.every = Some(SignedDuration::from_secs(60));
     assert_eq!(of(&off), LATE);
     let said = World {
         refresh: Some(SignedDuration::from_hours(1)),
@@ -124,6 +124,114 @@ fn an_address_that_is_out_of_reach_is_so_however_seldom_the_machine_asks() {
         Verdict::Failing,
         "the configuration says how often it asks"
     );
+}
+
+/// What is heard of a machine, in minutes before the moment.
+#[derive(Clone, Copy)]
+enum Heard {
+    Asks(i64),
+    Signs(i64),
+}
+use Heard::{Asks, Signs};
+
+/// A machine that was heard of like this, and was offered what it has 90 hours ago.
+fn heard(mut all: Vec<Heard>) -> SourceStatus {
+    all.sort_by_key(|heard| match heard {
+        Asks(minutes) | Signs(minutes) => -minutes,
+    });
+    let mut status = asks(90 * HOUR);
+    (status.last_enumerate, status.rhythm) = (None, Rhythm::default());
+    let beats = Beats::of([Duration::from_secs(900)].into_iter());
+    for heard in all {
+        match heard {
+            Asks(minutes) => {
+                status.last_enumerate = Some(ago(minutes * MINUTE));
+                status.rhythm.asks(ago(minutes * MINUTE), beats);
+            }
+            Signs(minutes) => {
+                status.last_heartbeat = Some(ago(minutes * MINUTE));
+                status.rhythm.signs(ago(minutes * MINUTE), beats);
+            }
+        }
+    }
+    status
+}
+
+/// Requests at every hour, the last one so many minutes ago, and so many before it.
+fn hourly(last: i64, before: i64) -> impl Iterator<Item = Heard> {
+    (0..=before).map(move |hours| Asks(last + hours * 60))
+}
+
+#[test]
+fn after_a_gpupdate_all_is_seen_as_before() {
+    // It asked twice at once, an hour or ten before it asked as always.
+    for hours in [1, 2, 10] {
+        let asked = |last| {
+            let close = [Asks(last + hours * 60), Asks(last + hours * 60 + 1)];
+            hourly(last, hours - 1)
+                .chain(close)
+                .chain(hourly(last + hours * 60 + 21, 3))
+        };
+        // It may not read Security, and sends nothing but signs of life.
+        let signs = (0..90).map(|quarter| Signs(2 + quarter * 15));
+        let lives: Vec<Heard> = asked(9).chain(signs).collect();
+        let unread = (Verdict::Failing, Some("nothing_read"));
+        assert_eq!(of(&heard(lives.clone())), unread, "{hours}");
+        // It takes up one of two.
+        let (mut refuses, terms) = (heard(lives), refuses().1);
+        offer(&mut refuses, "dc", HOUR);
+        refuses.subscriptions = well().subscriptions;
+        let judgement = judged(Some(&refuses), &[], &terms, world());
+        let notes: Vec<&str> = judgement.notes.iter().map(Finding::code).collect();
+        assert_eq!(notes, ["not_taken_up"]);
+        // Its push address is out of reach: so it is told from one request to the next.
+        for last in [1, 10, 30, 59, 70] {
+            let only: Vec<Heard> = asked(last).collect();
+            assert_eq!(of(&heard(only)), UNREACHABLE, "{hours} h, {last} min");
+        }
+    }
+    // A subscription that was changed is waited for for an hour.
+    let mut terms = terms();
+    terms.asked[0].changed = Some(ago(30));
+    let asked = heard(
+        hourly(20, 0)
+            .chain([Asks(21)])
+            .chain(hourly(30, 5))
+            .collect(),
+    );
+    let notes = judged(Some(&asked), &[], &terms, world()).notes;
+    let due_in = SignedDuration::from_mins(40);
+    let subscriptions = vec!["base".to_owned()];
+    assert_eq!(
+        notes,
+        [Finding::RefreshDue {
+            subscriptions,
+            due_in
+        }]
+    );
+}
+
+#[test]
+fn who_was_off_after_a_request_has_as_long_as_any_other() {
+    // Well until it asked, off since, on for so many minutes.
+    for off in [19, 25, 40, 51, 76, 90, 119, 300] {
+        for (on, expected) in [(0, WELL), (18, WELL), (19, LATE)] {
+            let before = on + off;
+            let signs = (0..20).map(|quarter| Signs(before + 10 + quarter * 15));
+            let all = hourly(before, 5).chain(signs).chain([Asks(on)]);
+            let mut back = heard(all.collect());
+            let security = vec![came("Security", (before + 10) * MINUTE)];
+            back.channels.insert("base".to_owned(), Arc::new(security));
+            assert_eq!(of(&back), expected, "{off}, {on}");
+        }
+    }
+    // It was on and sent nothing; that it asks by hand beside changes nothing.
+    for minutes in [1, 30, 59] {
+        let asked = hourly(minutes + 20, 3)
+            .chain([Asks(minutes)])
+            .chain([Signs(240)]);
+        assert_eq!(of(&heard(asked.collect())), UNREACHABLE, "{minutes}");
+    }
 }
 
 #[test]
@@ -214,7 +322,7 @@ fn what_is_not_due_yet_is_not_missed_of_a_machine() {
     assert_eq!(of(&|status, _| offer(status, "dc", 18 * MINUTE)), 0);
     assert_eq!(of(&|status, _| offer(status, "dc", 21 * MINUTE)), 1);
     assert_eq!(
-        of(&|status, _| status.back_since = Some(ago(10 * MINUTE))),
+        of(&|status, _| status.rhythm.back_since = Some(ago(10 * MINUTE))),
         0
     );
     // It went off before that was due.
