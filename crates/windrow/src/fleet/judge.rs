@@ -228,7 +228,11 @@ impl Case<'_> {
 
     fn request_refused(&self) -> Option<&RefusedRequest> {
         let refused = self.status.last_refusal.as_ref()?;
-        let is_open = Some(refused.at) > self.status.last_events;
+        let taken = match refused.refusal.ends_with_a_sign() {
+            true => self.status.last_sign(),
+            false => self.status.last_events,
+        };
+        let is_open = Some(refused.at) > taken;
         // An answer that is too large for it is refused when it asks, and a later one may not be; and what it sends
         // for a subscription that is gone, or not for it, ends when it has asked what there is.
         let is_of_now = match refused.refusal {

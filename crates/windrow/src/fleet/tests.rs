@@ -563,6 +563,20 @@ fn what_is_sent_and_refused_is_a_failure_until_a_delivery_is_taken() {
     let mut taken = with(Refusal::TooLarge, 1);
     taken.last_events = Some(ago(1));
     assert_eq!(verdict(&taken), Verdict::Alive);
+    // It has nothing but signs of life to send since: what was not about a delivery is over.
+    for (refusal, expected) in [
+        (Refusal::NoRoom, Verdict::Alive),
+        (Refusal::TooSlow, Verdict::Alive),
+        (Refusal::BrokeOff, Verdict::Alive),
+        (Refusal::TooManyOfMachine, Verdict::Alive),
+        (Refusal::TooLarge, Verdict::Failing),
+        (Refusal::JournalFull, Verdict::Failing),
+    ] {
+        let mut lives = with(refusal, 3);
+        assert_eq!(verdict(&lives), Verdict::Failing, "{refusal:?}");
+        lives.last_heartbeat = Some(ago(1));
+        assert_eq!(verdict(&lives), expected, "{refusal:?}");
+    }
     let mut offer = with(Refusal::OfferTooLarge, 1);
     assert_eq!(verdict(&offer), Verdict::Failing);
     offer.last_enumerate = Some(ago(2));

@@ -405,6 +405,25 @@ impl Refusal {
         )
     }
 
+    /// Whether it is over once any sign of life of the machine is answered: it was not about what is in a
+    /// delivery.
+    #[must_use]
+    pub fn ends_with_a_sign(self) -> bool {
+        matches!(
+            self,
+            Refusal::TooManyOfMachine
+                | Refusal::TooManyTickets
+                | Refusal::Head
+                | Refusal::Method
+                | Refusal::InTheClear
+                | Refusal::Unsealed
+                | Refusal::NoRoom
+                | Refusal::Stopping
+                | Refusal::TooSlow
+                | Refusal::BrokeOff
+        )
+    }
+
     /// Why a ticket was not taken.
     pub(super) fn of_ticket(refused: &Refused) -> Refusal {
         match refused {

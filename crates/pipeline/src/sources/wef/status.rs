@@ -61,7 +61,7 @@ pub struct RefusedRequest {
     pub refusal: Refusal,
     /// Why, in words for the administrator.
     pub reason: String,
-    /// How many were refused since the last delivery that was taken.
+    /// How many were refused since the last delivery that was taken, or sign of life where that ends it.
     pub in_a_row: u64,
 }
 
@@ -183,6 +183,11 @@ impl SourceStatus {
         let beats = self.beats();
         self.rhythm.signs(at, beats);
         self.last_heartbeat = Some(at);
+        if let Some(refused) = &mut self.last_refusal
+            && refused.refusal.ends_with_a_sign()
+        {
+            refused.in_a_row = 0;
+        }
     }
 
     /// How often signs are due from it.
@@ -287,5 +292,20 @@ mod tests {
         assert_eq!(status.rhythm.back_since, None);
         status.delivered(at(18_001));
         assert_eq!(status.rhythm.back_since, Some(at(18_001)));
+    }
+
+    #[test]
+    fn a_sign_of_life_ends_the_row_of_what_passes() {
+        for (refusal, expected) in [(Refusal::TooSlow, 0), (Refusal::TooLarge, 3)] {
+            let mut status = SourceStatus::new("ws1");
+            status.last_refusal = Some(RefusedRequest {
+                at: at(0),
+                refusal,
+                reason: String::new(),
+                in_a_row: 3,
+            });
+            status.lived(at(5));
+            assert_eq!(status.last_refusal.map(|it| it.in_a_row), Some(expected));
+        }
     }
 }
