@@ -189,7 +189,7 @@ pub struct Detail {
     pub called: Option<String>,
     /// Where it was told to send to.
     pub told: Option<String>,
-    /// How many seconds passed between its last two requests for subscriptions.
+    /// Every how many seconds it asks for subscriptions, as far as that is learnt.
     pub asks_every_seconds: Option<u64>,
     /// Its requests that were refused since the start.
     pub refused_requests: u64,
