@@ -69,10 +69,8 @@ fn check(name: &str) -> Result<(), NameError> {
     Ok(())
 }
 
-/// Patterns fold every letter, and places are kept apart by all but ASCII: what is an ASCII letter to
-/// one of them alone would be two machines here and one there.
-fn not_lookalike(name: &str) -> Result<(), NameError> {
-    match name.chars().find(|character| is_lookalike(*character)) {
+fn none_of(name: &str, is_bad: impl Fn(char) -> bool) -> Result<(), NameError> {
+    match name.chars().find(|character| is_bad(*character)) {
         Some(character) => Err(NameError::Lookalike(character)),
         None => Ok(()),
     }
@@ -89,7 +87,11 @@ impl MachineName {
         if name.contains('@') {
             return Err(NameError::Principal("a machine"));
         }
-        not_lookalike(name)?;
+        // Patterns fold every letter, and places are kept apart by all but ASCII: what is an ASCII
+        // letter to one of them alone would be two machines here and one there.
+        none_of(name, |character| {
+            !character.is_ascii() && fold(character).is_ascii()
+        })?;
         let label = name.find('.').filter(|_| name.parse::<IpAddr>().is_err());
         Ok(Self {
             text: name.into(),
@@ -110,8 +112,8 @@ impl MachineName {
         if account.contains('@') || realm.contains('@') {
             return Err(NameError::At);
         }
-        not_lookalike(account)?;
-        not_lookalike(realm)?;
+        none_of(account, is_lookalike)?;
+        none_of(realm, is_lookalike)?;
         let account = account.to_ascii_uppercase();
         let text = format!("{account}@{}", realm.to_ascii_uppercase());
         check(&text)?;

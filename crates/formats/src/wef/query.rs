@@ -187,6 +187,23 @@ pub fn bookmarked_places(bookmark: &str) -> Option<Vec<(String, Option<u64>)>> {
     }
 }
 
+/// The bookmark with places of further channels at its end; as it is where it is no BookmarkList.
+#[must_use]
+pub fn with_places<'a>(bookmark: &str, places: impl IntoIterator<Item = (&'a str, u64)>) -> String {
+    const END: &str = "</BookmarkList>";
+    let Some(end) = bookmark.rfind(END) else {
+        return bookmark.to_owned();
+    };
+    let mut longer = bookmark[..end].to_owned();
+    for (channel, record_id) in places {
+        longer.push_str("<Bookmark Channel=\"");
+        longer.push_str(&escape(channel));
+        longer.push_str(&format!("\" RecordId=\"{record_id}\"/>"));
+    }
+    longer.push_str(&bookmark[end..]);
+    longer
+}
+
 /// The channels of a QueryList that a bookmark lacks: Windows would replay them. None are lacked
 /// when the bookmark is no BookmarkList.
 ///

@@ -180,7 +180,7 @@ async fn an_envelope_to_a_wrong_address_or_without_a_head_gets_its_fault() {
     ];
     insta::assert_snapshot!(
         counted(cases).await,
-        @"unreadable 1, unknown_subscription 2, action 2"
+        @"unreadable 1, unknown_subscription 1, wrong_path 1, action 2"
     );
 }
 

@@ -366,7 +366,7 @@ fn connection(refused: &RefusedConnection, now: Timestamp) -> String {
         .and_then(|claim| claim.issuer.as_ref());
     let why = match (refused.refusal, issuer) {
         (Refusal::BadCertificate, Some(issuer)) => format!(
-            "it shows a certificate of {issuer}, which is not among the authorities in client_ca ({})",
+            "it shows a certificate of {issuer}, and no authority in client_ca has signed it ({})",
             refused.reason
         ),
         (Refusal::CertificateUsage, _) => format!(

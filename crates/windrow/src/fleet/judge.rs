@@ -108,8 +108,15 @@ fn told<'a>(terms: &'a Terms, status: &SourceStatus, mine: &[&'a Asked]) -> Vec<
     }
 }
 
-/// Of a machine that was never heard of there are at most connections that claim its name.
+/// Of a machine that was never heard of there are at most requests that were refused, all of them, and connections
+/// that claim its name.
 fn unheard(subject: Subject<'_>) -> Judgement {
+    let request = subject
+        .status
+        .and_then(|status| status.last_refusal.clone());
+    if let Some(request) = request {
+        return Judgement::new(Verdict::Failing, Finding::RequestRefused(request));
+    }
     let refused = newest(subject.refused.iter().copied());
     match refused {
         Some(refused) => Judgement::new(Verdict::Failing, Finding::Refused(refused.clone())),
@@ -239,6 +246,7 @@ impl Case<'_> {
             Refusal::OfferTooLarge
             | Refusal::UnnamedAuthority
             | Refusal::UnknownSubscription
+            | Refusal::WrongPath
             | Refusal::NotForMachine => Some(refused.at) >= self.status.last_enumerate,
             _ => true,
         };

@@ -273,7 +273,24 @@ fn who_was_never_heard_of_is_never_or_fails() {
         name: Some(NAME.to_owned()),
         issuer: Some("CN=Other CA".to_owned()),
     });
-    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: somebody at 192.0.2.7 who says it is ws1.corp.example, which nothing proves, is refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, which is not among the authorities in client_ca (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567; if that is the machine and its authority is to be trusted, add that to client_ca and reload");
+    insta::assert_snapshot!(said(None, &[foreign], &terms()), @"failing bad_certificate: somebody at 192.0.2.7 who says it is ws1.corp.example, which nothing proves, is refused 3 times, last 1m 30s ago: it shows a certificate of CN=Other CA, and no authority in client_ca has signed it (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > issue it a certificate of the authority 0123456789ABCDEF0123456789ABCDEF01234567; if that is the machine and its authority is to be trusted, add that to client_ca and reload");
+}
+
+#[test]
+fn who_proves_its_name_and_is_refused_all_it_asks_fails() {
+    let status = SourceStatus {
+        source: NAME.to_owned(),
+        last_refusal: Some(RefusedRequest {
+            at: ago(90),
+            refusal: Refusal::WrongPath,
+            reason:
+                "there is nothing at this path; subscriptions are at /wsman/SubscriptionManager/WEC"
+                    .to_owned(),
+            in_a_row: 4,
+        }),
+        ..SourceStatus::default()
+    };
+    insta::assert_snapshot!(said(Some(&status), &[], &terms()), @"failing wrong_path: what it sends is refused, 4 times, last 1m 30s ago: there is nothing at this path; subscriptions are at /wsman/SubscriptionManager/WEC > Server= in the group policy has to end in the listener's path; `windrow check` prints the line");
 }
 
 #[test]
@@ -393,7 +410,7 @@ fn who_claims_the_name_of_a_machine_that_is_heard_of_does_not_decide_how_it_is()
     let scan = refused(Refusal::NoCertificate, 2, "peer sent no certificates");
     insta::assert_snapshot!(said(Some(&well()), &[claims.clone()], &terms()), @"
     alive
-      claimed: somebody at 192.0.2.7 who says it is ws1.corp.example, which nothing proves, is refused 3 times, last 1s ago: it shows a certificate of CN=Mallory, which is not among the authorities in client_ca (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
+      claimed: somebody at 192.0.2.7 who says it is ws1.corp.example, which nothing proves, is refused 3 times, last 1s ago: it shows a certificate of CN=Mallory, and no authority in client_ca has signed it (the TLS handshake failed: invalid peer certificate: UnknownIssuer) > see who is at that address; nothing of what it claims is proven, and the machine itself is heard of
     ");
     insta::assert_snapshot!(said(Some(&well()), &[scan], &terms()), @"
     alive

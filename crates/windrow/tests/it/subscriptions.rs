@@ -107,6 +107,8 @@ fn machines_take_up_what_commands_change_and_send_nothing_twice() {
     let versions = || versions(&scratch, &service, "logons");
     let first = versions();
 
+    the_newest_are_asked(&scratch, &service);
+
     // What no machine sees changes no version, of this or of others.
     let set = ["set", "logons", "--description", "who came in"];
     let set = json(&scratch, &service, &set);
@@ -141,6 +143,56 @@ fn machines_take_up_what_commands_change_and_send_nothing_twice() {
     });
     assert_eq!(repeated(&records_of_logons(&service)), [""; 0]);
     on_record(&scratch, &mut service);
+}
+
+/// Of what is stored the newest are asked what a subscription selects.
+fn the_newest_are_asked(scratch: &Scratch, service: &Service<'_>) {
+    let ask = |newest: &str| json(scratch, service, &["test", "logons", "--newest", newest]);
+    let few = ask("10");
+    let events = few["events"].as_u64().unwrap();
+    // Machines may write at one and the same moment.
+    assert!((10..10 + MACHINES).contains(&events), "{few}");
+    let all = ask("1000000");
+    assert!(all["events"].as_u64().unwrap() > events, "{all}");
+    assert!(all["selected"].as_u64().unwrap() > 0, "{all}");
+}
+
+/// What is taken out of a query and put back goes on from where it was: nothing comes twice, and nothing is left out.
+#[test]
+fn a_channel_that_is_taken_out_and_put_back_loses_nothing_and_sends_nothing_twice() {
+    let scratch = Scratch::new();
+    let mut service = Service::new(&scratch);
+    service.reconfigure(ITS_OWN, "");
+    service.start();
+    let quick = ["--max-latency", "1s", "--retry-interval", "1s"];
+    let both = ["--channel", "Security", "--channel", "System"];
+    let add = [&["add", "two"], &both[..], &quick[..]].concat();
+    json(&scratch, &service, &add);
+    let fleet = service.fleet("fleet", &FLEET);
+    wait_until("events of both channels", || {
+        events(&service, "two", "System") > 10 && events(&service, "two", "Security") > 10
+    });
+    for round in 1..=2 {
+        json(&scratch, &service, &["set", "two", "--channel", "Security"]);
+        asked_again(&service, 3);
+        let before = events(&service, "two", "System");
+        json(&scratch, &service, &[&["set", "two"], &both[..]].concat());
+        wait_until("events of the channel that is back", || {
+            events(&service, "two", "System") > before + 10 * round
+        });
+    }
+    fleet.stop();
+    let rows = service.query(
+        "select computer, channel, min(record_id) as first, max(record_id) as last, count(*) as n, \
+         count(distinct record_id) as ids from events where subscription = 'two' \
+         group by computer, channel",
+    );
+    assert_eq!(rows.len() as u64, 2 * MACHINES);
+    for row in &rows {
+        let of = |name: &str| row[name].as_u64().unwrap();
+        assert_eq!(of("n"), of("ids"), "twice: {row}");
+        assert_eq!(of("n"), of("last") - of("first") + 1, "left out: {row}");
+    }
 }
 
 /// A script that adds one for each of its lines, all at once.

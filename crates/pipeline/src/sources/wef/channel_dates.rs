@@ -13,7 +13,7 @@ use uuid::Uuid;
 use windrow_formats::wef::query::channels;
 
 use super::options::{NewChannels, Subscription};
-use super::recent::{KEY_PREFIX, parse_state_key};
+use super::recent::{KEY_PREFIX, Stored, parse_state_key};
 use crate::journal::{AppendError, Entry, Journal, StateChange};
 
 /// Then comes the subscription's id.
@@ -70,7 +70,7 @@ async fn learn(
     let asked = asked.iter().map(|channel| channel.to_lowercase());
     let first = match &known {
         Some(_) => first_of_later(subscription, now),
-        None if has_bookmarks(journal, subscription.id) || subscription.read_existing => None,
+        None if has_begun(journal, subscription.id) || subscription.read_existing => None,
         None => first_of_later(subscription, now),
     };
     let since: Since = asked
@@ -127,6 +127,16 @@ fn first_of_later(subscription: &Subscription, now: Timestamp) -> Option<Timesta
     }
 }
 
+/// Whether sources have places in a subscription from when it was not kept since when.
+fn has_begun(journal: &Journal, subscription: Uuid) -> bool {
+    let prefix = format!("{KEY_PREFIX}{subscription}/");
+    let places = journal.states(&prefix).into_iter();
+    places.into_iter().any(|(key, value)| {
+        let place = Stored::decode(&value);
+        parse_state_key(&key).is_some() && place.is_none_or(|place| place.began_at.is_none())
+    })
+}
+
 fn has_bookmarks(journal: &Journal, subscription: Uuid) -> bool {
     let prefix = format!("{KEY_PREFIX}{subscription}/");
     let keys = journal.states(&prefix);
@@ -175,7 +185,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::options::QueryList;
-    use super::super::recent::{Stored, state_key};
+    use super::super::recent::state_key;
     use super::*;
     use crate::journal::JournalOptions;
 

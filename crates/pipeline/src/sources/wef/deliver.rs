@@ -22,7 +22,7 @@ use super::options::{Subscription, message_id};
 use super::process::{Arrived, Encoding, action_name, later, not_supported, too_large};
 use super::progress::{Losses, Observed, Progress, Seen};
 use super::query_status::Words;
-use super::recent::{Mark, Recent, Stored, state_key};
+use super::recent::{Begins, Mark, Recent, Stored, state_key};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::status::{Counts, OtherComputers};
@@ -353,11 +353,17 @@ async fn store(
         Ok(())
     } else {
         let source = &arrived.peer.name;
+        let begins = match delivery.counts.bookmark_events {
+            0 => Begins::No,
+            _ => Begins::Anew,
+        };
+        let left = recent.left_by(delivery.bookmark.as_deref(), begins);
         let bookmark = delivery.bookmark.as_deref().or(recent.bookmark());
         let stored = Stored {
             received_at: arrived.received_at,
             began_at: recent.began(),
             bookmark: bookmark.unwrap_or_default().to_owned(),
+            left: left.clone(),
             marks: delivery.marks[delivery.marks.len().saturating_sub(STORED_EVENTS_MAX)..]
                 .to_vec(),
         };
@@ -369,7 +375,11 @@ async fn store(
                 value: Some(stored.encode()),
             }),
         };
-        shared.journal.append(entry).await.map(drop)
+        let appended = shared.journal.append(entry).await;
+        appended.map(|_| {
+            recent.kept(arrived.received_at);
+            recent.leave(left);
+        })
     };
     if let Err(error) = appended {
         return refuse(arrived, header, charset, &error);

@@ -118,6 +118,7 @@ mod tests {
             received_at,
             began_at: None,
             bookmark: "b".repeat(800),
+            left: Vec::new(),
             marks: Vec::new(),
         };
         let change = StateChange {

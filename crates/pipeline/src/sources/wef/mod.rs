@@ -81,7 +81,7 @@ pub use self::options::{
 };
 pub use self::progress::{ChannelProgress, Origin};
 pub use self::rate::Rate;
-pub use self::recent::{Mark, Stored, parse_state_key, state_key};
+pub use self::recent::{Mark, Places, Stored, parse_state_key, state_key};
 pub use self::refusal::{Claim, Refusal};
 use self::refusal::{Refusals, Who};
 pub use self::registry::{KEPT_PREFIX, kept_contacts};
@@ -418,11 +418,18 @@ impl Room {
         let kibibytes = kibibytes(bytes);
         let held = async {
             let share = self.by_source.take(source, kibibytes).await?;
-            let _waits = Waits::among(&self.waiting);
-            let room = Arc::clone(&self.free).acquire_many_owned(kibibytes.min(self.kibibytes));
+            let kibibytes = kibibytes.min(self.kibibytes);
+            let room = match Arc::clone(&self.free).try_acquire_many_owned(kibibytes) {
+                Ok(room) => room,
+                Err(_) => {
+                    let _waits = Waits::among(&self.waiting);
+                    let room = Arc::clone(&self.free).acquire_many_owned(kibibytes);
+                    room.await.ok()?
+                }
+            };
             Some(Held {
                 _share: share,
-                _room: room.await.ok()?,
+                _room: room,
             })
         };
         timeout_at(deadline, held).await.ok()?

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tokio::time::timeout_at;
 use uuid::Uuid;
-use windrow_formats::wef::query::{channels_without_bookmark, with_history_suppressed};
+use windrow_formats::wef::query::{
+    channels_without_bookmark, with_history_suppressed, with_places,
+};
 use windrow_formats::wsman::reply::{Authentication, FaultCode, enumerate_response};
 use windrow_formats::wsman::{Charset, Header};
 
@@ -136,7 +138,9 @@ pub(super) async fn keep_beginnings(shared: &Shared, arrived: &Arrived, begins: 
         let Ok(mut recent) = timeout_at(arrived.deadline, track.lock_owned()).await else {
             return;
         };
-        if !recent.is_new() {
+        // A newer version may have kept what this one cannot read.
+        let key = state_key(*subscription, source);
+        if !recent.is_new() || shared.journal.state(&key).is_some() {
             continue;
         }
         let stored = Stored {
@@ -148,7 +152,7 @@ pub(super) async fn keep_beginnings(shared: &Shared, arrived: &Arrived, begins: 
             body: Vec::new(),
             events: 0,
             state: Some(StateChange {
-                key: state_key(*subscription, source),
+                key,
                 value: Some(stored.encode()),
             }),
         };
@@ -169,12 +173,12 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
             let place = shared.registry.place(&peer.name, subscription.id);
             let is_first = place.is_none() && !subscription.gained_channels.is_empty();
             let began = place.as_ref().and_then(|place| place.began_at);
-            let bookmark = place.map(|place| place.bookmark);
-            let bookmark = bookmark.filter(|bookmark| !bookmark.is_empty());
+            let place = place.filter(|place| !place.bookmark.is_empty());
+            let bookmark = place.map(|place| resumed(&subscription.query, &place));
             let revision = subscription.revision();
             let mut subscription = subscription.clone();
             if let Some(bookmark) = &bookmark {
-                let gained = gained_by(&subscription, began);
+                let gained = gained_by(&subscription, began, arrived.received_at);
                 subscription.query = completed(&subscription.query, &gained, bookmark);
             }
             Prepared {
@@ -190,9 +194,17 @@ fn prepare(shared: &Shared, arrived: &Arrived, proof: Authentication<'_>) -> Vec
 
 /// Since when each channel is asked for of a source that began then: not before it did. Where it
 /// was to send what it had when it began, nothing is held back of channels that were asked for by then.
-fn gained_by(subscription: &Subscription, began: Option<Timestamp>) -> BTreeMap<String, Timestamp> {
+///
+/// What was dated by a clock that was ahead is as good as not known: it would hold back what is still to
+/// happen.
+fn gained_by(
+    subscription: &Subscription,
+    began: Option<Timestamp>,
+    now: Timestamp,
+) -> BTreeMap<String, Timestamp> {
     let mut gained = subscription.gained_channels.clone();
-    let Some(began) = began else {
+    gained.retain(|_, since| *since <= now);
+    let Some(began) = began.filter(|began| *began <= now) else {
         return gained;
     };
     let line = began.checked_sub(CLOCK_SLACK).unwrap_or(began);
@@ -203,6 +215,21 @@ fn gained_by(subscription: &Subscription, began: Option<Timestamp>) -> BTreeMap<
         *since = line.max(*since);
     }
     gained
+}
+
+/// The bookmark to go on from: with the places of channels that the query has again.
+fn resumed(query: &QueryList, place: &Stored) -> String {
+    if place.left.is_empty() {
+        return place.bookmark.clone();
+    }
+    let lacking = channels_without_bookmark(query.as_str(), &place.bookmark).unwrap_or_default();
+    let is_asked_for = |channel: &str| lacking.iter().any(|one| one.eq_ignore_ascii_case(channel));
+    let left = place.left.iter();
+    let again = left.filter(|(channel, _)| is_asked_for(channel));
+    with_places(
+        &place.bookmark,
+        again.map(|(channel, record_id)| (channel.as_str(), *record_id)),
+    )
 }
 
 /// The query for a source with this bookmark: without the past of the channels that it lacks. As it
@@ -225,6 +252,37 @@ fn completed(query: &QueryList, gained: &BTreeMap<String, Timestamp>, bookmark: 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_channel_is_asked_for_since_its_source_began_and_never_from_what_is_to_come() {
+        let at = |hour: i64| Timestamp::from_second(1_700_000_000 + hour * 3_600).unwrap();
+        let list = "<QueryList><Query Id='0'><Select Path='System'>*</Select></Query></QueryList>";
+        let mut subscription = Subscription::new("base", QueryList::new(list).unwrap());
+        let since = |subscription: &Subscription, began: Option<i64>| {
+            let gained = gained_by(subscription, began.map(at), at(100));
+            gained.get("system").copied()
+        };
+        for (channel, began, read_existing, expected) in [
+            (10, None, false, Some(10)),
+            (10, Some(5), false, Some(10)),
+            (10, Some(50), false, Some(49)),
+            // By a clock that was ahead, then.
+            (10, Some(101), false, Some(10)),
+            (101, Some(50), false, None),
+            (101, None, false, None),
+            // Who was to send what it had does, of what was asked for by then.
+            (10, Some(50), true, None),
+            (60, Some(50), true, Some(60)),
+        ] {
+            subscription.gained_channels = BTreeMap::from([("system".to_owned(), at(channel))]);
+            subscription.read_existing = read_existing;
+            assert_eq!(
+                since(&subscription, began),
+                expected.map(at),
+                "{channel} {began:?} {read_existing}"
+            );
+        }
+    }
 
     #[test]
     fn only_the_past_of_gained_channels_is_held_back() {

@@ -165,10 +165,16 @@ impl WefLimits {
     /// The usual limits with so many connections at once, as many of them strangers' as usual.
     #[must_use]
     pub fn for_connections(connections: usize) -> WefLimits {
+        let usual = WefLimits::default();
+        // Nobody alone takes more than a part of few.
+        let part = |of_many: usize| of_many.min((connections / 4).max(1));
         WefLimits {
             connections,
             strangers: connections / 5 * 3,
-            ..WefLimits::default()
+            connections_per_address: part(usual.connections_per_address),
+            connections_per_machine: part(usual.connections_per_machine),
+            strangers_per_network: part(usual.strangers_per_network),
+            ..usual
         }
     }
 }

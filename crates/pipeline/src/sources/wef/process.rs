@@ -61,8 +61,10 @@ enum Route {
     Enumerate,
     /// The subscription at this place of the options.
     Subscription(usize),
-    /// Nothing.
+    /// A subscription that is not there.
     Unknown,
+    /// Nothing that is ever anywhere.
+    Elsewhere,
 }
 
 /// A request whose body is here.
@@ -205,7 +207,7 @@ async fn arrive(
     let encoding = encoding(request.headers());
     let called = match route {
         Route::Enumerate => called(request.headers()),
-        Route::Subscription(_) | Route::Unknown => None,
+        Route::Subscription(_) | Route::Unknown | Route::Elsewhere => None,
     };
     let declared = body::declared_bytes(request.headers());
     let around = if sealed.is_some() { SEALING_BYTES } else { 0 };
@@ -313,7 +315,7 @@ fn route(options: &WefOptions, path: &str) -> Route {
     }
     let id = match path.split_at_checked(SUBSCRIPTION_PATH.len()) {
         Some((prefix, id)) if prefix.eq_ignore_ascii_case(SUBSCRIPTION_PATH) => id,
-        _ => return Route::Unknown,
+        _ => return Route::Elsewhere,
     };
     let Ok(id) = id.parse::<Uuid>() else {
         return Route::Unknown;
@@ -364,7 +366,9 @@ async fn process(shared: Arc<Shared>, mut arrived: Arrived) -> (&'static str, Re
                 Err(unreadable) => Err(unreadable),
             }
         }
-        Route::Unknown => shared.with_scratch(|scratch| answer_unknown(&arrived, scratch)),
+        Route::Unknown | Route::Elsewhere => {
+            shared.with_scratch(|scratch| answer_unknown(&arrived, scratch))
+        }
     };
     drop(room);
     match answer {
@@ -398,12 +402,19 @@ fn answer_unknown(
     scratch: &mut Scratch,
 ) -> Result<(&'static str, Reply), Unreadable> {
     let (message, charset) = scratch.read(arrived)?;
-    let reason = "there is no such subscription; ask for the subscriptions again";
-    let code = (
-        FaultCode::DestinationUnreachable,
-        Refusal::UnknownSubscription,
-    );
-    let reply = Reply::fault(&message.header, charset, code, reason);
+    let (refusal, reason) = match arrived.route {
+        Route::Elsewhere => {
+            let path = &arrived.options.enumerate_path;
+            let reason = format!("there is nothing at this path; subscriptions are at {path}");
+            (Refusal::WrongPath, reason)
+        }
+        _ => {
+            let reason = "there is no such subscription; ask for the subscriptions again";
+            (Refusal::UnknownSubscription, reason.to_owned())
+        }
+    };
+    let code = (FaultCode::DestinationUnreachable, refusal);
+    let reply = Reply::fault(&message.header, charset, code, &reason);
     Ok((action_name(&message.header), reply))
 }
 

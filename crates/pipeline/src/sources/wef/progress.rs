@@ -108,6 +108,23 @@ pub(super) fn of_bookmark(bookmark: &str) -> Progress {
     Arc::new(known.take(CHANNELS_PER_SUBSCRIPTION_MAX).collect())
 }
 
+/// The same channels, as far as somebody else has brought them; what was counted stays.
+pub(super) fn moved_to(progress: &Progress, bookmark: &str) -> Progress {
+    let mut moved = Vec::clone(progress);
+    for place in of_bookmark(bookmark).iter() {
+        let at = moved.iter().position(|one| one.channel == place.channel);
+        match at {
+            Some(at) => {
+                moved[at].record_id = place.record_id;
+                moved[at].origin = Origin::Unknown;
+            }
+            None if moved.len() < CHANNELS_PER_SUBSCRIPTION_MAX => moved.push(place.clone()),
+            None => {}
+        }
+    }
+    Arc::new(moved)
+}
+
 /// What one delivery tells beside its events. Nothing is allocated for an event whose channel is known
 /// and whose computer is the machine's.
 #[derive(Debug)]

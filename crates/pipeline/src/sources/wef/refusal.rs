@@ -94,6 +94,8 @@ pub enum Refusal {
     Bookmark,
     /// Nothing is at that address any more.
     UnknownSubscription,
+    /// Nothing ever was at that path.
+    WrongPath,
     /// Events for a subscription that is not for this machine.
     NotForMachine,
     /// A request that is not served there.
@@ -111,7 +113,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    const ALL: [Refusal; 44] = [
+    const ALL: [Refusal; 45] = [
         Refusal::TooManyConnections,
         Refusal::TooManyOfAddress,
         Refusal::TooManyOfMachine,
@@ -149,6 +151,7 @@ impl Refusal {
         Refusal::Unreadable,
         Refusal::Bookmark,
         Refusal::UnknownSubscription,
+        Refusal::WrongPath,
         Refusal::NotForMachine,
         Refusal::Action,
         Refusal::UnnamedAuthority,
@@ -199,6 +202,7 @@ impl Refusal {
             Refusal::Unreadable => "unreadable",
             Refusal::Bookmark => "bookmark",
             Refusal::UnknownSubscription => "unknown_subscription",
+            Refusal::WrongPath => "wrong_path",
             Refusal::NotForMachine => "not_for_machine",
             Refusal::Action => "action",
             Refusal::UnnamedAuthority => "unnamed_authority",
@@ -276,6 +280,9 @@ impl Refusal {
             }
             Refusal::UnknownSubscription => {
                 "nothing, the machine asks for its subscriptions again; they were renamed or removed"
+            }
+            Refusal::WrongPath => {
+                "Server= in the group policy has to end in the listener's path; `windrow check` prints the line"
             }
             Refusal::NotForMachine => {
                 "nothing, when the machine was taken out of the subscription lately; else see who is at that address: it knows another machine's subscription"
@@ -397,6 +404,7 @@ impl Refusal {
                 | Refusal::Unreadable
                 | Refusal::Bookmark
                 | Refusal::Action
+                | Refusal::WrongPath
                 | Refusal::UnnamedAuthority
                 | Refusal::OfferTooLarge
                 | Refusal::JournalFull

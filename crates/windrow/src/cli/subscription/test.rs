@@ -56,8 +56,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["from", "to", "newest"])]
     events: Vec<PathBuf>,
 
-    /// How many stored events are looked at, newest first
-    #[arg(long, value_name = "N", default_value_t = 20_000)]
+    /// How many stored events are looked at: the newest, and more where several happened at once
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
     newest: u64,
 
     #[command(flatten)]
@@ -184,11 +184,7 @@ async fn stored(
 ) -> anyhow::Result<bool> {
     let config = invocation.loader.load(Need::Defaults)?;
     let mut asker = Asker::open(&config.data_dir).await?;
-    let sql = format!(
-        "select event_xml from events where origin <> 'own' and event_xml is not null \
-         order by time desc limit {newest}"
-    );
-    let limits = QueryLimits {
+    let mut limits = QueryLimits {
         rows: None,
         period: Period {
             from: range.from,
@@ -196,6 +192,10 @@ async fn stored(
         },
         ..QueryLimits::default()
     };
+    if let Some(first) = time_of(newest, &mut asker, limits).await? {
+        limits.period.from = Some(first);
+    }
+    let sql = format!("select event_xml from events where {ASKED_OF}");
     let answer = asker.query(&sql, limits).await?;
     let mut lines = Lines {
         line: Vec::new(),
@@ -216,6 +216,38 @@ async fn stored(
         tally.note(note.to_owned());
     }
     Ok(answer.incomplete.is_none())
+}
+
+/// Which stored events can be asked.
+const ASKED_OF: &str = "origin <> 'own' and event_xml is not null";
+
+/// When the newest but so many happened; none where there are not so many. Times alone are put in order: texts would
+/// have to be held all at once for that.
+async fn time_of(
+    newest: u64,
+    asker: &mut Asker,
+    limits: QueryLimits,
+) -> anyhow::Result<Option<Timestamp>> {
+    /// A row of the answer.
+    #[derive(Deserialize)]
+    struct Row {
+        time: Option<Timestamp>,
+    }
+    let others = newest.saturating_sub(1);
+    let sql = format!(
+        "select time from events where {ASKED_OF} order by time desc offset {others} limit 1"
+    );
+    let answer = asker.query(&sql, limits).await?;
+    let mut line = Vec::new();
+    let written = answer
+        .rows
+        .write(Format::Ndjson, &Layout::default(), &mut line)
+        .await;
+    written.map_err(|error| asker::explain(error.into()))?;
+    match line.is_empty() {
+        true => Ok(None),
+        false => Ok(serde_json::from_slice::<Row>(&line)?.time),
+    }
 }
 
 /// A row of the answer.

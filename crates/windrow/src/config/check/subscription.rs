@@ -52,6 +52,7 @@ pub(super) fn subscription(
         baseline: raw.baseline,
     };
     let query = query(at, asked)?;
+    not_emptied(source, &raw.machine_groups)?;
     let second = Duration::from_secs(1);
     let day = Duration::from_secs(86_400);
     let usual = pace(raw.delivery);
@@ -206,13 +207,18 @@ fn included(
     source: Source<'_>,
     list: Option<raw::List<String>>,
 ) -> Result<Vec<String>, ConfigError> {
+    not_emptied(source, &list)?;
+    machines(source, list)
+}
+
+fn not_emptied(source: Source<'_>, list: &Option<raw::List<String>>) -> Result<(), ConfigError> {
     if let Some(list) = list.as_ref().filter(|list| list.get_ref().is_empty()) {
-        let error = source.error("the list names no machine", list.span());
+        let error = source.error("the list names nobody", list.span());
         return Err(error.with_hint(
             "without the key it is for every machine; `enabled = false` switches a subscription off",
         ));
     }
-    machines(source, list)
+    Ok(())
 }
 
 /// Names of machines that a subscription is not for.
@@ -273,6 +279,12 @@ fn query_of_channels(
     let list = channels.get_ref();
     if list.is_empty() || list.iter().any(|name| name.trim().is_empty()) {
         let error = source.error("a channel needs a name", channels.span());
+        return Err(error.expected("names such as [\"Security\", \"System\"]"));
+    }
+    let is_odd = |c: char| c.is_control() || r#"<>"&'|?*\"#.contains(c);
+    if let Some(odd) = list.iter().find(|name| name.contains(is_odd)) {
+        let message = format!("no channel can be called {odd:?}");
+        let error = source.error(message, channels.span());
         return Err(error.expected("names such as [\"Security\", \"System\"]"));
     }
     let query = query::of_channels(list);

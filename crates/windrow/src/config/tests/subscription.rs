@@ -64,5 +64,19 @@ fn a_subscription_for_nobody_is_a_mistake() {
         "channels = [\"Security\"]\nmachines = []",
     );
     let error = refused(&text);
-    assert!(error.contains("the list names no machine"), "{error}");
+    assert!(error.contains("the list names nobody"), "{error}");
+    let error = refused(&text.replace("machines = []", "machine_groups = []"));
+    assert!(error.contains("the list names nobody"), "{error}");
+}
+
+#[test]
+fn what_no_channel_can_be_called_is_refused() {
+    let text = SOURCE.replace("channels = [\"Security\"]", "channels = [\"Sec<urity\"]");
+    let error = refused(&text);
+    assert!(error.contains("no channel can be called"), "{error}");
+    let text = SOURCE.replace(
+        "\"Security\"",
+        "\"Microsoft-Windows-AppLocker/EXE and DLL\"",
+    );
+    assert!(check(&text).is_ok());
 }
