@@ -129,6 +129,12 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     if report.found == 0 && format != Format::Table {
         say(&show::nobody(&report, asked));
     }
+    if format != Format::Table && !report.strangers.is_empty() {
+        let count = report.strangers.len();
+        say(&format!(
+            "beside them {count} were refused whose names are not known: --output table shows them"
+        ));
+    }
     Ok(match is_found {
         true => code,
         false => Code::Negative,
