@@ -190,8 +190,8 @@ pub fn bookmarked_places(bookmark: &str) -> Option<Vec<(String, Option<u64>)>> {
 /// The bookmark with places of further channels at its end; as it is where it is no BookmarkList.
 #[must_use]
 pub fn with_places<'a>(bookmark: &str, places: impl IntoIterator<Item = (&'a str, u64)>) -> String {
-    const END: &str = "</BookmarkList>";
-    let Some(end) = bookmark.rfind(END) else {
+    let end = bookmark.rfind("</");
+    let Some(end) = end.filter(|end| bookmark[*end..].contains("BookmarkList")) else {
         return bookmark.to_owned();
     };
     let mut longer = bookmark[..end].to_owned();

@@ -111,17 +111,26 @@ fn told<'a>(terms: &'a Terms, status: &SourceStatus, mine: &[&'a Asked]) -> Vec<
 /// Of a machine that was never heard of there are at most requests that were refused, all of them, and connections
 /// that claim its name.
 fn unheard(subject: Subject<'_>) -> Judgement {
-    let request = subject
-        .status
-        .and_then(|status| status.last_refusal.clone());
-    if let Some(request) = request {
-        return Judgement::new(Verdict::Failing, Finding::RequestRefused(request));
-    }
+    let request = (subject.status).and_then(|status| status.last_refusal.as_ref());
+    let request = request.filter(|refused| stays(refused, None));
     let refused = newest(subject.refused.iter().copied());
-    match refused {
-        Some(refused) => Judgement::new(Verdict::Failing, Finding::Refused(refused.clone())),
-        None => Judgement::new(Verdict::Never, Finding::NeverEnumerated),
+    let is_later = |refused: &RefusedConnection| {
+        request.is_none_or(|request| refused.refusal.is_lasting() && refused.last > request.at)
+    };
+    match (refused.filter(|refused| is_later(refused)), request) {
+        (Some(refused), _) => Judgement::new(Verdict::Failing, Finding::Refused(refused.clone())),
+        (None, Some(request)) => {
+            Judgement::new(Verdict::Failing, Finding::RequestRefused(request.clone()))
+        }
+        (None, None) => Judgement::new(Verdict::Never, Finding::NeverEnumerated),
     }
+}
+
+/// Whether a refusal is more than what passes by itself. A stray request at another path says nothing of a machine that
+/// has found the right one.
+fn stays(refused: &RefusedRequest, asked: Option<Timestamp>) -> bool {
+    let is_stray = refused.refusal == Refusal::WrongPath && asked.is_some();
+    (refused.refusal.is_lasting() && !is_stray) || refused.in_a_row >= IN_A_ROW
 }
 
 fn newest<'a>(
@@ -250,8 +259,7 @@ impl Case<'_> {
             | Refusal::NotForMachine => Some(refused.at) >= self.status.last_enumerate,
             _ => true,
         };
-        let stays = refused.refusal.is_lasting() || refused.in_a_row >= IN_A_ROW;
-        (is_open && is_of_now && stays).then_some(refused)
+        (is_open && is_of_now && stays(refused, self.status.last_enumerate)).then_some(refused)
     }
 
     fn nothing_for_it(&self) -> Option<Finding> {

@@ -291,6 +291,21 @@ fn who_proves_its_name_and_is_refused_all_it_asks_fails() {
         ..SourceStatus::default()
     };
     insta::assert_snapshot!(said(Some(&status), &[], &terms()), @"failing wrong_path: what it sends is refused, 4 times, last 1m 30s ago: there is nothing at this path; subscriptions are at /wsman/SubscriptionManager/WEC > Server= in the group policy has to end in the listener's path; `windrow check` prints the line");
+    // Once it has asked, a stray request is nothing; nor is what passes, for who has not.
+    let mut known = well();
+    known.last_refusal = status.last_refusal.clone().map(|refused| RefusedRequest {
+        at: ago(5),
+        in_a_row: 1,
+        ..refused
+    });
+    assert!(said(Some(&known), &[], &terms()).starts_with("alive"));
+    let mut passes = status;
+    passes.last_refusal = passes.last_refusal.map(|refused| RefusedRequest {
+        refusal: Refusal::Stopping,
+        in_a_row: 1,
+        ..refused
+    });
+    assert!(said(Some(&passes), &[], &terms()).starts_with("never"));
 }
 
 #[test]

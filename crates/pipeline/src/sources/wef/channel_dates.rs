@@ -15,6 +15,7 @@ use windrow_formats::wef::query::channels;
 use super::options::{NewChannels, Subscription};
 use super::recent::{KEY_PREFIX, Stored, parse_state_key};
 use crate::journal::{AppendError, Entry, Journal, StateChange};
+use crate::limits::CHANNELS_PER_SUBSCRIPTION_MAX;
 
 /// Then comes the subscription's id.
 const STATE_PREFIX: &str = "wef/channels/";
@@ -67,22 +68,29 @@ async fn learn(
     }
     let known = stored.and_then(|value| decode(&value));
     let asked = channels(subscription.query.as_str()).unwrap_or_default();
-    let asked = asked.iter().map(|channel| channel.to_lowercase());
+    let asked: Vec<String> = asked.iter().map(|channel| channel.to_lowercase()).collect();
     let first = match &known {
         Some(_) => first_of_later(subscription, now),
         None if has_begun(journal, subscription.id) || subscription.read_existing => None,
         None => first_of_later(subscription, now),
     };
-    let since: Since = asked
+    let mut since: Since = asked
+        .iter()
         .map(|channel| {
-            let before = known.as_ref().and_then(|known| known.get(&channel));
-            (channel, before.copied().unwrap_or(first))
+            let before = known.as_ref().and_then(|known| known.get(channel));
+            (channel.clone(), before.copied().unwrap_or(first))
         })
         .collect();
     let gained = since.iter();
     subscription.gained_channels = gained
         .filter_map(|(channel, since)| Some((channel.clone(), (*since)?)))
         .collect();
+    // What is taken out may be put back, and was asked for since then all the same.
+    for (channel, before) in known.iter().flatten() {
+        if since.len() < CHANNELS_PER_SUBSCRIPTION_MAX {
+            since.entry(channel.clone()).or_insert(*before);
+        }
+    }
     if known.as_ref() == Some(&since) {
         return Ok(());
     }
@@ -231,10 +239,10 @@ mod tests {
             dated,
             "a date stays"
         );
-        // What was taken out and comes again is new.
-        gained(&journal, asking(&["System"]), 400).await;
-        let again = [one("security", 499), one("system", 199)];
-        assert_eq!(gained(&journal, two, 500).await, again);
+        // What is taken out and put back is as it was.
+        let less = gained(&journal, asking(&["System"]), 400).await;
+        assert_eq!(less, [one("system", 199)]);
+        assert_eq!(gained(&journal, two, 500).await, dated);
         let mut all = asking(&["System", "Setup"]);
         all.new_channels = NewChannels::Replay;
         assert_eq!(gained(&journal, all, 600).await, [one("system", 199)]);
@@ -258,6 +266,10 @@ mod tests {
         assert_eq!(gained(&journal, asking(&["Security"]), 100).await, []);
         let later = gained(&journal, asking(&["Security", "System"]), 200).await;
         assert_eq!(later, [("system".to_owned(), 199)]);
+        // Asked for since always, also when it was not for a while.
+        gained(&journal, asking(&["System"]), 300).await;
+        let back = gained(&journal, asking(&["Security", "System"]), 400).await;
+        assert_eq!(back, [("system".to_owned(), 199)]);
         journal.close().await;
     }
 

@@ -328,7 +328,8 @@ impl Delivery {
     /// Whether the journal already holds all of it.
     fn is_stored(&self, recent: &Recent) -> bool {
         let bookmark = self.bookmark.as_deref();
-        self.events == 0 && (bookmark.is_none() || bookmark == recent.bookmark())
+        let forgets = self.counts.bookmark_events > 0 && recent.has_left();
+        self.events == 0 && (bookmark.is_none() || bookmark == recent.bookmark()) && !forgets
     }
 }
 

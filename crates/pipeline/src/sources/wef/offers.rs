@@ -204,15 +204,17 @@ fn gained_by(
 ) -> BTreeMap<String, Timestamp> {
     let mut gained = subscription.gained_channels.clone();
     gained.retain(|_, since| *since <= now);
-    let Some(began) = began.filter(|began| *began <= now) else {
+    let Some(began) = began else {
         return gained;
     };
-    let line = began.checked_sub(CLOCK_SLACK).unwrap_or(began);
+    let line = began.min(now).checked_sub(CLOCK_SLACK).unwrap_or(began);
     if subscription.read_existing {
         gained.retain(|_, since| *since > line);
     }
-    for since in gained.values_mut() {
-        *since = line.max(*since);
+    if began <= now {
+        for since in gained.values_mut() {
+            *since = line.max(*since);
+        }
     }
     gained
 }
@@ -273,6 +275,7 @@ mod tests {
             // Who was to send what it had does, of what was asked for by then.
             (10, Some(50), true, None),
             (60, Some(50), true, Some(60)),
+            (60, Some(101), true, None),
         ] {
             subscription.gained_channels = BTreeMap::from([("system".to_owned(), at(channel))]);
             subscription.read_existing = read_existing;

@@ -112,7 +112,9 @@ pub(super) fn of_bookmark(bookmark: &str) -> Progress {
 pub(super) fn moved_to(progress: &Progress, bookmark: &str) -> Progress {
     let mut moved = Vec::clone(progress);
     for place in of_bookmark(bookmark).iter() {
-        let at = moved.iter().position(|one| one.channel == place.channel);
+        let at = moved
+            .iter()
+            .position(|one| one.channel.eq_ignore_ascii_case(&place.channel));
         match at {
             Some(at) => {
                 moved[at].record_id = place.record_id;

@@ -245,6 +245,11 @@ impl Recent {
         }
     }
 
+    /// Whether there are channels that it was in and is not any more.
+    pub(super) fn has_left(&self) -> bool {
+        !self.left.is_empty()
+    }
+
     /// Notes what is left, which is on disk.
     pub(super) fn leave(&mut self, left: Places) {
         self.left = left;

@@ -57,7 +57,7 @@ pub(super) struct Args {
     events: Vec<PathBuf>,
 
     /// How many stored events are looked at: the newest, and more where several happened at once
-    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     newest: u64,
 
     #[command(flatten)]
@@ -183,7 +183,6 @@ async fn stored(
     invocation: &Invocation,
 ) -> anyhow::Result<bool> {
     let config = invocation.loader.load(Need::Defaults)?;
-    let mut asker = Asker::open(&config.data_dir).await?;
     let mut limits = QueryLimits {
         rows: None,
         period: Period {
@@ -192,9 +191,12 @@ async fn stored(
         },
         ..QueryLimits::default()
     };
+    // Whoever has read its rows lets go of an answer, and of its connection, before it has ended.
+    let mut asker = Asker::open(&config.data_dir).await?;
     if let Some(first) = time_of(newest, &mut asker, limits).await? {
         limits.period.from = Some(first);
     }
+    let mut asker = Asker::open(&config.data_dir).await?;
     let sql = format!("select event_xml from events where {ASKED_OF}");
     let answer = asker.query(&sql, limits).await?;
     let mut lines = Lines {
@@ -235,7 +237,8 @@ async fn time_of(
     }
     let others = newest.saturating_sub(1);
     let sql = format!(
-        "select time from events where {ASKED_OF} order by time desc offset {others} limit 1"
+        "select time from events where {ASKED_OF} and time is not null \
+         order by time desc offset {others} limit 1"
     );
     let answer = asker.query(&sql, limits).await?;
     let mut line = Vec::new();

@@ -281,7 +281,7 @@ fn query_of_channels(
         let error = source.error("a channel needs a name", channels.span());
         return Err(error.expected("names such as [\"Security\", \"System\"]"));
     }
-    let is_odd = |c: char| c.is_control() || r#"<>"&'|?*\"#.contains(c);
+    let is_odd = |c: char| c.is_control() || r#"<>"&|?*\"#.contains(c);
     if let Some(odd) = list.iter().find(|name| name.contains(is_odd)) {
         let message = format!("no channel can be called {odd:?}");
         let error = source.error(message, channels.span());
