@@ -229,7 +229,7 @@ fn each_machine_is_told_with_what_is_the_matter() {
         .map(|one| one["words"].to_string())
         .collect();
     for said in [
-        "CN=others, which is not among the authorities in client_ca",
+        "CN=others, and no authority in client_ca has signed it",
         "it may not read Security",
         "the body is over",
         "the clock of WS9$@CORP.EXAMPLE is 9",
