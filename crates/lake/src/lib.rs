@@ -29,5 +29,5 @@ pub use error::{LakeError, QueryError};
 pub use lake::{Appended, Extent, Lake, Upkeep};
 pub use limits::SQL_BYTES;
 pub use output::{Format, Layout, QueryOutput, Written};
-pub use query::{Period, QueryLimits, Tail};
+pub use query::{Described, Period, QueryLimits, Tail, View, functions, views};
 pub use rows::Rows;

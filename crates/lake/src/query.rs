@@ -1,10 +1,12 @@
-//! SQL over the view `events`: the table's newest version, and after it the tail not yet committed.
+//! SQL over the view `events`: the table's newest version, and after it the tail not yet committed; and over views with
+//! the names that analysts know (`views`).
 //!
 //! Invariants: a query only reads, and reads nothing but the view; an event is seen once, because
 //! rows of the tail that the version already holds are left out by the journal's sequence; memory,
 //! threads and time are bounded by [`QueryLimits`], planning included; what the engine does not count
 //! has bounds of its own (`growth`).
 
+use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,13 +34,17 @@ use crate::schema;
 
 mod constants;
 mod depth;
+mod functions;
 mod growth;
 mod names;
 mod refusal;
 mod view;
+mod views;
 mod yields;
 
+pub use functions::{Described, functions};
 use growth::Budget;
+pub use views::{View, views};
 
 /// Bounds of one query.
 #[derive(Clone, Copy, Debug)]
@@ -96,22 +102,7 @@ impl Lake {
         tail: Tail,
         limits: QueryLimits,
     ) -> Result<QueryOutput, QueryError> {
-        let begun = Instant::now();
-        depth::check(sql).map_err(|message| QueryError::Refused { message })?;
-        let session = self.session(tail, limits).await?;
-        let stream = depth::on_deep_stack(begin(session, sql.to_owned()));
-        let stream = match limits.time {
-            None => stream.await?,
-            Some(time) => {
-                timeout_at(begun + time, stream)
-                    .await
-                    .map_err(|_| QueryError::Time {
-                        limit_s: time.as_secs(),
-                    })??
-            }
-        };
-        let (schema, stream) = stream.map_err(|error| refusal::explain(error, sql, limits))?;
-        Ok(QueryOutput::new(schema, stream, limits, begun))
+        answer(sql, limits, self.session(tail, limits)).await
     }
 
     /// A session that knows the view `events` and nothing else.
@@ -133,7 +124,7 @@ impl Lake {
                 .iter()
                 .map(|rows| rows.after(position.unwrap_or(0))),
         );
-        let (context, budget) = new_context(limits).map_err(run_failed)?;
+        let Session { context, budget } = Session::new(limits)?;
         let provider = table
             .table_provider()
             .with_session(Arc::new(context.state()))
@@ -142,17 +133,73 @@ impl Lake {
         context
             .register_table(schema::EVENTS, view)
             .map_err(run_failed)?;
-        if let Some(wanted) = within(limits.period) {
-            narrow(&context, wanted).await.map_err(run_failed)?;
-        }
-        Ok(Session { context, budget })
+        let session = Session { context, budget };
+        session.narrow(schema::EVENTS, limits.period).await?;
+        Ok(session)
     }
+}
+
+/// Answers one SQL statement in this session, once it is there.
+pub(crate) async fn answer(
+    sql: &str,
+    limits: QueryLimits,
+    session: impl Future<Output = Result<Session, QueryError>>,
+) -> Result<QueryOutput, QueryError> {
+    let begun = Instant::now();
+    depth::check(sql).map_err(|message| QueryError::Refused { message })?;
+    let session = session.await?;
+    let tables = session.tables();
+    let stream = depth::on_deep_stack(begin(session, sql.to_owned()));
+    let stream = match limits.time {
+        None => stream.await?,
+        Some(time) => timeout_at(begun + time, stream)
+            .await
+            .map_err(|_| QueryError::Time {
+                limit_s: time.as_secs(),
+            })??,
+    };
+    let (schema, stream) = stream.map_err(|error| refusal::explain(error, sql, limits, &tables))?;
+    Ok(QueryOutput::new(schema, stream, limits, begun))
 }
 
 /// What one query is planned and run in.
 pub(crate) struct Session {
     pub(crate) context: SessionContext,
     budget: Budget,
+}
+
+impl Session {
+    /// A session that knows no table.
+    pub(crate) fn new(limits: QueryLimits) -> Result<Session, QueryError> {
+        let (context, budget) = new_context(limits).map_err(run_failed)?;
+        Ok(Session { context, budget })
+    }
+
+    /// What a query can name: tables, and views where there are events.
+    fn tables(&self) -> Vec<String> {
+        let tables = self.context.catalog("datafusion");
+        let tables = tables.and_then(|catalog| catalog.schema("public"));
+        let mut names = tables.map_or_else(Vec::new, |schema| schema.table_names());
+        names.sort_unstable();
+        if names.iter().any(|name| name == schema::EVENTS) {
+            names.extend(views().iter().map(|view| view.name.to_owned()));
+        }
+        names
+    }
+
+    /// Puts a view with fewer rows in the place of a table, where not all are meant.
+    pub(crate) async fn narrow(&self, table: &str, period: Period) -> Result<(), QueryError> {
+        let Some(wanted) = within(period) else {
+            return Ok(());
+        };
+        let narrowed = async {
+            let frame = self.context.table(table).await?.filter(wanted)?;
+            self.context.deregister_table(table)?;
+            self.context.register_table(table, frame.into_view())
+        };
+        narrowed.await.map_err(run_failed)?;
+        Ok(())
+    }
 }
 
 /// Plans a statement and begins to run it: its columns, and its rows.
@@ -164,6 +211,7 @@ async fn begin(
     let dialect = state.config().options().sql_parser.dialect;
     let statement = state.sql_to_statement(&sql, &dialect)?;
     let items = names::written(&statement);
+    views::make_known(&session.context, &state, &statement).await?;
     let plan = state.statement_to_plan(statement).await?;
     SQLOptions::new()
         .with_allow_ddl(false)
@@ -179,14 +227,6 @@ async fn begin(
     let plan = planner.create_physical_plan(&plan, &state).await?;
     let stream = execute_stream(plan, state.task_ctx())?;
     Ok((names::named(&stream.schema(), &items), stream))
-}
-
-/// Puts a view with fewer events in the place of the view.
-async fn narrow(context: &SessionContext, wanted: Expr) -> Result<(), DataFusionError> {
-    let frame = context.table(schema::EVENTS).await?.filter(wanted)?;
-    context.deregister_table(schema::EVENTS)?;
-    context.register_table(schema::EVENTS, frame.into_view())?;
-    Ok(())
 }
 
 /// Events of this period; none where all are meant. Files of other times are not opened, as their statistics tell: the
@@ -228,13 +268,15 @@ fn new_context(limits: QueryLimits) -> Result<(SessionContext, Budget), DataFusi
         .with_runtime_env(runtime)
         .with_default_features()
         .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins));
+    let known = state.scalar_functions().get_or_insert_default();
+    known.extend(functions::all());
     let budget = growth::hold(&mut state, &pool);
     Ok((SessionContext::new_with_state(state.build()), budget))
 }
 
 /// What went wrong while rows were computed: the question was understood, so it is not refused any more.
 pub(crate) fn explain_run(error: DataFusionError, limits: QueryLimits) -> QueryError {
-    match refusal::explain(error, "", limits) {
+    match refusal::explain(error, "", limits, &[]) {
         QueryError::Refused { message } => QueryError::Value { message },
         other => other,
     }

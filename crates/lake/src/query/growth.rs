@@ -59,8 +59,13 @@ const GROWING: [(&str, Growth); 21] = [
     ("string_to_array", Growth::Split),
 ];
 
-/// Functions whose result is a copy of their arguments, or of a part of them.
-const COPYING: [&str; 30] = [
+/// Functions whose result is a copy of their arguments, of a part of them, or a short name.
+const COPYING: [&str; 35] = [
+    "sid_name",
+    "status_name",
+    "kerberos_status_name",
+    "logon_type_name",
+    "event_name",
     "upper",
     "lower",
     "initcap",

@@ -6,15 +6,24 @@ use datafusion::error::DataFusionError;
 use crate::error::QueryError;
 use crate::promote;
 use crate::query::QueryLimits;
-use crate::schema;
 
 /// Farthest that a name may be from the one meant, in edits.
 const NEAR_EDITS: usize = 3;
 
+/// Characters told of what stands where the parser stopped.
+const NEAR_CHARS: usize = 24;
+
 const READS_ONLY: &str = "a query only reads: write one SELECT, EXPLAIN, SHOW or DESCRIBE";
 
 /// Tells what the asker can cure from what they cannot.
-pub(crate) fn explain(error: DataFusionError, sql: &str, limits: QueryLimits) -> QueryError {
+///
+/// `tables` are those that there are.
+pub(crate) fn explain(
+    error: DataFusionError,
+    sql: &str,
+    limits: QueryLimits,
+    tables: &[String],
+) -> QueryError {
     let refused = |message: String| QueryError::Refused { message };
     if is_write(sql) {
         return refused(READS_ONLY.to_owned());
@@ -23,12 +32,12 @@ pub(crate) fn explain(error: DataFusionError, sql: &str, limits: QueryLimits) ->
         DataFusionError::SchemaError(schema, _) => refused(explain_schema(schema, sql)),
         DataFusionError::SQL(parser, _) => refused(format!(
             "this is not SQL that can be read: {}",
-            tidy(&parser.to_string())
+            with_place(&tidy(&parser.to_string()), sql)
         )),
         DataFusionError::ResourcesExhausted(_) => QueryError::Memory {
             limit_mib: limits.memory_bytes >> 20,
         },
-        DataFusionError::Plan(message) => refused(explain_plan(message)),
+        DataFusionError::Plan(message) => refused(explain_plan(message, sql, tables)),
         DataFusionError::NotImplemented(message) => {
             refused(format!("this is not supported: {}", tidy(message)))
         }
@@ -82,7 +91,55 @@ fn no_column(field: &Column, valid_fields: &[Column], sql: &str) -> String {
             "if it is a value of EventData write event_data['{name}']; DESCRIBE events lists the columns"
         )
     };
-    format!("there is no column \"{name}\"; {cure}")
+    format!(
+        "there is no column \"{name}\"{}; {cure}",
+        place_of(name, sql)
+    )
+}
+
+/// Where a name stands first, as ` (line 1, column 8)`; nothing where that is not certain.
+fn place_of(name: &str, sql: &str) -> String {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    let is_whole = |at: usize| {
+        let before = sql[..at].chars().next_back();
+        let after = sql[at + name.len()..].chars().next();
+        !before.is_some_and(is_part) && !after.is_some_and(is_part)
+    };
+    let found = (0..sql.len()).find(|at| {
+        let text = sql.get(*at..at + name.len());
+        text.is_some_and(|text| text.eq_ignore_ascii_case(name)) && is_whole(*at)
+    });
+    match found {
+        Some(at) if !name.is_empty() => {
+            let before = &sql[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+            format!(" (line {line}, column {column})")
+        }
+        _ => String::new(),
+    }
+}
+
+/// The parser's message with the place in the words that all others have, and what stands there.
+fn with_place(message: &str, sql: &str) -> String {
+    let Some((message, place)) = message.split_once(" at Line: ") else {
+        return message.to_owned();
+    };
+    let Some((line, column)) = place.split_once(", Column: ") else {
+        return message.to_owned();
+    };
+    let rest = (|| {
+        let text = sql
+            .lines()
+            .nth(line.parse::<usize>().ok()?.checked_sub(1)?)?;
+        let skipped = column.parse::<usize>().ok()?.checked_sub(1)?;
+        let rest: String = text.chars().skip(skipped).take(NEAR_CHARS).collect();
+        (!rest.is_empty()).then_some(rest)
+    })();
+    match rest {
+        Some(rest) => format!("{message} (line {line}, column {column}, at \"{rest}\")"),
+        None => format!("{message} (line {line}, column {column})"),
+    }
 }
 
 /// The name in the case in which the query has it.
@@ -94,16 +151,15 @@ fn as_written<'a>(name: &'a str, sql: &'a str) -> &'a str {
     (0..sql.len()).find_map(same).unwrap_or(name)
 }
 
-fn explain_plan(message: &str) -> String {
+fn explain_plan(message: &str, sql: &str, tables: &[String]) -> String {
     if let Some(table) = message
         .strip_prefix("table '")
         .and_then(|rest| rest.strip_suffix("' not found"))
     {
-        let table = table.rsplit('.').next().unwrap_or(table);
-        return format!(
-            "there is no table \"{table}\"; the only one is {}",
-            schema::EVENTS
-        );
+        return no_table(table.rsplit('.').next().unwrap_or(table), sql, tables);
+    }
+    if let Some(said) = called_wrongly(message).or_else(|| no_function(message, sql)) {
+        return said;
     }
     let writes = [
         "DDL not supported",
@@ -114,6 +170,41 @@ fn explain_plan(message: &str) -> String {
         return READS_ONLY.to_owned();
     }
     tidy(message)
+}
+
+/// What a function says of values that it does not take, without what the engine says around it.
+fn called_wrongly(message: &str) -> Option<String> {
+    let (function, rest) = message.split_once("' user-defined coercion failed with: ")?;
+    let (_, function) = function.split_once('\'')?;
+    let said = rest.split(" No function matches").next()?;
+    Some(format!("{function}: {}", tidy(said.trim_end_matches('.'))))
+}
+
+fn no_function(message: &str, sql: &str) -> Option<String> {
+    let rest = message.strip_prefix("Invalid function '")?;
+    let (name, cure) = rest.split_once("'.")?;
+    let name = as_written(name, sql);
+    let near = cure.trim().strip_prefix("Did you mean '");
+    let cure = match near.and_then(|near| near.split('\'').next()) {
+        Some(near) => format!("; did you mean \"{near}\"?"),
+        None => String::new(),
+    };
+    Some(format!(
+        "there is no function \"{name}\"{}{cure}",
+        place_of(name, sql)
+    ))
+}
+
+fn no_table(table: &str, sql: &str, tables: &[String]) -> String {
+    let name = as_written(table, sql);
+    let cure = match nearest(name, tables.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("there are {}", tables.join(", ")),
+    };
+    format!(
+        "there is no table \"{name}\"{}; {cure}",
+        place_of(name, sql)
+    )
 }
 
 /// The known name that this one most likely stands for.

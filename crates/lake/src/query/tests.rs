@@ -101,9 +101,9 @@ async fn a_query_reads_and_does_nothing_else() {
         set datafusion.execution.batch_size = 1
           a query only reads: write one SELECT, EXPLAIN, SHOW or DESCRIBE
         select * from '/etc/passwd'
-          there is no table "/etc/passwd"; the only one is events
+          there is no table "/etc/passwd" (line 1, column 16); there are events, account_changes, authentications, explicit_logons, failed_logons, firewall_changes, group_changes, log_cleared, logoffs, logons, malware, network_connections, policy_changes, powershell_scripts, privileged_logons, process_creation, scheduled_tasks, services, share_access, starts_and_stops
         select * from 'file:///etc/passwd'
-          there is no table "file:///etc/passwd"; the only one is events
+          there is no table "file:///etc/passwd" (line 1, column 16); there are events, account_changes, authentications, explicit_logons, failed_logons, firewall_changes, group_changes, log_cleared, logoffs, logons, malware, network_connections, policy_changes, powershell_scripts, privileged_logons, process_creation, scheduled_tasks, services, share_access, starts_and_stops
         select * from read_csv('/etc/passwd')
           table function 'read_csv' not found
         select 1; drop table events
@@ -150,23 +150,23 @@ async fn an_error_names_the_cure() {
     }
     insta::assert_snapshot!(answers, @r#"
         select evnt_id from events
-          there is no column "evnt_id"; did you mean "event_id"?
+          there is no column "evnt_id" (line 1, column 8); did you mean "event_id"?
         select EventID from events
-          there is no column "EventID"; did you mean "event_id"?
+          there is no column "EventID" (line 1, column 8); did you mean "event_id"?
         select TargetUserName from events
-          there is no column "TargetUserName"; events have it in "target_user"
+          there is no column "TargetUserName" (line 1, column 8); events have it in "target_user"
         select SessionName from events
-          there is no column "SessionName"; if it is a value of EventData write event_data['SessionName']; DESCRIBE events lists the columns
+          there is no column "SessionName" (line 1, column 8); if it is a value of EventData write event_data['SessionName']; DESCRIBE events lists the columns
         select * from event
-          there is no table "event"; the only one is events
+          there is no table "event" (line 1, column 15); did you mean "events"?
         selct 1
-          this is not SQL that can be read: Expected: an SQL statement, found: selct at Line: 1, Column: 1
+          this is not SQL that can be read: Expected: an SQL statement, found: selct (line 1, column 1, at "selct 1")
         select cout(*) from events
-          Invalid function 'cout'. Did you mean 'cot'?
+          there is no function "cout" (line 1, column 8); did you mean "cot"?
         select * from events where time > 'yesterday'
           Error parsing timestamp from 'yesterday': timestamp must contain at least 10 characters
         select x from (select 1 as a)
-          there is no column "x"; there are a
+          there is no column "x" (line 1, column 8); there are a
         select computer, count(*) from events
           Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column "events.computer" must appear in the GROUP BY clause or must be part of an aggregate function, currently only "count(Int64(1))" appears in the SELECT clause satisfies this requirement
 

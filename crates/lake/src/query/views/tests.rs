@@ -1,0 +1,330 @@
+use super::*;
+use crate::testing::{ask, rows};
+use crate::{Lake, QueryLimits, Tail};
+
+/// An event of this provider and id with these values.
+fn event(record: usize, provider: &str, id: u32, data: &[(&str, &str)]) -> String {
+    let data: String = data
+        .iter()
+        .map(|(name, value)| format!("<Data Name='{name}'>{value}</Data>"))
+        .collect();
+    format!(
+        "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System><Provider Name='{provider}'/>\
+         <EventID>{id}</EventID><Level>0</Level><Keywords>0x8020000000000000</Keywords>\
+         <TimeCreated SystemTime='2025-11-05T00:00:{record:02}Z'/><EventRecordID>{record}</EventRecordID>\
+         <Channel>Security</Channel><Computer>DC1</Computer><Security UserID='S-1-5-18'/></System>\
+         <EventData>{data}</EventData></Event>"
+    )
+}
+
+const AUDIT: &str = "Microsoft-Windows-Security-Auditing";
+const BY: (&str, &str) = ("SubjectUserName", "admin");
+
+/// Provider, id and values.
+type Sample<'a> = (&'a str, u32, &'a [(&'a str, &'a str)]);
+
+/// One event of each view, or more.
+fn events() -> Vec<String> {
+    let group = [
+        ("MemberSid", "S-1-5-21-1-2-3-500"),
+        ("TargetUserName", "Domain Admins"),
+        BY,
+    ];
+    let all: [Sample<'_>; 24] = [
+        (
+            AUDIT,
+            4624,
+            &[
+                ("TargetUserName", "ann"),
+                ("LogonType", "10"),
+                ("IpAddress", "10.0.0.7"),
+                ("ElevatedToken", "%%1842"),
+            ],
+        ),
+        (
+            AUDIT,
+            4625,
+            &[
+                ("TargetUserName", "ann"),
+                ("Status", "0xc000006d"),
+                ("SubStatus", "0xc000006a"),
+                ("LogonType", "3"),
+            ],
+        ),
+        (
+            AUDIT,
+            4625,
+            &[
+                ("TargetUserName", "bob"),
+                ("Status", "0xc0000234"),
+                ("SubStatus", "0x0"),
+                ("LogonType", "2"),
+            ],
+        ),
+        (
+            AUDIT,
+            4634,
+            &[
+                ("TargetUserName", "ann"),
+                ("TargetLogonId", "0x77"),
+                ("LogonType", "10"),
+            ],
+        ),
+        (
+            AUDIT,
+            4648,
+            &[
+                ("SubjectUserName", "ann"),
+                ("TargetUserName", "bob"),
+                ("TargetServerName", "files"),
+            ],
+        ),
+        (
+            AUDIT,
+            4672,
+            &[
+                ("SubjectUserName", "ann"),
+                ("PrivilegeList", "SeDebugPrivilege"),
+            ],
+        ),
+        (
+            AUDIT,
+            4688,
+            &[
+                ("NewProcessName", "C:\\a.exe"),
+                ("NewProcessId", "0x1"),
+                ("ProcessId", "0x2"),
+                ("TargetUserName", "-"),
+                BY,
+                ("MandatoryLabel", "S-1-16-12288"),
+                ("TokenElevationType", "%%1937"),
+            ],
+        ),
+        (
+            "Microsoft-Windows-Sysmon",
+            1,
+            &[
+                ("Image", "C:\\b.exe"),
+                ("ProcessId", "3"),
+                ("ParentProcessId", "4"),
+                ("User", "D\\ann"),
+                ("LogonId", "0x9"),
+                ("IntegrityLevel", "High"),
+            ],
+        ),
+        (
+            AUDIT,
+            4720,
+            &[("TargetUserName", "new"), ("TargetDomainName", "D"), BY],
+        ),
+        (
+            AUDIT,
+            4740,
+            &[("TargetUserName", "ann"), ("TargetDomainName", "WKS1"), BY],
+        ),
+        (
+            AUDIT,
+            4781,
+            &[
+                ("OldTargetUserName", "old"),
+                ("NewTargetUserName", "new"),
+                BY,
+            ],
+        ),
+        (AUDIT, 4728, &group),
+        (AUDIT, 4762, &group),
+        (
+            AUDIT,
+            4946,
+            &[("RuleName", "in"), ("ProfileChanged", "All")],
+        ),
+        (
+            "Microsoft-Windows-Windows Firewall With Advanced Security",
+            2006,
+            &[("RuleName", "out"), ("ModifyingUser", "S-1-5-18")],
+        ),
+        ("Microsoft-Windows-Eventlog", 1102, &[]),
+        (
+            "Service Control Manager",
+            7045,
+            &[
+                ("ServiceName", "x"),
+                ("ImagePath", "C:\\x.exe"),
+                ("AccountName", "LocalSystem"),
+            ],
+        ),
+        (
+            "Service Control Manager",
+            7040,
+            &[
+                ("param1", "Long"),
+                ("param2", "disabled"),
+                ("param3", "auto start"),
+                ("param4", "y"),
+            ],
+        ),
+        (
+            AUDIT,
+            4702,
+            &[("TaskName", "\\t"), ("TaskContentNew", "new"), BY],
+        ),
+        (
+            AUDIT,
+            4771,
+            &[
+                ("TargetUserName", "ann"),
+                ("Status", "0x18"),
+                ("IpAddress", "::ffff:10.0.0.7"),
+            ],
+        ),
+        (
+            AUDIT,
+            4776,
+            &[
+                ("TargetUserName", "ann"),
+                ("Status", "0xC0000064"),
+                ("Workstation", "WKS1"),
+            ],
+        ),
+        (
+            AUDIT,
+            5157,
+            &[
+                ("Application", "\\a.exe"),
+                ("Direction", "%%14593"),
+                ("SourceAddress", "10.0.0.7"),
+                ("DestPort", "445"),
+            ],
+        ),
+        ("Other", 4624, &[("TargetUserName", "nobody")]),
+        (AUDIT, 4719, &[("AuditPolicyChanges", "%%8448"), BY]),
+    ];
+    let all = all.iter().enumerate();
+    all.map(|(record, (provider, id, data))| event(record, provider, *id, data))
+        .collect()
+}
+
+async fn lake() -> (tempfile::TempDir, Lake) {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    lake.append(rows(&events(), None), None).await.unwrap();
+    (dir, lake)
+}
+
+#[tokio::test]
+async fn every_view_can_be_asked_for_everything() {
+    let (_dir, lake) = lake().await;
+    let mut counts = String::new();
+    for view in views() {
+        let sql = format!("select count(*) as n from (select * from {})", view.name);
+        counts.push_str(&format!("{} {}", view.name, ask(&lake, &sql).await));
+        let described = ask(&lake, &format!("describe {}", view.name)).await;
+        assert!(
+            described.starts_with(r#"{"column_name":"time""#),
+            "{described}"
+        );
+        assert!(view.condition.contains("provider = '"), "{}", view.name);
+    }
+    insta::assert_snapshot!(counts, @r#"
+        account_changes {"n":3}
+        authentications {"n":2}
+        explicit_logons {"n":1}
+        failed_logons {"n":2}
+        firewall_changes {"n":2}
+        group_changes {"n":2}
+        log_cleared {"n":1}
+        logoffs {"n":1}
+        logons {"n":1}
+        malware {"n":0}
+        network_connections {"n":1}
+        policy_changes {"n":1}
+        powershell_scripts {"n":0}
+        privileged_logons {"n":1}
+        process_creation {"n":2}
+        scheduled_tasks {"n":1}
+        services {"n":2}
+        share_access {"n":0}
+        starts_and_stops {"n":0}
+        "#);
+    assert!(views().is_sorted_by(|one, other| one.name < other.name));
+}
+
+#[tokio::test]
+async fn columns_say_what_happened() {
+    let (_dir, lake) = lake().await;
+    let mut answers = String::new();
+    for sql in [
+        "select account, logon_type_name, address, elevated from logons",
+        "select account, reason, logon_type_name from failed_logons",
+        "select account, used_account, target_server from explicit_logons",
+        "select process, process_id, parent_process_id, account, logon_id, integrity, elevated from process_creation",
+        "select change, account, account_domain, new_name, caller_computer, by_account from account_changes",
+        "select change, group_name, scope, is_security_group, member_sid_name from group_changes",
+        "select change, rule, profiles, by_account from firewall_changes",
+        "select cleared, by_sid from log_cleared",
+        "select change, service, image, start_type, start_type_before, runs_as from services",
+        "select change, task_path, definition, by_account from scheduled_tasks",
+        "select protocol, request, reason, address, workstation from authentications",
+        "select allowed, process, direction, from_address, to_port from network_connections",
+        "select change, audit_changes from policy_changes",
+        "select l.account from logons l join failed_logons f using (account)",
+        "with logons as (select 1 as n) select n from logons",
+    ] {
+        answers.push_str(&format!("{sql}\n{}", ask(&lake, sql).await));
+    }
+    insta::assert_snapshot!(answers, @r#"
+        select account, logon_type_name, address, elevated from logons
+        {"account":"ann","logon_type_name":"RemoteInteractive","address":"10.0.0.7","elevated":true}
+        select account, reason, logon_type_name from failed_logons
+        {"account":"ann","reason":"STATUS_WRONG_PASSWORD","logon_type_name":"Network"}
+        {"account":"bob","reason":"STATUS_ACCOUNT_LOCKED_OUT","logon_type_name":"Interactive"}
+        select account, used_account, target_server from explicit_logons
+        {"account":"ann","used_account":"bob","target_server":"files"}
+        select process, process_id, parent_process_id, account, logon_id, integrity, elevated from process_creation
+        {"process":"C:\\a.exe","process_id":"0x1","parent_process_id":"0x2","account":"admin","logon_id":null,"integrity":"Mandatory Label\\High Mandatory Level","elevated":true}
+        {"process":"C:\\b.exe","process_id":"3","parent_process_id":"4","account":"D\\ann","logon_id":"0x9","integrity":"High","elevated":null}
+        select change, account, account_domain, new_name, caller_computer, by_account from account_changes
+        {"change":"created","account":"new","account_domain":"D","new_name":null,"caller_computer":null,"by_account":"admin"}
+        {"change":"locked out","account":"ann","account_domain":null,"new_name":null,"caller_computer":"WKS1","by_account":"admin"}
+        {"change":"renamed","account":"old","account_domain":null,"new_name":"new","caller_computer":null,"by_account":"admin"}
+        select change, group_name, scope, is_security_group, member_sid_name from group_changes
+        {"change":"member added","group_name":"Domain Admins","scope":"global","is_security_group":true,"member_sid_name":"Administrator"}
+        {"change":"member removed","group_name":"Domain Admins","scope":"universal","is_security_group":false,"member_sid_name":"Administrator"}
+        select change, rule, profiles, by_account from firewall_changes
+        {"change":"rule added","rule":"in","profiles":"All","by_account":null}
+        {"change":"rule deleted","rule":"out","profiles":null,"by_account":"NT AUTHORITY\\SYSTEM"}
+        select cleared, by_sid from log_cleared
+        {"cleared":"Security","by_sid":"S-1-5-18"}
+        select change, service, image, start_type, start_type_before, runs_as from services
+        {"change":"installed","service":"x","image":"C:\\x.exe","start_type":null,"start_type_before":null,"runs_as":"LocalSystem"}
+        {"change":"start changed","service":"y","image":null,"start_type":"auto start","start_type_before":"disabled","runs_as":null}
+        select change, task_path, definition, by_account from scheduled_tasks
+        {"change":"changed","task_path":"\\t","definition":"new","by_account":"admin"}
+        select protocol, request, reason, address, workstation from authentications
+        {"protocol":"Kerberos","request":"pre-authentication","reason":"KDC_ERR_PREAUTH_FAILED","address":"10.0.0.7","workstation":null}
+        {"protocol":"NTLM","request":"credentials","reason":"STATUS_NO_SUCH_USER","address":null,"workstation":"WKS1"}
+        select allowed, process, direction, from_address, to_port from network_connections
+        {"allowed":false,"process":"\\a.exe","direction":"outbound","from_address":"10.0.0.7","to_port":445}
+        select change, audit_changes from policy_changes
+        {"change":"audit policy changed","audit_changes":"%%8448"}
+        select l.account from logons l join failed_logons f using (account)
+        {"account":"ann"}
+        with logons as (select 1 as n) select n from logons
+        {"n":1}
+        "#);
+}
+
+#[tokio::test]
+async fn views_are_told_where_all_tables_are() {
+    let (_dir, lake) = lake().await;
+    let told = ask(&lake, "select count(*) as n from information_schema.views where table_name <> 'events' and table_schema = 'public'").await;
+    assert_eq!(told, format!("{{\"n\":{}}}\n", views().len()));
+    let refused = lake
+        .query(
+            "select *\nfrom failed_logon",
+            Tail::default(),
+            QueryLimits::default(),
+        )
+        .await;
+    insta::assert_snapshot!(refused.err().unwrap(), @r#"there is no table "failed_logon" (line 2, column 6); did you mean "failed_logons"?"#);
+}
