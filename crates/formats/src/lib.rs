@@ -12,6 +12,7 @@ pub mod describe;
 pub mod event;
 pub mod identity;
 pub mod limits;
+pub mod lines;
 pub mod meaning;
 pub mod names;
 pub mod own;

@@ -111,6 +111,9 @@ pub enum QueryError {
     /// The lake could not be read.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// A file that the query is about cannot be asked.
+    #[error(transparent)]
+    Source(#[from] crate::files::SourceError),
     /// The query failed while it ran.
     #[error("the query failed")]
     Run(#[source] Box<DataFusionError>),

@@ -133,3 +133,33 @@ pub(crate) const POSITIONS: usize = 64;
 
 /// Age in seconds from which a file that was being written counts as left behind.
 pub(crate) const STAGED_STALE_S: u64 = 3_600;
+
+/// Bytes of a file that are read at a time.
+pub(crate) const FILE_BLOCK_BYTES: usize = 256 << 10;
+
+/// Longest line or record of a file; what is longer is passed over and told.
+pub(crate) const FILE_UNIT_BYTES: usize = 16 << 20;
+
+/// Rows of a file that are handed on together.
+pub(crate) const FILE_BATCH_ROWS: usize = 8_192;
+
+/// Bytes of text that are handed on together.
+pub(crate) const FILE_BATCH_BYTES: usize = 8 << 20;
+
+/// Batches of a file that wait to be taken.
+pub(crate) const FILE_BATCHES_AHEAD: usize = 2;
+
+/// Bytes at the begin of a file, and files of a table, by which its columns are told.
+pub(crate) const HEAD_BYTES: usize = 1 << 20;
+
+/// See [`HEAD_BYTES`].
+pub(crate) const HEAD_FILES: usize = 32;
+
+/// Files of one table.
+pub(crate) const SOURCE_FILES: usize = 100_000;
+
+/// Folders in folders that are looked into.
+pub(crate) const SOURCE_DEPTH: usize = 16;
+
+/// Columns of a table of files.
+pub(crate) const SOURCE_COLUMNS: usize = 2_000;

@@ -18,8 +18,10 @@ use tokio::time::{Instant, timeout_at};
 use crate::error::QueryError;
 use crate::query::{QueryLimits, explain_run};
 
+mod apart;
 mod csv;
 mod json;
+mod parquet;
 mod stream;
 mod table;
 mod value;

@@ -128,6 +128,13 @@ fn path(limits: QueryLimits) -> String {
             "max_rows",
             limits.rows.and_then(|rows| i64::try_from(rows).ok()),
         ),
+        ("memory_bytes", i64::try_from(limits.memory_bytes).ok()),
+        (
+            "timeout_ms",
+            limits
+                .time
+                .and_then(|time| i64::try_from(time.as_millis()).ok()),
+        ),
         ("from_us", microseconds(limits.period.from)),
         ("to_us", microseconds(limits.period.to)),
     ];

@@ -158,7 +158,10 @@ fn explain_plan(message: &str, sql: &str, tables: &[String]) -> String {
     {
         return no_table(table.rsplit('.').next().unwrap_or(table), sql, tables);
     }
-    if let Some(said) = called_wrongly(message).or_else(|| no_function(message, sql)) {
+    let said = called_wrongly(message)
+        .or_else(|| no_signature(message))
+        .or_else(|| no_function(message, sql));
+    if let Some(said) = said {
         return said;
     }
     let writes = [
@@ -178,6 +181,16 @@ fn called_wrongly(message: &str) -> Option<String> {
     let (_, function) = function.split_once('\'')?;
     let said = rest.split(" No function matches").next()?;
     Some(format!("{function}: {}", tidy(said.trim_end_matches('.'))))
+}
+
+/// The same of a function of the engine's.
+fn no_signature(message: &str) -> Option<String> {
+    let (_, call) =
+        message.split_once("No function matches the given name and argument types '")?;
+    let (call, _) = call.split_once('\'')?;
+    Some(format!(
+        "no function takes these values: {call}; cast them to what it takes, as in cast(value as double)"
+    ))
 }
 
 fn no_function(message: &str, sql: &str) -> Option<String> {

@@ -254,8 +254,10 @@ const VIEWS: [View; 19] = [
     View {
         name: "starts_and_stops",
         sentence: "machines that started, shut down or stopped without it (12, 13 of the kernel; 41; 1074; 6005, 6006, 6008)",
-        columns: "event_name(event_id, provider) as what, event_data['param5'] as kind, event_data['param3'] as reason, \
-            event_data['param1'] as by_process, case event_id when 1074 then event_data['param7'] end as by_account",
+        columns: "event_name(event_id, provider) as what, case event_id when 1074 then event_data['param5'] end as kind, \
+            case event_id when 1074 then event_data['param3'] end as reason, \
+            case event_id when 1074 then event_data['param1'] end as by_process, \
+            case event_id when 1074 then event_data['param7'] end as by_account",
         condition: "(event_id in (12, 13) and provider = 'Microsoft-Windows-Kernel-General' or \
             event_id = 41 and provider = 'Microsoft-Windows-Kernel-Power' or event_id = 1074 and provider = 'User32' or \
             event_id in (6005, 6006, 6008) and provider = 'EventLog')",

@@ -51,6 +51,11 @@ pub(crate) struct Range {
 }
 
 impl TimeArgs {
+    /// The same of a command that takes them in arguments of its own.
+    pub(super) fn new(from: Option<String>, to: Option<String>, tz: TimeZone) -> TimeArgs {
+        TimeArgs { from, to, tz }
+    }
+
     /// The span asked for; `now` is what relative times count from.
     pub(crate) fn range(&self, now: Timestamp) -> Result<Range, crate::exit::UsageError> {
         let read = |name: &str, text: &Option<String>| match text {

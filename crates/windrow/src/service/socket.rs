@@ -214,6 +214,7 @@ fn limits(parameters: &str) -> QueryLimits {
         let time = || Timestamp::from_microsecond(value.parse().ok()?).ok();
         match name {
             "max_rows" => limits.rows = number(),
+            "memory_bytes" => limits.memory_bytes = value.parse().unwrap_or(limits.memory_bytes),
             "timeout_ms" => limits.time = number().map(Duration::from_millis),
             "from_us" => limits.period.from = time(),
             "to_us" => limits.period.to = time(),

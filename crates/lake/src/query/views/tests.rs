@@ -17,191 +17,45 @@ fn event(record: usize, provider: &str, id: u32, data: &[(&str, &str)]) -> Strin
     )
 }
 
-const AUDIT: &str = "Microsoft-Windows-Security-Auditing";
-const BY: (&str, &str) = ("SubjectUserName", "admin");
+/// An event a line: its provider (`A` for the audit's), its id and its values.
+const EVENTS: &str = "\
+A|4624|TargetUserName=ann|LogonType=10|IpAddress=10.0.0.7|ElevatedToken=%%1842
+A|4625|TargetUserName=ann|Status=0xc000006d|SubStatus=0xc000006a|LogonType=3
+A|4625|TargetUserName=bob|Status=0xc0000234|SubStatus=0x0|LogonType=2
+A|4634|TargetUserName=ann|TargetLogonId=0x77|LogonType=10
+A|4648|SubjectUserName=ann|TargetUserName=bob|TargetServerName=files
+A|4672|SubjectUserName=ann|PrivilegeList=SeDebugPrivilege
+A|4688|NewProcessName=C:\\a.exe|NewProcessId=0x1|ProcessId=0x2|TargetUserName=-|SubjectUserName=admin|MandatoryLabel=S-1-16-12288|TokenElevationType=%%1937
+Microsoft-Windows-Sysmon|1|Image=C:\\b.exe|ProcessId=3|ParentProcessId=4|User=D\\ann|LogonId=0x9|IntegrityLevel=High
+A|4720|TargetUserName=new|TargetDomainName=D|SubjectUserName=admin
+A|4740|TargetUserName=ann|TargetDomainName=WKS1|SubjectUserName=admin
+A|4781|OldTargetUserName=old|NewTargetUserName=new|SubjectUserName=admin
+A|4728|MemberSid=S-1-5-21-1-2-3-500|TargetUserName=Domain Admins|SubjectUserName=admin
+A|4762|MemberSid=S-1-5-21-1-2-3-500|TargetUserName=Domain Admins|SubjectUserName=admin
+A|4946|RuleName=in|ProfileChanged=All
+Microsoft-Windows-Windows Firewall With Advanced Security|2006|RuleName=out|ModifyingUser=S-1-5-18
+Microsoft-Windows-Eventlog|1102
+Service Control Manager|7045|ServiceName=x|ImagePath=C:\\x.exe|AccountName=LocalSystem
+Service Control Manager|7040|param1=Long|param2=disabled|param3=auto start|param4=y
+A|4702|TaskName=\\t|TaskContentNew=new|SubjectUserName=admin
+A|4771|TargetUserName=ann|Status=0x18|IpAddress=::ffff:10.0.0.7
+A|4776|TargetUserName=ann|Status=0xC0000064|Workstation=WKS1
+A|5157|Application=\\a.exe|Direction=%%14593|SourceAddress=10.0.0.7|DestPort=445
+Other|4624|TargetUserName=nobody
+A|4719|AuditPolicyChanges=%%8448|SubjectUserName=admin";
 
-/// Provider, id and values.
-type Sample<'a> = (&'a str, u32, &'a [(&'a str, &'a str)]);
-
-/// One event of each view, or more.
 fn events() -> Vec<String> {
-    let group = [
-        ("MemberSid", "S-1-5-21-1-2-3-500"),
-        ("TargetUserName", "Domain Admins"),
-        BY,
-    ];
-    let all: [Sample<'_>; 24] = [
-        (
-            AUDIT,
-            4624,
-            &[
-                ("TargetUserName", "ann"),
-                ("LogonType", "10"),
-                ("IpAddress", "10.0.0.7"),
-                ("ElevatedToken", "%%1842"),
-            ],
-        ),
-        (
-            AUDIT,
-            4625,
-            &[
-                ("TargetUserName", "ann"),
-                ("Status", "0xc000006d"),
-                ("SubStatus", "0xc000006a"),
-                ("LogonType", "3"),
-            ],
-        ),
-        (
-            AUDIT,
-            4625,
-            &[
-                ("TargetUserName", "bob"),
-                ("Status", "0xc0000234"),
-                ("SubStatus", "0x0"),
-                ("LogonType", "2"),
-            ],
-        ),
-        (
-            AUDIT,
-            4634,
-            &[
-                ("TargetUserName", "ann"),
-                ("TargetLogonId", "0x77"),
-                ("LogonType", "10"),
-            ],
-        ),
-        (
-            AUDIT,
-            4648,
-            &[
-                ("SubjectUserName", "ann"),
-                ("TargetUserName", "bob"),
-                ("TargetServerName", "files"),
-            ],
-        ),
-        (
-            AUDIT,
-            4672,
-            &[
-                ("SubjectUserName", "ann"),
-                ("PrivilegeList", "SeDebugPrivilege"),
-            ],
-        ),
-        (
-            AUDIT,
-            4688,
-            &[
-                ("NewProcessName", "C:\\a.exe"),
-                ("NewProcessId", "0x1"),
-                ("ProcessId", "0x2"),
-                ("TargetUserName", "-"),
-                BY,
-                ("MandatoryLabel", "S-1-16-12288"),
-                ("TokenElevationType", "%%1937"),
-            ],
-        ),
-        (
-            "Microsoft-Windows-Sysmon",
-            1,
-            &[
-                ("Image", "C:\\b.exe"),
-                ("ProcessId", "3"),
-                ("ParentProcessId", "4"),
-                ("User", "D\\ann"),
-                ("LogonId", "0x9"),
-                ("IntegrityLevel", "High"),
-            ],
-        ),
-        (
-            AUDIT,
-            4720,
-            &[("TargetUserName", "new"), ("TargetDomainName", "D"), BY],
-        ),
-        (
-            AUDIT,
-            4740,
-            &[("TargetUserName", "ann"), ("TargetDomainName", "WKS1"), BY],
-        ),
-        (
-            AUDIT,
-            4781,
-            &[
-                ("OldTargetUserName", "old"),
-                ("NewTargetUserName", "new"),
-                BY,
-            ],
-        ),
-        (AUDIT, 4728, &group),
-        (AUDIT, 4762, &group),
-        (
-            AUDIT,
-            4946,
-            &[("RuleName", "in"), ("ProfileChanged", "All")],
-        ),
-        (
-            "Microsoft-Windows-Windows Firewall With Advanced Security",
-            2006,
-            &[("RuleName", "out"), ("ModifyingUser", "S-1-5-18")],
-        ),
-        ("Microsoft-Windows-Eventlog", 1102, &[]),
-        (
-            "Service Control Manager",
-            7045,
-            &[
-                ("ServiceName", "x"),
-                ("ImagePath", "C:\\x.exe"),
-                ("AccountName", "LocalSystem"),
-            ],
-        ),
-        (
-            "Service Control Manager",
-            7040,
-            &[
-                ("param1", "Long"),
-                ("param2", "disabled"),
-                ("param3", "auto start"),
-                ("param4", "y"),
-            ],
-        ),
-        (
-            AUDIT,
-            4702,
-            &[("TaskName", "\\t"), ("TaskContentNew", "new"), BY],
-        ),
-        (
-            AUDIT,
-            4771,
-            &[
-                ("TargetUserName", "ann"),
-                ("Status", "0x18"),
-                ("IpAddress", "::ffff:10.0.0.7"),
-            ],
-        ),
-        (
-            AUDIT,
-            4776,
-            &[
-                ("TargetUserName", "ann"),
-                ("Status", "0xC0000064"),
-                ("Workstation", "WKS1"),
-            ],
-        ),
-        (
-            AUDIT,
-            5157,
-            &[
-                ("Application", "\\a.exe"),
-                ("Direction", "%%14593"),
-                ("SourceAddress", "10.0.0.7"),
-                ("DestPort", "445"),
-            ],
-        ),
-        ("Other", 4624, &[("TargetUserName", "nobody")]),
-        (AUDIT, 4719, &[("AuditPolicyChanges", "%%8448"), BY]),
-    ];
-    let all = all.iter().enumerate();
-    all.map(|(record, (provider, id, data))| event(record, provider, *id, data))
-        .collect()
+    let event_of = |(record, line): (usize, &str)| {
+        let mut parts = line.split('|');
+        let provider = match parts.next().unwrap() {
+            "A" => "Microsoft-Windows-Security-Auditing",
+            other => other,
+        };
+        let id = parts.next().unwrap().parse().unwrap();
+        let values: Vec<_> = parts.map(|part| part.split_once('=').unwrap()).collect();
+        event(record, provider, id, &values)
+    };
+    EVENTS.lines().enumerate().map(event_of).collect()
 }
 
 async fn lake() -> (tempfile::TempDir, Lake) {

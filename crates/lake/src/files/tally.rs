@@ -1,0 +1,75 @@
+//! What of files could not be read.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// What of one file could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// The file.
+    pub file: PathBuf,
+    /// Lines or records, as far as it was read.
+    pub count: u64,
+    /// The first place: a line, a record.
+    pub place: String,
+    /// Why the first could not be read.
+    pub reason: String,
+}
+
+/// What could not be read, by file. A file that is read twice for a query counts once.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<BTreeMap<PathBuf, Unread>>);
+
+impl Tally {
+    pub(super) fn all(&self) -> Vec<Unread> {
+        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        files.values().cloned().collect()
+    }
+}
+
+/// What could not be read of the file that is being read. Told when it is dropped, so that a query that ends early tells
+/// what it met.
+pub(super) struct Bad<'a> {
+    tally: &'a Tally,
+    unread: Unread,
+}
+
+impl<'a> Bad<'a> {
+    pub(super) fn new(tally: &'a Tally, file: &Path) -> Bad<'a> {
+        let unread = Unread {
+            file: file.to_owned(),
+            count: 0,
+            place: String::new(),
+            reason: String::new(),
+        };
+        Bad { tally, unread }
+    }
+
+    /// Counts one more. The words are made for the first one alone.
+    pub(super) fn add(&mut self, place: impl FnOnce() -> String, why: impl FnOnce() -> String) {
+        if self.unread.count == 0 {
+            self.unread.place = place();
+            self.unread.reason = why();
+        }
+        self.unread.count += 1;
+    }
+
+    /// The same of a line.
+    pub(super) fn add_line(&mut self, line: u64, why: impl FnOnce() -> String) {
+        self.add(|| format!("line {line}"), why);
+    }
+}
+
+impl Drop for Bad<'_> {
+    fn drop(&mut self) {
+        if self.unread.count == 0 {
+            return;
+        }
+        let mut files = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = files.get(&self.unread.file).map_or(0, |known| known.count);
+        if self.unread.count > known {
+            files.insert(self.unread.file.clone(), self.unread.clone());
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Where an answer goes, and in which form.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Context as _;
+use tempfile::NamedTempFile;
+use windrow_lake::{Layout, QueryOutput, Written};
+
+use super::usage;
+use crate::asker::explain;
+use crate::output::{Format, Terminal, escape};
+
+/// `--output` of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Form {
+    /// Aligned columns for people; the default on a terminal
+    Table,
+    /// One JSON array
+    Json,
+    /// One JSON object a line; the default elsewhere
+    Ndjson,
+    /// RFC 4180, with a header line
+    Csv,
+    /// Apache Parquet, into the file of --output-file
+    Parquet,
+}
+
+impl Form {
+    /// What was asked for, or what fits where the answer goes.
+    pub(super) fn of(
+        asked: Option<Form>,
+        file: Option<&Path>,
+        terminal: &Terminal,
+    ) -> anyhow::Result<Form> {
+        match (asked, file) {
+            (Some(Form::Parquet), None) => Err(usage(
+                "--output parquet is for a file: name it with --output-file",
+            )),
+            (Some(form), _) => Ok(form),
+            (None, None) if terminal.stdout_is_terminal => Ok(Form::Table),
+            (None, Some(file)) if file.extension().is_some_and(|it| it == "parquet") => {
+                Ok(Form::Parquet)
+            }
+            (None, _) => Ok(Form::Ndjson),
+        }
+    }
+
+    /// The same of rows that a person or a program reads as text.
+    pub(super) fn of_rows(self) -> anyhow::Result<Format> {
+        Ok(match self {
+            Form::Table => Format::Table,
+            Form::Json => Format::Json,
+            Form::Ndjson => Format::Ndjson,
+            Form::Csv => Format::Csv,
+            Form::Parquet => return Err(usage("this is not written as Parquet")),
+        })
+    }
+}
+
+/// Writes an answer into a file that gets its name when all of it is there.
+pub(super) async fn into_file(
+    path: &Path,
+    rows: QueryOutput,
+    form: Form,
+    layout: &Layout,
+) -> anyhow::Result<Written> {
+    let named = || format!("cannot write {}", path.display());
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut file = NamedTempFile::new_in(folder).with_context(named)?;
+    let mut out = BufWriter::new(file.as_file_mut());
+    let layout = Layout {
+        width: None,
+        ..layout.clone()
+    };
+    let written = match form {
+        Form::Parquet => rows.write_parquet(&mut out).await?,
+        other => {
+            rows.write(other.of_rows()?.into(), &layout, &mut out)
+                .await?
+        }
+    };
+    out.flush().with_context(named)?;
+    drop(out);
+    file.as_file().sync_all().with_context(named)?;
+    file.persist(path).with_context(named)?;
+    Ok(written)
+}
+
+/// Writes a plan for people: its steps, one a line.
+pub(super) async fn plan(rows: QueryOutput, out: &mut (dyn Write + Send)) -> anyhow::Result<()> {
+    let mut lines = Vec::new();
+    let layout = Layout::default();
+    let written = rows
+        .write(windrow_lake::Format::Ndjson, &layout, &mut lines)
+        .await;
+    written.map_err(|error| explain(error.into()))?;
+    for row in serde_json::Deserializer::from_slice(&lines).into_iter::<serde_json::Value>() {
+        let row = row?;
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        writeln!(out, "{}", escape(&text("plan_type")))?;
+        for line in text("plan").lines() {
+            writeln!(out, "  {}", escape(line))?;
+        }
+    }
+    Ok(())
+}
