@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
@@ -85,10 +86,10 @@ pub enum QueryError {
         limit_mib: usize,
     },
     /// The query ran longer than it may.
-    #[error("the query ran longer than its {limit_s} s; narrow it with a range of date")]
+    #[error("the query ran longer than its {limit:?}; narrow it with a range of date")]
     Time {
         /// The limit.
-        limit_s: u64,
+        limit: Duration,
     },
     /// Too many queries run already.
     #[error("{running} queries run already; try again when one has ended")]

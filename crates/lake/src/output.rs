@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
@@ -80,7 +81,7 @@ pub struct QueryOutput {
     schema: SchemaRef,
     pieces: Pieces,
     rows_left: Option<u64>,
-    deadline: Option<(Instant, u64)>,
+    deadline: Option<(Instant, Duration)>,
     truncated: bool,
 }
 
@@ -103,7 +104,7 @@ impl QueryOutput {
             schema,
             pieces: Box::pin(pieces),
             rows_left: limits.rows,
-            deadline: limits.time.map(|time| (begun + time, time.as_secs())),
+            deadline: limits.time.map(|time| (begun + time, time)),
             truncated: false,
         }
     }
@@ -149,9 +150,9 @@ impl QueryOutput {
         loop {
             let next = match self.deadline {
                 None => self.pieces.next().await,
-                Some((deadline, limit_s)) => timeout_at(deadline, self.pieces.next())
+                Some((deadline, limit)) => timeout_at(deadline, self.pieces.next())
                     .await
-                    .map_err(|_| QueryError::Time { limit_s })?,
+                    .map_err(|_| QueryError::Time { limit })?,
             };
             let batch = match next.transpose()? {
                 None => return Ok(None),

@@ -154,9 +154,7 @@ pub(crate) async fn answer(
         None => stream.await?,
         Some(time) => timeout_at(begun + time, stream)
             .await
-            .map_err(|_| QueryError::Time {
-                limit_s: time.as_secs(),
-            })??,
+            .map_err(|_| QueryError::Time { limit: time })??,
     };
     let (schema, stream) = stream.map_err(|error| refusal::explain(error, sql, limits, &tables))?;
     Ok(QueryOutput::new(schema, stream, limits, begun))

@@ -120,7 +120,25 @@ fn names_and_fields_are_each_others() {
     }
 }
 
+#[test]
+fn a_line_of_blanks_has_not_more_places_than_are_looked_at() {
+    let line = vec![b' '; 4_000];
+    let mut places = Vec::new();
+    split(&line, &mut places);
+    assert!((W3C_FIELDS_MAX * 2..W3C_FIELDS_MAX * 2 + 10).contains(&places.len()));
+}
+
 proptest! {
+    #[test]
+    fn blanks_part_values_wherever_they_are(line in "[ !\\x00\\x1f\\x21a\u{a0}é]{0,40}") {
+        let line = line.strip_suffix(' ').unwrap_or(&line).as_bytes();
+        let mut places = Vec::new();
+        split(line, &mut places);
+        let values: Vec<_> = places.iter().map(|(start, end)| &line[*start as usize..*end as usize]).collect();
+        let expected: Vec<_> = line.strip_suffix(b" ").unwrap_or(line).split(|byte| *byte == b' ').collect();
+        prop_assert_eq!(values, expected);
+    }
+
     #[test]
     fn a_row_is_its_values(values in prop::collection::vec("[!-~é]{1,20}", 10)) {
         prop_assume!(!values[0].starts_with('#'));

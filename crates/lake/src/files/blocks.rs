@@ -13,8 +13,12 @@ pub(super) struct Blocks<R> {
     buffer: Vec<u8>,
     /// Where what is not yet given begins and ends in the buffer.
     rest: std::ops::Range<usize>,
-    /// Lines before the block that was given last, and in it.
-    lines: (u64, u64),
+    /// Lines before the block that was given last.
+    lines: u64,
+    /// Where that is in the buffer.
+    given: std::ops::Range<usize>,
+    /// Lines in it, where they were counted already.
+    passed: Option<u64>,
     at_end: bool,
     is_begin: bool,
 }
@@ -36,7 +40,9 @@ impl<R: Read> Blocks<R> {
             unit,
             buffer: vec![0; FILE_BLOCK_BYTES],
             rest: 0..0,
-            lines: (0, 0),
+            lines: 0,
+            given: 0..0,
+            passed: None,
             at_end: false,
             is_begin: true,
         }
@@ -44,7 +50,9 @@ impl<R: Read> Blocks<R> {
 
     /// The next whole units.
     pub(super) fn next(&mut self) -> io::Result<Next<'_>> {
-        self.lines = (self.lines.0 + self.lines.1, 0);
+        let given = &self.buffer[std::mem::take(&mut self.given)];
+        let passed = self.passed.take();
+        self.lines += passed.unwrap_or_else(|| lines::count(given));
         loop {
             let rest = &self.buffer[self.rest.clone()];
             // What was read last may have a whole unit; what was there before has none.
@@ -55,20 +63,25 @@ impl<R: Read> Blocks<R> {
             if whole > 0 {
                 let start = self.rest.start;
                 self.rest.start += whole;
-                let block = &self.buffer[start..start + whole];
-                self.lines.1 = lines::count(block);
-                return Ok(Next::Block(block, self.lines.0 + 1));
+                self.given = start..start + whole;
+                let block = &self.buffer[self.given.clone()];
+                return Ok(Next::Block(block, self.lines + 1));
             }
             if self.at_end {
                 return Ok(Next::End);
             }
             if rest.len() >= FILE_UNIT_BYTES {
-                let line = self.lines.0 + 1;
+                let line = self.lines + 1;
                 self.pass_over()?;
                 return Ok(Next::TooLong(line));
             }
             self.fill()?;
         }
+    }
+
+    /// Takes over how many lines the block had that was given last: whoever went through them has counted.
+    pub(super) fn passed(&mut self, lines: u64) {
+        self.passed = Some(lines);
     }
 
     /// Reads more behind what is there.
@@ -102,7 +115,7 @@ impl<R: Read> Blocks<R> {
             let rest = &self.buffer[self.rest.clone()];
             let first = Unit::Line.first(rest);
             let is_whole = rest.get(first.wrapping_sub(1)) == Some(&b'\n');
-            self.lines.0 += u64::from(is_whole);
+            self.lines += u64::from(is_whole);
             self.rest.start += first;
             if is_whole || self.at_end {
                 return Ok(());

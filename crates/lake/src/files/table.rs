@@ -1,6 +1,7 @@
 //! Makes a session know files as a table.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::DataType;
@@ -11,6 +12,7 @@ use datafusion::datasource::listing::{
 };
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableBuilder;
+use parquet::file::reader::SerializedFileReader;
 use url::Url;
 
 use super::events::{EventFiles, Foreign};
@@ -39,8 +41,11 @@ pub(super) async fn register(
         })
     };
     let table: Arc<dyn TableProvider> = match found.kind {
-        Kind::Parquet => parquet(session, found).await.map_err(&failed)?,
-        Kind::Delta => delta(session, &found.path).await.map_err(&failed)?,
+        Kind::Parquet => match parquet_table(session, found).await {
+            Ok(table) => table,
+            Err(error) => return Err(damaged(&found.files).unwrap_or_else(|| failed(error))),
+        },
+        Kind::Delta => delta_table(session, &found.path).await.map_err(&failed)?,
         Kind::Evtx => scanned(
             schema::arrow_schema(),
             Arc::new(Foreign(Arc::clone(events))),
@@ -73,7 +78,7 @@ pub(super) async fn has_time(session: &Session, name: &str) -> bool {
 }
 
 /// A file, or a folder in which folders may be named after values of columns (`date=2026-11-21`).
-async fn parquet(
+async fn parquet_table(
     session: &Session,
     found: &Found,
 ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
@@ -83,8 +88,7 @@ async fn parquet(
     };
     let url = url.map_err(|()| DataFusionError::Plan("no path of a file".to_owned()))?;
     let url = ListingTableUrl::parse(url)?;
-    let is_named_so =
-        |file: &std::path::PathBuf| file.extension().is_some_and(|it| it == "parquet");
+    let is_named_so = |file: &PathBuf| file.extension().is_some_and(|it| it == "parquet");
     let extension = match found.files.iter().all(is_named_so) {
         true => ".parquet",
         false => "",
@@ -100,7 +104,22 @@ async fn parquet(
     Ok(Arc::new(ListingTable::try_new(config)?))
 }
 
-async fn delta(session: &Session, path: &Path) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+/// The first of these files that does not end as Parquet does.
+fn damaged(files: &[PathBuf]) -> Option<SourceError> {
+    files.iter().find_map(|path| {
+        let file = File::open(path).ok()?;
+        let error = SerializedFileReader::new(file).err()?;
+        Some(SourceError::Columns {
+            path: path.clone(),
+            why: format!("{error}; the others can be asked without it"),
+        })
+    })
+}
+
+async fn delta_table(
+    session: &Session,
+    path: &Path,
+) -> Result<Arc<dyn TableProvider>, DataFusionError> {
     let url = Url::from_directory_path(path);
     let url = url.map_err(|()| DataFusionError::Plan("no path of a folder".to_owned()))?;
     let failed = |error: deltalake::DeltaTableError| DataFusionError::External(Box::new(error));

@@ -280,7 +280,8 @@ impl Form for Logs {
                 }
                 Next::End => break,
             };
-            for (number, line) in (first..).zip(Unit::Line.split(block)) {
+            let mut number = first;
+            for line in Unit::Line.split(block) {
                 match parser.line(line) {
                     Line::Row(row) if making.takes(&row) => making.push(&row),
                     Line::Row(_) | Line::Blank => {}
@@ -295,7 +296,9 @@ impl Form for Logs {
                 if making.is_full() && sink.give(making.finish()?).is_break() {
                     return Ok(());
                 }
+                number += 1;
             }
+            blocks.passed(number - first);
             if sink.is_over() {
                 return Ok(());
             }

@@ -445,17 +445,17 @@ async fn an_endless_recursion_ends() {
     ] {
         answers.push_str(&format!("{sql}\n  {}\n", end(sql, limits).await));
     }
-    insta::assert_snapshot!(answers, @r"
+    insta::assert_snapshot!(answers, @"
         with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) from t
-          the query ran longer than its 0 s; narrow it with a range of date
+          the query ran longer than its 300ms; narrow it with a range of date
         with recursive t(n) as (select 1 union all select n + 1 from t) select n from t
-          the query ran longer than its 0 s; narrow it with a range of date
+          the query ran longer than its 300ms; narrow it with a range of date
         with recursive t(n) as (select 1 union all select n + 1 from t) select n from t where n < 0
-          the query ran longer than its 0 s; narrow it with a range of date
+          the query ran longer than its 300ms; narrow it with a range of date
         with recursive t(n) as (select seq from events union all select t.n from t join events on t.n = seq) select max(n) from t
-          the query ran longer than its 0 s; narrow it with a range of date
+          the query ran longer than its 300ms; narrow it with a range of date
         with recursive t(n) as (select 1 union all select n % 7 from t where n < 9) select n from t where n > 8
-          the query ran longer than its 0 s; narrow it with a range of date
+          the query ran longer than its 300ms; narrow it with a range of date
         with recursive t(n) as (select seq from events union all select t.n from t cross join events) select max(n) from t
           the query needs more than its 4 MiB of memory; narrow it with a range of date, fewer columns or a limit
         with recursive t(n) as (select 1 union select n + 1 from t) select max(n) from t

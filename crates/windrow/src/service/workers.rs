@@ -158,9 +158,7 @@ async fn run(
 ) {
     let time = limits.time.unwrap_or(QUERY_TIME);
     let deadline = Instant::now() + time;
-    let late = |_| QueryError::Time {
-        limit_s: time.as_secs(),
-    };
+    let late = |_| QueryError::Time { limit: time };
     let begun = timeout_at(deadline, lake.query(&sql, tail, limits)).await;
     let output = match begun.map_err(late).and_then(|answer| answer) {
         Ok(output) => output,

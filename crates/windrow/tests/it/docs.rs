@@ -105,7 +105,7 @@ fn accepts(scratch: &Scratch, place: &str, arguments: &[String]) {
 }
 
 /// What the shell would hand to windrow; nothing when the line does not start it.
-fn arguments(line: &str) -> Option<Vec<String>> {
+pub(crate) fn arguments(line: &str) -> Option<Vec<String>> {
     let line = line.strip_prefix("sudo ").unwrap_or(line);
     let line = line.strip_prefix("-u windrow ").unwrap_or(line);
     let mut words = words(line).into_iter();

@@ -8,7 +8,7 @@ use crate::support::Scratch;
 use crate::support::program::{Finished, command, run};
 
 /// The real event logs, where they are there. Says so when not.
-fn corpus(folder: &str) -> Option<PathBuf> {
+pub(crate) fn corpus(folder: &str) -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
     let corpus = std::env::var_os("WINDROW_CORPUS").map_or(default, PathBuf::from);
     let folder = corpus.join(folder);

@@ -17,6 +17,7 @@ mod kerberos;
 mod lake;
 mod peers;
 mod powershell;
+mod query;
 mod receivers;
 mod reload;
 mod renewal;

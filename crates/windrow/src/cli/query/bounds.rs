@@ -3,9 +3,9 @@
 //! The engine counts what it sorts and groups, and not all that it takes. So what the program really has is looked at, as
 //! the system counts it; where the system does not say, the engine's count has to do.
 
-use std::fs;
 use std::time::Duration;
 
+use fs_err as fs;
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
