@@ -148,6 +148,16 @@ impl Files {
         self.tally.all()
     }
 
+    /// Bytes of the files that are read here, and how many of them are read so far; the engine does not say of those that it
+    /// reads.
+    pub fn progress(&self) -> (u64, u64) {
+        let here = self.sources.iter().map(|(_, found)| found);
+        let here = here.filter(|found| !matches!(found.kind, Kind::Parquet | Kind::Delta));
+        let size = |file: &PathBuf| file.metadata().map_or(0, |metadata| metadata.len());
+        let all = here.flat_map(|found| &found.files).map(size).sum();
+        (self.tally.bytes(), all)
+    }
+
     async fn session(&self, limits: QueryLimits) -> Result<Session, QueryError> {
         let session = Session::new(limits)?;
         for (name, found) in &self.sources {

@@ -148,12 +148,7 @@ impl QueryOutput {
     /// The next rows; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<RecordBatch>, QueryError> {
         loop {
-            let next = match self.deadline {
-                None => self.pieces.next().await,
-                Some((deadline, limit)) => timeout_at(deadline, self.pieces.next())
-                    .await
-                    .map_err(|_| QueryError::Time { limit })?,
-            };
+            let next = self.piece().await;
             let batch = match next.transpose()? {
                 None => return Ok(None),
                 Some(Piece::Rows(batch)) => batch,
@@ -166,6 +161,16 @@ impl QueryOutput {
                 continue;
             }
             return Ok(self.admit(batch));
+        }
+    }
+
+    /// The next piece, as long as there is time.
+    async fn piece(&mut self) -> Option<Result<Piece, QueryError>> {
+        match self.deadline {
+            None => self.pieces.next().await,
+            Some((deadline, limit)) => timeout_at(deadline, self.pieces.next())
+                .await
+                .unwrap_or(Some(Err(QueryError::Time { limit }))),
         }
     }
 

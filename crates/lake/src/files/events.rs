@@ -50,6 +50,11 @@ impl Given<'_, '_> {
         })
     }
 
+    /// Takes note of bytes that were read, for whoever waits.
+    pub fn read(&self, bytes: usize) {
+        self.bad.read(bytes);
+    }
+
     /// Takes note of something that could not be read.
     pub fn unread(&mut self, place: String, reason: String) {
         self.bad.add(|| place, || reason);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What of one file could not be read.
@@ -19,12 +20,20 @@ pub struct Unread {
 
 /// What could not be read, by file. A file that is read twice for a query counts once.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<BTreeMap<PathBuf, Unread>>);
+pub(super) struct Tally {
+    files: Mutex<BTreeMap<PathBuf, Unread>>,
+    /// Bytes read of all files.
+    bytes: AtomicU64,
+}
 
 impl Tally {
     pub(super) fn all(&self) -> Vec<Unread> {
-        let files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.values().cloned().collect()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 }
 
@@ -55,7 +64,12 @@ impl<'a> Bad<'a> {
         self.unread.count += 1;
     }
 
-    /// The same of a line.
+    /// Counts bytes that were read, for whoever waits.
+    pub(super) fn read(&self, bytes: usize) {
+        self.tally.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The same as [`Bad::add`] of a line.
     pub(super) fn add_line(&mut self, line: u64, why: impl FnOnce() -> String) {
         self.add(|| format!("line {line}"), why);
     }
@@ -66,7 +80,11 @@ impl Drop for Bad<'_> {
         if self.unread.count == 0 {
             return;
         }
-        let mut files = self.tally.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = self
+            .tally
+            .files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let known = files.get(&self.unread.file).map_or(0, |known| known.count);
         if self.unread.count > known {
             files.insert(self.unread.file.clone(), self.unread.clone());

@@ -335,6 +335,7 @@ impl Form for Texts {
         loop {
             match blocks.next()? {
                 Next::Block(mut block, mut first) => {
+                    reading.bad.read(block.len());
                     if needs_header {
                         let (header, rest) = block.split_at(Unit::Record.first(block));
                         reading.coding = Coding::csv(header, &made)?;

@@ -298,6 +298,7 @@ impl Form for Logs {
                 }
                 number += 1;
             }
+            bad.read(block.len());
             blocks.passed(number - first);
             if sink.is_over() {
                 return Ok(());

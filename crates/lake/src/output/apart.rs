@@ -9,6 +9,17 @@ use crate::error::{LakeError, QueryError};
 use crate::limits::FILE_BATCHES_AHEAD;
 
 impl QueryOutput {
+    /// The same answer when its first rows are there, or its end, or an error, or its time is over.
+    pub async fn begun(mut self) -> QueryOutput {
+        let first = self.piece().await;
+        let rest = std::mem::replace(&mut self.pieces, Box::pin(stream::empty()));
+        // What has ended is not asked again.
+        if let Some(first) = first {
+            self.pieces = Box::pin(stream::iter([first]).chain(rest).fuse());
+        }
+        self
+    }
+
     /// The same answer, computed apart from whoever takes it. Dropped, the query ends.
     #[must_use]
     pub fn on_its_own(self) -> QueryOutput {

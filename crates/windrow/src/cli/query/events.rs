@@ -36,6 +36,7 @@ impl EventFiles for Evtx {
             received_at: Timestamp::now(),
         };
         let (mut rows, mut index) = (RowBuilder::new(), Index::default());
+        let mut read = 0;
         while let Some(chunk) = file.next_chunk()? {
             for record in chunk.records() {
                 // What is wrong with an event is in its flags.
@@ -44,6 +45,10 @@ impl EventFiles for Evtx {
                 let key = identity(SOURCE, event);
                 rows.push(None, &header, Flags::of(&index), event, key);
             }
+            let (done, all) = file.progress();
+            let so_far = file.bytes() * done as u64 / (all as u64).max(1);
+            given.read(usize::try_from(so_far.saturating_sub(read)).unwrap_or(0));
+            read = so_far;
             if (rows.len() >= ROWS || rows.bytes() >= BYTES)
                 && given.rows(&rows.finish())? == ControlFlow::Break(())
             {

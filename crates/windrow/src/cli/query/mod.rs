@@ -8,6 +8,7 @@ mod target;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,13 @@ use crate::asker::{Asker, explain};
 use crate::config::Need;
 use crate::config::units::ByteSize;
 use crate::exit::{Code, UsageError};
-use crate::output::escape;
+use crate::output::{Terminal, escape, progress};
 use bounds::Ended;
 use from::From;
-use target::Form;
+use target::{Form, Pending};
+
+/// Time between two looks how far files are read.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Files of which is told what could not be read.
 const TOLD_FILES: usize = 20;
@@ -167,11 +171,13 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let ended = runtime.block_on(async {
         let bounds = bounds::watch(args.max_memory)?;
         tokio::select! {
-            code = answer(&question, files.as_ref(), invocation, out) => code,
+            // Whoever sees that the query runs can interrupt it.
+            biased;
             ended = bounds.ended() => match ended {
                 Ended::Interrupted => Ok(Code::Interrupted),
                 Ended::Memory(why) => Err(why.into()),
             },
+            code = answer(&question, files.as_ref(), invocation, out) => code,
         }
     });
     // What still runs would be waited for.
@@ -200,6 +206,7 @@ async fn answer(
     invocation: &Invocation,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
+    let file = question.file.as_deref().map(Pending::make).transpose()?;
     let (rows, code) = match files {
         Some(files) => {
             let rows = files.query(&question.sql, question.limits).await;
@@ -211,7 +218,8 @@ async fn answer(
             asker.query(&question.sql, question.limits).await?.told()?
         }
     };
-    write(question, rows.on_its_own(), out).await?;
+    let rows = wait(rows.on_its_own(), files, &invocation.terminal).await;
+    write(question, rows, file, out).await?;
     match files.map(Files::unread) {
         Some(unread) if !unread.is_empty() => {
             tell(&unread, &mut io::stderr().lock())?;
@@ -221,9 +229,36 @@ async fn answer(
     }
 }
 
-async fn write(question: &Question, rows: QueryOutput, out: &mut Out<'_>) -> anyhow::Result<()> {
-    let written = match &question.file {
-        Some(file) => target::into_file(file, rows, question.form, &question.layout).await,
+/// Waits for the first rows, and shows that, and of files how far they are read.
+async fn wait(rows: QueryOutput, files: Option<&Files>, terminal: &Terminal) -> QueryOutput {
+    let all = files.map_or(0, |files| files.progress().1);
+    let bar = match all {
+        0 => progress::spinner(terminal),
+        all => progress::bytes(terminal, all),
+    };
+    let mut begun = pin!(rows.begun());
+    let rows = loop {
+        tokio::select! {
+            rows = &mut begun => break rows,
+            () = tokio::time::sleep(LOOK) => {
+                // A file that is asked by two names is read twice.
+                let done = files.map_or(0, |files| files.progress().0);
+                bar.set_position(done.min(all));
+            }
+        }
+    };
+    bar.finish_and_clear();
+    rows
+}
+
+async fn write(
+    question: &Question,
+    rows: QueryOutput,
+    file: Option<Pending<'_>>,
+    out: &mut Out<'_>,
+) -> anyhow::Result<()> {
+    let written = match file {
+        Some(file) => file.write(rows, question.form, &question.layout).await,
         None if question.is_explained && question.form == Form::Table => {
             return target::plan(rows, out).await;
         }

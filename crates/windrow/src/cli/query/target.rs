@@ -58,36 +58,50 @@ impl Form {
     }
 }
 
-/// Writes an answer into a file that gets its name when all of it is there.
-pub(super) async fn into_file(
-    path: &Path,
-    rows: QueryOutput,
-    form: Form,
-    layout: &Layout,
-) -> anyhow::Result<Written> {
-    let named = || format!("cannot write {}", path.display());
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = NamedTempFile::new_in(folder).with_context(named)?;
-    let mut out = BufWriter::new(file.as_file_mut());
-    let layout = Layout {
-        width: None,
-        ..layout.clone()
-    };
-    let written = match form {
-        Form::Parquet => rows.write_parquet(&mut out).await?,
-        other => {
-            rows.write(other.of_rows()?.into(), &layout, &mut out)
-                .await?
-        }
-    };
-    out.flush().with_context(named)?;
-    drop(out);
-    file.as_file().sync_all().with_context(named)?;
-    file.persist(path).with_context(named)?;
-    Ok(written)
+/// A file that gets its name when all of an answer is in it.
+pub(super) struct Pending<'a> {
+    path: &'a Path,
+    file: NamedTempFile,
+}
+
+impl Pending<'_> {
+    /// Makes it in the folder where it will be: before the question, so that none is answered in vain.
+    pub(super) fn make(path: &Path) -> anyhow::Result<Pending<'_>> {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let file = NamedTempFile::new_in(folder);
+        let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Pending { path, file })
+    }
+
+    /// Writes the answer, and gives the file its name.
+    pub(super) async fn write(
+        mut self,
+        rows: QueryOutput,
+        form: Form,
+        layout: &Layout,
+    ) -> anyhow::Result<Written> {
+        let named = || format!("cannot write {}", self.path.display());
+        let mut out = BufWriter::new(self.file.as_file_mut());
+        let layout = Layout {
+            width: None,
+            ..layout.clone()
+        };
+        let written = match form {
+            Form::Parquet => rows.write_parquet(&mut out).await?,
+            other => {
+                let form = other.of_rows()?.into();
+                rows.write(form, &layout, &mut out).await?
+            }
+        };
+        out.flush().with_context(named)?;
+        drop(out);
+        self.file.as_file().sync_all().with_context(named)?;
+        self.file.persist(self.path).with_context(named)?;
+        Ok(written)
+    }
 }
 
 /// Writes a plan for people: its steps, one a line.
