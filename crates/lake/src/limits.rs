@@ -158,6 +158,9 @@ pub(crate) const HEAD_FILES: usize = 32;
 /// Files of one table.
 pub(crate) const SOURCE_FILES: usize = 100_000;
 
+/// Bytes at the begin of each further log file: `#Fields` is among its first lines.
+pub(crate) const FIELDS_BYTES: usize = 16 << 10;
+
 /// Folders in folders that are looked into.
 pub(crate) const SOURCE_DEPTH: usize = 16;
 

@@ -3,6 +3,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use super::*;
+use crate::limits::HEAD_FILES;
 use crate::output::Format;
 use crate::testing::{logon, rows, write};
 
@@ -126,6 +127,44 @@ async fn w3c_logs_are_tables_of_their_fields() {
         "#);
     insta::assert_snapshot!(room.ask("iis", "logs/a.log", "select sc_statu from iss").await, @r#"there is no table "iss" (line 1, column 22); did you mean "iis"?"#);
     insta::assert_snapshot!(room.ask("iis", "logs/a.log", "select * from logons").await, @r#"there is no table "logons" (line 1, column 15); there are iis"#);
+}
+
+/// A server has more log files than those that are looked at whole, and each site fields of its own.
+#[tokio::test]
+async fn fields_of_any_file_of_a_folder_are_columns() {
+    let log = |field: &str| format!("#Fields: date time {field}\n2026-11-21 10:00:01 x\n");
+    let plain = log("c-ip");
+    // Too far behind the begin of a further file to be looked for; said twice, as at each start of the server.
+    let late = log("late");
+    let late = format!(
+        "{}{}{late}{late}",
+        log("s-sitename"),
+        "2026-11-21 10:00:02 y\n".repeat(1_000)
+    );
+    let names: Vec<String> = (0..HEAD_FILES + 3)
+        .map(|number| format!("logs/{number:03}.log"))
+        .collect();
+    let mut files: Vec<(&str, &str)> = names
+        .iter()
+        .map(|name| (name.as_str(), plain.as_str()))
+        .collect();
+    files.last_mut().unwrap().1 = &late;
+    let room = Room::new(&files);
+    let last = names.last().unwrap();
+    let asked = room
+        .ask(
+            "iis",
+            "logs",
+            "select count(*) n, count(s_sitename) s from iis",
+        )
+        .await;
+    let lines = HEAD_FILES + 2 + 1 + 1_000 + 2;
+    assert_eq!(
+        asked,
+        format!(
+            "{{\"n\":{lines},\"s\":1001}}\n{last}: 1 unread, line 1003: #Fields names late, which no file begins with: it is no column\n"
+        )
+    );
 }
 
 #[tokio::test]

@@ -21,7 +21,10 @@ use super::SourceError;
 use super::blocks::{Blocks, Next};
 use super::scan::{Form, Sink, Test, Wanted};
 use super::tally::Bad;
-use crate::limits::{FILE_BATCH_BYTES, FILE_BATCH_ROWS, FILE_UNIT_BYTES, HEAD_BYTES, HEAD_FILES};
+use crate::limits::{
+    FIELDS_BYTES, FILE_BATCH_BYTES, FILE_BATCH_ROWS, FILE_UNIT_BYTES, HEAD_BYTES, HEAD_FILES,
+    SOURCE_COLUMNS,
+};
 
 const TIME: &str = "time";
 
@@ -34,12 +37,19 @@ pub(super) struct Logs {
 }
 
 impl Logs {
-    /// The columns are what the `#Fields` lines at the begins of the files name.
+    /// The columns are what the `#Fields` lines at the begins of the files name: of all files, since each
+    /// site of a folder may log fields of its own.
     pub(super) fn of(files: &[PathBuf]) -> Result<Logs, SourceError> {
         let mut names = vec![TIME.to_owned()];
-        for file in files.iter().take(HEAD_FILES) {
-            for name in head_names(file)? {
-                if !is_time(&name) && !names.iter().any(|known| known.eq_ignore_ascii_case(&name)) {
+        for (place, file) in files.iter().enumerate() {
+            let bytes = if place < HEAD_FILES {
+                HEAD_BYTES
+            } else {
+                FIELDS_BYTES
+            };
+            for name in head_names(file, bytes)? {
+                let is_new = !names.iter().any(|known| known.eq_ignore_ascii_case(&name));
+                if is_new && !is_time(&name) && names.len() < SOURCE_COLUMNS {
                     names.push(name);
                 }
             }
@@ -89,11 +99,10 @@ fn is_time(name: &str) -> bool {
     name.eq_ignore_ascii_case("date") || name.eq_ignore_ascii_case(TIME)
 }
 
-/// All that `#Fields` lines at the begin of a file name.
-fn head_names(file: &Path) -> Result<Vec<String>, SourceError> {
+/// All that `#Fields` lines in so many bytes at the begin of a file name.
+fn head_names(file: &Path, bytes: usize) -> Result<Vec<String>, SourceError> {
     let mut head = Vec::new();
-    let read =
-        File::open(file).and_then(|opened| opened.take(HEAD_BYTES as u64).read_to_end(&mut head));
+    let read = File::open(file).and_then(|opened| opened.take(bytes as u64).read_to_end(&mut head));
     read.map_err(|source| SourceError::Read {
         path: file.to_owned(),
         source,
@@ -268,6 +277,7 @@ impl Form for Logs {
             text_bytes: 0,
         };
         let mut blocks = Blocks::new(File::open(file)?, Unit::Line);
+        let mut is_told = false;
         loop {
             let (block, first) = match blocks.next()? {
                 Next::Block(block, first) => (block, first),
@@ -288,8 +298,10 @@ impl Form for Logs {
                     Line::Malformed(why) => bad.add_line(number, || why.to_string()),
                     Line::Directive => {
                         making.places = self.places(&parser);
-                        if let Some(name) = self.unknown(&parser) {
+                        // The directive comes again whenever the server starts; its lines are rows all the same.
+                        if let Some(name) = self.unknown(&parser).filter(|_| !is_told) {
                             bad.add_line(number, || no_column(name));
+                            is_told = true;
                         }
                     }
                 }
