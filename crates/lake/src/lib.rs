@@ -9,6 +9,7 @@
 
 mod builder;
 mod datafile;
+mod day_counts;
 mod distribution;
 mod error;
 mod files;
@@ -25,7 +26,8 @@ mod store;
 mod testing;
 
 pub use builder::{JournalEntry, RowBuilder, Unreadable};
-pub use distribution::{Bucket, Buckets, By, Distribution, TimeSpan};
+pub use day_counts::{DayCount, DayCounts, Days, Wanted, Whose};
+pub use distribution::{Bucket, Buckets, By, Distribution, Precision, Strays, TimeSpan, Unplaced};
 pub use error::{LakeError, QueryError};
 pub use files::{EventFiles, Files, Given, Kind, Source, SourceError, Unread};
 pub use lake::{Appended, Extent, Lake, Upkeep};

@@ -166,3 +166,6 @@ pub(crate) const SOURCE_DEPTH: usize = 16;
 
 /// Columns of a table of files.
 pub(crate) const SOURCE_COLUMNS: usize = 2_000;
+
+/// Counts of one day that a detector is fed with.
+pub(crate) const DAY_COUNTS_ROWS: u64 = 4_000_000;

@@ -44,6 +44,7 @@ mod yields;
 
 pub use functions::{Described, functions};
 use growth::Budget;
+pub(crate) use views::{EVENT_COUNTS, HAPPENED};
 pub use views::{View, views};
 
 /// Bounds of one query.

@@ -85,18 +85,21 @@ impl Asker {
     /// Asks for few rows.
     pub(crate) async fn rows(&mut self, sql: &str) -> anyhow::Result<Answer<Vec<Row>>> {
         let answer = self.query(sql, QueryLimits::default()).await?;
-        let mut lines = Vec::new();
-        let written = answer
-            .rows
-            .write(Format::Ndjson, &Layout::default(), &mut lines)
-            .await;
-        written.map_err(|error| explain(error.into()))?;
-        let rows = serde_json::Deserializer::from_slice(&lines).into_iter::<Row>();
         Ok(Answer {
-            rows: rows.collect::<Result<_, _>>()?,
+            rows: rows_of(answer.rows).await?,
             incomplete: answer.incomplete,
         })
     }
+}
+
+/// The few rows of an answer.
+pub(crate) async fn rows_of(answer: QueryOutput) -> anyhow::Result<Vec<Row>> {
+    let mut lines = Vec::new();
+    let layout = Layout::default();
+    let written = answer.write(Format::Ndjson, &layout, &mut lines).await;
+    written.map_err(|error| explain(error.into()))?;
+    let rows = serde_json::Deserializer::from_slice(&lines).into_iter::<Row>();
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// What to say of a service's answer that is not about everything.

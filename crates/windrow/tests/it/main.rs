@@ -21,6 +21,7 @@ mod query;
 mod receivers;
 mod reload;
 mod renewal;
+mod report;
 mod rigs;
 mod scanners;
 mod selection;

@@ -20,7 +20,7 @@ const BYTES: usize = 16 << 20;
 
 /// Reads EVTX files as an import does.
 #[derive(Debug)]
-pub(super) struct Evtx;
+pub(in crate::cli) struct Evtx;
 
 impl EventFiles for Evtx {
     fn read(&self, path: &Path, given: &mut Given<'_, '_>) -> io::Result<()> {

@@ -8,16 +8,16 @@ use super::usage;
 
 /// What `--from` says, given once or more.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct From {
+pub(in crate::cli) struct From {
     /// The time.
-    pub(super) time: Option<String>,
+    pub(in crate::cli) time: Option<String>,
     /// The files.
-    pub(super) sources: Vec<Source>,
+    pub(in crate::cli) sources: Vec<Source>,
 }
 
 impl From {
     /// Tells one from the other: no time has an equals sign.
-    pub(super) fn read(given: &[String]) -> anyhow::Result<From> {
+    pub(in crate::cli) fn read(given: &[String]) -> anyhow::Result<From> {
         let mut from = From::default();
         for text in given {
             let Some((name, path)) = text.split_once('=') else {

@@ -1,8 +1,8 @@
 //! `windrow query`
 
 mod bounds;
-mod events;
-mod from;
+pub(super) mod events;
+pub(super) mod from;
 mod list;
 mod target;
 
@@ -277,7 +277,7 @@ async fn write(
 }
 
 /// Says what of the files could not be read.
-fn tell(unread: &[Unread], out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn tell(unread: &[Unread], out: &mut dyn Write) -> io::Result<()> {
     for unread in unread.iter().take(TOLD_FILES) {
         let Unread {
             file,

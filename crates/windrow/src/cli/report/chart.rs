@@ -35,8 +35,8 @@ pub(super) struct Count {
 /// What is charted.
 #[derive(Debug, Clone)]
 pub(super) struct Chart<'a> {
-    /// What keys are, for the heading.
-    pub(super) by: &'static str,
+    /// What is counted, and told apart by what.
+    pub(super) title: String,
     /// The length of a bucket.
     pub(super) bucket: Duration,
     /// The zone of the times.
@@ -75,11 +75,7 @@ impl Chart<'_> {
         writeln!(
             out,
             "{}",
-            paint.bold(&format!(
-                "Events by {}, a line = {}",
-                self.by,
-                Span(self.bucket)
-            ))
+            paint.bold(&format!("{}, a line = {}", self.title, Span(self.bucket)))
         )?;
         writeln!(out)?;
         let mut expected = None;
@@ -269,7 +265,7 @@ mod tests {
             width: 60,
         };
         let chart = Chart {
-            by: "channel",
+            title: "Events by channel".to_owned(),
             bucket: Duration::from_secs(3600),
             zone: &TimeZone::UTC,
             counts: counts.to_vec(),
