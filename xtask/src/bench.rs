@@ -18,11 +18,22 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
+mod python;
+
 /// An example that measures.
 #[derive(Debug, Clone, Copy)]
 pub struct Bench {
     pub package: &'static str,
     pub example: &'static str,
+    /// Packages of PyPI with which it measures others beside us. It is given a Python that has them.
+    pub python: &'static [&'static str],
+}
+
+impl Bench {
+    /// Whether its name contains this, in which hyphens may stand for underscores.
+    fn is_named(&self, part: &str) -> bool {
+        self.example.contains(&part.replace('-', "_"))
+    }
 }
 
 /// What a path may cost, in CPU seconds per million events.
@@ -33,52 +44,31 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 11] = [
+pub const BENCHES: [Bench; 12] = [
+    of("windrow-formats", "bench_event"),
+    of("windrow-formats", "bench_xpath"),
+    of("windrow-formats", "bench_sldc"),
+    of("windrow-pipeline", "bench_evtx"),
+    of("windrow-pipeline", "bench_journal"),
+    of("windrow-pipeline", "bench_wef"),
+    of("windrow-pipeline", "bench_syslog"),
+    of("windrow-pipeline", "measure_delivery"),
+    of("windrow-pipeline", "bench_forward"),
+    of("windrow-lake", "bench_lake"),
     Bench {
-        package: "windrow-formats",
-        example: "bench_event",
+        python: &["numpy==2.4.6", "scipy==1.17.1"],
+        ..of("windrow-detect", "bench_spikes")
     },
-    Bench {
-        package: "windrow-formats",
-        example: "bench_xpath",
-    },
-    Bench {
-        package: "windrow-formats",
-        example: "bench_sldc",
-    },
-    Bench {
-        package: "windrow-pipeline",
-        example: "bench_evtx",
-    },
-    Bench {
-        package: "windrow-pipeline",
-        example: "bench_journal",
-    },
-    Bench {
-        package: "windrow-pipeline",
-        example: "bench_wef",
-    },
-    Bench {
-        package: "windrow-pipeline",
-        example: "bench_syslog",
-    },
-    Bench {
-        package: "windrow-pipeline",
-        example: "measure_delivery",
-    },
-    Bench {
-        package: "windrow-pipeline",
-        example: "bench_forward",
-    },
-    Bench {
-        package: "windrow-lake",
-        example: "bench_lake",
-    },
-    Bench {
-        package: "windrow",
-        example: "bench_import",
-    },
+    of("windrow", "bench_import"),
 ];
+
+const fn of(package: &'static str, example: &'static str) -> Bench {
+    Bench {
+        package,
+        example,
+        python: &[],
+    }
+}
 
 const TARGETS: [Target; 9] = [
     Target {
@@ -179,8 +169,7 @@ pub fn arguments(mut words: impl Iterator<Item = String>) -> Result<(Vec<String>
 pub fn run(root: &Path, chosen: &[String], output: Output) -> Result<String> {
     let (mut measured, mut tables) = (Vec::new(), String::new());
     for bench in BENCHES {
-        let named = |name: &String| bench.example.contains(name.as_str());
-        if !chosen.is_empty() && !chosen.iter().any(named) {
+        if !chosen.is_empty() && !chosen.iter().any(|name| bench.is_named(name)) {
             continue;
         }
         let folder = bench.package.trim_start_matches("windrow-");
@@ -204,9 +193,15 @@ pub fn run(root: &Path, chosen: &[String], output: Output) -> Result<String> {
 }
 
 fn run_one(root: &Path, bench: Bench) -> Result<String> {
-    let output = Command::new("cargo")
+    let mut command = Command::new("cargo");
+    command
         .args(["run", "--release", "--locked", "--quiet"])
-        .args(["--package", bench.package, "--example", bench.example])
+        .args(["--package", bench.package, "--example", bench.example]);
+    if !bench.python.is_empty() {
+        command.args(["--", "--python"]);
+        command.arg(python::with(bench.python)?);
+    }
+    let output = command
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
@@ -392,6 +387,24 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&json(&found, "")).unwrap();
         assert_eq!(json["figures"][0]["highest"], 2.34);
         assert!(json["figures"][0]["target"].is_null());
+    }
+
+    #[test]
+    fn a_benchmark_is_found_by_its_name_with_hyphens() {
+        let root = crate::project::root();
+        let is_there = |bench: &Bench| {
+            let folder = bench.package.trim_start_matches("windrow-");
+            let source = root.join(format!("crates/{folder}/examples/{}", bench.example));
+            source.join("main.rs").is_file() || source.with_extension("rs").is_file()
+        };
+        for bench in &BENCHES {
+            assert!(is_there(bench), "{bench:?}");
+        }
+        let found = BENCHES
+            .iter()
+            .filter(|bench| bench.is_named("bench-spikes"));
+        let found: Vec<_> = found.map(|bench| bench.example).collect();
+        assert_eq!(found, ["bench_spikes"]);
     }
 
     #[test]
