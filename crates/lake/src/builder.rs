@@ -345,7 +345,7 @@ impl RowBuilder {
             return;
         }
         self.bytes = 0;
-        let batch = RecordBatch::try_new(schema::arrow_schema(), self.columns.finish());
+        let batch = RecordBatch::try_new(schema::EVENTS.arrow_schema(), self.columns.finish());
         // Depends on this file alone, not on any event: `push` appends at most once to every column.
         self.done.push(batch.expect("every column has every row"));
     }

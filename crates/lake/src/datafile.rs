@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
 use arrow::compute;
-use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{Field, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use deltalake::kernel::Add;
 use jiff::Timestamp;
 use parquet::arrow::ArrowWriter;
@@ -25,7 +25,7 @@ use crate::limits::{
     MERGE_BATCH_ROWS, MERGE_GROUP_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, STATISTIC_CHARS,
 };
 use crate::rows::Rows;
-use crate::schema::{self, Kind};
+use crate::schema::{self, Coding, Definition, Kind};
 
 /// What the table says about a data file.
 pub(crate) struct DataFile {
@@ -77,12 +77,17 @@ impl DataFile {
 }
 
 /// Encodes rows that all go under this date.
-pub(crate) fn encode(date: &str, rows: &Rows) -> Result<(DataFile, Vec<u8>), ParquetError> {
-    let properties = writer_properties(ROW_GROUP_BYTES)?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema::file_schema(), Some(properties))?;
-    let mut statistics = Statistics::default();
+pub(crate) fn encode(
+    definition: &Definition,
+    date: &str,
+    rows: &Rows,
+) -> Result<(DataFile, Vec<u8>), ParquetError> {
+    let properties = writer_properties(definition, ROW_GROUP_BYTES)?;
+    let schema = definition.file_schema();
+    let mut writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
+    let mut statistics = Statistics::new(definition);
     for batch in rows.batches() {
-        let batch = without_date(batch)?;
+        let batch = without_date(definition, &schema, batch)?;
         statistics.cover(&batch);
         writer.write(&batch)?;
     }
@@ -93,17 +98,19 @@ pub(crate) fn encode(date: &str, rows: &Rows) -> Result<(DataFile, Vec<u8>), Par
 /// Writes the rows of these data files of one date, in this order, as one. Some rows of one of them and a row group of
 /// the new one are in memory.
 pub(crate) fn merge(
+    definition: &Definition,
     date: &str,
     parts: impl Iterator<Item = std::io::Result<File>>,
     into: File,
 ) -> Result<(DataFile, File), ParquetError> {
-    let properties = writer_properties(MERGE_GROUP_BYTES)?;
-    let mut writer = ArrowWriter::try_new(into, schema::file_schema(), Some(properties))?;
-    let mut statistics = Statistics::default();
+    let properties = writer_properties(definition, MERGE_GROUP_BYTES)?;
+    let schema = definition.file_schema();
+    let mut writer = ArrowWriter::try_new(into, Arc::clone(&schema), Some(properties))?;
+    let mut statistics = Statistics::new(definition);
     for part in parts {
         let reader = ParquetRecordBatchReaderBuilder::try_new(part?)?;
         for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
-            let batch = batch?.with_schema(schema::file_schema())?;
+            let batch = fitted(&batch?, &schema)?;
             statistics.cover(&batch);
             writer.write(&batch)?;
         }
@@ -112,19 +119,35 @@ pub(crate) fn merge(
     Ok((DataFile::new(date, &statistics), file))
 }
 
-fn without_date(batch: &RecordBatch) -> Result<RecordBatch, ParquetError> {
-    let columns = schema::COLUMNS.iter().zip(batch.columns());
+fn without_date(
+    definition: &Definition,
+    schema: &SchemaRef,
+    batch: &RecordBatch,
+) -> Result<RecordBatch, ParquetError> {
+    let columns = definition.columns.iter().zip(batch.columns());
     let columns = columns
         .filter(|(column, _)| column.name != schema::DATE)
         .map(|(_, array)| Arc::clone(array));
-    Ok(RecordBatch::try_new(
-        schema::file_schema(),
-        columns.collect(),
-    )?)
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns.collect())?)
+}
+
+/// The rows of a file in these columns; what a file of an earlier version does not have is missing in its rows.
+fn fitted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch, ParquetError> {
+    let column = |field: &Arc<Field>| {
+        batch.column_by_name(field.name()).map_or_else(
+            || new_null_array(field.data_type(), batch.num_rows()),
+            Arc::clone,
+        )
+    };
+    let columns = schema.fields().iter().map(column).collect();
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 /// Encodings and compression a column; see `docs/lake-schema.md`.
-fn writer_properties(group_bytes: usize) -> Result<WriterProperties, ParquetError> {
+fn writer_properties(
+    definition: &Definition,
+    group_bytes: usize,
+) -> Result<WriterProperties, ParquetError> {
     let mut properties = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_1_0)
         // Pages are so much alike that a higher level finds nothing more in the Event's text.
@@ -132,49 +155,47 @@ fn writer_properties(group_bytes: usize) -> Result<WriterProperties, ParquetErro
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(group_bytes))
         .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_created_by(format!("windrow {}", env!("CARGO_PKG_VERSION")))
-        // The least and greatest of all values of all names say nothing about any of them.
-        .set_column_statistics_enabled(map_path("key"), EnabledStatistics::None)
-        .set_column_statistics_enabled(map_path("value"), EnabledStatistics::None)
-        // Too many are different: a dictionary would be given up after a megabyte, its cost spent.
-        .set_column_dictionary_enabled(map_path("value"), false);
-    for column in &schema::COLUMNS {
+        .set_created_by(format!("windrow {}", env!("CARGO_PKG_VERSION")));
+    for column in definition.columns {
+        if column.kind == Kind::Map {
+            let (key, value) = (map_path(column.name, "key"), map_path(column.name, "value"));
+            properties = properties
+                // The least and greatest of all values of all names say nothing about any of them.
+                .set_column_statistics_enabled(key, EnabledStatistics::None)
+                .set_column_statistics_enabled(value.clone(), EnabledStatistics::None)
+                // Too many are different.
+                .set_column_dictionary_enabled(value, false);
+            continue;
+        }
         let path = ColumnPath::from(column.name);
-        properties = match (column.name, column.kind) {
-            // A hash has no order and no repetition: neither statistics nor compression find anything.
-            ("event_key", _) => properties
+        properties = match column.coding {
+            Coding::Dictionary => properties,
+            Coding::Plain => properties.set_column_dictionary_enabled(path, false),
+            Coding::Text => properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_statistics_enabled(path, EnabledStatistics::None),
+            Coding::Delta => properties
+                .set_column_dictionary_enabled(path.clone(), false)
+                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
+            Coding::Hash => properties
                 .set_column_dictionary_enabled(path.clone(), false)
                 .set_column_compression(path.clone(), Compression::UNCOMPRESSED)
                 // Plain would put four bytes of length before each sixteen.
                 .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
                 .set_column_statistics_enabled(path, EnabledStatistics::None),
-            ("message" | "event_xml" | "command_line", _) => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_statistics_enabled(path, EnabledStatistics::None),
-            ("target_logon_id" | "subject_logon_id", _) => {
-                properties.set_column_dictionary_enabled(path, false)
-            }
-            (_, Kind::Time) | ("seq" | "record_id", _) => properties
-                .set_column_dictionary_enabled(path.clone(), false)
-                .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED),
-            _ => properties,
         };
     }
     Ok(properties.build())
 }
 
-/// The keys or the values of `event_data`.
-fn map_path(part: &str) -> ColumnPath {
-    ColumnPath::from(
-        ["event_data", "key_value", part]
-            .map(str::to_owned)
-            .to_vec(),
-    )
+/// The keys or the values of a map.
+fn map_path(map: &str, part: &str) -> ColumnPath {
+    ColumnPath::from([map, "key_value", part].map(str::to_owned).to_vec())
 }
 
-/// Per-file statistics (Delta protocol, "Per-file Statistics") of [`schema::SKIPPING_COLUMNS`].
-#[derive(Default)]
+/// Per-file statistics (Delta protocol, "Per-file Statistics") of [`Definition::skipping`].
 struct Statistics {
+    skipping: &'static [&'static str],
     rows: usize,
     columns: BTreeMap<&'static str, Bounds>,
 }
@@ -192,9 +213,17 @@ enum Range {
 }
 
 impl Statistics {
+    fn new(definition: &Definition) -> Statistics {
+        Statistics {
+            skipping: definition.skipping,
+            rows: 0,
+            columns: BTreeMap::new(),
+        }
+    }
+
     fn cover(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows();
-        for name in schema::SKIPPING_COLUMNS {
+        for name in self.skipping.iter().copied() {
             let Some(column) = batch.column_by_name(name) else {
                 continue;
             };

@@ -117,7 +117,7 @@ impl DayCounts<'_> {
     pub fn sql(&self) -> String {
         let is_each = self.whose.contains(&Whose::Address);
         let (at, events, table) = match is_each {
-            true => (HAPPENED, "count(*)", schema::EVENTS),
+            true => (HAPPENED, "count(*)", schema::EVENTS.name),
             false => ("bucket", "sum(events)", EVENT_COUNTS),
         };
         let column = |whose: &Whose| match whose {

@@ -114,7 +114,7 @@ impl Distribution {
                 By::Computer => "computer",
                 By::Account => "coalesce(target_user, subject_user)",
             };
-            let events = schema::EVENTS;
+            let events = schema::EVENTS.name;
             let table =
                 format!("(select {HAPPENED} as at, {key} as key from {events} where {days})");
             ("key", "count(*)", table)
@@ -193,7 +193,7 @@ impl TimeSpan {
     pub fn sql(&self) -> String {
         let (at, table) = match self.precision {
             Precision::FiveMinutes => ("bucket", EVENT_COUNTS),
-            Precision::Event => (HAPPENED, schema::EVENTS),
+            Precision::Event => (HAPPENED, schema::EVENTS.name),
         };
         // The five minutes that a time lies in begin before it.
         let begun = |from: Timestamp| {
@@ -255,7 +255,7 @@ impl Unplaced {
     /// The question in SQL.
     #[must_use]
     pub fn sql(&self) -> String {
-        let events = schema::EVENTS;
+        let events = schema::EVENTS.name;
         let period = Period {
             from: Some(self.period.from.unwrap_or(Timestamp::MIN).max(LEAST)),
             to: Some(self.period.to.unwrap_or(Timestamp::MAX).min(GREATEST)),

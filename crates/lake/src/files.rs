@@ -163,7 +163,7 @@ impl Files {
         for (name, found) in &self.sources {
             table::register(&session, name, found, &self.events, &self.tally).await?;
             if table::has_time(&session, name).await {
-                session.narrow(name, limits.period).await?;
+                session.narrow(name, "time", limits.period).await?;
             }
         }
         Ok(session)

@@ -19,11 +19,12 @@ use futures::StreamExt;
 use windrow_formats::limits::SANE_SECONDS;
 
 use crate::error::{LakeError, QueryError};
-use crate::lake::{Appended, Commit, Lake, Txn, back_off, paths};
+use crate::lake::Lake;
 use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
 use crate::query::{QueryLimits, Tail};
 use crate::rows::{Rows, column};
-use crate::schema;
+use crate::schema::{self, EVENTS};
+use crate::table::{Appended, Changes, Commit, Txn, back_off, paths};
 
 type Key = [u8; 16];
 
@@ -40,7 +41,7 @@ impl Lake {
         let mut fresh = keep(&rows, &mut first_time())?;
         for attempt in 0..COMMIT_ATTEMPTS {
             let version = {
-                let mut newest = self.newest().await?;
+                let mut newest = self.events().newest().await?;
                 if let Some(position) = newest.reached(txn).await? {
                     return Ok(Appended::Already { position });
                 }
@@ -49,7 +50,7 @@ impl Lake {
             let seen = self.stored_among(&fresh).await?;
             fresh = keep(&fresh, &mut |key| !seen.contains(key))?;
             if fresh.is_empty() && txn.is_none() {
-                self.newest().await?.assure().await?;
+                self.events().newest().await?.assure().await?;
                 return Ok(Appended::Nothing);
             }
             if let Some(appended) = self.append_upon(&fresh, txn, version).await? {
@@ -69,15 +70,18 @@ impl Lake {
         txn: Option<Txn<'_>>,
         version: Option<u64>,
     ) -> Result<Option<Appended>, LakeError> {
-        let adds = self.write_files(rows.clone()).await?;
+        let adds = self.events().write_files(rows.clone()).await?;
         let bytes = adds
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))
             .sum();
         let paths = paths(&adds);
-        let committed = self.commit_upon(adds, txn, version).await;
+        let committed = self
+            .events()
+            .commit_upon(Changes::append(adds), txn, version)
+            .await;
         if !matches!(committed, Ok(Some(Commit::Version(_)))) {
-            self.remove_unless_named(&paths).await;
+            self.events().remove_unless_named(&paths).await;
         }
         Ok(committed?.map(|commit| match commit {
             Commit::Version(version) => Appended::Committed {
@@ -101,12 +105,12 @@ impl Lake {
             .collect();
         let limits = QueryLimits::default();
         let context = self
-            .session(Tail::default(), limits)
+            .session("", Tail::default(), limits)
             .await
             .map_err(match_failed)?
             .context;
         let found = async {
-            let stored = context.table(schema::EVENTS).await?.filter(candidates)?;
+            let stored = context.table(EVENTS.name).await?.filter(candidates)?;
             collect(stored.select_columns(&["event_key"])?, &sought).await
         };
         found

@@ -1,155 +1,146 @@
-//! The table on disk: opened or made, appended to exactly once, checkpointed.
+//! The lake: a folder of Delta tables, of which `events` is the one that sources fill.
 //!
-//! Invariants:
-//! - One append is one commit. Its data files are on the disk before the commit names them, and the
-//!   commit is on the disk before `append` returns (`store.rs`). A version of which that is not known is written
-//!   again before anything builds upon it or is answered from it (`state.rs`).
-//! - An append with a transaction happens once: the version stored for its application is read again
-//!   before every attempt, so a commit that in truth succeeded is never repeated. The version only rises.
-//! - An append that failed takes its data files back; a crash between data file and commit leaves files
-//!   that no version names, which [`Lake::keep_up`] finds.
+//! Tables beside it are there once something was written to them. The roll-up `event_counts` follows the log of
+//! `events` (`counts`), so that whoever adds events need not know of it.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
-use deltalake::kernel::{Add, StructType};
-use deltalake::logstore::LogStoreRef;
-use deltalake::operations::create::CreateBuilder;
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use jiff::Timestamp;
-use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt};
-use parquet::errors::ParquetError;
-use tokio::sync::{Mutex, MutexGuard};
-use tokio::task::spawn_blocking;
-use url::Url;
+use tokio::sync::Mutex;
 
-use crate::datafile::{self, Change};
 use crate::error::LakeError;
-use crate::limits::{
-    CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, COMMIT_DAYS, LOG_RETENTION_DAYS, REPLACED_DAYS,
-};
-use crate::rows::{Days, Rows};
-use crate::schema;
-use crate::store::{self, DurableFiles};
+use crate::rows::Rows;
+use crate::schema::{COUNTS, Definition, EVENTS, TABLES};
+use crate::table::{Appended, Extent, Table, Upkeep};
 
-mod merge;
-mod state;
-mod upkeep;
-
-use state::State;
-pub use upkeep::Upkeep;
-
-/// The table of events. Cheap to clone; clones share the table.
+/// The lake. Cheap to clone; clones share the tables.
 #[derive(Clone)]
 pub struct Lake {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    folder: PathBuf,
-    log: LogStoreRef,
-    /// Held while committing, so that this process does not race with itself.
-    state: Mutex<State>,
+    dir: PathBuf,
+    access: Access,
+    events: Table,
+    /// Tables beside `events` that have been opened, by name.
+    others: Mutex<BTreeMap<&'static str, Table>>,
+    /// Held while the roll-up is brought up to date, so that this process does not race with itself.
+    rolling_up: Mutex<()>,
 }
 
-/// What an append did.
+/// What the lake was opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appended {
-    /// The rows are in the lake, durable, as this version of the table.
-    Committed {
-        /// Version of the table.
-        version: u64,
-        /// Rows added.
-        rows: u64,
-        /// Bytes of the data files.
-        bytes: u64,
-    },
-    /// The application had already reached this version: nothing was written.
-    Already {
-        /// Version stored for the application.
-        position: i64,
-    },
-    /// There was nothing to write and no transaction to record.
-    Nothing,
+enum Access {
+    Read,
+    Write,
 }
-
-/// What the table amounts to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Extent {
-    /// Version of the table.
-    pub version: u64,
-    /// Data files that this version names.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Events in them, as their statistics say.
-    pub rows: u64,
-}
-
-/// An application and the version an append brings it to.
-pub(crate) type Txn<'a> = (&'a str, i64);
 
 impl Lake {
     /// Opens the lake in this folder to write, and makes it where there is none.
     pub async fn open(dir: &Path) -> Result<Lake, LakeError> {
-        let folder = table_folder(dir)?;
-        let log = log_of(&folder)?;
-        let table = load_or_create(&log).await?;
-        check_schema(&table, &folder)?;
-        store::remove_stale(&folder.join(LOG));
-        // A commit seen here may have been linked by a process that died before it synced the folder.
-        sync_log(&folder)?;
-        Ok(Lake::new(folder, log, table))
+        let events = Table::open(&EVENTS, dir).await?;
+        Ok(Lake::new(dir, Access::Write, events))
     }
 
     /// Opens the lake in this folder to read, and changes nothing there. Where there is none, it is empty.
     pub async fn open_to_read(dir: &Path) -> Result<Lake, LakeError> {
-        let folder = dir.join(schema::EVENTS);
-        match folder.canonicalize() {
-            Ok(folder) => {
-                let log = log_of(&folder)?;
-                if let Some(table) = load(&log).await? {
-                    check_schema(&table, &folder)?;
-                    return Ok(Lake::new(folder, log, table));
-                }
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => {
-                return Err(LakeError::Folder {
-                    path: folder,
-                    source,
-                });
-            }
-        }
-        let log = log_in(EMPTY, Arc::new(InMemory::new()))?;
-        let table = create(&log).await.map_err(LakeError::table("open"))?;
-        Ok(Lake::new(folder, log, table))
+        let events = match Table::open_to_read(&EVENTS, dir).await? {
+            Some(events) => events,
+            None => Table::empty(&EVENTS, dir).await?,
+        };
+        Ok(Lake::new(dir, Access::Read, events))
     }
 
-    fn new(folder: PathBuf, log: LogStoreRef, table: DeltaTable) -> Lake {
-        let state = Mutex::new(State::new(table));
+    fn new(dir: &Path, access: Access, events: Table) -> Lake {
         Lake {
-            shared: Arc::new(Shared { folder, log, state }),
+            shared: Arc::new(Shared {
+                dir: dir.to_owned(),
+                access,
+                events,
+                others: Mutex::default(),
+                rolling_up: Mutex::default(),
+            }),
         }
     }
 
-    /// The folder of the table.
+    /// A lake to write to, with this table of events.
+    #[cfg(test)]
+    pub(crate) fn of(dir: &Path, events: Table) -> Lake {
+        Lake::new(dir, Access::Write, events)
+    }
+
+    /// The folder of the table of events.
     pub fn folder(&self) -> &Path {
-        &self.shared.folder
+        self.shared.events.folder()
     }
 
-    /// The version that the newest commit of this application brought it to. That commit is durable.
+    /// The table of events.
+    pub(crate) fn events(&self) -> &Table {
+        &self.shared.events
+    }
+
+    /// Another table, where there is one.
+    pub(crate) async fn other(
+        &self,
+        definition: &'static Definition,
+    ) -> Result<Option<Table>, LakeError> {
+        let mut others = self.shared.others.lock().await;
+        if let Some(table) = others.get(definition.name) {
+            return Ok(Some(table.clone()));
+        }
+        let opened = Table::open_to_read(definition, &self.shared.dir).await?;
+        if let (Some(table), Access::Read) = (&opened, self.shared.access) {
+            others.insert(definition.name, table.clone());
+        }
+        Ok(opened)
+    }
+
+    /// Another table, made where there is none.
+    pub(crate) async fn other_to_write(
+        &self,
+        definition: &'static Definition,
+    ) -> Result<Table, LakeError> {
+        let mut others = self.shared.others.lock().await;
+        if let Some(table) = others.get(definition.name) {
+            return Ok(table.clone());
+        }
+        let table = Table::open(definition, &self.shared.dir).await?;
+        others.insert(definition.name, table.clone());
+        Ok(table)
+    }
+
+    /// Every table that there is, by name.
+    pub(crate) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
+        let mut tables = Vec::with_capacity(TABLES.len());
+        for definition in TABLES {
+            if definition.name == EVENTS.name {
+                tables.push(self.shared.events.clone());
+            } else if self.shared.access == Access::Read {
+                tables.extend(self.other(definition).await?);
+            } else if Table::open_to_read(definition, &self.shared.dir)
+                .await?
+                .is_some()
+            {
+                tables.push(self.other_to_write(definition).await?);
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Held by whoever brings the roll-up up to date.
+    pub(crate) fn rolling_up(&self) -> &Mutex<()> {
+        &self.shared.rolling_up
+    }
+
+    /// The version that the newest commit of this application brought `events` to. That commit is durable.
     pub async fn position(&self, app_id: &str) -> Result<Option<i64>, LakeError> {
-        let mut newest = self.newest().await?;
-        newest.assure().await?;
-        newest.position(app_id).await
+        self.shared.events.position(app_id).await
     }
 
-    /// Adds these rows as one commit, together with the application's new version.
+    /// Adds these rows to `events` as one commit, together with the application's new version.
     ///
     /// With a transaction an append is done once, however often it is tried: after any error, and
     /// after a restart, append the same rows with the same transaction again. Without one, an append
@@ -159,314 +150,34 @@ impl Lake {
         rows: Rows,
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
-        if rows.is_empty() && txn.is_none() {
-            return Ok(Appended::Nothing);
-        }
-        if let Some(position) = self.newest().await?.reached(txn).await? {
-            return Ok(Appended::Already { position });
-        }
-        let count = rows.len() as u64;
-        let adds = self.write_files(rows).await?;
-        let bytes = adds
-            .iter()
-            .map(|add| u64::try_from(add.size).unwrap_or(0))
-            .sum();
-        let paths = paths(&adds);
-        match self.commit(adds, txn).await {
-            Ok(Commit::Version(version)) => Ok(Appended::Committed {
-                version,
-                rows: count,
-                bytes,
-            }),
-            Ok(Commit::Already(position)) => {
-                self.remove_unless_named(&paths).await;
-                Ok(Appended::Already { position })
-            }
-            Err(error) => {
-                self.remove_unless_named(&paths).await;
-                Err(error)
-            }
-        }
+        self.shared.events.append(rows, txn).await
     }
 
-    /// Size of the newest version.
+    /// Size of the newest version of `events`.
     pub async fn extent(&self) -> Result<Extent, LakeError> {
-        let table = self.snapshot().await?;
-        let state = table.snapshot().map_err(LakeError::table("read"))?;
-        let mut extent = Extent {
-            version: state.version(),
-            files: 0,
-            bytes: 0,
-            rows: 0,
-        };
-        for file in state.log_data() {
-            extent.files += 1;
-            extent.bytes += u64::try_from(file.size()).unwrap_or(0);
-            extent.rows += file.num_records().unwrap_or(0) as u64;
+        self.shared.events.extent().await
+    }
+
+    /// Merges the small files of days that are over, as many days a call as there is time for, and removes files that
+    /// were replaced or left behind long enough ago, of every table. Others may append and query meanwhile.
+    pub async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
+        self.roll_up().await?;
+        let mut done = Upkeep::default();
+        for table in self.tables().await? {
+            done.add(table.keep_up(now).await?);
         }
-        Ok(extent)
-    }
-
-    /// The newest state of the table, for as long as nobody else may touch it.
-    pub(crate) async fn newest(&self) -> Result<MutexGuard<'_, State>, LakeError> {
-        let mut state = self.shared.state.lock().await;
-        state.refresh().await?;
-        Ok(state)
-    }
-
-    /// The newest version of the table.
-    pub(crate) async fn snapshot(&self) -> Result<DeltaTable, LakeError> {
-        Ok(self.newest().await?.table().clone())
-    }
-
-    /// Encodes rows and puts their files in place, one for each of their days. Until a commit names them, no reader
-    /// sees them.
-    pub(crate) async fn write_files(&self, rows: Rows) -> Result<Vec<Add>, LakeError> {
-        let days = Arc::new(spawn_blocking(move || rows.days(COMMIT_DAYS)).await?);
-        let dates: Vec<String> = days.dates().map(ToOwned::to_owned).collect();
-        let mut adds = Vec::with_capacity(dates.len());
-        for date in dates {
-            // A day after the other, so that one encoder's memory and one file are the most there is.
-            match self.write_file(Arc::clone(&days), date).await {
-                Ok(add) => adds.push(add),
-                Err(error) => {
-                    self.remove_files(&paths(&adds)).await;
-                    return Err(error);
-                }
-            }
-        }
-        Ok(adds)
-    }
-
-    async fn write_file(&self, days: Arc<Days>, date: String) -> Result<Add, LakeError> {
-        let encode = move || {
-            let rows = days.rows(&date).map_err(ParquetError::from)?;
-            datafile::encode(&date, &rows)
-        };
-        let (file, bytes) = spawn_blocking(encode).await??;
-        let add = file.add(bytes.len() as u64, Timestamp::now(), Change::Rows);
-        let objects = self.shared.log.object_store(None);
-        let put = objects.put(&add.path.as_str().into(), bytes.into()).await;
-        if let Err(source) = put {
-            self.remove_files(&[add.path]).await;
-            return Err(LakeError::table("write")(source.into()));
-        }
-        Ok(add)
-    }
-
-    /// Takes back files of a commit that failed, once the newest version shows that it did not happen after all.
-    pub(crate) async fn remove_unless_named(&self, paths: &[String]) {
-        let named: HashSet<String> = {
-            let Ok(newest) = self.newest().await else {
-                return;
-            };
-            let Ok(snapshot) = newest.table().snapshot() else {
-                return;
-            };
-            let files = snapshot.log_data().into_iter();
-            files.map(|file| file.path().into_owned()).collect()
-        };
-        if !paths.iter().any(|path| named.contains(path)) {
-            self.remove_files(paths).await;
-        }
-    }
-
-    /// Takes back files that no commit names. What remains is found by [`Lake::keep_up`].
-    pub(crate) async fn remove_files(&self, paths: &[String]) {
-        let objects = self.shared.log.object_store(None);
-        for path in paths {
-            if let Err(error) = objects.delete(&path.as_str().into()).await {
-                tracing::debug!(%error, path, "cannot remove a data file that was not committed");
-            }
-        }
-    }
-
-    async fn commit(&self, adds: Vec<Add>, txn: Option<Txn<'_>>) -> Result<Commit, LakeError> {
-        for attempt in 0..COMMIT_ATTEMPTS {
-            if let Some(commit) = self.commit_upon(adds.clone(), txn, None).await? {
-                return Ok(commit);
-            }
-            back_off(attempt).await;
-        }
-        Err(LakeError::Contended {
-            attempts: COMMIT_ATTEMPTS,
-        })
-    }
-
-    /// One attempt upon the newest version, or upon this one and no other. None where another writer was first.
-    pub(crate) async fn commit_upon(
-        &self,
-        adds: Vec<Add>,
-        txn: Option<Txn<'_>>,
-        version: Option<u64>,
-    ) -> Result<Option<Commit>, LakeError> {
-        let mut state = self.newest().await?;
-        if let Some(position) = state.reached(txn).await? {
-            // Found on a later attempt it is this very commit, or one of the same rows: as good.
-            return Ok(Some(Commit::Already(position)));
-        }
-        if version.is_some() && version != state.table().version() {
-            return Ok(None);
-        }
-        match state.commit(adds, txn).await {
-            Ok(version) => {
-                state.checkpoint_when_due(version).await;
-                Ok(Some(Commit::Version(version)))
-            }
-            Err(error) if state::is_overtaken(&error) => Ok(None),
-            Err(error) => self.settle(&mut state, txn, error).await.map(Some),
-        }
-    }
-
-    /// After an error that leaves open whether the commit happened: looks.
-    async fn settle(
-        &self,
-        state: &mut State,
-        txn: Option<Txn<'_>>,
-        error: DeltaTableError,
-    ) -> Result<Commit, LakeError> {
-        state.refresh().await?;
-        match state.reached(txn).await? {
-            Some(position) => Ok(Commit::Already(position)),
-            None => Err(LakeError::table("write")(error)),
-        }
+        Ok(done)
     }
 }
 
-/// Where the files of these actions are.
-pub(crate) fn paths(adds: &[Add]) -> Vec<String> {
-    adds.iter().map(|add| add.path.clone()).collect()
+/// Whether a query may be about this table: its text has its name.
+pub(crate) fn names(sql: &str, definition: &Definition) -> bool {
+    let name = definition.name.as_bytes();
+    let mut windows = sql.as_bytes().windows(name.len());
+    windows.any(|window| window.eq_ignore_ascii_case(name))
 }
 
-pub(crate) enum Commit {
-    Version(u64),
-    Already(i64),
+/// The roll-up's name in its own transactions: counts of this table of events.
+pub(crate) fn counts_app_id(events_id: &str) -> String {
+    format!("windrow-{}-{events_id}", COUNTS.name)
 }
-
-const LOG: &str = "_delta_log";
-
-fn sync_log(folder: &Path) -> Result<(), LakeError> {
-    store::sync_inside(&folder.join(LOG)).map_err(|source| LakeError::Folder {
-        path: folder.to_owned(),
-        source,
-    })
-}
-
-fn table_folder(dir: &Path) -> Result<PathBuf, LakeError> {
-    let folder = dir.join(schema::EVENTS);
-    store::create_folder(&folder)
-        .and_then(|()| folder.canonicalize())
-        .map_err(|source| LakeError::Folder {
-            path: folder,
-            source,
-        })
-}
-
-/// Where a table is that has no folder.
-const EMPTY: &str = "memory:///";
-
-fn log_of(folder: &Path) -> Result<LogStoreRef, LakeError> {
-    let url = Url::from_directory_path(folder).map_err(|()| LakeError::Folder {
-        path: folder.to_owned(),
-        source: std::io::ErrorKind::InvalidFilename.into(),
-    })?;
-    log_in(url.as_str(), Arc::new(DurableFiles::new()))
-}
-
-fn log_in(url: &str, store: Arc<dyn ObjectStore>) -> Result<LogStoreRef, LakeError> {
-    let parsed = Url::parse(url).map_err(|error| DeltaTableError::Generic(error.to_string()));
-    parsed
-        .and_then(|url| {
-            DeltaTableBuilder::from_url(url.clone())?
-                .with_storage_backend(store, url)
-                .build_storage()
-        })
-        .map_err(LakeError::table("open"))
-}
-
-/// The table, where there is one.
-async fn load(log: &LogStoreRef) -> Result<Option<DeltaTable>, LakeError> {
-    let mut table = DeltaTable::new(Arc::clone(log));
-    let exists = table
-        .verify_deltatable_existence()
-        .await
-        .map_err(LakeError::table("open"))?;
-    if !exists {
-        return Ok(None);
-    }
-    table.load().await.map_err(LakeError::table("open"))?;
-    Ok(Some(table))
-}
-
-async fn load_or_create(log: &LogStoreRef) -> Result<DeltaTable, LakeError> {
-    if let Some(table) = load(log).await? {
-        return Ok(table);
-    }
-    match create(log).await {
-        Ok(table) => Ok(table),
-        // Another process may have made it meanwhile, at any of the steps there are.
-        Err(error) => match load(log).await {
-            Ok(Some(table)) => Ok(table),
-            _ => Err(LakeError::table("create")(error)),
-        },
-    }
-}
-
-async fn create(log: &LogStoreRef) -> Result<DeltaTable, DeltaTableError> {
-    let columns: StructType = schema::arrow_schema().as_ref().try_into_kernel()?;
-    let properties = [
-        (
-            schema::SCHEMA_VERSION_KEY,
-            schema::SCHEMA_VERSION.to_string(),
-        ),
-        ("delta.checkpointInterval", CHECKPOINT_COMMITS.to_string()),
-        (
-            "delta.logRetentionDuration",
-            format!("interval {LOG_RETENTION_DAYS} days"),
-        ),
-        (
-            "delta.deletedFileRetentionDuration",
-            format!("interval {REPLACED_DAYS} days"),
-        ),
-        (
-            "delta.dataSkippingStatsColumns",
-            schema::SKIPPING_COLUMNS.join(","),
-        ),
-    ];
-    CreateBuilder::new()
-        .with_log_store(Arc::clone(log))
-        .with_table_name(schema::EVENTS)
-        .with_columns(columns.fields().cloned())
-        .with_partition_columns([schema::DATE])
-        .with_configuration(properties.map(|(key, value)| (key, Some(value))))
-        .with_raise_if_key_not_exists(false)
-        .await
-}
-
-fn check_schema(table: &DeltaTable, folder: &Path) -> Result<(), LakeError> {
-    let metadata = table
-        .snapshot()
-        .map_err(LakeError::table("open"))?
-        .metadata();
-    let version = metadata.configuration().get(schema::SCHEMA_VERSION_KEY);
-    match version.and_then(|version| version.parse::<i64>().ok()) {
-        Some(schema::SCHEMA_VERSION) => Ok(()),
-        Some(found) if found > schema::SCHEMA_VERSION => Err(LakeError::Newer {
-            path: folder.to_owned(),
-            found,
-            supported: schema::SCHEMA_VERSION,
-        }),
-        _ => Err(LakeError::Foreign {
-            path: folder.to_owned(),
-        }),
-    }
-}
-
-/// Waits longer after each lost race, by an amount that differs between processes.
-pub(crate) async fn back_off(attempt: u32) {
-    let spread = u64::from(std::process::id() % 7) + 1;
-    tokio::time::sleep(Duration::from_millis(spread << attempt.min(6))).await;
-}
-
-#[cfg(test)]
-mod tests;

@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod builder;
+mod counts;
 mod datafile;
 mod day_counts;
 mod distribution;
@@ -22,6 +23,7 @@ mod query;
 mod rows;
 mod schema;
 mod store;
+mod table;
 #[cfg(test)]
 mod testing;
 
@@ -30,8 +32,9 @@ pub use day_counts::{DayCount, DayCounts, Days, Wanted, Whose};
 pub use distribution::{Bucket, Buckets, By, Distribution, Precision, Strays, TimeSpan, Unplaced};
 pub use error::{LakeError, QueryError};
 pub use files::{EventFiles, Files, Given, Kind, Source, SourceError, Unread};
-pub use lake::{Appended, Extent, Lake, Upkeep};
+pub use lake::Lake;
 pub use limits::SQL_BYTES;
 pub use output::{Format, Layout, QueryOutput, Written};
 pub use query::{Described, Period, QueryLimits, Tail, View, functions, views};
 pub use rows::Rows;
+pub use table::{Appended, Extent, Upkeep};

@@ -169,3 +169,15 @@ pub(crate) const SOURCE_COLUMNS: usize = 2_000;
 
 /// Counts of one day that a detector is fed with.
 pub(crate) const DAY_COUNTS_ROWS: u64 = 4_000_000;
+
+/// Different counts that are held while events are counted.
+pub(crate) const COUNT_KEYS: usize = 500_000;
+
+/// Rows of a file that are counted at a time.
+pub(crate) const COUNT_BATCH_ROWS: usize = 8_192;
+
+/// Versions of `events` without anything to count after which that is noted, while the log still says so.
+pub(crate) const COUNT_VERSIONS: u64 = 64;
+
+/// Files not yet counted that a query counts itself; where there are more it asks the events.
+pub(crate) const FURTHER_FILES: usize = 64;

@@ -23,14 +23,15 @@ use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, ident, lit};
 use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use deltalake::DeltaTable;
 use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::QueryError;
-use crate::lake::Lake;
+use crate::lake::{self, Lake};
 use crate::output::QueryOutput;
 use crate::rows::Rows;
-use crate::schema;
+use crate::schema::{self, Definition};
 
 mod constants;
 mod depth;
@@ -103,17 +104,23 @@ impl Lake {
         tail: Tail,
         limits: QueryLimits,
     ) -> Result<QueryOutput, QueryError> {
-        answer(sql, limits, self.session(tail, limits)).await
+        answer(sql, limits, self.session(sql, tail, limits)).await
     }
 
-    /// A session that knows the view `events` and nothing else.
+    /// A session that knows the tables of the lake that this query may be about.
     pub(crate) async fn session(
         &self,
+        sql: &str,
         tail: Tail,
         limits: QueryLimits,
     ) -> Result<Session, QueryError> {
+        // Before the newest version of `events` is read: what was counted then is in it.
+        let counts = match lake::names(sql, &schema::COUNTS) {
+            true => Some(self.counts().await?),
+            false => None,
+        };
         let (table, position) = {
-            let mut newest = self.newest().await?;
+            let mut newest = self.events().newest().await?;
             let position = match tail.rows.is_empty() {
                 true => None,
                 false => newest.position(&tail.app_id).await?,
@@ -125,17 +132,30 @@ impl Lake {
                 .iter()
                 .map(|rows| rows.after(position.unwrap_or(0))),
         );
-        let Session { context, budget } = Session::new(limits)?;
-        let provider = table
-            .table_provider()
-            .with_session(Arc::new(context.state()))
-            .await;
-        let view = Arc::new(view::Events::new(provider.map_err(run_failed)?, tail));
-        context
-            .register_table(schema::EVENTS, view)
-            .map_err(run_failed)?;
-        let session = Session { context, budget };
-        session.narrow(schema::EVENTS, limits.period).await?;
+        let session = Session::new(limits)?;
+        if let Some(counts) = counts
+            && let Some((counts, further)) = self.further(counts, &table, &tail).await?
+        {
+            session.register(&schema::COUNTS, &counts, further).await?;
+            session
+                .narrow(schema::COUNTS.name, "bucket", limits.period)
+                .await?;
+        }
+        session.register(&schema::EVENTS, &table, tail).await?;
+        session
+            .narrow(schema::EVENTS.name, "time", limits.period)
+            .await?;
+        if lake::names(sql, &schema::IIS)
+            && let Some(iis) = self.other(&schema::IIS).await?
+        {
+            let iis = iis.snapshot().await?;
+            session
+                .register(&schema::IIS, &iis, Rows::default())
+                .await?;
+            session
+                .narrow(schema::IIS.name, "time", limits.period)
+                .await?;
+        }
         Ok(session)
     }
 }
@@ -180,15 +200,38 @@ impl Session {
         let tables = tables.and_then(|catalog| catalog.schema("public"));
         let mut names = tables.map_or_else(Vec::new, |schema| schema.table_names());
         names.sort_unstable();
-        if names.iter().any(|name| name == schema::EVENTS) {
+        if names.iter().any(|name| name == schema::EVENTS.name) {
             names.extend(views().iter().map(|view| view.name.to_owned()));
         }
         names
     }
 
-    /// Puts a view with fewer rows in the place of a table, where not all are meant.
-    pub(crate) async fn narrow(&self, table: &str, period: Period) -> Result<(), QueryError> {
-        let Some(wanted) = within(period) else {
+    /// Makes a version of a table known, and after it rows that are not in it.
+    async fn register(
+        &self,
+        definition: &Definition,
+        table: &DeltaTable,
+        tail: Rows,
+    ) -> Result<(), QueryError> {
+        let provider = table
+            .table_provider()
+            .with_session(Arc::new(self.context.state()))
+            .await;
+        let view = view::Tailed::new(provider.map_err(run_failed)?, tail);
+        self.context
+            .register_table(definition.name, Arc::new(view))
+            .map_err(run_failed)?;
+        Ok(())
+    }
+
+    /// Puts a view with fewer rows in the place of a table, by their time in this column, where not all are meant.
+    pub(crate) async fn narrow(
+        &self,
+        table: &str,
+        column: &str,
+        period: Period,
+    ) -> Result<(), QueryError> {
+        let Some(wanted) = within(column, period) else {
             return Ok(());
         };
         let narrowed = async {
@@ -230,7 +273,7 @@ async fn begin(
 
 /// Events of this period; none where all are meant. Files of other times are not opened, as their statistics tell: the
 /// date is not asked for, since not every row lies under that of its time.
-pub(crate) fn within(period: Period) -> Option<Expr> {
+pub(crate) fn within(column: &str, period: Period) -> Option<Expr> {
     let instant = |time: Timestamp| {
         let microseconds = Some(time.as_microsecond());
         lit(ScalarValue::TimestampMicrosecond(
@@ -238,8 +281,8 @@ pub(crate) fn within(period: Period) -> Option<Expr> {
             Some("UTC".into()),
         ))
     };
-    let from = period.from.map(|from| ident("time").gt_eq(instant(from)));
-    let to = period.to.map(|to| ident("time").lt(instant(to)));
+    let from = period.from.map(|from| ident(column).gt_eq(instant(from)));
+    let to = period.to.map(|to| ident(column).lt(instant(to)));
     from.into_iter().chain(to).reduce(Expr::and)
 }
 

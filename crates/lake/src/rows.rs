@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use crate::limits::RUN_ROWS;
-use crate::schema;
+use crate::schema::{self, Definition};
 
 /// Events as rows of the table, held in memory.
 ///
@@ -84,7 +84,7 @@ impl Rows {
 
     /// Which of these rows belong into the files of which date. Where they are of more than `most` dates, those of the
     /// rarest go to the date on which they arrived.
-    pub(crate) fn days(self, most: usize) -> Days {
+    pub(crate) fn days(self, definition: &'static Definition, most: usize) -> Days {
         let mut days = BTreeMap::<String, Places>::new();
         for (number, batch) in self.batches.iter().enumerate() {
             for (row, date) in texts(batch, schema::DATE).enumerate() {
@@ -97,7 +97,11 @@ impl Rows {
                 }
             }
         }
-        let mut days = Days { rows: self, days };
+        let mut days = Days {
+            definition,
+            rows: self,
+            days,
+        };
         days.keep(most);
         days
     }
@@ -109,6 +113,7 @@ type Places = Vec<(usize, u64)>;
 /// Rows by their date. Only places are held: the rows of a date are copied together when they are asked for.
 #[derive(Debug)]
 pub(crate) struct Days {
+    definition: &'static Definition,
     rows: Rows,
     days: BTreeMap<String, Places>,
 }
@@ -160,7 +165,7 @@ impl Days {
     /// The date on which the row at this place arrived.
     fn arrived(&self, (batch, row): (usize, u64)) -> String {
         let times = self.rows.batches.get(batch).and_then(|batch| {
-            column(batch, "received_at")?.as_primitive_opt::<TimestampMicrosecondType>()
+            column(batch, self.definition.arrival)?.as_primitive_opt::<TimestampMicrosecondType>()
         });
         let time = times
             .zip(usize::try_from(row).ok())
@@ -172,7 +177,7 @@ impl Days {
 
 /// A column of a batch of rows.
 pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Option<&'a ArrayRef> {
-    batch.columns().get(schema::position(name)?)
+    batch.column_by_name(name)
 }
 
 /// The sequences of a batch, or none where it has events without one.

@@ -10,7 +10,7 @@ use arrow::array::{
     MapFieldNames, StringArray, StringBuilder, TimestampMicrosecondBuilder,
 };
 
-use crate::schema::{COLUMNS, Kind};
+use crate::schema::{EVENTS, Kind};
 
 /// Columns by type; the place of each among those of its type is [`crate::schema::slot`].
 pub(super) struct Columns {
@@ -51,7 +51,13 @@ macro_rules! appends {
 
 impl Columns {
     pub(super) fn new() -> Columns {
-        let count = |kind| COLUMNS.iter().filter(|column| column.kind == kind).count();
+        let count = |kind| {
+            EVENTS
+                .columns
+                .iter()
+                .filter(|column| column.kind == kind)
+                .count()
+        };
         let texts = count(Kind::Text);
         let time = || TimestampMicrosecondBuilder::new().with_timezone("UTC");
         Columns {
@@ -105,7 +111,8 @@ impl Columns {
         let empty: ArrayRef = Arc::new(StringArray::new_null(rows));
         let (mut texts, mut ints) = (self.texts.iter_mut(), self.ints.iter_mut());
         let (mut longs, mut times) = (self.longs.iter_mut(), self.times.iter_mut());
-        let columns: Option<Vec<ArrayRef>> = COLUMNS
+        let columns: Option<Vec<ArrayRef>> = EVENTS
+            .columns
             .iter()
             .map(|column| {
                 Some(match column.kind {

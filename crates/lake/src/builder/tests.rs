@@ -5,7 +5,7 @@ use windrow_formats::event::{Index, parse};
 
 use super::*;
 use crate::limits::KEY_BYTES;
-use crate::schema::COLUMNS;
+use crate::schema::EVENTS;
 use crate::testing::{ask_with, header, logon, rows, rows_from};
 use crate::{Lake, Tail};
 
@@ -181,7 +181,8 @@ fn a_full_batch_begins_another() {
 #[test]
 fn every_promotion_has_its_column() {
     for promotion in &PROMOTIONS {
-        let column = COLUMNS
+        let column = EVENTS
+            .columns
             .iter()
             .find(|column| column.name == promotion.column)
             .unwrap();

@@ -47,7 +47,7 @@ pub(super) async fn register(
         },
         Kind::Delta => delta_table(session, &found.path).await.map_err(&failed)?,
         Kind::Evtx => scanned(
-            schema::arrow_schema(),
+            schema::EVENTS.arrow_schema(),
             Arc::new(Foreign(Arc::clone(events))),
         ),
         Kind::W3c => {

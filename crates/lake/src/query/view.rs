@@ -1,4 +1,4 @@
-//! The view `events`: one table to the planner, lake and tail underneath.
+//! A table of the lake and rows that are not in it yet: one table to the planner.
 //!
 //! A union in the logical plan would do, were it not for the optimiser, which pushes parts of
 //! expressions below a union and then finds its sides different (DataFusion 55.2). So both sides are
@@ -20,16 +20,16 @@ use datafusion::physical_plan::union::UnionExec;
 
 use crate::rows::{Rows, column};
 
-/// The rows of a version of the lake, then those of the tail.
+/// The rows of a version of a table, then those of the tail.
 #[derive(Debug)]
-pub(super) struct Events {
+pub(super) struct Tailed {
     lake: Arc<dyn TableProvider>,
     tail: Rows,
 }
 
-impl Events {
-    pub(super) fn new(lake: Arc<dyn TableProvider>, tail: Rows) -> Events {
-        Events { lake, tail }
+impl Tailed {
+    pub(super) fn new(lake: Arc<dyn TableProvider>, tail: Rows) -> Tailed {
+        Tailed { lake, tail }
     }
 
     /// The tail in these columns, in the types in which the lake is read: views of text, for instance.
@@ -59,7 +59,7 @@ impl Events {
 }
 
 #[async_trait]
-impl TableProvider for Events {
+impl TableProvider for Tailed {
     fn schema(&self) -> SchemaRef {
         self.lake.schema()
     }

@@ -308,7 +308,7 @@ pub(super) async fn make_known(
             continue;
         }
         // A file may have been given this name.
-        if context.table_exist(view.name)? || !context.table_exist(schema::EVENTS)? {
+        if context.table_exist(view.name)? || !context.table_exist(schema::EVENTS.name)? {
             continue;
         }
         let sql = view.sql();

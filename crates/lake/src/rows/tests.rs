@@ -5,7 +5,7 @@ use crate::testing;
 fn by_date(days: impl Iterator<Item = i64>) -> Vec<(String, Vec<i64>)> {
     let events: Vec<String> = days.map(|day| testing::logon(1, 1, day * 86_400)).collect();
     let rows = testing::rows(&events, Some(1));
-    let days = rows.days(usize::MAX);
+    let days = rows.days(&crate::schema::EVENTS, usize::MAX);
     let numbers = |rows: Rows| -> Vec<i64> {
         let batches = rows.batches().iter();
         batches

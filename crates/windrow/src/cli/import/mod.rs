@@ -124,6 +124,7 @@ async fn import(
         }
     }
     let mut summary = reading.await?;
+    lake.roll_up().await?;
     if let Some(forwarder) = forwarder {
         summary.delivery = Some(forwarder.finish(&progress, &stop).await);
     }

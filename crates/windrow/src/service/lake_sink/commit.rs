@@ -40,9 +40,12 @@ impl Store for Lake {
     }
 
     async fn append(&self, rows: Rows, app_id: &str, version: i64) -> Result<(), LakeError> {
-        Lake::append(self, rows, Some((app_id, version)))
-            .await
-            .map(|_| ())
+        Lake::append(self, rows, Some((app_id, version))).await?;
+        if let Err(error) = self.roll_up().await {
+            // The next commit's counts have these too, and answers count them meanwhile.
+            tracing::warn!(error = %Chain(&error), "cannot bring the lake's event_counts up to date; it is tried again");
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 use std::fs;
 
 use super::*;
+use crate::lake::Lake;
 use crate::limits::{COMPACT_FILES, OTHER_DAYS};
 use crate::testing::{ask, ask_with, count, logon, rows};
 
@@ -79,7 +80,10 @@ async fn an_append_is_done_once() {
 async fn a_crash_before_the_commit_leaves_nothing_to_see() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();
-    lake.write_files(rows(&logons(3), Some(1))).await.unwrap();
+    lake.events()
+        .write_files(rows(&logons(3), Some(1)))
+        .await
+        .unwrap();
     drop(lake);
     let lake = Lake::open(dir.path()).await.unwrap();
     assert_eq!(lake.position("journal").await.unwrap(), None);
@@ -97,11 +101,19 @@ async fn a_commit_that_happened_is_not_repeated() {
         Lake::open(dir.path()).await.unwrap(),
     );
     // As after an error that hid a success: the files are there a second time, the commit as well.
-    let adds = other.write_files(rows(&logons(3), Some(1))).await.unwrap();
+    let adds = other
+        .events()
+        .write_files(rows(&logons(3), Some(1)))
+        .await
+        .unwrap();
     one.append(rows(&logons(3), Some(1)), Some(("journal", 3)))
         .await
         .unwrap();
-    let commit = other.commit(adds, Some(("journal", 3))).await.unwrap();
+    let commit = other
+        .events()
+        .commit(Changes::append(adds), Some(("journal", 3)))
+        .await
+        .unwrap();
     assert!(matches!(commit, Commit::Already(3)));
     insta::assert_snapshot!(count(&other).await, @r#"{"n":3,"d":3}"#);
 }
@@ -230,7 +242,10 @@ async fn files_of_days_that_are_over_become_one() {
         "a query may still read them"
     );
 
-    lake.write_files(rows(&logons(1), None)).await.unwrap();
+    lake.events()
+        .write_files(rows(&logons(1), None))
+        .await
+        .unwrap();
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
     let done = lake.keep_up(later).await.unwrap();
     assert_eq!(done.removed, 2 * files + 1);
@@ -258,13 +273,25 @@ async fn an_append_that_failed_leaves_no_files() {
     assert_eq!(data_files(&lake), 0);
 
     let (mine, other) = (lake, Lake::open(dir.path()).await.unwrap());
-    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
+    let adds = mine
+        .events()
+        .write_files(rows(&logons(2), Some(1)))
+        .await
+        .unwrap();
     let named = paths(&adds);
-    other.commit(adds, Some(("journal", 2))).await.unwrap();
-    mine.remove_unless_named(&named).await;
+    other
+        .events()
+        .commit(Changes::append(adds), Some(("journal", 2)))
+        .await
+        .unwrap();
+    mine.events().remove_unless_named(&named).await;
     assert_eq!(data_files(&mine), 1, "the commit happened after all");
-    let adds = mine.write_files(rows(&logons(2), Some(1))).await.unwrap();
-    mine.remove_unless_named(&paths(&adds)).await;
+    let adds = mine
+        .events()
+        .write_files(rows(&logons(2), Some(1)))
+        .await
+        .unwrap();
+    mine.events().remove_unless_named(&paths(&adds)).await;
     assert_eq!(data_files(&mine), 1);
 }
 
@@ -406,7 +433,7 @@ async fn days_with_most_files_are_merged_first() {
         let events: Vec<_> = days.map(|day| logon(1, 1, day * 86_400)).collect();
         lake.append(rows(&events, None), None).await.unwrap();
     }
-    let table = lake.snapshot().await.unwrap();
+    let table = lake.events().snapshot().await.unwrap();
     let scattered = upkeep::scattered(&table, at("2025-11-07T00:00:00Z")).unwrap();
     let found: Vec<_> = scattered
         .iter()
@@ -433,4 +460,29 @@ async fn whoever_comes_first_makes_the_table_for_all() {
             opened.unwrap().unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn the_list_of_live_files_has_each_row_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let listed = || {
+        let list = fs::read_to_string(lake.folder().join("_live_files.txt")).unwrap();
+        list.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(listed().is_empty());
+    for seq in 1..=COMPACT_FILES as u64 {
+        append_one(&lake, seq).await.unwrap();
+    }
+    assert_eq!(listed().len(), COMPACT_FILES);
+    lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    let live = listed();
+    let folder = fs::read_dir(lake.folder().join("date=2025-11-05")).unwrap();
+    assert_eq!((live.len(), folder.count()), (1, COMPACT_FILES + 1));
+    assert!(live[0].starts_with("date=2025-11-05/part-"), "{live:?}");
+    // What is merged goes after a day; the list stays.
+    lake.keep_up(Timestamp::now() + jiff::SignedDuration::from_hours(25))
+        .await
+        .unwrap();
+    assert_eq!(listed(), live);
 }

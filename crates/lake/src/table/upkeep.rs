@@ -16,7 +16,7 @@ use jiff::tz::Offset;
 use object_store::{ObjectStore as _, path::Path};
 use tokio::time::Instant;
 
-use super::Lake;
+use super::Table;
 use super::merge::Part;
 use crate::error::LakeError;
 use crate::limits::{COMPACT_DAYS, COMPACT_FILES, COMPACT_TIME, COMPACTED_FILE_BYTES};
@@ -33,6 +33,15 @@ pub struct Upkeep {
     pub removed: u64,
 }
 
+impl Upkeep {
+    /// Counts what was done elsewhere too.
+    pub(crate) fn add(&mut self, other: Upkeep) {
+        self.days += other.days;
+        self.merged += other.merged;
+        self.removed += other.removed;
+    }
+}
+
 /// Now, as whoever calls says it.
 #[derive(Debug)]
 struct At(Timestamp);
@@ -43,10 +52,10 @@ impl Clock for At {
     }
 }
 
-impl Lake {
+impl Table {
     /// Merges the small files of days that are over, as many days a call as there is time for, and removes files that
     /// were replaced or left behind long enough ago. Others may append and query meanwhile.
-    pub async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
+    pub(crate) async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
         let mut done = Upkeep::default();
         let end = Instant::now() + COMPACT_TIME;
         let scattered = scattered(&self.snapshot().await?, now)?;

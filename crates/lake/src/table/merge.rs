@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
-use super::{Lake, back_off, paths, state};
+use super::{Changes, Table, back_off, paths, state};
 use crate::datafile::{self, Change};
 use crate::error::LakeError;
 use crate::limits::{COMMIT_ATTEMPTS, COMPACTED_FILE_BYTES};
@@ -29,7 +29,7 @@ pub(super) struct Part {
     pub(super) remove: Remove,
 }
 
-impl Lake {
+impl Table {
     /// Merges files of one day into as few as their sizes allow; how many were merged. At the end of its time it begins
     /// with no further ones.
     pub(super) async fn merge_day(
@@ -47,7 +47,7 @@ impl Lake {
             let add = self.merge(day, &removes).await?;
             let written = paths(std::slice::from_ref(&add));
             let count = removes.len() as u64;
-            match self.replace(add, removes).await {
+            match self.replace(Changes::merge(add, removes)).await {
                 Ok(Replaced::Done) => merged += count,
                 // Somebody else merged them or took them away.
                 Ok(Replaced::Gone) => self.remove_files(&written).await,
@@ -63,6 +63,7 @@ impl Lake {
     /// Writes the new file. Until a commit names it, no reader sees it.
     async fn merge(&self, day: &str, removes: &[Remove]) -> Result<Add, LakeError> {
         let (day, table) = (day.to_owned(), self.folder().to_owned());
+        let definition = self.shared.definition;
         let parts: Vec<PathBuf> = removes.iter().map(|part| table.join(&part.path)).collect();
         spawn_blocking(move || {
             let folder = table.join(format!("{}={day}", schema::DATE));
@@ -71,7 +72,8 @@ impl Lake {
                 source,
             };
             let (staged, file) = Staged::new(&folder).map_err(failed)?;
-            let (merged, file) = datafile::merge(&day, parts.iter().map(File::open), file)?;
+            let (merged, file) =
+                datafile::merge(definition, &day, parts.iter().map(File::open), file)?;
             let bytes = staged
                 .keep(&file, &table.join(&merged.path))
                 .map_err(failed)?;
@@ -80,7 +82,8 @@ impl Lake {
         .await?
     }
 
-    async fn replace(&self, add: Add, removes: Vec<Remove>) -> Result<Replaced, LakeError> {
+    /// Puts files in the place of others, if the table still has those.
+    pub(super) async fn replace(&self, changes: Changes) -> Result<Replaced, LakeError> {
         for attempt in 0..COMMIT_ATTEMPTS {
             let mut state = self.newest().await?;
             let snapshot = state.table().snapshot().map_err(LakeError::table("read"))?;
@@ -89,12 +92,16 @@ impl Lake {
                 .into_iter()
                 .map(|file| file.path().into_owned())
                 .collect();
-            if !removes.iter().all(|part| named.contains(&part.path)) {
+            if !changes
+                .removes
+                .iter()
+                .all(|part| named.contains(&part.path))
+            {
                 return Ok(Replaced::Gone);
             }
-            match state.replace(vec![add.clone()], removes.clone()).await {
+            match state.commit(changes.clone(), None).await {
                 Ok(version) => {
-                    state.checkpoint_when_due(version).await;
+                    state.committed(version).await;
                     return Ok(Replaced::Done);
                 }
                 Err(error) if state::is_overtaken(&error) => {}
@@ -109,7 +116,8 @@ impl Lake {
     }
 }
 
-enum Replaced {
+/// Whether files took the place of others.
+pub(super) enum Replaced {
     Done,
     Gone,
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::ready;
 
 use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, TransactionError};
-use deltalake::kernel::{Action, Add, Remove, Transaction};
+use deltalake::kernel::{Action, Transaction};
 use deltalake::logstore::commit_uri_from_version;
 use deltalake::protocol::{DeltaOperation, SaveMode};
 use deltalake::{DeltaTable, DeltaTableError, checkpoints};
@@ -12,10 +12,13 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
-use super::Txn;
+use super::{Changes, Purpose, Txn};
 use crate::error::LakeError;
 use crate::limits::{CHECKPOINT_COMMITS, COMPACTED_FILE_BYTES, POSITIONS};
 use crate::schema;
+
+/// Paths of the data files of the newest version, one a line. Vacuuming leaves what begins so.
+pub(super) const LIVE_FILES: &str = "_live_files.txt";
 
 /// A version of the table, and the positions read from it.
 pub(crate) struct State {
@@ -163,25 +166,10 @@ impl State {
         Ok(commit.version())
     }
 
-    /// One attempt to name merged files instead of those they were made of.
-    pub(super) async fn replace(
-        &mut self,
-        adds: Vec<Add>,
-        removes: Vec<Remove>,
-    ) -> Result<u64, DeltaTableError> {
-        let operation = DeltaOperation::Optimize {
-            predicate: None,
-            target_size: i64::try_from(COMPACTED_FILE_BYTES.get()).unwrap_or(i64::MAX),
-        };
-        let removes = removes.into_iter().map(Action::Remove);
-        let actions = adds.into_iter().map(Action::Add).chain(removes).collect();
-        self.write(actions, None, operation).await
-    }
-
-    /// One attempt to add these files.
+    /// One attempt to change which files the table has.
     pub(super) async fn commit(
         &mut self,
-        adds: Vec<Add>,
+        changes: Changes,
         txn: Option<Txn<'_>>,
     ) -> Result<u64, DeltaTableError> {
         let transaction = txn.map(|(app_id, version)| {
@@ -191,17 +179,47 @@ impl State {
                 Some(Timestamp::now().as_millisecond()),
             )
         });
-        let operation = DeltaOperation::Write {
-            mode: SaveMode::Append,
-            partition_by: Some(vec![schema::DATE.to_owned()]),
-            predicate: None,
+        let operation = match changes.purpose {
+            Purpose::Append => DeltaOperation::Write {
+                mode: SaveMode::Append,
+                partition_by: Some(vec![schema::DATE.to_owned()]),
+                predicate: None,
+            },
+            Purpose::Merge => DeltaOperation::Optimize {
+                predicate: None,
+                target_size: i64::try_from(COMPACTED_FILE_BYTES.get()).unwrap_or(i64::MAX),
+            },
         };
-        let actions = adds.into_iter().map(Action::Add).collect();
+        let adds = changes.adds.into_iter().map(Action::Add);
+        let removes = changes.removes.into_iter().map(Action::Remove);
+        let actions = adds.chain(removes).collect();
         let version = self.write(actions, transaction, operation).await?;
         if let Some((app_id, position)) = txn {
             self.remember(app_id, self.table.version(), Some(position));
         }
         Ok(version)
+    }
+
+    /// What follows each commit.
+    pub(super) async fn committed(&self, version: u64) {
+        self.publish().await;
+        self.checkpoint_when_due(version).await;
+    }
+
+    /// Says to readers that know no Delta which files count: a folder also has those that were merged. Files of the list
+    /// before stay as long as merged ones do, so that it may be a commit behind.
+    pub(super) async fn publish(&self) {
+        let Ok(snapshot) = self.table.snapshot() else {
+            return;
+        };
+        let files = snapshot.log_data().into_iter();
+        let mut paths: Vec<String> = files.map(|file| file.path().into_owned()).collect();
+        paths.sort_unstable();
+        let list: String = paths.iter().flat_map(|path| [path, "\n"]).collect();
+        let objects = self.table.log_store().object_store(None);
+        if let Err(error) = objects.put(&LIVE_FILES.into(), list.into()).await {
+            tracing::warn!(%error, "cannot write the list of the lake's live files: readers of plain Parquet see an older one");
+        }
     }
 
     /// Keeps the log short to read. It is upkeep: a failure costs time at the next start and no event.

@@ -1,6 +1,8 @@
 //! Log entries that are seen and may not be on the disk.
 
 use super::*;
+use crate::lake::Lake;
+use crate::schema::EVENTS;
 
 /// Fails as often as a file in the folder has bytes.
 fn fails_where_marked(folder: &Path) -> std::io::Result<()> {
@@ -15,13 +17,13 @@ fn fails_where_marked(folder: &Path) -> std::io::Result<()> {
 
 /// A lake whose log's folder cannot be synced as often as the file has bytes.
 async fn on_failing_disk(dir: &Path) -> (Lake, PathBuf) {
-    let folder = table_folder(dir).unwrap();
+    let folder = table_folder(&EVENTS, dir).unwrap();
     let url = Url::from_directory_path(&folder).unwrap();
     let store = DurableFiles::syncing_by(fails_where_marked);
     let log = log_in(url.as_str(), Arc::new(store)).unwrap();
-    let table = load_or_create(&log).await.unwrap();
+    let table = load_or_create(&EVENTS, &log).await.unwrap();
     let mark = folder.join(LOG).join("fails");
-    (Lake::new(folder, log, table), mark)
+    (Lake::of(dir, Table::new(&EVENTS, folder, log, table)), mark)
 }
 
 fn log_entry(lake: &Lake, version: u64) -> PathBuf {
@@ -118,7 +120,7 @@ async fn no_file_goes_for_a_merge_that_may_not_be_on_disk() {
 
 /// Writes a checkpoint, and removes the log entries that it covers, as happens after a day.
 async fn forget_entries(lake: &Lake) {
-    let table = lake.snapshot().await.unwrap();
+    let table = lake.events().snapshot().await.unwrap();
     deltalake::checkpoints::create_checkpoint(&table, None)
         .await
         .unwrap();
@@ -132,7 +134,7 @@ async fn a_write_of_which_nothing_came_is_forgotten_with_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, mark) = on_failing_disk(dir.path()).await;
     // As after a full disk.
-    lake.newest().await.unwrap().doubt();
+    lake.events().newest().await.unwrap().doubt();
     append_one(&lake, 1).await.unwrap();
     let sure = inode(&lake, 1);
     append_one(&lake, 2).await.unwrap();
@@ -150,7 +152,7 @@ async fn a_write_of_which_nothing_came_is_forgotten_with_the_next() {
 async fn what_a_checkpoint_covers_needs_no_entry() {
     let dir = tempfile::tempdir().unwrap();
     let (lake, _) = on_failing_disk(dir.path()).await;
-    lake.newest().await.unwrap().doubt();
+    lake.events().newest().await.unwrap().doubt();
     // Another process takes the version, and all is old before this one looks again.
     let other = Lake::open(dir.path()).await.unwrap();
     append_one(&other, 1).await.unwrap();

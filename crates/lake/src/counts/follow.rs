@@ -1,0 +1,290 @@
+//! Follows the log of `events`: which files were added since, and their counts into `event_counts`.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use deltalake::kernel::{Action, Add, Remove};
+use deltalake::logstore::{LogStoreRef, get_actions};
+use deltalake::{DeltaTable, DeltaTableError};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::errors::ParquetError;
+use tokio::task::spawn_blocking;
+
+use super::{COUNTED, Counter};
+use crate::error::LakeError;
+use crate::lake::{Lake, counts_app_id};
+use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, COUNT_KEYS, COUNT_VERSIONS, FURTHER_FILES};
+use crate::rows::Rows;
+use crate::schema::{COUNTS, DATE};
+use crate::table::{Changes, Commit, Table, back_off, paths};
+
+/// The roll-up, and up to which version of `events` it counts.
+pub(crate) struct Behind {
+    table: DeltaTable,
+    counted: u64,
+}
+
+/// A data file of `events`.
+#[derive(Clone, Debug)]
+struct Part {
+    path: String,
+    date: String,
+}
+
+/// What has to be counted.
+enum Due {
+    /// Nothing.
+    Nothing,
+    /// Files that were added since.
+    Added(Vec<Part>),
+    /// All files of a version, since it is not known any more which were added: counts of their dates are replaced.
+    All(Vec<Part>),
+}
+
+impl Lake {
+    /// Counts what was added to `events` since the last time. Returns how many versions of it that were.
+    ///
+    /// Whoever adds events calls it when it is done with that; what was not counted then is counted the next time, by
+    /// whoever calls, and answers count it meanwhile.
+    pub async fn roll_up(&self) -> Result<u64, LakeError> {
+        let _one = self.rolling_up().lock().await;
+        let counts = self.other_to_write(&COUNTS).await?;
+        for attempt in 0..COMMIT_ATTEMPTS {
+            let events = {
+                let mut newest = self.events().newest().await?;
+                newest.assure().await?;
+                newest.table().clone()
+            };
+            let (app_id, version) = (app_id(&events)?, version(&events));
+            let (at, counted) = {
+                let mut newest = counts.newest().await?;
+                let counted = newest.position(&app_id).await?;
+                (
+                    newest.table().clone(),
+                    counted.and_then(|it| it.try_into().ok()),
+                )
+            };
+            let begun: u64 = counted.unwrap_or(0);
+            let due = due(self.events(), &events, counted).await?;
+            let Some(changes) = self.counted(&counts, &at, due).await? else {
+                return Ok(0);
+            };
+            let paths = paths(changes.adds());
+            let txn = Some((app_id.as_str(), i64::try_from(version).unwrap_or(i64::MAX)));
+            match counts.commit_upon(changes, txn, at.version()).await {
+                Ok(Some(Commit::Version(_))) => return Ok(version.saturating_sub(begun)),
+                Ok(Some(Commit::Already(_)) | None) => counts.remove_files(&paths).await,
+                Err(error) => {
+                    counts.remove_unless_named(&paths).await;
+                    return Err(error);
+                }
+            }
+            back_off(attempt).await;
+        }
+        Err(LakeError::Contended {
+            attempts: COMMIT_ATTEMPTS,
+        })
+    }
+
+    /// What the roll-up has to become; none where nothing is due.
+    async fn counted(
+        &self,
+        counts: &Table,
+        at: &DeltaTable,
+        due: Due,
+    ) -> Result<Option<Changes>, LakeError> {
+        let (parts, removes) = match due {
+            Due::Nothing => return Ok(None),
+            Due::Added(parts) => (parts, Vec::new()),
+            Due::All(parts) => {
+                let dates: HashSet<&str> = parts.iter().map(|part| part.date.as_str()).collect();
+                let removes = replaced(at, &dates)?;
+                (parts, removes)
+            }
+        };
+        let mut adds = Vec::new();
+        let mut counter = Counter::default();
+        for part in parts {
+            counter = count(self.events().folder().to_owned(), part, counter).await?;
+            if counter.len() >= COUNT_KEYS {
+                adds.extend(write(counts, &mut counter).await?);
+            }
+        }
+        if counter.len() > 0 {
+            adds.extend(write(counts, &mut counter).await?);
+        }
+        Ok(Some(Changes::overwrite(adds, removes)))
+    }
+
+    /// The roll-up as it is; none where there is none. To be asked for before the version of `events` that it is to be
+    /// compared with.
+    pub(crate) async fn counts(&self) -> Result<Option<Behind>, LakeError> {
+        let Some(counts) = self.other(&COUNTS).await? else {
+            return Ok(None);
+        };
+        let app_id = app_id(&self.events().snapshot().await?)?;
+        let mut newest = counts.newest().await?;
+        let position = newest.position(&app_id).await?;
+        let counted = position.and_then(|position| u64::try_from(position).ok());
+        Ok(counted.map(|counted| Behind {
+            table: newest.table().clone(),
+            counted,
+        }))
+    }
+
+    /// The roll-up, and counts of what it does not have: versions of `events` since, and these rows. None where that is
+    /// more than can be counted while somebody waits.
+    pub(crate) async fn further(
+        &self,
+        counts: Option<Behind>,
+        events: &DeltaTable,
+        tail: &Rows,
+    ) -> Result<Option<(DeltaTable, Rows)>, LakeError> {
+        let Some(counts) = counts else {
+            return Ok(None);
+        };
+        let parts = match due(self.events(), events, Some(counts.counted)).await? {
+            Due::Nothing => Vec::new(),
+            Due::Added(parts) if parts.len() <= FURTHER_FILES => parts,
+            Due::Added(_) | Due::All(_) => return Ok(None),
+        };
+        let mut counter = Counter::default();
+        for part in parts {
+            counter = count(self.events().folder().to_owned(), part, counter).await?;
+        }
+        counter.count_rows(tail);
+        let rows = counter
+            .finish()
+            .map_err(|error| LakeError::Encode(error.into()))?;
+        Ok(Some((counts.table, rows)))
+    }
+}
+
+fn app_id(events: &DeltaTable) -> Result<String, LakeError> {
+    let snapshot = events.snapshot().map_err(LakeError::table("read"))?;
+    Ok(counts_app_id(snapshot.metadata().id()))
+}
+
+fn version(events: &DeltaTable) -> u64 {
+    events.version().unwrap_or(0)
+}
+
+/// What this version of `events` has that was not counted up to another one.
+async fn due(table: &Table, events: &DeltaTable, counted: Option<u64>) -> Result<Due, LakeError> {
+    let version = version(events);
+    let Some(counted) = counted else {
+        return Ok(Due::All(live(events)?));
+    };
+    if counted >= version {
+        return Ok(Due::Nothing);
+    }
+    let Some(parts) = added(table.log(), counted, version).await? else {
+        tracing::warn!(
+            counted,
+            version,
+            "the log of the lake's events does not say any more what was added: their roll-up is made again"
+        );
+        return Ok(Due::All(live(events)?));
+    };
+    if parts.is_empty() && version - counted < COUNT_VERSIONS {
+        // Not worth a commit; but the log is not kept for ever.
+        return Ok(Due::Nothing);
+    }
+    let folder = table.folder().to_owned();
+    let there = parts.clone();
+    let gone = spawn_blocking(move || there.iter().any(|part| !folder.join(&part.path).exists()));
+    Ok(match gone.await? {
+        true => Due::All(live(events)?),
+        false => Due::Added(parts),
+    })
+}
+
+/// Files of rows that versions after one, up to another, added; none where the log does not say so any more.
+async fn added(log: &LogStoreRef, after: u64, to: u64) -> Result<Option<Vec<Part>>, LakeError> {
+    let read = |error: DeltaTableError| LakeError::table("read")(error);
+    let mut parts = Vec::new();
+    for version in after + 1..=to {
+        let Some(entry) = log.read_commit_entry(version).await.map_err(read)? else {
+            return Ok(None);
+        };
+        let actions = get_actions(version, &entry).map_err(read)?;
+        // Rows were taken out of files: what is added then are the others, and they were counted.
+        if actions
+            .iter()
+            .any(|action| matches!(action, Action::Remove(remove) if remove.data_change))
+        {
+            continue;
+        }
+        parts.extend(actions.into_iter().filter_map(|action| match action {
+            Action::Add(add) if add.data_change => Some(part(add)),
+            _ => None,
+        }));
+    }
+    Ok(Some(parts))
+}
+
+fn part(add: Add) -> Part {
+    let date = add.partition_values.get(DATE).cloned().flatten();
+    Part {
+        date: date.unwrap_or_default(),
+        path: add.path,
+    }
+}
+
+/// Every file of a version.
+fn live(events: &DeltaTable) -> Result<Vec<Part>, LakeError> {
+    let snapshot = events.snapshot().map_err(LakeError::table("read"))?;
+    let parts = snapshot.log_data().into_iter().map(|file| Part {
+        path: file.path().into_owned(),
+        date: file
+            .partition_values_map()
+            .remove(DATE)
+            .flatten()
+            .unwrap_or_default(),
+    });
+    Ok(parts.collect())
+}
+
+/// Files of the roll-up that count these dates.
+fn replaced(counts: &DeltaTable, dates: &HashSet<&str>) -> Result<Vec<Remove>, LakeError> {
+    let snapshot = counts.snapshot().map_err(LakeError::table("read"))?;
+    let files = snapshot.log_data().into_iter().filter(|file| {
+        let date = file.partition_values_map().remove(DATE).flatten();
+        date.is_some_and(|date| dates.contains(date.as_str()))
+    });
+    Ok(files.map(|file| file.remove_action(true)).collect())
+}
+
+async fn write(counts: &Table, counter: &mut Counter) -> Result<Vec<Add>, LakeError> {
+    let rows = counter
+        .finish()
+        .map_err(|error| LakeError::Encode(error.into()))?;
+    counts.write_files(rows).await
+}
+
+/// Counts the rows of a file.
+async fn count(folder: PathBuf, part: Part, mut counter: Counter) -> Result<Counter, LakeError> {
+    let counted = spawn_blocking(move || {
+        let path = folder.join(&part.path);
+        if let Err(error) = count_file(&path, &part.date, &mut counter) {
+            // The events themselves can still be read where they can be read: a report lacks some.
+            tracing::error!(file = %path.display(), %error, "a file of the lake cannot be counted: it is left out of event_counts");
+        }
+        counter
+    });
+    Ok(counted.await?)
+}
+
+fn count_file(path: &Path, date: &str, counter: &mut Counter) -> Result<(), ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+    let columns = ProjectionMask::columns(builder.parquet_schema(), COUNTED);
+    let reader = builder
+        .with_projection(columns)
+        .with_batch_size(COUNT_BATCH_ROWS);
+    for batch in reader.build()? {
+        counter.count_under(date, &batch?);
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+use super::*;
+use crate::lake::Lake;
+use crate::testing::{ask, ask_with, logon, rows};
+use crate::{Appended, Tail};
+
+const ALL: &str = "select bucket, channel, event_id, computer, account, sum(events) as n from event_counts \
+    group by all order by bucket, computer, account";
+
+fn journal(seq: u64) -> Option<(&'static str, i64)> {
+    Some(("journal", i64::try_from(seq).unwrap()))
+}
+
+/// Logons of two machines, some of one five minutes and some of the next.
+fn logons() -> Vec<String> {
+    vec![
+        logon(1, 7, 10),
+        logon(1, 7, 299),
+        logon(1, 7, 300),
+        logon(2, 8, 300),
+    ]
+}
+
+const COUNTED_LOGONS: &str = r#"{"bucket":"2025-11-05T00:00:00Z","channel":"Security","event_id":4624,"computer":"WKS001","account":"user0007","n":2}
+{"bucket":"2025-11-05T00:05:00Z","channel":"Security","event_id":4624,"computer":"WKS001","account":"user0007","n":1}
+{"bucket":"2025-11-05T00:05:00Z","channel":"Security","event_id":4624,"computer":"WKS002","account":"user0008","n":1}
+"#;
+
+#[tokio::test]
+async fn events_are_counted_once_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    lake.roll_up().await.unwrap();
+    let all = rows(&logons(), Some(1));
+    let tail = || Tail {
+        app_id: "journal".to_owned(),
+        rows: vec![all.clone()],
+    };
+    // In the tail, in the table and not yet counted, counted, and in the tail that is not yet taken away.
+    assert_eq!(ask_with(&lake, ALL, tail()).await, COUNTED_LOGONS);
+    lake.append(all.clone(), journal(4)).await.unwrap();
+    assert_eq!(ask_with(&lake, ALL, tail()).await, COUNTED_LOGONS);
+    assert_eq!(lake.roll_up().await.unwrap(), 1);
+    assert_eq!(ask_with(&lake, ALL, tail()).await, COUNTED_LOGONS);
+    assert_eq!(lake.roll_up().await.unwrap(), 0);
+    assert_eq!(ask(&lake, ALL).await, COUNTED_LOGONS);
+    let read = Lake::open_to_read(dir.path()).await.unwrap();
+    assert_eq!(ask(&read, ALL).await, COUNTED_LOGONS);
+}
+
+#[tokio::test]
+async fn merging_and_importing_twice_count_nothing_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    for record in 1..=10 {
+        let one = rows(&[logon(1, record, 0)], None);
+        lake.append_new(one.clone(), None).await.unwrap();
+        assert_eq!(lake.append_new(one, None).await.unwrap(), Appended::Nothing);
+    }
+    let done = lake
+        .keep_up("2025-11-07T00:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(
+        (done.days, done.merged),
+        (1, 10),
+        "the roll-up was made in one commit"
+    );
+    lake.roll_up().await.unwrap();
+    let sql = "select sum(events) as n, count(distinct account) as accounts from event_counts";
+    assert_eq!(ask(&lake, sql).await, "{\"n\":10,\"accounts\":10}\n");
+}
+
+#[tokio::test]
+async fn without_its_log_the_roll_up_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    lake.append(rows(&logons(), Some(1)), journal(4))
+        .await
+        .unwrap();
+    lake.roll_up().await.unwrap();
+    lake.append(rows(&[logon(3, 9, 0)], Some(5)), journal(5))
+        .await
+        .unwrap();
+    lake.append(rows(&[logon(3, 9, 1)], Some(6)), journal(6))
+        .await
+        .unwrap();
+    // A checkpoint covers it, and it is old.
+    let table = lake.events().snapshot().await.unwrap();
+    deltalake::checkpoints::create_checkpoint(&table, None)
+        .await
+        .unwrap();
+    let entry = lake
+        .folder()
+        .join("_delta_log")
+        .join(format!("{:020}.json", 2));
+    std::fs::remove_file(entry).unwrap();
+    assert_eq!(lake.roll_up().await.unwrap(), 2);
+    let sql =
+        "select computer, sum(events) as n from event_counts group by computer order by computer";
+    assert_eq!(
+        ask(&lake, sql).await,
+        "{\"computer\":\"WKS001\",\"n\":3}\n{\"computer\":\"WKS002\",\"n\":1}\n{\"computer\":\"WKS003\",\"n\":2}\n"
+    );
+}
+
+#[test]
+fn dates_are_days() {
+    assert_eq!(
+        (days("1970-01-01"), days("2025-11-05"), days("no date")),
+        (0, 20_397, 0)
+    );
+    assert_eq!(
+        (date(0), date(20_397)),
+        ("1970-01-01".to_owned(), "2025-11-05".to_owned())
+    );
+}

@@ -1,0 +1,156 @@
+//! Every table of the lake.
+
+use super::Kind::{Bytes, Int, Long, Map, Text, Time};
+use super::{Coding, Column, DATE, Definition, Kind, always, maybe};
+
+/// One row an event.
+pub(crate) static EVENTS: Definition = Definition {
+    name: "events",
+    version: 1,
+    columns: &EVENT_COLUMNS,
+    skipping: &[
+        "time",
+        "received_at",
+        "seq",
+        "event_id",
+        "computer",
+        "channel",
+        "record_id",
+    ],
+    arrival: "received_at",
+};
+
+pub(super) const EVENT_COLUMNS: [Column; 59] = [
+    always("event_key", Kind::Bytes),
+    always(DATE, Kind::Text),
+    maybe("time", Kind::Time),
+    always("received_at", Kind::Time),
+    always("origin", Kind::Text),
+    always("source", Kind::Text),
+    maybe("address", Kind::Text),
+    maybe("subscription", Kind::Text),
+    maybe("seq", Kind::Long).coded(Coding::Delta),
+    maybe("channel", Kind::Text),
+    maybe("computer", Kind::Text),
+    maybe("provider", Kind::Text),
+    maybe("provider_guid", Kind::Text),
+    maybe("event_source", Kind::Text),
+    maybe("event_id", Kind::Int),
+    maybe("qualifiers", Kind::Int),
+    maybe("version", Kind::Int),
+    maybe("level", Kind::Int),
+    maybe("task", Kind::Int),
+    maybe("task_name", Kind::Text),
+    maybe("opcode", Kind::Int),
+    maybe("keywords", Kind::Long),
+    maybe("outcome", Kind::Text),
+    maybe("record_id", Kind::Long).coded(Coding::Delta),
+    maybe("process_id", Kind::Long),
+    maybe("thread_id", Kind::Long),
+    maybe("activity_id", Kind::Text),
+    maybe("related_activity_id", Kind::Text),
+    maybe("user_sid", Kind::Text),
+    maybe("target_user", Kind::Text),
+    maybe("target_domain", Kind::Text),
+    maybe("target_sid", Kind::Text),
+    maybe("target_logon_id", Kind::Text).coded(Coding::Plain),
+    maybe("subject_user", Kind::Text),
+    maybe("subject_domain", Kind::Text),
+    maybe("subject_sid", Kind::Text),
+    maybe("subject_logon_id", Kind::Text).coded(Coding::Plain),
+    maybe("member_name", Kind::Text),
+    maybe("member_sid", Kind::Text),
+    maybe("ip_address", Kind::Text),
+    maybe("ip_port", Kind::Int),
+    maybe("dest_address", Kind::Text),
+    maybe("dest_port", Kind::Int),
+    maybe("workstation", Kind::Text),
+    maybe("logon_type", Kind::Int),
+    maybe("authentication_package", Kind::Text),
+    maybe("process_name", Kind::Text),
+    maybe("parent_process", Kind::Text),
+    maybe("command_line", Kind::Text).coded(Coding::Text),
+    maybe("service_name", Kind::Text),
+    maybe("object_name", Kind::Text),
+    maybe("status", Kind::Text),
+    maybe("sub_status", Kind::Text),
+    maybe("event_data", Kind::Map),
+    maybe("message", Kind::Text).coded(Coding::Text),
+    always("parse_status", Kind::Text),
+    maybe("parse_error", Kind::Text),
+    always("flags", Kind::Int),
+    maybe("event_xml", Kind::Text).coded(Coding::Text),
+];
+
+/// How many events there were in five minutes, of a channel, an id, a computer and an account.
+pub(crate) static COUNTS: Definition = Definition {
+    name: "event_counts",
+    version: 1,
+    columns: &COUNT_COLUMNS,
+    skipping: &["bucket", "channel", "event_id", "computer"],
+    arrival: "bucket",
+};
+
+const COUNT_COLUMNS: [Column; 7] = [
+    always(DATE, Text),
+    always("bucket", Time),
+    maybe("channel", Text),
+    maybe("event_id", Int),
+    maybe("computer", Text),
+    maybe("account", Text),
+    always("events", Long),
+];
+
+/// One row a request, as web servers log them in the W3C's extended format.
+pub(crate) static IIS: Definition = Definition {
+    name: "iis",
+    version: 1,
+    columns: &IIS_COLUMNS,
+    skipping: &[
+        "time",
+        "received_at",
+        "s_sitename",
+        "sc_status",
+        "c_ip",
+        "s_computername",
+    ],
+    arrival: "received_at",
+};
+
+const IIS_COLUMNS: [Column; 32] = [
+    always("request_key", Bytes),
+    always(DATE, Text),
+    maybe("time", Time),
+    always("received_at", Time),
+    always("source", Text),
+    always("file", Text),
+    maybe("s_sitename", Text),
+    maybe("s_computername", Text),
+    maybe("s_ip", Text),
+    maybe("s_port", Int),
+    maybe("cs_method", Text),
+    maybe("cs_uri_stem", Text),
+    maybe("cs_uri_query", Text).coded(Coding::Text),
+    maybe("cs_username", Text),
+    maybe("c_ip", Text),
+    maybe("c_port", Int),
+    maybe("cs_version", Text),
+    maybe("cs_host", Text),
+    maybe("cs_user_agent", Text),
+    maybe("cs_referer", Text),
+    maybe("cs_cookie", Text).coded(Coding::Text),
+    maybe("sc_status", Int),
+    maybe("sc_substatus", Int),
+    maybe("sc_win32_status", Long),
+    maybe("sc_bytes", Long),
+    maybe("cs_bytes", Long),
+    maybe("time_taken", Long),
+    maybe("cs_uri", Text),
+    maybe("s_siteid", Text),
+    maybe("s_queuename", Text),
+    maybe("s_reason", Text),
+    maybe("fields", Map),
+];
+
+/// All of them, by name.
+pub(crate) static TABLES: [&Definition; 3] = [&COUNTS, &EVENTS, &IIS];
