@@ -16,7 +16,7 @@ import re
 
 LIVE_FILES = "_live_files.txt"
 
-# The five minutes of a lake that has no table of them yet. An event counts when it happened; when it came, where its time is
+# The five minutes of a lake that has no table of them. An event counts when it happened; when it came, where its time is
 # so far from that that it is kept under another day.
 _EVENT_COUNTS = """
 select date, timestamp_micros(unix_micros(at) - pmod(unix_micros(at), 300000000)) as bucket,
@@ -46,9 +46,14 @@ def register(spark, lake, from_date=None, to_date=None):
             rows.createOrReplaceTempView(name)
             names.append(name)
     if "events" in names and "event_counts" not in names:
-        spark.sql(_EVENT_COUNTS).createOrReplaceTempView("event_counts")
+        count_events(spark)
         names.append("event_counts")
     return sorted(names)
+
+
+def count_events(spark):
+    """Makes `event_counts` a view of `events`, counted anew by each question."""
+    spark.sql(_EVENT_COUNTS).createOrReplaceTempView("event_counts")
 
 
 def table(spark, folder, from_date=None, to_date=None):

@@ -31,11 +31,6 @@ upkeep_after = "{upkeep_after}"
 listen = "127.0.0.1:{web_port}"
 """
 
-COUNTS = """select date, bucket, channel, event_id, computer, account, count(*) as events from (
-  select *, date_bin(interval '5 minutes', case when cast(time as date) = cast(date as date) then time else received_at end)
-    as bucket, coalesce(target_user, subject_user) as account from events
-) group by date, bucket, channel, event_id, computer, account"""
-
 
 class Lake:
     """Made by the built program in a folder."""
@@ -48,7 +43,6 @@ class Lake:
         self.events = self.folder / "events"
         self.run("pki", folder / "pki", "--hostname", "localhost")
         self.acknowledged = 0
-        self.counts = None
 
     def make(self):
         # A day back, so that every day of them is over and its files are merged.
@@ -58,15 +52,18 @@ class Lake:
         with self._service("1s") as port:
             wait_for("files to be merged", lambda: len(replaced_files(self.events)) > replaced)
             self._simulate(port, "--events", FRESH, "--seed", "2", "--hostile", "--new-logs")
-        write_live_files(self.folder)
-        self._count()
+            wait_for("the counts to have all of it", self._is_counted)
+        for table in self.tables():
+            named = (table / "_live_files.txt").read_text()
+            assert named == "".join(path + "\n" for path in sorted(live(table))), "%s is not what its log says" % named
 
-    def _count(self):
-        """The five minutes, where the program does not count them by itself."""
-        if not (self.folder / "event_counts").exists() and "event_counts" not in self.run("query", "--list"):
-            counts = self.home / "counts.parquet"
-            self.run("query", "--from", "events=%s" % self.events, "--output-file", counts, COUNTS)
-            self.counts = counts
+    def tables(self):
+        """The folders of the tables."""
+        return [path for path in sorted(self.folder.iterdir()) if (path / "_delta_log").is_dir()]
+
+    def _is_counted(self):
+        counted = json.loads(self.ask("select sum(events) as n from event_counts")[0])["n"]
+        return counted >= rows(self.events)
 
     def run(self, *arguments):
         """What the program answers."""
@@ -77,11 +74,7 @@ class Lake:
 
     def ask(self, sql, *arguments):
         """The lines of an answer, from the tables without what is still in the journal."""
-        tables = [path.name for path in sorted(self.folder.iterdir()) if (path / "_delta_log").is_dir()]
-        tables = [(name, self.folder / name) for name in tables]
-        if self.counts is not None:
-            tables.append(("event_counts", self.counts))
-        named = (word for name, path in tables for word in ("--from", "%s=%s" % (name, path)))
+        named = (word for table in self.tables() for word in ("--from", "%s=%s" % (table.name, table)))
         answered = self.run("query", "--data-dir", self.home / "none", "--output", "ndjson", *named, *arguments, sql)
         # Not splitlines, for which other characters end a line too.
         return answered.split("\n")[:-1]
@@ -149,16 +142,3 @@ def replaced_files(table):
 
 def rows(table):
     return sum(json.loads(file["stats"])["numRecords"] for file in live(table).values())
-
-
-def write_live_files(folder):
-    """The lists that the lake has of its live files, as they are to be."""
-    for table in folder.iterdir():
-        if not (table / "_delta_log").is_dir():
-            continue
-        expected = "".join(path + "\n" for path in sorted(live(table)))
-        place = table / "_live_files.txt"
-        if place.exists():
-            assert place.read_text() == expected, "%s is not what the log says" % place
-        else:
-            place.write_text(expected)
