@@ -3,19 +3,20 @@
 //! The bytes are made in memory, a day's at a time: a commit's rows are bounded by whoever collected
 //! them, and their Parquet is a tenth of them. What is merged goes to the disk as it is made.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch, new_null_array};
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch, new_null_array};
 use arrow::compute;
 use arrow::datatypes::{Field, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use deltalake::kernel::Add;
 use jiff::Timestamp;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value, json};
@@ -24,8 +25,10 @@ use uuid::Uuid;
 use crate::limits::{
     MERGE_BATCH_ROWS, MERGE_GROUP_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, STATISTIC_CHARS,
 };
+use crate::retention::Fate;
 use crate::rows::Rows;
 use crate::schema::{self, Coding, Definition, Kind};
+use crate::table::Contents;
 
 /// What the table says about a data file.
 pub(crate) struct DataFile {
@@ -107,16 +110,120 @@ pub(crate) fn merge(
     let schema = definition.file_schema();
     let mut writer = ArrowWriter::try_new(into, Arc::clone(&schema), Some(properties))?;
     let mut statistics = Statistics::new(definition);
+    let mut without_text: Option<BTreeSet<Option<String>>> = None;
     for part in parts {
         let reader = ParquetRecordBatchReaderBuilder::try_new(part?)?;
+        let told = textless(reader.metadata().file_metadata().key_value_metadata());
+        // Of a channel that several files have, all must be without text.
+        without_text = Some(match without_text {
+            Some(known) if known == told => known,
+            Some(_) => BTreeSet::new(),
+            None => told,
+        });
         for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
             let batch = fitted(&batch?, &schema)?;
             statistics.cover(&batch);
             writer.write(&batch)?;
         }
     }
+    tell_textless(&mut writer, &without_text.unwrap_or_default());
     let file = writer.into_inner()?;
     Ok((DataFile::new(date, &statistics), file))
+}
+
+/// The channels of a file of events, and whose texts it has no more.
+pub(crate) fn channels(file: File) -> Result<Contents, ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let mut contents = Contents {
+        textless: textless(builder.metadata().file_metadata().key_value_metadata()),
+        ..Contents::default()
+    };
+    let columns = ProjectionMask::columns(builder.parquet_schema(), [CHANNEL]);
+    let reader = builder.with_projection(columns);
+    for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
+        let batch = batch?;
+        let Some(channels) = batch.column(0).as_string_opt::<i32>() else {
+            continue;
+        };
+        let channels: Vec<Option<&str>> = channels.iter().collect();
+        // Neighbours are mostly of one channel.
+        for run in channels.chunk_by(|one, other| one == other) {
+            let channel = run[0].map(str::to_owned);
+            *contents.channels.entry(channel).or_default() += run.len() as u64;
+        }
+    }
+    Ok(contents)
+}
+
+/// Writes a file of events again: rows of channels that go are left out, and texts of those that lose them.
+pub(crate) fn thin(
+    definition: &Definition,
+    date: &str,
+    part: File,
+    fate: impl Fn(Option<&str>) -> Fate,
+    into: File,
+) -> Result<(DataFile, File), ParquetError> {
+    let properties = writer_properties(definition, MERGE_GROUP_BYTES)?;
+    let schema = definition.file_schema();
+    let mut writer = ArrowWriter::try_new(into, Arc::clone(&schema), Some(properties))?;
+    let mut statistics = Statistics::new(definition);
+    let mut without_text = BTreeSet::new();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(part)?;
+    for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
+        let batch = fitted(&batch?, &schema)?;
+        let fates: Vec<Fate> = match batch.column_by_name(CHANNEL) {
+            Some(channels) => channels.as_string::<i32>().iter().map(&fate).collect(),
+            None => vec![Fate::Kept; batch.num_rows()],
+        };
+        if let Some(channels) = batch.column_by_name(CHANNEL) {
+            let channels = channels.as_string::<i32>().iter().zip(&fates);
+            for (channel, _) in channels.filter(|(_, fate)| **fate == Fate::Textless) {
+                without_text.insert(channel.map(str::to_owned));
+            }
+        }
+        let batch = without_texts(&batch, &fates)?;
+        let stays: BooleanArray = fates.iter().map(|fate| Some(*fate != Fate::Gone)).collect();
+        let batch = compute::filter_record_batch(&batch, &stays)?;
+        statistics.cover(&batch);
+        writer.write(&batch)?;
+    }
+    tell_textless(&mut writer, &without_text);
+    let file = writer.into_inner()?;
+    Ok((DataFile::new(date, &statistics), file))
+}
+
+/// Takes the texts of those rows that lose them.
+fn without_texts(batch: &RecordBatch, fates: &[Fate]) -> Result<RecordBatch, ParquetError> {
+    let Ok(place) = batch.schema_ref().index_of(TEXT) else {
+        return Ok(batch.clone());
+    };
+    let lost: BooleanArray = fates
+        .iter()
+        .map(|fate| Some(*fate == Fate::Textless))
+        .collect();
+    let mut columns = batch.columns().to_vec();
+    columns[place] = compute::nullif(&columns[place], &lost)?;
+    Ok(RecordBatch::try_new(batch.schema(), columns)?)
+}
+
+/// Columns by which events are thinned out.
+const CHANNEL: &str = "channel";
+const TEXT: &str = "event_xml";
+
+/// What a file says of itself: a JSON array of the channels whose events have no text any more, null for none.
+const TEXTLESS: &str = "windrow.textless";
+
+fn tell_textless(writer: &mut ArrowWriter<File>, channels: &BTreeSet<Option<String>>) {
+    if !channels.is_empty() {
+        let told = KeyValue::new(TEXTLESS.to_owned(), json!(channels).to_string());
+        writer.append_key_value_metadata(told);
+    }
+}
+
+fn textless(told: Option<&Vec<KeyValue>>) -> BTreeSet<Option<String>> {
+    let told = told.and_then(|told| told.iter().find(|one| one.key == TEXTLESS));
+    let told = told.and_then(|one| serde_json::from_str(one.value.as_deref()?).ok());
+    told.unwrap_or_default()
 }
 
 fn without_date(

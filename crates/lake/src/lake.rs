@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::error::LakeError;
+use crate::retention::Retention;
 use crate::rows::Rows;
 use crate::schema::{COUNTS, Definition, EVENTS, TABLES};
-use crate::table::{Appended, Extent, Table, Upkeep};
+use crate::table::{Appended, Expired, Extent, Overview, Run, Table, Upkeep};
 
 /// The lake. Cheap to clone; clones share the tables.
 #[derive(Clone)]
@@ -158,6 +160,56 @@ impl Lake {
         self.shared.events.extent().await
     }
 
+    /// Every table that there is, by name.
+    pub async fn overview(&self) -> Result<Vec<Overview>, LakeError> {
+        let mut all = Vec::new();
+        for table in self.tables().await? {
+            all.push(table.overview().await?);
+        }
+        Ok(all)
+    }
+
+    /// Paths of the live data files of a table, below its folder; none where there is no such table.
+    pub async fn live_files(
+        &self,
+        table: &str,
+    ) -> Result<Option<(PathBuf, Vec<String>)>, LakeError> {
+        for one in self.tables().await? {
+            if one.name() == table {
+                let files = one.live_files().await?;
+                return Ok(Some((one.folder().to_owned(), files)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes out of every table what is kept no longer; what went, by table. Others may append and query meanwhile.
+    pub async fn expire(
+        &self,
+        retention: &Retention,
+        today: Date,
+        run: Run,
+    ) -> Result<Vec<(&'static str, Expired)>, LakeError> {
+        if run == Run::Real {
+            // Counts stay when events go.
+            self.roll_up().await?;
+        }
+        let mut all = Vec::new();
+        for table in self.tables().await? {
+            all.push((table.name(), table.expire(retention, today, run).await?));
+        }
+        Ok(all)
+    }
+
+    /// Removes files that were replaced or left behind long enough ago, of every table; how many.
+    pub async fn vacuum(&self, now: Timestamp) -> Result<u64, LakeError> {
+        let mut removed = 0;
+        for table in self.tables().await? {
+            removed += table.remove_unnamed(now).await?;
+        }
+        Ok(removed)
+    }
+
     /// Merges the small files of days that are over, as many days a call as there is time for, and removes files that
     /// were replaced or left behind long enough ago, of every table. Others may append and query meanwhile.
     pub async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
@@ -168,6 +220,11 @@ impl Lake {
         }
         Ok(done)
     }
+}
+
+/// The names of all tables that a lake may have.
+pub fn table_names() -> impl Iterator<Item = &'static str> {
+    TABLES.iter().map(|table| table.name)
 }
 
 /// Whether a query may be about this table: its text has its name.

@@ -181,3 +181,6 @@ pub(crate) const COUNT_VERSIONS: u64 = 64;
 
 /// Files not yet counted that a query counts itself; where there are more it asks the events.
 pub(crate) const FURTHER_FILES: usize = 64;
+
+/// Files that one commit takes out of a table.
+pub(crate) const EXPIRE_FILES: usize = 1_000;

@@ -9,7 +9,7 @@
 //! - An append that failed takes its data files back; a crash between data file and commit leaves files
 //!   that no version names, which [`Table::keep_up`] finds.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
 use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use object_store::memory::InMemory;
 use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::errors::ParquetError;
@@ -36,10 +37,13 @@ use crate::rows::{Days, Rows};
 use crate::schema::{self, Definition};
 use crate::store::{self, DurableFiles};
 
+mod expire;
 mod merge;
 mod state;
 mod upkeep;
 
+pub(crate) use expire::Contents;
+pub use expire::{Expired, Run};
 use state::State;
 pub use upkeep::Upkeep;
 
@@ -91,6 +95,25 @@ pub struct Extent {
     pub rows: u64,
 }
 
+/// A table and how much it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Overview {
+    /// Its name.
+    pub name: &'static str,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Version of its columns.
+    pub schema_version: i64,
+    /// Its newest version.
+    pub extent: Extent,
+    /// The first date it has rows of.
+    pub first: Option<Date>,
+    /// The last one.
+    pub last: Option<Date>,
+    /// Dates it has rows of.
+    pub dates: u64,
+}
+
 /// An application and the version an append brings it to.
 pub(crate) type Txn<'a> = (&'a str, i64);
 
@@ -109,6 +132,8 @@ enum Purpose {
     Append,
     /// The same rows in other files.
     Merge,
+    /// Fewer rows, or less of them.
+    Delete,
 }
 
 impl Changes {
@@ -127,6 +152,15 @@ impl Changes {
             adds,
             removes,
             purpose: Purpose::Append,
+        }
+    }
+
+    /// Files without some rows in the place of those that had them.
+    fn delete(adds: Vec<Add>, removes: Vec<Remove>) -> Changes {
+        Changes {
+            adds,
+            removes,
+            purpose: Purpose::Delete,
         }
     }
 
@@ -220,6 +254,11 @@ impl Table {
         }
     }
 
+    /// What the table is called.
+    pub(crate) fn name(&self) -> &'static str {
+        self.shared.definition.name
+    }
+
     /// The folder of the table.
     pub(crate) fn folder(&self) -> &Path {
         &self.shared.folder
@@ -293,6 +332,35 @@ impl Table {
             extent.rows += file.num_records().unwrap_or(0) as u64;
         }
         Ok(extent)
+    }
+
+    /// What the newest version amounts to.
+    pub(crate) async fn overview(&self) -> Result<Overview, LakeError> {
+        let extent = self.extent().await?;
+        let table = self.snapshot().await?;
+        let state = table.snapshot().map_err(LakeError::table("read"))?;
+        let files = state.log_data().into_iter();
+        let dates = files.filter_map(|file| {
+            let date = file.partition_values_map().remove(schema::DATE).flatten()?;
+            date.parse::<Date>().ok()
+        });
+        let dates: BTreeSet<Date> = dates.collect();
+        Ok(Overview {
+            name: self.name(),
+            folder: self.folder().to_owned(),
+            schema_version: self.shared.definition.version,
+            extent,
+            first: dates.first().copied(),
+            last: dates.last().copied(),
+            dates: dates.len() as u64,
+        })
+    }
+
+    /// Paths of its data files, below its folder, in order.
+    pub(crate) async fn live_files(&self) -> Result<Vec<String>, LakeError> {
+        let table = self.snapshot().await?;
+        let state = table.snapshot().map_err(LakeError::table("read"))?;
+        Ok(state::live_files(state))
     }
 
     /// The newest state of the table, for as long as nobody else may touch it.

@@ -16,6 +16,7 @@ mod folder;
 pub mod logging;
 pub mod output;
 pub mod pki;
+mod retention;
 pub mod service;
 pub mod setup;
 pub mod simulate;

@@ -7,6 +7,7 @@ use deltalake::kernel::transaction::{CommitBuilder, CommitProperties, Transactio
 use deltalake::kernel::{Action, Transaction};
 use deltalake::logstore::commit_uri_from_version;
 use deltalake::protocol::{DeltaOperation, SaveMode};
+use deltalake::table::state::DeltaTableState;
 use deltalake::{DeltaTable, DeltaTableError, checkpoints};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
@@ -189,6 +190,7 @@ impl State {
                 predicate: None,
                 target_size: i64::try_from(COMPACTED_FILE_BYTES.get()).unwrap_or(i64::MAX),
             },
+            Purpose::Delete => DeltaOperation::Delete { predicate: None },
         };
         let adds = changes.adds.into_iter().map(Action::Add);
         let removes = changes.removes.into_iter().map(Action::Remove);
@@ -212,9 +214,7 @@ impl State {
         let Ok(snapshot) = self.table.snapshot() else {
             return;
         };
-        let files = snapshot.log_data().into_iter();
-        let mut paths: Vec<String> = files.map(|file| file.path().into_owned()).collect();
-        paths.sort_unstable();
+        let paths = live_files(snapshot);
         let list: String = paths.iter().flat_map(|path| [path, "\n"]).collect();
         let objects = self.table.log_store().object_store(None);
         if let Err(error) = objects.put(&LIVE_FILES.into(), list.into()).await {
@@ -243,6 +243,14 @@ impl State {
         self.positions
             .insert(app_id.to_owned(), (version, position));
     }
+}
+
+/// Paths of a version's data files, in order.
+pub(super) fn live_files(version: &DeltaTableState) -> Vec<String> {
+    let files = version.log_data().into_iter();
+    let mut paths: Vec<String> = files.map(|file| file.path().into_owned()).collect();
+    paths.sort_unstable();
+    paths
 }
 
 /// Whether another writer took the version first.

@@ -75,7 +75,7 @@ impl Table {
     }
 
     /// Files of data that no version of the last days names: replaced by merging, or of a commit that never was.
-    async fn remove_unnamed(&self, now: Timestamp) -> Result<u64, LakeError> {
+    pub(crate) async fn remove_unnamed(&self, now: Timestamp) -> Result<u64, LakeError> {
         let table = self.snapshot().await?;
         let found = table
             .vacuum()

@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo;
 mod import;
+mod lake;
 mod man;
 mod pki;
 mod query;
@@ -101,6 +102,7 @@ enum Command {
     Import(import::Args),
     Query(query::Args),
     Report(report::Args),
+    Lake(lake::Args),
     Run(run::Args),
     Check(check::Args),
     Status(status::Args),
@@ -195,6 +197,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Import(args) => import::run(&args, invocation, out),
         Command::Query(args) => query::run(&args, invocation, out),
         Command::Report(args) => report::run(&args, invocation, out),
+        Command::Lake(args) => lake::run(&args, invocation, out),
         Command::Run(args) => run::run(&args, invocation),
         Command::Check(args) => check::run(&args, invocation, out),
         Command::Status(args) => status::run(&args, invocation, out),

@@ -4,6 +4,7 @@
 
 mod filter;
 mod fleet;
+mod lake;
 mod subscription;
 mod syslog;
 
@@ -110,7 +111,7 @@ pub(super) fn check(
         fleet: fleet::fleet(source, raw.fleet)?,
         homes,
         journal: journal(source, raw.journal)?,
-        lake: lake(source, raw.lake)?,
+        lake: lake::lake(source, raw.lake)?,
         tls: checked::Tls {
             deployment_root: raw.tls.deployment_root.map(|file| source.resolve(file)),
         },
@@ -379,23 +380,6 @@ fn journal(source: Source<'_>, raw: raw::Journal) -> Result<checked::Journal, Co
         segment_size,
         when_full,
         seal_interval: span(source, raw.seal_interval, hour, range)?,
-    })
-}
-
-fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, ConfigError> {
-    let usual = Duration::from_secs(60);
-    let hour = Duration::from_secs(3_600);
-    let range = Duration::from_secs(1)..=hour;
-    Ok(checked::Lake {
-        enabled: raw.enabled.unwrap_or(true),
-        flush_interval: span(source, raw.flush_interval, usual, range)?,
-        flush_rows: number_or(source, raw.flush_rows, 100_000, 1_000..=1_000_000)?,
-        upkeep_after: span(
-            source,
-            raw.upkeep_after,
-            10 * usual,
-            Duration::from_secs(1)..=24 * hour,
-        )?,
     })
 }
 

@@ -8,10 +8,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 pub use super::filter::{EventIdRange, OutputSeverity, SinkFilter};
-use super::units::{ByteSize, Span};
+use super::units::{Age, ByteSize, Span};
 use crate::access::Role;
 
 /// Everything.
@@ -581,6 +582,47 @@ pub struct Lake {
     pub flush_rows: u32,
     /// From the start to the first time that files of days that are over are merged.
     pub upkeep_after: Span,
+    /// How long rows are kept.
+    pub retention: Retention,
+    /// What is kept whatever its age.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub hold: BTreeMap<String, Hold>,
+}
+
+/// `[lake.retention]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Retention {
+    /// Rows of `events`.
+    pub events: Age,
+    /// The Event's text in them.
+    pub event_text: Age,
+    /// Rows of `event_counts`.
+    pub event_counts: Age,
+    /// Rows of `iis`.
+    pub iis: Age,
+    /// Events of a channel, in the place of what holds for `events`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub channels: BTreeMap<String, Age>,
+}
+
+/// `[lake.hold.NAME]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Hold {
+    /// Of these tables; of all where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// Events of these channels; of all where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub channels: Vec<String>,
+    /// Of this date and later ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Date>,
+    /// Of this date and earlier ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<Date>,
+    /// Why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// `[web]`

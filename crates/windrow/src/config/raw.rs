@@ -16,7 +16,7 @@ use super::checked::{
     KerberosAccounts, LogFormat, NewChannels, Prefix, Product, Profile, Transport, WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
-use super::units::{ByteSize, Span};
+use super::units::{Age, ByteSize, Span};
 use crate::access::Role;
 
 /// Tables by their names, each with its place in the file.
@@ -213,6 +213,32 @@ pub(super) struct Lake {
     pub(super) flush_interval: Option<Spanned<Span>>,
     pub(super) flush_rows: Option<Spanned<u32>>,
     pub(super) upkeep_after: Option<Spanned<Span>>,
+    pub(super) retention: Retention,
+    pub(super) hold: Named<Hold>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [lake.retention]")]
+pub(super) struct Retention {
+    pub(super) events: Age,
+    pub(super) event_text: Age,
+    pub(super) event_counts: Age,
+    pub(super) iis: Age,
+    pub(super) channels: BTreeMap<Spanned<String>, Age>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a table with a name, such as [lake.hold.case-7]"
+)]
+pub(super) struct Hold {
+    pub(super) tables: Vec<Spanned<String>>,
+    pub(super) channels: Vec<Spanned<String>>,
+    pub(super) from: Option<Spanned<String>>,
+    pub(super) to: Option<Spanned<String>>,
+    pub(super) reason: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -51,6 +51,12 @@ fn nothing_at_all_is_a_configuration() {
     flush_rows = 100000
     upkeep_after = "10m"
 
+    [lake.retention]
+    events = "forever"
+    event_text = "forever"
+    event_counts = "forever"
+    iis = "forever"
+
     [tls]
 
     [web]
@@ -97,6 +103,12 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# certificate",
         "# key",
         "# \"ada",
+        "# Security",
+        "# \"Microsoft",
+        "# tables",
+        "# from",
+        "# to ",
+        "# reason",
     ];
     let spelled_out: Vec<&str> = EXAMPLE
         .lines()

@@ -17,6 +17,10 @@ pub struct ByteSize(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
+/// How long something is kept: whole days, or for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Age(pub Option<u32>);
+
 impl ByteSize {
     /// The number.
     #[must_use]
@@ -61,6 +65,12 @@ pub const SIZE_FORM: &str = "a size such as \"10 GB\" or \"512 MiB\"";
 /// What a duration looks like, for messages.
 pub const SPAN_FORM: &str = "a duration such as \"60s\", \"15m\" or \"1h 30m\"";
 
+/// What an age looks like, for messages.
+pub const AGE_FORM: &str = "days such as \"90d\", or \"forever\"";
+
+const DAY_MS: u128 = 86_400_000;
+const FOR_EVER: &str = "forever";
+
 /// Why a size or a duration was not understood.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum UnitError {
@@ -73,6 +83,9 @@ pub enum UnitError {
     /// A unit that is not known here.
     #[error("unknown unit `{unit}` ({known})")]
     UnknownUnit { unit: String, known: &'static str },
+    /// Something else than whole days.
+    #[error("`{0}` is not a number of whole days, one at least")]
+    NotDays(String),
     /// More than fits 64 bits.
     #[error("`{0}` is too large")]
     TooLarge(String),
@@ -111,6 +124,48 @@ impl std::str::FromStr for Span {
             }
             rest = after;
         }
+    }
+}
+
+impl std::str::FromStr for Age {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        if text.trim() == FOR_EVER {
+            return Ok(Age(None));
+        }
+        let ms = text.parse::<Span>()?.0.as_millis();
+        if ms == 0 || !ms.is_multiple_of(DAY_MS) {
+            return Err(UnitError::NotDays(text.to_owned()));
+        }
+        let days = u32::try_from(ms / DAY_MS);
+        let days = days.map_err(|_| UnitError::TooLarge(text.to_owned()))?;
+        Ok(Age(Some(days)))
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(days) => write!(f, "{days}d"),
+            None => f.write_str(FOR_EVER),
+        }
+    }
+}
+
+impl Serialize for Age {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Age {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let make = |text: &str| text.parse();
+        deserializer.deserialize_str(TextVisitor {
+            form: AGE_FORM,
+            make,
+        })
     }
 }
 
@@ -253,6 +308,25 @@ mod tests {
         text.parse::<ByteSize>()
             .map(|s| s.0)
             .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn ages_are_whole_days() {
+        let age = |text: &str| text.parse::<Age>().map_err(|error| error.to_string());
+        assert_eq!(age("90d"), Ok(Age(Some(90))));
+        assert_eq!(age("48h"), Ok(Age(Some(2))));
+        assert_eq!(age("forever"), Ok(Age(None)));
+        assert_eq!(
+            (Age(Some(2)).to_string(), Age(None).to_string()),
+            ("2d".to_owned(), "forever".to_owned())
+        );
+        let refused = ["36h", "0d", "", "always"].map(|text| age(text).unwrap_err());
+        insta::assert_snapshot!(refused.join("\n"), @"
+        `36h` is not a number of whole days, one at least
+        `0d` is not a number of whole days, one at least
+        `` does not begin with a number
+        `always` does not begin with a number
+        ");
     }
 
     fn span_ms(text: &str) -> Result<u128, String> {

@@ -37,14 +37,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windrow_formats::batch::{Batch, DecodeError, Kind};
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_lake::{Lake, QueryError, QueryLimits};
+use windrow_lake::{Lake, QueryError, QueryLimits, Retention};
 use windrow_pipeline::journal::{AppendError, Entry, Full, Journal, Pressure, Seq};
 
 use crate::config::objects::Store;
 use crate::config::{Loader, Need, checked};
 use crate::datadir::{DataDir, Purpose};
 use crate::exit;
-use crate::status;
+use crate::{retention, status};
 
 use lake_sink::{Condition, Tail};
 pub(crate) use own::Recorder;
@@ -161,6 +161,8 @@ struct LakeRoom {
     condition: Condition,
     workers: Workers,
     metrics: metrics::LakeMetrics,
+    /// How long it keeps what; a change is taken up at once.
+    retention: tokio::sync::watch::Sender<Retention>,
     tasks: Tasks,
 }
 
@@ -412,6 +414,14 @@ impl Service {
         sources::forget_channels(&config, journal).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);
+        }
+        if let Some(room) = &shared.lake {
+            let held = retention::of(&config.lake);
+            room.retention.send_if_modified(|known| {
+                let is_other = *known != held;
+                *known = held;
+                is_other
+            });
         }
         *lock(&shared.config) = Arc::new(config);
         let mut generation = lock(&shared.generation);

@@ -29,6 +29,7 @@ use super::{
 };
 use crate::config::checked;
 use crate::datadir::DataDir;
+use crate::retention;
 
 /// Time after which an idle connection to health and metrics is closed.
 const WEB_IDLE: Duration = Duration::from_secs(10);
@@ -189,6 +190,7 @@ async fn start_lake(
         condition: Condition::new(metrics.degraded.clone()),
         workers,
         metrics: metrics.clone(),
+        retention: tokio::sync::watch::Sender::new(retention::of(config)),
         tasks: Tasks::default(),
     };
     let position = begins_after(&room, *journal.durable().borrow()).await?;
@@ -202,6 +204,7 @@ async fn start_lake(
     let upkeep = upkeep::run(
         lake.clone(),
         config.upkeep_after.0,
+        room.retention.subscribe(),
         metrics.merged.clone(),
         room.tasks.token.clone(),
     );
@@ -318,7 +321,16 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
     let fixed = [
         ("data_dir", old.data_dir == new.data_dir),
         ("[journal]", old.journal == new.journal),
-        ("[lake]", old.lake == new.lake),
+        (
+            "[lake] enabled, flush_interval, flush_rows, upkeep_after",
+            {
+                let of = |lake: &checked::Lake| {
+                    let flush = (lake.flush_interval, lake.flush_rows);
+                    (lake.enabled, flush, lake.upkeep_after)
+                };
+                of(&old.lake) == of(&new.lake)
+            },
+        ),
         ("[web]", old.web == new.web),
         (
             "[admin] enabled, listen",

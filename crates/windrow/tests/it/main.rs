@@ -22,6 +22,7 @@ mod receivers;
 mod reload;
 mod renewal;
 mod report;
+mod retention;
 mod rigs;
 mod scanners;
 mod selection;

@@ -1,0 +1,213 @@
+//! Takes out what is kept no longer: files of dates that are over go whole, others are written again without the rows and
+//! texts that are over.
+//!
+//! A reader sees a file before or after. What was replaced stays on the disk for
+//! [`REPLACED_DAYS`](crate::limits::REPLACED_DAYS), for those who read the version before.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+
+use deltalake::DeltaTableError;
+use deltalake::kernel::Remove;
+use jiff::civil::Date;
+use tokio::task::spawn_blocking;
+
+use super::merge::Replaced;
+use super::{Changes, Table, paths};
+use crate::datafile::{self, Change};
+use crate::error::LakeError;
+use crate::limits::EXPIRE_FILES;
+use crate::retention::{Fate, Retention};
+use crate::schema;
+use crate::store::Staged;
+
+/// What was taken out of a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Expired {
+    /// Files taken out whole.
+    pub removed: u64,
+    /// Files written again without some rows or texts.
+    pub rewritten: u64,
+    /// Rows that went.
+    pub rows: u64,
+    /// Rows whose text went.
+    pub texts: u64,
+}
+
+/// Whether something is done, or only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It is done.
+    Real,
+    /// It is only said what would be done.
+    Dry,
+}
+
+/// A file of which something may be over.
+struct Aged {
+    date: Date,
+    remove: Remove,
+    rows: u64,
+}
+
+/// What becomes of a file.
+enum Verdict {
+    Kept,
+    Gone,
+    /// It is written again; rows that go, and rows whose text goes.
+    Thinned(u64, u64),
+}
+
+impl Table {
+    /// Takes out what is over on this day. Others may append and query meanwhile.
+    pub(crate) async fn expire(
+        &self,
+        retention: &Retention,
+        today: Date,
+        run: Run,
+    ) -> Result<Expired, LakeError> {
+        let mut expired = Expired::default();
+        let mut gone = Vec::new();
+        for aged in self.aged(retention, today).await? {
+            match self.judged(&aged, retention, today).await? {
+                Verdict::Kept => {}
+                Verdict::Gone => {
+                    expired.removed += 1;
+                    expired.rows += aged.rows;
+                    gone.push(aged.remove);
+                }
+                Verdict::Thinned(rows, texts) => {
+                    let done = match run {
+                        Run::Dry => true,
+                        Run::Real => self.thin(aged, retention, today).await?,
+                    };
+                    if done {
+                        expired.rewritten += 1;
+                        expired.rows += rows;
+                        expired.texts += texts;
+                    }
+                }
+            }
+        }
+        if run == Run::Real {
+            for removes in gone.chunks(EXPIRE_FILES) {
+                // Where somebody merged them meanwhile, they are found again the next time.
+                self.replace(Changes::delete(Vec::new(), removes.to_vec()))
+                    .await?;
+            }
+        }
+        Ok(expired)
+    }
+
+    /// Files of dates of which something may be over, the oldest first.
+    async fn aged(&self, retention: &Retention, today: Date) -> Result<Vec<Aged>, LakeError> {
+        let read = |error: DeltaTableError| LakeError::table("read")(error);
+        let name = self.shared.definition.name;
+        let table = self.snapshot().await?;
+        let mut aged = Vec::new();
+        for file in table.snapshot().map_err(read)?.log_data() {
+            let date = file.partition_values_map().remove(schema::DATE).flatten();
+            // What is under no date is not expired: nobody knows how old it is.
+            let Some(date) = date.and_then(|date| date.parse::<Date>().ok()) else {
+                continue;
+            };
+            if retention.concerns(name, date, today) {
+                aged.push(Aged {
+                    date,
+                    remove: file.remove_action(true),
+                    rows: file.num_records().unwrap_or(0) as u64,
+                });
+            }
+        }
+        aged.sort_by(|one, other| {
+            (one.date, &one.remove.path).cmp(&(other.date, &other.remove.path))
+        });
+        Ok(aged)
+    }
+
+    /// What becomes of a file.
+    async fn judged(
+        &self,
+        aged: &Aged,
+        retention: &Retention,
+        today: Date,
+    ) -> Result<Verdict, LakeError> {
+        let name = self.shared.definition.name;
+        if retention.is_of_dates(name) {
+            return Ok(match retention.fate(name, None, aged.date, today) {
+                Fate::Gone => Verdict::Gone,
+                Fate::Kept | Fate::Textless => Verdict::Kept,
+            });
+        }
+        let path = self.folder().join(&aged.remove.path);
+        let contents = spawn_blocking(move || datafile::channels(File::open(path)?)).await??;
+        let (mut rows, mut texts, mut all) = (0, 0, 0);
+        for (channel, count) in &contents.channels {
+            all += count;
+            match retention.fate(name, channel.as_deref(), aged.date, today) {
+                Fate::Gone => rows += count,
+                Fate::Textless if !contents.textless.contains(channel) => texts += count,
+                Fate::Textless | Fate::Kept => {}
+            }
+        }
+        Ok(match (rows, texts) {
+            (0, 0) => Verdict::Kept,
+            (rows, _) if rows == all => Verdict::Gone,
+            (rows, texts) => Verdict::Thinned(rows, texts),
+        })
+    }
+
+    /// Writes a file again without what is over; whether it took the old one's place.
+    async fn thin(
+        &self,
+        aged: Aged,
+        retention: &Retention,
+        today: Date,
+    ) -> Result<bool, LakeError> {
+        let (folder, retention) = (self.folder().to_owned(), retention.clone());
+        let definition = self.shared.definition;
+        let (date, old) = (aged.date, aged.remove.path.clone());
+        let written = spawn_blocking(move || {
+            let day = folder.join(format!("{}={date}", schema::DATE));
+            let failed = |source| LakeError::Folder {
+                path: day.clone(),
+                source,
+            };
+            let (staged, file) = Staged::new(&day).map_err(failed)?;
+            let fate =
+                |channel: Option<&str>| retention.fate(definition.name, channel, date, today);
+            let part = File::open(folder.join(&old)).map_err(failed)?;
+            let (thinned, file) = datafile::thin(definition, &date.to_string(), part, fate, file)?;
+            let bytes = staged
+                .keep(&file, &folder.join(&thinned.path))
+                .map_err(failed)?;
+            Ok::<_, LakeError>(thinned.add(bytes, jiff::Timestamp::now(), Change::Rows))
+        });
+        let add = written.await??;
+        let written = paths(std::slice::from_ref(&add));
+        match self
+            .replace(Changes::delete(vec![add], vec![aged.remove]))
+            .await
+        {
+            Ok(Replaced::Done) => Ok(true),
+            Ok(Replaced::Gone) => {
+                self.remove_files(&written).await;
+                Ok(false)
+            }
+            Err(error) => {
+                self.remove_unless_named(&written).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Channels of a file with how many rows they have, and those of them whose rows have no text any more.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) channels: std::collections::BTreeMap<Option<String>, u64>,
+    pub(crate) textless: BTreeSet<Option<String>>,
+}
+
+#[cfg(test)]
+mod tests;

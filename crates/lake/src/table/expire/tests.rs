@@ -1,0 +1,157 @@
+use std::fs;
+
+use super::*;
+use crate::lake::Lake;
+use crate::retention::Hold;
+use crate::testing::{ask, logon, rows};
+
+const TODAY: &str = "2025-12-01";
+
+fn today() -> Date {
+    TODAY.parse().unwrap()
+}
+
+/// Events of two channels on 5 November 2025.
+async fn lake(dir: &std::path::Path) -> Lake {
+    let lake = Lake::open(dir).await.unwrap();
+    let mut events: Vec<String> = (1..=4).map(|record| logon(1, record, 10)).collect();
+    events[2] = events[2].replace("<Channel>Security<", "<Channel>System<");
+    events[3] = events[3].replace("<Channel>Security</Channel>", "");
+    lake.append(rows(&events, Some(1)), Some(("journal", 4)))
+        .await
+        .unwrap();
+    lake.roll_up().await.unwrap();
+    lake
+}
+
+const LEFT: &str = "select channel, count(*) as n, count(event_xml) as texts, count(message) as messages \
+    from events group by channel order by channel";
+
+async fn expired(lake: &Lake, retention: &Retention, run: Run) -> Expired {
+    let all = lake.expire(retention, today(), run).await.unwrap();
+    let events = all.iter().find(|(name, _)| *name == "events").unwrap();
+    events.1
+}
+
+#[tokio::test]
+async fn channels_and_texts_go_in_their_own_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake(dir.path()).await;
+    let retention = Retention {
+        channels: [("security".to_owned(), Some(20))].into(),
+        text: Some(25),
+        ..Retention::default()
+    };
+    let gone = Expired {
+        rewritten: 1,
+        rows: 2,
+        texts: 2,
+        ..Expired::default()
+    };
+    assert_eq!(expired(&lake, &retention, Run::Dry).await, gone);
+    assert_eq!(
+        ask(&lake, "select count(*) as n from events").await,
+        "{\"n\":4}\n"
+    );
+    assert_eq!(expired(&lake, &retention, Run::Real).await, gone);
+    let left = "{\"channel\":\"System\",\"n\":1,\"texts\":0,\"messages\":0}\n\
+        {\"channel\":null,\"n\":1,\"texts\":0,\"messages\":0}\n";
+    assert_eq!(ask(&lake, LEFT).await, left);
+    assert_eq!(
+        expired(&lake, &retention, Run::Real).await,
+        Expired::default(),
+        "nothing twice"
+    );
+    let counted = "select sum(events) as n from event_counts";
+    assert_eq!(ask(&lake, counted).await, "{\"n\":4}\n", "counts stay");
+    let reopened = Lake::open(dir.path()).await.unwrap();
+    reopened.roll_up().await.unwrap();
+    assert_eq!(ask(&reopened, LEFT).await, left);
+    assert_eq!(ask(&reopened, counted).await, "{\"n\":4}\n");
+}
+
+#[tokio::test]
+async fn whole_dates_go_as_files_and_what_is_held_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake(dir.path()).await;
+    let mut retention = Retention {
+        tables: [("events".to_owned(), 25), ("event_counts".to_owned(), 25)].into(),
+        holds: vec![Hold {
+            name: "case".to_owned(),
+            channels: vec!["System".to_owned()],
+            ..Hold::default()
+        }],
+        ..Retention::default()
+    };
+    let held = Expired {
+        rewritten: 1,
+        rows: 3,
+        ..Expired::default()
+    };
+    assert_eq!(expired(&lake, &retention, Run::Real).await, held);
+    let left = "{\"channel\":\"System\",\"n\":1,\"texts\":1,\"messages\":0}\n";
+    assert_eq!(ask(&lake, LEFT).await, left);
+    retention.holds.clear();
+    let gone = Expired {
+        removed: 1,
+        rows: 1,
+        ..Expired::default()
+    };
+    assert_eq!(expired(&lake, &retention, Run::Real).await, gone);
+    assert_eq!(ask(&lake, LEFT).await, "");
+    assert_eq!(
+        ask(&lake, "select sum(events) as n from event_counts").await,
+        "{\"n\":null}\n"
+    );
+    // A reader of yesterday's version still has its files.
+    let files = || {
+        fs::read_dir(lake.folder().join("date=2025-11-05"))
+            .unwrap()
+            .count()
+    };
+    assert_eq!(files(), 2);
+    lake.vacuum(jiff::Timestamp::now()).await.unwrap();
+    assert_eq!(files(), 2);
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(25);
+    assert_eq!(
+        lake.vacuum(later).await.unwrap(),
+        3,
+        "events of two versions, and their counts"
+    );
+}
+
+#[tokio::test]
+async fn merged_files_remember_whose_text_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake(dir.path()).await;
+    let retention = Retention {
+        text: Some(20),
+        ..Retention::default()
+    };
+    assert_eq!(expired(&lake, &retention, Run::Real).await.texts, 4);
+    for record in 11..=20 {
+        let late = rows(&[logon(1, record, 20)], None);
+        lake.append_new(late, None).await.unwrap();
+    }
+    assert_eq!(
+        lake.keep_up("2025-12-01T00:00:00Z".parse().unwrap())
+            .await
+            .unwrap()
+            .days,
+        1
+    );
+    let done = expired(&lake, &retention, Run::Real).await;
+    assert_eq!((done.rewritten, done.rows), (1, 0));
+    assert_eq!(
+        ask(
+            &lake,
+            "select count(*) as n, count(event_xml) as texts from events"
+        )
+        .await,
+        "{\"n\":14,\"texts\":0}\n"
+    );
+    assert_eq!(
+        expired(&lake, &retention, Run::Real).await,
+        Expired::default()
+    );
+}

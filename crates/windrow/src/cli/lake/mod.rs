@@ -1,0 +1,223 @@
+//! `windrow lake`
+
+mod show;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use windrow_lake::{Expired, Lake, Retention, Run, table_names};
+
+use super::{Invocation, Out};
+use crate::config::{Need, checked};
+use crate::datadir::{DataDir, Purpose};
+use crate::exit::{Code, UsageError};
+use crate::output::{Cell, Column, RowsOutput, Table, thousands};
+use crate::{folder, retention};
+
+/// Look after the lake: what it has, what goes when, and its files
+///
+/// A running service does all of this by itself, ten minutes after its start and every six hours. Everything here may
+/// run beside it, and beside queries.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake show
+  windrow lake expire --dry-run
+  windrow lake compact
+  windrow lake files events --absolute            for readers of plain Parquet")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Show(ShowArgs),
+    Compact(CompactArgs),
+    Expire(ExpireArgs),
+    Vacuum(VacuumArgs),
+    Files(FilesArgs),
+}
+
+/// Show every table: rows, bytes, dates, and what of it goes when
+///
+/// What is kept how long is said by [lake.retention] in windrow.toml, what is held beyond that by [lake.hold.NAME].
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake show
+  windrow lake show --output json | jq '.[] | select(.keeps != \"forever\")'")]
+struct ShowArgs {
+    #[command(flatten)]
+    output: RowsOutput,
+}
+
+/// Merge the small files of days that are over, as few as their sizes allow
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake compact")]
+struct CompactArgs {}
+
+/// Take out what is kept no longer, as [lake.retention] says
+///
+/// Files of dates that are over go whole; others are written again without the rows and texts that are over. What went
+/// cannot be asked for any more at once, and is gone from the disk a day later.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake expire --dry-run                   what would go
+  windrow lake expire")]
+struct ExpireArgs {
+    /// Say what would go, and take nothing out
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    output: RowsOutput,
+}
+
+/// Remove files from the disk that were replaced, or left behind by a crash, more than a day ago
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake vacuum")]
+struct VacuumArgs {}
+
+/// Name the data files of which a table consists now, one a line
+///
+/// A folder also has files that were merged or thinned out and are still there for whoever is reading them: a reader
+/// that takes them all counts rows twice.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake files
+  windrow lake files iis --absolute")]
+struct FilesArgs {
+    /// The table
+    #[arg(default_value = "events", value_name = "TABLE")]
+    table: String,
+
+    /// Paths from the root instead of from the table's folder
+    #[arg(long)]
+    absolute: bool,
+}
+
+pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    let config = invocation.loader.load(Need::Defaults)?;
+    invocation.start_log();
+    let now = Timestamp::now();
+    let today = Offset::UTC.to_datetime(now).date();
+    super::runtime()?.block_on(async {
+        match &args.verb {
+            Verb::Show(args) => {
+                let tables = to_read(&config).await?.overview().await?;
+                let table = show::table(&tables, &retention::of(&config.lake), today);
+                let format = args.output.format(&invocation.terminal);
+                table.write(out, format, &invocation.terminal)?;
+                Ok(Code::Ok)
+            }
+            Verb::Compact(_) => {
+                let done = to_write(&config).await?.keep_up(now).await?;
+                let (merged, days) = (thousands(done.merged), thousands(done.days));
+                writeln!(out, "merged {merged} files of {days} days")?;
+                Ok(Code::Ok)
+            }
+            Verb::Expire(args) => {
+                let held = retention::of(&config.lake);
+                let gone = expire(&config, &held, args, today).await?;
+                let format = args.output.format(&invocation.terminal);
+                expired(&gone).write(out, format, &invocation.terminal)?;
+                Ok(Code::Ok)
+            }
+            Verb::Vacuum(_) => {
+                let removed = to_write(&config).await?.vacuum(now).await?;
+                writeln!(out, "removed {} files", thousands(removed))?;
+                Ok(Code::Ok)
+            }
+            Verb::Files(args) => files(&config, args, out).await,
+        }
+    })
+}
+
+async fn to_read(config: &checked::Config) -> anyhow::Result<Lake> {
+    let data_dir = folder::open(&config.data_dir)?;
+    Ok(Lake::open_to_read(&data_dir.lake()).await?)
+}
+
+/// To be there it has to be: nobody compacts a lake that nobody filled.
+async fn to_write(config: &checked::Config) -> anyhow::Result<Lake> {
+    folder::open(&config.data_dir)?;
+    let data_dir = DataDir::open(&config.data_dir, Purpose::Write)?;
+    Ok(Lake::open(&data_dir.lake()).await?)
+}
+
+async fn expire(
+    config: &checked::Config,
+    retention: &Retention,
+    args: &ExpireArgs,
+    today: Date,
+) -> anyhow::Result<Vec<(&'static str, Expired)>> {
+    let (lake, run) = match args.dry_run {
+        true => (to_read(config).await?, Run::Dry),
+        false => (to_write(config).await?, Run::Real),
+    };
+    Ok(lake.expire(retention, today, run).await?)
+}
+
+fn expired(gone: &[(&'static str, Expired)]) -> Table {
+    let columns = [
+        Column::Left("table"),
+        Column::Right("rows"),
+        Column::Right("texts"),
+        Column::Right("files_removed"),
+        Column::Right("files_rewritten"),
+    ];
+    let mut table = Table::new(columns);
+    for (name, gone) in gone {
+        table.push([
+            Cell::from(*name),
+            gone.rows.into(),
+            gone.texts.into(),
+            gone.removed.into(),
+            gone.rewritten.into(),
+        ]);
+    }
+    table
+}
+
+async fn files(
+    config: &checked::Config,
+    args: &FilesArgs,
+    out: &mut Out<'_>,
+) -> anyhow::Result<Code> {
+    if !table_names().any(|name| name == args.table) {
+        let known: Vec<&str> = table_names().collect();
+        let message = format!(
+            "there is no table {:?}; there are {}",
+            args.table,
+            known.join(", ")
+        );
+        return Err(UsageError(message).into());
+    }
+    let Some((folder, files)) = to_read(config).await?.live_files(&args.table).await? else {
+        writeln!(
+            std::io::stderr(),
+            "nothing was written to {} yet",
+            args.table
+        )?;
+        return Ok(Code::Negative);
+    };
+    for file in files {
+        let path = match args.absolute {
+            true => folder.join(file),
+            false => PathBuf::from(file),
+        };
+        writeln!(out, "{}", path.display())?;
+    }
+    Ok(Code::Ok)
+}

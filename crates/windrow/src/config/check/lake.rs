@@ -1,0 +1,102 @@
+//! `[lake]`: how events get into it, and how long they stay.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use toml::Spanned;
+
+use super::{Source, number_or, span};
+use crate::config::{ConfigError, checked, raw, suggest};
+
+pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, ConfigError> {
+    let usual = Duration::from_secs(60);
+    let hour = Duration::from_secs(3_600);
+    let range = Duration::from_secs(1)..=hour;
+    let mut hold = BTreeMap::new();
+    for (name, raw) in raw.hold {
+        hold.insert(name.into_inner(), one_hold(source, raw)?);
+    }
+    Ok(checked::Lake {
+        enabled: raw.enabled.unwrap_or(true),
+        flush_interval: span(source, raw.flush_interval, usual, range)?,
+        flush_rows: number_or(source, raw.flush_rows, 100_000, 1_000..=1_000_000)?,
+        upkeep_after: span(
+            source,
+            raw.upkeep_after,
+            10 * usual,
+            Duration::from_secs(1)..=24 * hour,
+        )?,
+        retention: retention(source, raw.retention)?,
+        hold,
+    })
+}
+
+fn retention(source: Source<'_>, raw: raw::Retention) -> Result<checked::Retention, ConfigError> {
+    let mut channels = BTreeMap::new();
+    for (name, age) in raw.channels {
+        let same = |known: &&String| known.eq_ignore_ascii_case(name.get_ref());
+        if let Some(known) = channels.keys().find(same) {
+            let error = source.error(format!("the channel {known:?} is there twice"), name.span());
+            return Err(error.expected("each channel once: case does not matter"));
+        }
+        channels.insert(name.into_inner(), age);
+    }
+    Ok(checked::Retention {
+        events: raw.events,
+        event_text: raw.event_text,
+        event_counts: raw.event_counts,
+        iis: raw.iis,
+        channels,
+    })
+}
+
+fn one_hold(source: Source<'_>, raw: Spanned<raw::Hold>) -> Result<checked::Hold, ConfigError> {
+    let place = raw.span();
+    let raw = raw.into_inner();
+    for table in &raw.tables {
+        let known: Vec<&str> = windrow_lake::table_names().collect();
+        if !known.contains(&table.get_ref().as_str()) {
+            let error = source.error(
+                format!("there is no table {:?}", table.get_ref()),
+                table.span(),
+            );
+            let error = error.expected(format!("one of {}", known.join(", ")));
+            return Err(match suggest::nearest(table.get_ref(), known) {
+                Some(near) => error.with_hint(format!("did you mean {near:?}?")),
+                None => error,
+            });
+        }
+    }
+    let (from, to) = (date(source, raw.from)?, date(source, raw.to)?);
+    if let (Some(from), Some(to)) = (from, to)
+        && to < from
+    {
+        let error = source.error(
+            format!("it ends on {to}, before it begins on {from}"),
+            place,
+        );
+        return Err(error.expected("`from` not after `to`"));
+    }
+    let names = |names: Vec<Spanned<String>>| names.into_iter().map(Spanned::into_inner).collect();
+    Ok(checked::Hold {
+        tables: names(raw.tables),
+        channels: names(raw.channels),
+        from,
+        to,
+        reason: raw.reason,
+    })
+}
+
+fn date(source: Source<'_>, raw: Option<Spanned<String>>) -> Result<Option<Date>, ConfigError> {
+    let Some(raw) = raw else {
+        return Ok(None);
+    };
+    match raw.get_ref().parse() {
+        Ok(date) => Ok(Some(date)),
+        Err(_) => {
+            let error = source.error(format!("{:?} is not a date", raw.get_ref()), raw.span());
+            Err(error.expected("a date such as \"2026-11-21\""))
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! What the configuration says about how long the lake keeps what, in the lake's own terms.
+
+use windrow_lake::{Hold, Retention};
+
+use crate::config::checked;
+
+/// How long rows are kept, by this configuration.
+pub(crate) fn of(lake: &checked::Lake) -> Retention {
+    let checked::Retention {
+        events,
+        event_text,
+        event_counts,
+        iis,
+        channels,
+    } = &lake.retention;
+    let tables = [
+        ("events", events),
+        ("event_counts", event_counts),
+        ("iis", iis),
+    ];
+    let tables = tables
+        .into_iter()
+        .filter_map(|(name, age)| Some((name.to_owned(), age.0?)));
+    let channels = channels.iter().map(|(name, age)| (name.clone(), age.0));
+    let holds = lake.hold.iter().map(|(name, hold)| Hold {
+        name: name.clone(),
+        tables: hold.tables.clone(),
+        channels: hold.channels.clone(),
+        from: hold.from,
+        to: hold.to,
+    });
+    Retention {
+        tables: tables.collect(),
+        channels: channels.collect(),
+        text: event_text.0,
+        holds: holds.collect(),
+    }
+}
