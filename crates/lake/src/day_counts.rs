@@ -33,7 +33,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn sql(&self) -> String {
+    /// The conditions, to be put after others.
+    pub(crate) fn sql(&self) -> String {
         let mut conditions = String::new();
         if !self.channels.is_empty() {
             let quoted = self.channels.iter().map(|channel| {

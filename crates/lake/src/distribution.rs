@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit, TimestampMicrosecondType};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use windrow_formats::limits::SANE_SECONDS;
@@ -138,28 +138,8 @@ impl Distribution {
     }
 
     /// The counts, from the answer to [`Distribution::sql`].
-    pub async fn read(&self, mut answer: QueryOutput) -> Result<Buckets, QueryError> {
-        let mut buckets = Vec::new();
-        while let Some(batch) = answer.next().await? {
-            let starts = typed(batch.columns().first(), &DataType::Int64)?;
-            let keys = typed(batch.columns().get(1), &DataType::Utf8)?;
-            let counts = typed(batch.columns().get(2), &DataType::Int64)?;
-            let starts = starts.as_primitive::<Int64Type>();
-            let (keys, counts) = (keys.as_string::<i32>(), counts.as_primitive::<Int64Type>());
-            for row in 0..batch.num_rows() {
-                let start_us = starts.value(row).saturating_mul(self.bucket_us());
-                let start_us = self.from.as_microsecond().saturating_add(start_us);
-                buckets.push(Bucket {
-                    start: Timestamp::from_microsecond(start_us).unwrap_or(self.from),
-                    key: keys.value(row).to_owned(),
-                    count: u64::try_from(counts.value(row)).unwrap_or(0),
-                });
-            }
-        }
-        Ok(Buckets {
-            buckets,
-            truncated: answer.is_truncated(),
-        })
+    pub async fn read(&self, answer: QueryOutput) -> Result<Buckets, QueryError> {
+        read_buckets(self.from, self.bucket_us(), answer).await
     }
 
     fn bucket_us(&self) -> i64 {
@@ -217,20 +197,12 @@ impl TimeSpan {
     /// The span, from the answer to [`TimeSpan::sql`]; none where there is no event.
     pub async fn read(
         &self,
-        mut answer: QueryOutput,
+        answer: QueryOutput,
     ) -> Result<Option<(Timestamp, Timestamp)>, QueryError> {
-        let Some(batch) = answer.next().await? else {
-            return Ok(None);
-        };
-        let zoned =
-            DataType::Timestamp(arrow::datatypes::TimeUnit::Microsecond, Some("UTC".into()));
-        let bound = |column: usize| -> Result<Option<Timestamp>, QueryError> {
-            let times = typed(batch.columns().get(column), &zoned)?;
-            let times = times.as_primitive::<TimestampMicrosecondType>();
-            let time = times.iter().next().flatten();
-            Ok(time.and_then(|time| Timestamp::from_microsecond(time).ok()))
-        };
-        Ok(bound(0)?.zip(bound(1)?))
+        match answer.first().await? {
+            Some(batch) => read_span(&batch),
+            None => Ok(None),
+        }
     }
 }
 
@@ -279,22 +251,65 @@ impl Unplaced {
     }
 
     /// How many, from the answer to [`Unplaced::sql`].
-    pub async fn read(&self, mut answer: QueryOutput) -> Result<Strays, QueryError> {
-        let Some(batch) = answer.next().await? else {
+    pub async fn read(&self, answer: QueryOutput) -> Result<Strays, QueryError> {
+        let Some(batch) = answer.first().await? else {
             return Ok(Strays::default());
         };
-        let count = |column: usize| -> Result<u64, QueryError> {
-            let counts = typed(batch.columns().get(column), &DataType::Int64)?;
-            let count = counts.as_primitive::<Int64Type>().iter().next().flatten();
-            Ok(count
-                .and_then(|count| u64::try_from(count).ok())
-                .unwrap_or(0))
-        };
         Ok(Strays {
-            by_arrival: count(0)?,
-            elsewhere: count(1)?,
+            by_arrival: read_count(&batch, 0)?,
+            elsewhere: read_count(&batch, 1)?,
         })
     }
+}
+
+/// Counts by bucket and key, where an answer has a bucket's number, a key and a count.
+pub(crate) async fn read_buckets(
+    from: Timestamp,
+    bucket_us: i64,
+    mut answer: QueryOutput,
+) -> Result<Buckets, QueryError> {
+    let mut buckets = Vec::new();
+    while let Some(batch) = answer.next().await? {
+        let starts = typed(batch.columns().first(), &DataType::Int64)?;
+        let keys = typed(batch.columns().get(1), &DataType::Utf8)?;
+        let counts = typed(batch.columns().get(2), &DataType::Int64)?;
+        let starts = starts.as_primitive::<Int64Type>();
+        let (keys, counts) = (keys.as_string::<i32>(), counts.as_primitive::<Int64Type>());
+        for row in 0..batch.num_rows() {
+            let start_us = starts.value(row).saturating_mul(bucket_us);
+            let start_us = from.as_microsecond().saturating_add(start_us);
+            buckets.push(Bucket {
+                start: Timestamp::from_microsecond(start_us).unwrap_or(from),
+                key: keys.value(row).to_owned(),
+                count: u64::try_from(counts.value(row)).unwrap_or(0),
+            });
+        }
+    }
+    Ok(Buckets {
+        buckets,
+        truncated: answer.is_truncated(),
+    })
+}
+
+/// The first and the last time, where they are the first two columns of the one row.
+pub(crate) fn read_span(batch: &RecordBatch) -> Result<Option<(Timestamp, Timestamp)>, QueryError> {
+    let zoned = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    let bound = |column: usize| -> Result<Option<Timestamp>, QueryError> {
+        let times = typed(batch.columns().get(column), &zoned)?;
+        let times = times.as_primitive::<TimestampMicrosecondType>();
+        let time = times.iter().next().flatten();
+        Ok(time.and_then(|time| Timestamp::from_microsecond(time).ok()))
+    };
+    Ok(bound(0)?.zip(bound(1)?))
+}
+
+/// The count in this column of the one row.
+pub(crate) fn read_count(batch: &RecordBatch, column: usize) -> Result<u64, QueryError> {
+    let counts = typed(batch.columns().get(column), &DataType::Int64)?;
+    let count = counts.as_primitive::<Int64Type>().iter().next().flatten();
+    Ok(count
+        .and_then(|count| u64::try_from(count).ok())
+        .unwrap_or(0))
 }
 
 /// The conditions on `date` under which all of this time lies, of what counts by [`HAPPENED`].

@@ -20,6 +20,7 @@ mod limits;
 mod output;
 mod promote;
 mod query;
+mod requests;
 mod retention;
 mod rows;
 mod schema;
@@ -27,6 +28,7 @@ mod store;
 mod table;
 #[cfg(test)]
 mod testing;
+mod top;
 
 pub use builder::{JournalEntry, RowBuilder, Unreadable};
 pub use day_counts::{DayCount, DayCounts, Days, Wanted, Whose};
@@ -37,6 +39,8 @@ pub use lake::{Lake, table_names};
 pub use limits::SQL_BYTES;
 pub use output::{Format, Layout, QueryOutput, Written};
 pub use query::{Described, Period, QueryLimits, Tail, View, functions, views};
+pub use requests::{RequestKey, RequestSpan, Requests};
 pub use retention::{Hold, Retention, Rule, What};
 pub use rows::Rows;
 pub use table::{Appended, Expired, Extent, Overview, Run, Upkeep};
+pub use top::{Top, TopBy, TopRow, Topped};

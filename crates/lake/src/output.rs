@@ -164,6 +164,11 @@ impl QueryOutput {
         }
     }
 
+    /// The first rows, of an answer that has few.
+    pub(crate) async fn first(mut self) -> Result<Option<RecordBatch>, QueryError> {
+        self.next().await
+    }
+
     /// The next piece, as long as there is time.
     async fn piece(&mut self) -> Option<Result<Piece, QueryError>> {
         match self.deadline {

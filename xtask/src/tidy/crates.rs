@@ -38,7 +38,12 @@ const MAY_USE: [(&str, &[&str]); 5] = [
     ("lake", &["windrow-formats"]),
     (
         "windrow",
-        &["windrow-formats", "windrow-pipeline", "windrow-lake"],
+        &[
+            "windrow-detect",
+            "windrow-formats",
+            "windrow-pipeline",
+            "windrow-lake",
+        ],
     ),
 ];
 

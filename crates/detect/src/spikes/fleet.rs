@@ -46,6 +46,8 @@ pub struct Alarm<K> {
     pub key: K,
     /// What the bucket says.
     pub reading: Reading,
+    /// The score from which on it is called that.
+    pub threshold: f64,
     /// What it is called.
     pub flag: Flag,
     /// What it does to the episode.
@@ -161,13 +163,15 @@ impl<K: Clone + Eq + Hash + Ord> Fleet<K> {
                 Direction::Up => &self.up,
                 Direction::Down => &self.down,
             };
-            let flag = reading.flag(calibration.score(threshold.score));
+            let threshold = calibration.score(threshold.score);
+            let flag = reading.flag(threshold);
             let began = member.episode.began();
             let step = member.episode.step(&reading, flag);
             if step != Step::Quiet {
                 alarms.push(Alarm {
                     key,
                     reading,
+                    threshold,
                     flag,
                     step,
                     began: began.unwrap_or(reading.bucket),

@@ -77,6 +77,10 @@ impl Cell {
             Cell::None => {}
             Cell::Text(text) if terminal.stdout_is_terminal => push_csv(line, &escape(text)),
             Cell::Text(text) => push_csv(line, text),
+            // A probability may have hundreds of zeros.
+            Cell::Float(number) if *number != 0.0 && number.abs() < 1e-6 => {
+                line.push_str(&format!("{number:e}"));
+            }
             Cell::Float(number) => line.push_str(&number.to_string()),
             Cell::Bool(is) => line.push_str(if *is { "true" } else { "false" }),
             Cell::Number(_) => line.push_str(&self.shown()),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use windrow_lake::{Files, Period, QueryLimits, QueryOutput};
 
-use crate::asker::{Answer, Asker, explain};
+use crate::asker::{Answer, Asker, Row, explain, quote, rows_of};
 use crate::cli::Invocation;
 use crate::cli::query::events::Evtx;
 use crate::cli::query::from::From;
@@ -59,6 +59,11 @@ pub(super) struct About {
 }
 
 impl AboutArgs {
+    /// Whether they choose a time.
+    pub(super) fn is_timed(&self) -> bool {
+        self.to.is_some() || self.from.iter().any(|from| !from.contains('='))
+    }
+
     /// Reads them, and looks what the files are.
     pub(super) fn read(&self, now: Timestamp) -> anyhow::Result<About> {
         let From { time, sources } = From::read(&self.from)?;
@@ -122,6 +127,20 @@ impl Asked {
                 rows.map_err(|error| explain(error.into()))
             }
         }
+    }
+
+    /// Asks for few rows.
+    pub(super) async fn rows(&mut self, sql: &str) -> anyhow::Result<Vec<Row>> {
+        rows_of(self.query(sql, QueryLimits::default()).await?).await
+    }
+
+    /// Whether it can be asked for this table.
+    pub(super) async fn has(&mut self, table: &str) -> anyhow::Result<bool> {
+        let sql = format!(
+            "select table_name from information_schema.tables where table_name = {}",
+            quote(table)
+        );
+        Ok(!self.rows(&sql).await?.is_empty())
     }
 
     /// Says on stderr what the report is not about, and with which code it ends.
