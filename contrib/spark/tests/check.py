@@ -134,6 +134,13 @@ def versions_are_merged(folder, spark):
     raise AssertionError("a path out of the table was taken")
 
 
+def reported(lake, expected, *arguments):
+    """What `windrow report` says is what the report's SQL says, which need not be in the same order."""
+    said = lake.run("report", *arguments, "--output", "ndjson").split("\n")[:-1]
+    one, other = (sorted(json.dumps(list(json.loads(line).values())) for line in lines) for lines in (said, expected))
+    return same(one, other)
+
+
 def counts_are_those_of_events(lake, spark):
     """What Spark counts itself where there is no table of counts; what came while all was stopped may not be counted yet."""
     sql = windrow_sql.question("event_counts").replace("from event_counts", "from {} where computer like 'srv%'")
@@ -214,6 +221,11 @@ def check(windrow, cache, folder, tally):
     write_requests(log)
     lake.run("query", "--from", "iis=%s" % log, "--output-file", requests, "select * from iis")
     asked = [(name, sql, lake.ask(sql, "--from", "iis=%s" % log)) for name, sql in queries(lake)]
+    answers = {name: expected for name, _, expected in asked}
+    events = "events=%s" % lake.events
+    for by in ("channel", "id", "computer", "account"):
+        report = ("distribution", "--by", by, "--bucket", "1h", "--from", events)
+        tally.check("report: distribution by " + by, reported, lake, answers["distribution_by_" + by], *report)
     with Cluster(folder / "cluster", cache / "jars") as cluster:
         spark = cluster.session()
         windrow_lake.register(spark, str(lake.folder))
@@ -232,7 +244,6 @@ def check(windrow, cache, folder, tally):
                 if name in OVER_WASB:
                     tally.check("wasb: " + name, compared, expected, spark, sql)
         spark.stop()
-        answers = {name: expected for name, _, expected in asked}
         for name, command in documented(cluster, lake, requests):
             tally.check("docs: " + name[-50:], runs, cluster, command, answers)
 
