@@ -5,7 +5,9 @@ On a real cluster of one master and two workers, from a folder and from Azure's 
     python check.py WINDROW CACHE       the built program, and the folder with jars/ and azurite/ in it
 """
 
+import collections
 import json
+import operator
 import os
 import pathlib
 import re
@@ -134,11 +136,38 @@ def versions_are_merged(folder, spark):
     raise AssertionError("a path out of the table was taken")
 
 
-def reported(lake, expected, *arguments):
-    """What `windrow report` says is what the report's SQL says, which need not be in the same order."""
-    said = lake.run("report", *arguments, "--output", "ndjson").split("\n")[:-1]
-    one, other = (sorted(json.dumps(list(json.loads(line).values())) for line in lines) for lines in (said, expected))
-    return same(one, other)
+# Reports of the program, and the SQL that says the same: columns of both, the number last, and whether it says all of it.
+REPORTS = (
+    ("distribution --by channel --bucket 1h", "start channel events", "distribution_by_channel", "hour channel events", operator.eq),
+    ("distribution --by id --bucket 1h", "start event_id events", "distribution_by_id", "hour event_id events", operator.eq),
+    ("distribution --by computer --bucket 1h", "start computer events", "distribution_by_computer", "hour computer events", operator.eq),
+    ("distribution --by account --bucket 1h", "start account events", "distribution_by_account", "hour account events", operator.eq),
+    ("top --by computer", "computer events", "top_computers", "computer events", operator.eq),
+    ("top --by account --max-rows 1000", "account events", "top_accounts", "account events", operator.ge),
+    ("top --by address --id 4625 --max-rows 100000", "address first last events",
+     "failed_logons_by_address", "address first_seen last_seen attempts", operator.ge),
+    ("iis-status --bucket 1h", "start requests", "iis_status_500", "hour failed", operator.eq),
+    ("iis-status --bucket 1h --by site", "site requests", "iis_status_500_by_site", "site failed", operator.eq),
+    ("iis-status --bucket 1h --by path", "path requests", "iis_status_500_by_path", "path failed", operator.eq),
+    ("iis-status --bucket 1h --by client", "client requests", "iis_status_500_by_client", "client failed", operator.eq),
+)
+
+
+def counted(lines, columns):
+    """The number of each key, added up."""
+    *keys, number = columns.split()
+    counts = collections.Counter()
+    for row in map(json.loads, lines):
+        counts[tuple(row[key] for key in keys)] += row[number]
+    return dict(counts)
+
+
+def reported(lake, log, report, columns, expected, other_columns, relation):
+    about = "iis=%s" % log if report.startswith("iis") else "events=%s" % lake.events
+    said = lake.run("report", *report.split(), "--from", about, "--output", "ndjson").split("\n")[:-1]
+    one, other = counted(said, columns), counted(expected, other_columns)
+    assert one and relation(one.items(), other.items()), "the report has %s\nand the SQL %s" % (one, other)
+    return "%d of %d rows" % (len(other), len(one))
 
 
 def counts_are_those_of_events(lake, spark):
@@ -222,10 +251,8 @@ def check(windrow, cache, folder, tally):
     lake.run("query", "--from", "iis=%s" % log, "--output-file", requests, "select * from iis")
     asked = [(name, sql, lake.ask(sql, "--from", "iis=%s" % log)) for name, sql in queries(lake)]
     answers = {name: expected for name, _, expected in asked}
-    events = "events=%s" % lake.events
-    for by in ("channel", "id", "computer", "account"):
-        report = ("distribution", "--by", by, "--bucket", "1h", "--from", events)
-        tally.check("report: distribution by " + by, reported, lake, answers["distribution_by_" + by], *report)
+    for report, columns, name, other_columns, relation in REPORTS:
+        tally.check("report: " + report, reported, lake, log, report, columns, answers[name], other_columns, relation)
     with Cluster(folder / "cluster", cache / "jars") as cluster:
         spark = cluster.session()
         windrow_lake.register(spark, str(lake.folder))
