@@ -326,6 +326,54 @@ fn a_series_is_drawn_with_what_was_expected_of_it() {
     insta::assert_snapshot!(unknown.stderr, @"error: --series security 5140: there is no such series; there are Security 5140, Security 5140 account=ann, Security 5140 computer=DC1");
 }
 
+/// Addresses are counted from the events themselves: one a quarter of an hour, and then a hundred.
+#[test]
+fn an_address_is_a_series_too() {
+    let scratch = Scratch::new();
+    let mut lines = String::new();
+    for day in 1..=4 {
+        for minute in (0..24 * 60).step_by(15) {
+            let date = format!("2025-11-{day:02}");
+            let time = format!("{date}T{:02}:{:02}:30Z", minute / 60, minute % 60);
+            let is_burst = day == 4 && minute == 12 * 60;
+            for (address, count) in [
+                ("10.0.0.1", 1),
+                ("192.0.2.66", if is_burst { 100 } else { 1 }),
+            ] {
+                let event = Event {
+                    time: Some(&time),
+                    date: &date,
+                    id: 4625,
+                    address,
+                    ..LOGON
+                };
+                (0..count).for_each(|_| event.push(&mut lines));
+            }
+        }
+    }
+    parquet(&scratch, &lines);
+    let asked = [
+        "spikes",
+        "--from",
+        "events=events.parquet",
+        "--by",
+        "all,address",
+    ];
+    let rows = report(&scratch, &[&asked[..], &["--output", "ndjson"]].concat())
+        .expect(0)
+        .stdout;
+    let bursts: Vec<serde_json::Value> = rows
+        .lines()
+        .map(|row| serde_json::from_str(row).unwrap())
+        .filter(|row: &serde_json::Value| row["what"] == "burst")
+        .collect();
+    let of = |series: &str| bursts.iter().find(|burst| burst["series"] == series);
+    let (all, address) = (of("Security 4625"), of("Security 4625 address=192.0.2.66"));
+    assert_eq!(all.unwrap()["observed"], 101, "{rows}");
+    assert_eq!(address.unwrap()["begin"], "2025-11-04T12:00:00Z", "{rows}");
+    assert!(of("Security 4625 address=10.0.0.1").is_none(), "{rows}");
+}
+
 #[test]
 fn little_history_is_said_to_be_little() {
     let scratch = Scratch::new();

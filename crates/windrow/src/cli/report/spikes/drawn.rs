@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
-use windrow_detect::spikes::{Width, Window as Tested};
+use windrow_detect::spikes::Width;
 
 use super::told::{about, moment};
 use super::watch::{Judged, What};
@@ -80,13 +80,12 @@ pub(super) fn draw(
     writeln!(out, "{}", paint.bold(&head))?;
     for judged in buckets {
         let reading = &judged.reading;
-        let said = match (judged.what, reading.window) {
-            (None, _) => String::new(),
-            (Some(what @ What::Burst), Tested::One) => paint.red(what.word()),
-            (Some(what @ What::Burst), Tested::Three) => {
-                paint.red(&format!("{}, with the two before", what.word()))
-            }
-            (Some(what), _) => paint.yellow(what.word()),
+        let is_above = reading.count as f64 > reading.expected;
+        let said = match judged.what {
+            None => String::new(),
+            Some(what @ What::Burst) if is_above => paint.red(what.word()),
+            Some(what @ What::Burst) => paint.red(&format!("{}, with the two before", what.word())),
+            Some(what) => paint.yellow(what.word()),
         };
         let bar = bar(reading.count as f64, reading.expected, most, room, terminal);
         let line = format!(

@@ -133,13 +133,13 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         width: args.width(),
         zone: &args.about.tz,
     };
-    let said = teller.history(seen, watched.missed);
-    let is_incomplete = said.iter().any(|said| said.starts_with("INCOMPLETE"));
     let format = args.output.format(&invocation.terminal);
-    match &args.series {
+    let mut said = match &args.series {
         Some(series) => one(series, args, &watched, &teller, invocation, out)?,
         None => all(args, &watched, &teller, format, invocation, out)?,
-    }
+    };
+    said.extend(teller.history(seen, watched.missed));
+    // Below the answer, whichever of both a terminal shows first.
     out.flush()?;
     if format == Format::Table {
         writeln!(out)?;
@@ -149,7 +149,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         said.iter()
             .try_for_each(|said| writeln!(stderr, "{said}"))?;
     }
-    let is_incomplete = is_incomplete || watched.watch.left_out > 0;
+    let is_incomplete = said.iter().any(|said| said.starts_with("INCOMPLETE"));
     Ok(if is_incomplete { Code::Partial } else { code })
 }
 
@@ -218,7 +218,7 @@ async fn watch(
     })
 }
 
-/// Every episode.
+/// Every episode. What is left to say of them comes back.
 fn all(
     args: &Args,
     watched: &Watched,
@@ -226,7 +226,7 @@ fn all(
     format: Format,
     invocation: &Invocation,
     out: &mut Out<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
     let is_table = format == Format::Table;
     let told = args
         .max_rows
@@ -257,26 +257,24 @@ fn all(
         .filter_map(|group| group.first().copied())
         .collect();
     write_episodes(args, &groups, &leading, teller, format, invocation, out)?;
-    let mut stderr = io::stderr().lock();
+    let mut said = Vec::new();
     if more > 0 {
         let more = thousands(more as u64);
-        writeln!(
-            stderr,
+        said.push(format!(
             "{more} more, less unusual, are not shown (--max-rows)"
-        )?;
+        ));
     }
     if watched.watch.left_out > 0 {
         let left_out = thousands(watched.watch.left_out);
-        writeln!(
-            stderr,
-            "{left_out} more episodes were not kept: narrow it by --from, --id or --budget"
-        )?;
+        said.push(format!(
+            "INCOMPLETE: {left_out} more episodes were not kept: narrow it by --from, --id or --budget"
+        ));
     }
     if watched.watch.readings_left_out > 0 {
         let left_out = thousands(watched.watch.readings_left_out);
-        writeln!(stderr, "{left_out} buckets of long episodes were not kept")?;
+        said.push(format!("{left_out} buckets of long episodes were not kept"));
     }
-    Ok(())
+    Ok(said)
 }
 
 fn write_episodes(
@@ -318,7 +316,7 @@ fn one(
     teller: &Teller<'_>,
     invocation: &Invocation,
     out: &mut Out<'_>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<String>> {
     let Some((_, buckets)) = watched.watch.looked() else {
         return Err(UsageError(unknown(series, watched)).into());
     };
@@ -328,7 +326,7 @@ fn one(
         teller
             .buckets(rows)
             .write(out, format, &invocation.terminal)?;
-        return Ok(());
+        return Ok(Vec::new());
     }
     let asked = match args.about.is_timed() {
         true => Window::Asked,
@@ -344,14 +342,11 @@ fn one(
         out,
     )?;
     let hidden = buckets.len() - shown.len();
-    if hidden > 0 {
+    let said = (hidden > 0).then(|| {
         let hidden = thousands(hidden as u64);
-        writeln!(
-            out,
-            "{hidden} more buckets are not drawn: --from and --to choose, --output csv has all"
-        )?;
-    }
-    Ok(())
+        format!("{hidden} more buckets are not drawn: --from and --to choose, --output csv has all")
+    });
+    Ok(said.into_iter().collect())
 }
 
 /// What to say where no series has this name.
