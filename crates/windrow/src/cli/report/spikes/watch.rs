@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use windrow_detect::limits::SERIES_MAX;
-use windrow_detect::spikes::{Alarm, Budget, Flag, Fleet, Reading, Series, Step, Width};
+use windrow_detect::spikes::{Alarm, Budget, Flag, Fleet, Reading, Series, Step, Width, Window};
 
 use super::names::Key;
 
@@ -92,14 +92,35 @@ impl Episode {
             What::Silence => reading.empty_buckets.max(1),
             What::Burst | What::Drop => 1,
         };
+        // Most of it came in the two buckets before, which were not unusual by themselves.
+        let is_of_three = what == What::Burst
+            && reading.window == Window::Three
+            && reading.count.saturating_mul(2) < reading.window_count;
+        if is_of_three {
+            return Episode {
+                first: reading.bucket - 2,
+                observed: reading.window_count,
+                expected: reading.window_expected,
+                ..Episode::of_bucket(key, what, judged)
+            };
+        }
+        Episode {
+            first: reading.bucket - i64::from(empty - 1),
+            // Before it was noticed, about as much was expected of a bucket.
+            expected: reading.expected * f64::from(empty),
+            ..Episode::of_bucket(key, what, judged)
+        }
+    }
+
+    fn of_bucket(key: Key, what: What, judged: Judged) -> Episode {
+        let reading = judged.reading;
         Episode {
             key,
             what,
-            first: reading.bucket - i64::from(empty - 1),
+            first: reading.bucket,
             last: reading.bucket,
             observed: reading.count,
-            // Before it was noticed, about as much was expected of a bucket.
-            expected: reading.expected * f64::from(empty),
+            expected: reading.expected,
             worst: judged,
             open: true,
             readings: Vec::new(),

@@ -74,6 +74,17 @@ fn a_burst_is_an_episode_with_what_came_in_it() {
     assert!(burst.unwrap().threshold.is_some());
 }
 
+/// Buckets that are not unusual by themselves: the second of them is with the one before and a usual one.
+#[test]
+fn a_burst_that_only_three_buckets_show_begins_with_the_first_of_them() {
+    let then = [16, 15, 14, 6, 6, 6, 6, 6];
+    let (mut watch, _) = after_three_weeks(Keep::Episodes, i64::MIN, &then);
+    assert_eq!(
+        told(&mut watch),
+        "burst -1..=2: 50 of 25, open false, 0 kept"
+    );
+}
+
 #[test]
 fn silence_begins_with_the_first_empty_bucket_and_may_go_on() {
     let (mut watch, _) = after_three_weeks(Keep::Episodes, i64::MIN, &[0; 40]);
