@@ -44,7 +44,7 @@ struct Target {
     seconds: f64,
 }
 
-pub const BENCHES: [Bench; 12] = [
+pub const BENCHES: [Bench; 14] = [
     of("windrow-formats", "bench_event"),
     of("windrow-formats", "bench_xpath"),
     of("windrow-formats", "bench_sldc"),
@@ -55,6 +55,11 @@ pub const BENCHES: [Bench; 12] = [
     of("windrow-pipeline", "measure_delivery"),
     of("windrow-pipeline", "bench_forward"),
     of("windrow-lake", "bench_lake"),
+    Bench {
+        python: &["duckdb==2.0.0"],
+        ..of("windrow-lake", "bench_lake_queries")
+    },
+    of("windrow-lake", "bench_iis"),
     Bench {
         python: &["numpy==2.4.6", "scipy==1.17.1"],
         ..of("windrow-detect", "bench_spikes")
