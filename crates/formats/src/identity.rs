@@ -60,6 +60,22 @@ pub fn identity(source: &str, event: Event<'_>) -> Identity {
             part(&mut hasher, event.text());
         }
     }
+    first_half(hasher)
+}
+
+/// Of a request that a web server logged: (site, file's name, number of the line, line). A server may answer two like
+/// requests in one second, so the place belongs to it.
+pub fn request(site: &str, file: &str, line_number: u64, line: &[u8]) -> Identity {
+    let mut hasher = Sha256::new();
+    hasher.update(b"w");
+    part(&mut hasher, site);
+    part(&mut hasher, file);
+    hasher.update(line_number.to_le_bytes());
+    hasher.update(line);
+    first_half(hasher)
+}
+
+fn first_half(hasher: Sha256) -> Identity {
     let digest = hasher.finalize();
     let mut identity = [0; 16];
     identity.copy_from_slice(&digest[..16]);

@@ -13,17 +13,17 @@ use crate::error::QueryError;
 use crate::output::QueryOutput;
 use crate::query::{QueryLimits, Session, answer};
 
-mod blocks;
+pub(crate) mod blocks;
 mod events;
 mod kind;
 mod scan;
 mod table;
 mod tally;
 mod text;
-mod w3c;
+pub(crate) mod w3c;
 
 pub use events::{EventFiles, Given};
-pub use kind::Kind;
+pub use kind::{Kind, is_w3c_log};
 pub use tally::Unread;
 
 use kind::Found;

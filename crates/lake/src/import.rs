@@ -19,38 +19,38 @@ use futures::StreamExt;
 use windrow_formats::limits::SANE_SECONDS;
 
 use crate::error::{LakeError, QueryError};
-use crate::lake::Lake;
 use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
-use crate::query::{QueryLimits, Tail};
+use crate::query::{QueryLimits, Session};
 use crate::rows::{Rows, column};
-use crate::schema::{self, EVENTS};
-use crate::table::{Appended, Changes, Commit, Txn, back_off, paths};
+use crate::schema::{self, Definition};
+use crate::table::{Appended, Changes, Commit, Table, Txn, back_off, paths};
 
 type Key = [u8; 16];
 
-impl Lake {
-    /// Adds those of these rows that the lake does not have, as one commit with the application's new version.
+impl Table {
+    /// Adds those of these rows that the table does not have, as one commit with the application's new version.
     ///
     /// Rows that are the same event among themselves are added once. The transaction makes it happen
-    /// once as in [`Lake::append`], even where no row was new.
-    pub async fn append_new(
+    /// once as in [`Table::append`], even where no row was new.
+    pub(crate) async fn append_new(
         &self,
         rows: Rows,
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
-        let mut fresh = keep(&rows, &mut first_time())?;
+        let key = self.definition().key;
+        let mut fresh = keep(key, &rows, &mut first_time())?;
         for attempt in 0..COMMIT_ATTEMPTS {
             let version = {
-                let mut newest = self.events().newest().await?;
+                let mut newest = self.newest().await?;
                 if let Some(position) = newest.reached(txn).await? {
                     return Ok(Appended::Already { position });
                 }
                 newest.table().version()
             };
             let seen = self.stored_among(&fresh).await?;
-            fresh = keep(&fresh, &mut |key| !seen.contains(key))?;
+            fresh = keep(key, &fresh, &mut |key| !seen.contains(key))?;
             if fresh.is_empty() && txn.is_none() {
-                self.events().newest().await?.assure().await?;
+                self.newest().await?.assure().await?;
                 return Ok(Appended::Nothing);
             }
             if let Some(appended) = self.append_upon(&fresh, txn, version).await? {
@@ -70,18 +70,15 @@ impl Lake {
         txn: Option<Txn<'_>>,
         version: Option<u64>,
     ) -> Result<Option<Appended>, LakeError> {
-        let adds = self.events().write_files(rows.clone()).await?;
+        let adds = self.write_files(rows.clone()).await?;
         let bytes = adds
             .iter()
             .map(|add| u64::try_from(add.size).unwrap_or(0))
             .sum();
         let paths = paths(&adds);
-        let committed = self
-            .events()
-            .commit_upon(Changes::append(adds), txn, version)
-            .await;
+        let committed = self.commit_upon(Changes::append(adds), txn, version).await;
         if !matches!(committed, Ok(Some(Commit::Version(_)))) {
-            self.events().remove_unless_named(&paths).await;
+            self.remove_unless_named(&paths).await;
         }
         Ok(committed?.map(|commit| match commit {
             Commit::Version(version) => Appended::Committed {
@@ -95,23 +92,24 @@ impl Lake {
 
     /// The identities among these rows that the newest version has.
     async fn stored_among(&self, rows: &Rows) -> Result<HashSet<Key>, LakeError> {
-        let Some(candidates) = candidates(rows) else {
+        let definition = self.definition();
+        let Some(candidates) = candidates(definition, rows) else {
             return Ok(HashSet::new());
         };
         let sought: HashSet<Key> = rows
             .batches()
             .iter()
-            .flat_map(|batch| keys(batch).flatten())
+            .flat_map(|batch| keys(definition.key, batch).flatten())
             .collect();
         let limits = QueryLimits::default();
-        let context = self
-            .session("", Tail::default(), limits)
-            .await
-            .map_err(match_failed)?
-            .context;
+        let session = Session::new(limits).map_err(match_failed)?;
+        let table = self.snapshot().await?;
+        let registered = session.register(definition, &table, Rows::default());
+        registered.await.map_err(match_failed)?;
+        let context = session.context;
         let found = async {
-            let stored = context.table(EVENTS.name).await?.filter(candidates)?;
-            collect(stored.select_columns(&["event_key"])?, &sought).await
+            let stored = context.table(definition.name).await?.filter(candidates)?;
+            collect(stored.select_columns(&[definition.key])?, &sought).await
         };
         found
             .await
@@ -153,17 +151,17 @@ fn first_time() -> impl FnMut(&Key) -> bool {
     move |key| seen.insert(*key)
 }
 
-fn keys(batch: &RecordBatch) -> impl Iterator<Item = Option<Key>> {
-    let keys = column(batch, "event_key").and_then(|keys| keys.as_binary_opt::<i32>());
+fn keys<'a>(name: &str, batch: &'a RecordBatch) -> impl Iterator<Item = Option<Key>> + use<'a> {
+    let keys = column(batch, name).and_then(|keys| keys.as_binary_opt::<i32>());
     keys.into_iter()
         .flat_map(|keys| keys.iter().map(|key| Key::try_from(key?).ok()))
 }
 
 /// The rows whose identity is wanted.
-fn keep(rows: &Rows, wanted: &mut impl FnMut(&Key) -> bool) -> Result<Rows, LakeError> {
+fn keep(key: &str, rows: &Rows, wanted: &mut impl FnMut(&Key) -> bool) -> Result<Rows, LakeError> {
     let mut kept = Vec::with_capacity(rows.batches().len());
     for batch in rows.batches() {
-        let wanted: BooleanArray = keys(batch)
+        let wanted: BooleanArray = keys(key, batch)
             .map(|key| Some(key.is_none_or(|key| wanted(&key))))
             .collect();
         let batch = match wanted.true_count() == batch.num_rows() {
@@ -176,7 +174,7 @@ fn keep(rows: &Rows, wanted: &mut impl FnMut(&Key) -> bool) -> Result<Rows, Lake
 }
 
 /// What a stored row must be like to be one of these; none where there are no rows.
-fn candidates(rows: &Rows) -> Option<Expr> {
+fn candidates(definition: &Definition, rows: &Rows) -> Option<Expr> {
     let mut dates = HashSet::new();
     let mut computers = HashSet::new();
     let mut range: Option<(i64, i64)> = None;
@@ -184,7 +182,7 @@ fn candidates(rows: &Rows) -> Option<Expr> {
     for batch in rows.batches() {
         let times = column(batch, "time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
         let days = column(batch, schema::DATE)?.as_string_opt::<i32>()?;
-        let names = column(batch, "computer")?.as_string_opt::<i32>()?;
+        let names = column(batch, definition.origin)?.as_string_opt::<i32>()?;
         computers.extend(names.iter());
         for (row, day) in days.iter().enumerate() {
             let time = (!times.is_null(row))
@@ -210,21 +208,20 @@ fn candidates(rows: &Rows) -> Option<Expr> {
         (Some(timed), Some(timeless)) => Some(timed.or(timeless)),
         (one, other) => one.or(other),
     }?;
-    Some(match same_computers(computers) {
+    Some(match of_same(definition.origin, computers) {
         Some(same) => candidates.and(same),
         None => candidates,
     })
 }
 
-fn same_computers(computers: HashSet<Option<&str>>) -> Option<Expr> {
+/// Rows of these computers or files.
+fn of_same(origin: &str, computers: HashSet<Option<&str>>) -> Option<Expr> {
     if computers.len() > MATCH_COMPUTERS {
         return None;
     }
-    let nameless = computers
-        .contains(&None)
-        .then(|| ident("computer").is_null());
+    let nameless = computers.contains(&None).then(|| ident(origin).is_null());
     let names: Vec<Expr> = computers.into_iter().flatten().map(lit).collect();
-    let named = (!names.is_empty()).then(|| ident("computer").in_list(names, false));
+    let named = (!names.is_empty()).then(|| ident(origin).in_list(names, false));
     match (named, nameless) {
         (Some(named), Some(nameless)) => Some(named.or(nameless)),
         (one, other) => one.or(other),

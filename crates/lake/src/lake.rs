@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use crate::error::LakeError;
 use crate::retention::Retention;
 use crate::rows::Rows;
-use crate::schema::{COUNTS, Definition, EVENTS, TABLES};
+use crate::schema::{COUNTS, Definition, EVENTS, IIS, TABLES};
 use crate::table::{Appended, Expired, Extent, Overview, Run, Table, Upkeep};
 
 /// The lake. Cheap to clone; clones share the tables.
@@ -153,6 +153,28 @@ impl Lake {
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
         self.shared.events.append(rows, txn).await
+    }
+
+    /// Adds those of these rows to `events` that it does not have, as one commit with the application's new version.
+    ///
+    /// Rows that are the same event among themselves are added once. The transaction makes it happen
+    /// once as in [`Lake::append`], even where no row was new.
+    pub async fn append_new(
+        &self,
+        rows: Rows,
+        txn: Option<(&str, i64)>,
+    ) -> Result<Appended, LakeError> {
+        self.shared.events.append_new(rows, txn).await
+    }
+
+    /// The same for requests and `iis`.
+    pub async fn append_requests(
+        &self,
+        rows: Rows,
+        txn: Option<(&str, i64)>,
+    ) -> Result<Appended, LakeError> {
+        let iis = self.other_to_write(&IIS).await?;
+        iis.append_new(rows, txn).await
     }
 
     /// Size of the newest version of `events`.

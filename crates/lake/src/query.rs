@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Makes a version of a table known, and after it rows that are not in it.
-    async fn register(
+    pub(crate) async fn register(
         &self,
         definition: &Definition,
         table: &DeltaTable,

@@ -30,6 +30,10 @@ pub(crate) struct Definition {
     pub(crate) columns: &'static [Column],
     /// Columns whose least and greatest value each data file carries in the log, so that a query skips files.
     pub(crate) skipping: &'static [&'static str],
+    /// The column of a row's identity; a table that is only appended to may have none.
+    pub(crate) key: &'static str,
+    /// The column that says where a row is from: rows of one identity are of one origin.
+    pub(crate) origin: &'static str,
     /// The column by which rows of too many dates are put under the date on which they arrived.
     pub(crate) arrival: &'static str,
 }

@@ -254,6 +254,11 @@ impl Table {
         }
     }
 
+    /// What the table is.
+    pub(crate) fn definition(&self) -> &'static Definition {
+        self.shared.definition
+    }
+
     /// What the table is called.
     pub(crate) fn name(&self) -> &'static str {
         self.shared.definition.name

@@ -7,7 +7,7 @@ use windrow_formats::lines::{self, Unit};
 use crate::limits::{FILE_BLOCK_BYTES, FILE_UNIT_BYTES};
 
 /// A file in blocks.
-pub(super) struct Blocks<R> {
+pub(crate) struct Blocks<R> {
     reader: R,
     unit: Unit,
     buffer: Vec<u8>,
@@ -24,7 +24,7 @@ pub(super) struct Blocks<R> {
 }
 
 /// What comes next in a file.
-pub(super) enum Next<'a> {
+pub(crate) enum Next<'a> {
     /// Whole units, the first of them in this line of the file.
     Block(&'a [u8], u64),
     /// A unit, which begins in this line, was longer than any may be, and was passed over.
@@ -34,7 +34,7 @@ pub(super) enum Next<'a> {
 }
 
 impl<R: Read> Blocks<R> {
-    pub(super) fn new(reader: R, unit: Unit) -> Blocks<R> {
+    pub(crate) fn new(reader: R, unit: Unit) -> Blocks<R> {
         Blocks {
             reader,
             unit,
@@ -49,7 +49,7 @@ impl<R: Read> Blocks<R> {
     }
 
     /// The next whole units.
-    pub(super) fn next(&mut self) -> io::Result<Next<'_>> {
+    pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
         let given = &self.buffer[std::mem::take(&mut self.given)];
         let passed = self.passed.take();
         self.lines += passed.unwrap_or_else(|| lines::count(given));
@@ -80,7 +80,7 @@ impl<R: Read> Blocks<R> {
     }
 
     /// Takes over how many lines the block had that was given last: whoever went through them has counted.
-    pub(super) fn passed(&mut self, lines: u64) {
+    pub(crate) fn passed(&mut self, lines: u64) {
         self.passed = Some(lines);
     }
 

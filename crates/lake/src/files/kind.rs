@@ -125,6 +125,21 @@ fn collect(
     Ok(())
 }
 
+/// Whether a file begins as a W3C extended log does. One that cannot be read is none.
+#[must_use]
+pub fn is_w3c_log(path: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(64).read_to_end(&mut head));
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
+    read.is_ok() && begins_as_w3c(text.trim_ascii_start())
+}
+
+fn begins_as_w3c(text: &[u8]) -> bool {
+    ["#Software", "#Fields", "#Version", "#Date"]
+        .iter()
+        .any(|directive| text.starts_with(directive.as_bytes()))
+}
+
 /// What a file is, by what it begins with, and where that says nothing by its name.
 fn kind_of(path: &Path) -> Result<Kind, SourceError> {
     let failed = |source| SourceError::Read {
@@ -139,9 +154,7 @@ fn kind_of(path: &Path) -> Result<Kind, SourceError> {
     }
     let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&head);
     let text = text.trim_ascii_start();
-    let is_w3c = ["#Software", "#Fields", "#Version", "#Date"]
-        .iter()
-        .any(|directive| text.starts_with(directive.as_bytes()));
+    let is_w3c = begins_as_w3c(text);
     let extension = path.extension().and_then(|extension| extension.to_str());
     let extension = extension.map(str::to_ascii_lowercase);
     Ok(match extension.as_deref() {

@@ -121,7 +121,7 @@ fn head_names(file: &Path, bytes: usize) -> Result<Vec<String>, SourceError> {
 }
 
 /// The name in letters that SQL takes without quotes.
-fn column_name(name: &str) -> String {
+pub(crate) fn column_name(name: &str) -> String {
     let mut column = String::with_capacity(name.len());
     for c in name.chars() {
         match c {

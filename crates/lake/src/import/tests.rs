@@ -1,4 +1,5 @@
 use super::*;
+use crate::Lake;
 use crate::testing::{count, logon, rows};
 
 fn logons(records: std::ops::RangeInclusive<u64>) -> Vec<String> {

@@ -18,6 +18,8 @@ pub(crate) static EVENTS: Definition = Definition {
         "record_id",
     ],
     arrival: "received_at",
+    key: "event_key",
+    origin: "computer",
 };
 
 pub(super) const EVENT_COLUMNS: [Column; 59] = [
@@ -89,6 +91,8 @@ pub(crate) static COUNTS: Definition = Definition {
     columns: &COUNT_COLUMNS,
     skipping: &["bucket", "channel", "event_id", "computer"],
     arrival: "bucket",
+    key: "",
+    origin: "",
 };
 
 const COUNT_COLUMNS: [Column; 7] = [
@@ -115,6 +119,8 @@ pub(crate) static IIS: Definition = Definition {
         "s_computername",
     ],
     arrival: "received_at",
+    key: "request_key",
+    origin: "file",
 };
 
 const IIS_COLUMNS: [Column; 32] = [

@@ -283,3 +283,42 @@ fn forwarded_events_reach_the_receiver() {
         349
     );
 }
+
+#[test]
+fn logs_of_web_servers_become_requests() {
+    let scratch = Scratch::new();
+    let site = scratch.join("LogFiles/W3SVC7");
+    std::fs::create_dir_all(&site).unwrap();
+    let log = "#Fields: date time c-ip cs-method cs-uri-stem sc-status time-taken\r\n\
+        2026-11-20 10:00:00 192.0.2.1 GET /a 500 12\r\n\
+        2026-11-20 10:00:00 192.0.2.1 GET /a 500 12\r\n\
+        2026-11-20 10:05:00 192.0.2.2 GET /b 200\r\n";
+    std::fs::write(site.join("u_ex261120.log"), log).unwrap();
+    std::fs::write(site.join("notes.log"), "no log of a server\n").unwrap();
+    let first = import(&scratch, 3, &scratch.join("LogFiles"));
+    assert_eq!(first["requests"]["new"], 2);
+    assert_eq!(
+        (&first["damages"][0]["line"], &first["damaged"]),
+        (&4.into(), &1.into())
+    );
+    let ended = log.replace("/b 200\r\n", "/b 200 7\r\n");
+    std::fs::write(site.join("u_ex261120.log"), ended).unwrap();
+    let second = import(&scratch, 0, &scratch.join("LogFiles"));
+    assert_eq!(
+        (&second["requests"]["new"], &second["requests"]["known"]),
+        (&1.into(), &2.into())
+    );
+    let sql = "select s_sitename, sc_status, count(*) as n from iis group by all order by n desc";
+    let answer = query(&scratch, &["--output", "csv", sql]).expect(0).stdout;
+    let lines: Vec<&str> = answer.lines().collect();
+    assert_eq!(
+        lines,
+        ["s_sitename,sc_status,n", "W3SVC7,500,2", "W3SVC7,200,1"]
+    );
+    let shown = run(
+        &scratch,
+        &["lake", "show", "--data-dir", "data", "--output", "csv"],
+    )
+    .expect(0);
+    assert!(shown.stdout.contains("iis,rows,3,"), "{}", shown.stdout);
+}

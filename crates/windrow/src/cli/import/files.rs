@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use windrow_lake::is_w3c_log;
+
 use crate::exit::UsageError;
 
 /// Files of one import.
@@ -20,9 +22,27 @@ pub(in crate::cli) struct Found {
     pub(super) bytes: u64,
 }
 
+/// Which files of folders are meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::cli) enum Wanted {
+    /// Windows event logs.
+    #[default]
+    EventLogs,
+    /// The logs of web servers too.
+    AllLogs,
+}
+
+impl Wanted {
+    fn has(self, path: &Path) -> bool {
+        let is_log = || has_extension(path, "log") && is_w3c_log(path);
+        has_extension(path, "evtx") || self == Wanted::AllLogs && is_log()
+    }
+}
+
 /// What was found at the paths given.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Files {
+    wanted: Wanted,
     /// The files, in the order of the paths given, those of a folder in the order of their names; each once.
     pub(in crate::cli) files: Vec<Found>,
     /// Folders and files that could not be looked at, and why.
@@ -30,13 +50,17 @@ pub(in crate::cli) struct Files {
     known: BTreeSet<PathBuf>,
 }
 
-/// Looks at paths: files as they are, folders for every `.evtx` file in them and below. Links inside folders are
+/// Looks at paths: files as they are, folders for every `.evtx` file in them and below, and where they are wanted every
+/// `.log` file that begins as a W3C log does. Links inside folders are
 /// followed to files and not to folders, so that the search ends.
 ///
 /// # Errors
 /// A path that is not there, or nothing found at all: the command line is wrong.
-pub(in crate::cli) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
-    let mut files = Files::default();
+pub(in crate::cli) fn find(paths: &[PathBuf], wanted: Wanted) -> Result<Files, UsageError> {
+    let mut files = Files {
+        wanted,
+        ..Files::default()
+    };
     for path in paths {
         let found = fs_err::metadata(path).map_err(|error| not_there(path, &error))?;
         if found.is_dir() {
@@ -54,7 +78,11 @@ pub(in crate::cli) fn find(paths: &[PathBuf]) -> Result<Files, UsageError> {
             .iter()
             .map(|path| path.display().to_string())
             .collect();
-        let message = format!("there are no .evtx files in {}", paths.join(", "));
+        let kinds = match wanted {
+            Wanted::EventLogs => ".evtx files",
+            Wanted::AllLogs => ".evtx files and no W3C logs",
+        };
+        let message = format!("there are no {kinds} in {}", paths.join(", "));
         return Err(UsageError(message));
     }
     Ok(files)
@@ -84,7 +112,8 @@ impl Files {
             paths.sort();
             let (folders, files): (Vec<_>, Vec<_>) =
                 paths.into_iter().partition(|path| is_folder(path));
-            for path in files.into_iter().filter(|path| is_evtx(path)) {
+            let wanted = self.wanted;
+            for path in files.into_iter().filter(|path| wanted.has(path)) {
                 match fs_err::metadata(&path) {
                     Ok(found) if found.is_file() => self.add(path, found.len()),
                     Ok(_) => {}
@@ -113,9 +142,9 @@ fn is_folder(path: &Path) -> bool {
     fs_err::symlink_metadata(path).is_ok_and(|found| found.is_dir())
 }
 
-fn is_evtx(path: &Path) -> bool {
+fn has_extension(path: &Path, wanted: &str) -> bool {
     path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new("evtx")))
+        .is_some_and(|extension| extension.eq_ignore_ascii_case(OsStr::new(wanted)))
 }
 
 #[cfg(test)]
@@ -139,7 +168,11 @@ mod tests {
         }
         std::os::unix::fs::symlink(temp.path(), at("b/again")).unwrap();
         std::os::unix::fs::symlink(at("z.evtx"), at("b/link.evtx")).unwrap();
-        let found = find(&[at("backup.old"), temp.path().to_owned(), at("z.evtx")]).unwrap();
+        let found = find(
+            &[at("backup.old"), temp.path().to_owned(), at("z.evtx")],
+            Wanted::EventLogs,
+        )
+        .unwrap();
         let names: Vec<_> = found
             .files
             .iter()
@@ -160,9 +193,25 @@ mod tests {
     }
 
     #[test]
+    fn logs_of_web_servers_are_known_by_what_they_begin_with() {
+        let temp = tempfile::tempdir().unwrap();
+        let at = |name: &str| temp.path().join(name);
+        std::fs::write(at("u_ex261121.log"), "#Software: IIS\n").unwrap();
+        std::fs::write(at("cbs.log"), "2026-11-21, Info CBS\n").unwrap();
+        std::fs::write(at("notes.txt"), "#Fields: date\n").unwrap();
+        let found = |wanted| find(&[temp.path().to_owned()], wanted).map(|files| files.files);
+        assert_eq!(
+            found(Wanted::AllLogs).unwrap()[0].path,
+            at("u_ex261121.log")
+        );
+        assert_eq!(found(Wanted::AllLogs).unwrap().len(), 1);
+        assert!(found(Wanted::EventLogs).is_err());
+    }
+
+    #[test]
     fn a_wrong_path_is_wrong_usage() {
         let temp = tempfile::tempdir().unwrap();
-        assert!(find(&[temp.path().join("nope.evtx")]).is_err());
-        assert!(find(&[temp.path().to_owned()]).is_err());
+        assert!(find(&[temp.path().join("nope.evtx")], Wanted::AllLogs).is_err());
+        assert!(find(&[temp.path().to_owned()], Wanted::AllLogs).is_err());
     }
 }

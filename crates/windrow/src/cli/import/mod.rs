@@ -16,7 +16,7 @@ use windrow_lake::{Appended, Lake};
 
 use self::files::Files;
 use self::forward::Forwarder;
-use self::read::{Forward, Reader};
+use self::read::{Forward, Into, Reader};
 use self::summary::Summary;
 use super::time::zone;
 use super::{Invocation, Out};
@@ -28,16 +28,18 @@ use crate::output::{SummaryFormat, SummaryOutput, Terminal};
 /// Groups of rows that wait for the lake while the next one is read.
 const GROUPS_WAITING_MAX: usize = 1;
 
-/// Take event log files (EVTX) into the lake, and say what is in them
+/// Take event log files (EVTX) and logs of web servers (W3C) into the lake, and say what is in them
 ///
-/// A folder means every .evtx file in it and below. The same events are taken once, however often and in whichever
-/// file they come. A damaged file gives what can be read of it; the summary names the rest, and the exit code is 3.
+/// A folder means every .evtx file in it and below, and every .log file that begins as IIS writes them: requests go into
+/// the table iis. The same events are taken once, however often and in whichever file they come, and the lines of a log
+/// that is still written to as well. A damaged file gives what can be read of it; the summary names the rest, and the exit code is 3.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   windrow import Security.evtx
   windrow import /mnt/disk/Windows/System32/winevt/Logs
   windrow import --forward Security.evtx         to the syslog receivers too
+  windrow import /mnt/disk/inetpub/logs/LogFiles requests, into the table iis
   windrow import --output json *.evtx | jq .events
 
 Then: windrow query \"select * from events order by time desc limit 10\"")]
@@ -65,7 +67,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         let message = "the lake is switched off ([lake] enabled = false)";
         return Err(UsageError(message.to_owned()).into());
     }
-    let files = files::find(&args.paths)?;
+    let files = files::find(&args.paths, files::Wanted::AllLogs)?;
     let forward = if args.forward {
         Forward::Yes
     } else {
@@ -105,18 +107,24 @@ async fn import(
     let reader = Reader::new(progress.clone(), stop.clone(), sender, forward);
     let reading = tokio::task::spawn_blocking(move || reader.run(&files));
     let on_interrupt = tokio::spawn(cancel_on_interrupt(stop.clone()));
-    let (mut new, mut known) = (0, 0);
+    let (mut events, mut requests) = ((0, 0), (0, 0));
     while let Some(group) = groups.recv().await {
         let rows = group.rows.len() as u64;
-        let appended = lake
-            .append_new(group.rows, Some((&group.app_id, 1)))
-            .await?;
+        let txn = Some((group.app_id.as_str(), 1));
+        let appended = match group.table {
+            Into::Events => lake.append_new(group.rows, txn).await?,
+            Into::Requests => lake.append_requests(group.rows, txn).await?,
+        };
         let added = match appended {
             Appended::Committed { rows, .. } => rows,
             Appended::Already { .. } | Appended::Nothing => 0,
         };
-        new += added;
-        known += rows - added;
+        let counted = match group.table {
+            Into::Events => &mut events,
+            Into::Requests => &mut requests,
+        };
+        counted.0 += added;
+        counted.1 += rows - added;
         if let Some(forwarder) = &mut forwarder {
             for batch in group.batches {
                 forwarder.send(batch.bytes, &stop).await?;
@@ -130,7 +138,9 @@ async fn import(
     }
     on_interrupt.abort();
     progress.finish_and_clear();
-    (summary.new, summary.known, summary.took) = (new, known, begun.elapsed());
+    (summary.new, summary.known) = events;
+    (summary.requests.new, summary.requests.known) = requests;
+    summary.took = begun.elapsed();
     Ok(summary)
 }
 

@@ -11,7 +11,7 @@ use windrow_formats::batch::{Flags, Header, Kind};
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::identity::identity;
 use windrow_formats::text::hex;
-use windrow_lake::{RowBuilder, Rows};
+use windrow_lake::{RequestBuilder, RequestFile, RowBuilder, Rows, is_w3c_log};
 use windrow_pipeline::sources::evtx::{Chunk, EncodedBatch, EvtxFile, OpenError, SOURCE, batches};
 
 use super::files::{Files, Found};
@@ -21,17 +21,30 @@ use crate::output::{progress, thousands};
 
 /// Rows of one commit, near enough.
 const COMMIT_ROWS: usize = 50_000;
+/// The same of requests, which are smaller.
+const COMMIT_REQUESTS: usize = 200_000;
 /// Memory of the rows of one commit, near enough.
 const COMMIT_BYTES: usize = 128 << 20;
 
 /// Rows that go into the lake as one commit.
 pub(super) struct Group {
+    /// Which table they are of.
+    pub(super) table: Into,
     /// The rows.
     pub(super) rows: Rows,
     /// What they are: the same events, read again, give the same name.
     pub(super) app_id: String,
     /// The same events as batches for the journal, if they are to be forwarded.
     pub(super) batches: Vec<EncodedBatch>,
+}
+
+/// A table that is imported into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Into {
+    /// `events`
+    Events,
+    /// `iis`
+    Requests,
 }
 
 /// Whether batches are made.
@@ -53,8 +66,11 @@ pub(super) struct Reader {
     header: Header,
     index: Index,
     rows: RowBuilder,
+    requests: RequestBuilder,
     /// Hash over the identity of every row in hand.
     contents: Sha256,
+    /// The same of requests.
+    request_contents: Sha256,
     summary: Summary,
 }
 
@@ -75,7 +91,9 @@ impl Reader {
             subscription: None,
             received_at: Timestamp::now(),
         };
+        let requests = RequestBuilder::new(header.received_at);
         Reader {
+            requests,
             progress,
             stop,
             groups,
@@ -85,6 +103,7 @@ impl Reader {
             index: Index::default(),
             rows: RowBuilder::new(),
             contents: Sha256::new(),
+            request_contents: Sha256::new(),
             summary: Summary::default(),
         }
     }
@@ -105,6 +124,7 @@ impl Reader {
             ));
             let read = match self.stop.is_cancelled() {
                 true => Err(Gone),
+                false if is_w3c_log(&file.path) => self.read_log(file, begun_bytes),
                 false => self.read_file(file, begun_bytes),
             };
             if read.is_err() || self.stop.is_cancelled() {
@@ -114,7 +134,53 @@ impl Reader {
             begun_bytes += file.bytes;
         }
         let _ = self.hand_over();
+        let _ = self.hand_over_requests();
         self.summary
+    }
+
+    /// A log of a web server.
+    fn read_log(&mut self, found: &Found, begun_bytes: u64) -> Result<(), Gone> {
+        let name = found.path.display().to_string();
+        let opened = RequestFile::open(&found.path);
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(error) => {
+                self.summary
+                    .damage(whole_file(&found.path, error.to_string()));
+                return Ok(());
+            }
+        };
+        self.summary.files += 1;
+        self.summary.bytes += found.bytes;
+        let mut read_bytes = 0;
+        while !self.stop.is_cancelled() {
+            let (contents, summary) = (&mut self.request_contents, &mut self.summary);
+            let mut made = 0;
+            let read = file.read(
+                &mut self.requests,
+                |key| {
+                    contents.update(key);
+                    made += 1;
+                },
+                |line, reason| summary.damage(bad_line(&name, line, reason)),
+            );
+            self.summary.requests.read += made;
+            match read {
+                Ok(Some(bytes)) => read_bytes += bytes as u64,
+                Ok(None) => break,
+                Err(error) => {
+                    let reason = format!("cannot be read to its end: {error}");
+                    self.summary.damage(whole_file(&found.path, reason));
+                    break;
+                }
+            }
+            if self.requests.len() >= COMMIT_REQUESTS || self.requests.bytes() >= COMMIT_BYTES {
+                self.hand_over_requests()?;
+            }
+            self.progress
+                .set_position(begun_bytes + read_bytes.min(found.bytes));
+        }
+        Ok(())
     }
 
     fn read_file(&mut self, found: &Found, begun_bytes: u64) -> Result<(), Gone> {
@@ -150,6 +216,7 @@ impl Reader {
         for damage in file.damage() {
             self.summary.damage(Damage {
                 file: name.clone(),
+                line: None,
                 chunk: damage.chunk,
                 records: damage
                     .records
@@ -196,17 +263,45 @@ impl Reader {
         let digest = std::mem::take(&mut self.contents).finalize();
         let name = hex(&digest[..16]);
         let group = Group {
+            table: Into::Events,
             rows: self.rows.finish(),
             app_id: format!("windrow-import-{name}"),
             batches: std::mem::take(&mut self.batches),
         };
         self.groups.blocking_send(group).map_err(|_| Gone)
     }
+
+    /// The same for requests.
+    fn hand_over_requests(&mut self) -> Result<(), Gone> {
+        if self.requests.is_empty() {
+            return Ok(());
+        }
+        let digest = std::mem::take(&mut self.request_contents).finalize();
+        let group = Group {
+            table: Into::Requests,
+            rows: self.requests.finish(),
+            app_id: format!("windrow-import-{}", hex(&digest[..16])),
+            batches: Vec::new(),
+        };
+        self.groups.blocking_send(group).map_err(|_| Gone)
+    }
+}
+
+fn bad_line(file: &str, line: u64, reason: String) -> Damage {
+    Damage {
+        file: file.to_owned(),
+        line: Some(line),
+        chunk: None,
+        records: None,
+        reason,
+        lost: true,
+    }
 }
 
 fn whole_file(path: &Path, reason: String) -> Damage {
     Damage {
         file: path.display().to_string(),
+        line: None,
         chunk: None,
         records: None,
         reason,

@@ -80,6 +80,9 @@ impl Tally {
 pub(super) struct Damage {
     /// The file.
     pub(super) file: String,
+    /// The line of a text, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) line: Option<u64>,
     /// The chunk, from 0, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) chunk: Option<u64>,
@@ -90,6 +93,17 @@ pub(super) struct Damage {
     pub(super) reason: String,
     /// Whether records are lost, or may be.
     pub(super) lost: bool,
+}
+
+/// Requests of web servers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Requests {
+    /// Lines that are requests.
+    pub(super) read: u64,
+    /// Those that the lake did not have.
+    pub(super) new: u64,
+    /// Those that it had.
+    pub(super) known: u64,
 }
 
 /// Counts of everything read.
@@ -103,6 +117,8 @@ pub(super) struct Summary {
     pub(super) new: u64,
     /// Events that it had, or that came twice in the files.
     pub(super) known: u64,
+    /// Requests of web servers.
+    pub(super) requests: Requests,
     /// Files that were not read to their end, since it was interrupted.
     pub(super) unread: u64,
     /// Time it took.
@@ -213,6 +229,7 @@ impl Summary {
             events: self.events,
             new: self.new,
             known: self.known,
+            requests: self.requests,
             first: self.first,
             last: self.last,
             channels: self.channels.sorted(),
@@ -252,11 +269,16 @@ impl Summary {
 
     fn write_head(&self, out: &mut dyn Write, zone: &TimeZone, paint: Paint) -> io::Result<()> {
         let files = if self.files == 1 { "file" } else { "files" };
-        let events = paint.bold(&format!("{} events", thousands(self.events)));
+        let is_of_requests = self.events == 0 && self.requests.read > 0;
+        let what = match is_of_requests {
+            true => format!("{} requests", thousands(self.requests.read)),
+            false => format!("{} events", thousands(self.events)),
+        };
         let (count, size) = (thousands(self.files), about(self.bytes));
         writeln!(
             out,
-            "{events} in {count} {files} ({size}), {:.1} s",
+            "{} in {count} {files} ({size}), {:.1} s",
+            paint.bold(&what),
             self.took.as_secs_f64()
         )?;
         if self.unread > 0 {
@@ -266,12 +288,20 @@ impl Summary {
             );
             writeln!(out, "{}", paint.yellow(&unread))?;
         }
-        writeln!(
-            out,
-            "{} new, {} known already",
-            thousands(self.new),
-            thousands(self.known)
-        )?;
+        let told =
+            |new, known| format!("{} new, {} known already", thousands(new), thousands(known));
+        let Requests { read, new, known } = self.requests;
+        if !is_of_requests {
+            writeln!(out, "{}", told(self.new, self.known))?;
+        }
+        match is_of_requests {
+            true => writeln!(out, "{}", told(new, known))?,
+            false if read > 0 => {
+                let requests = format!("{} requests of web servers", thousands(read));
+                writeln!(out, "{}: {}", paint.bold(&requests), told(new, known))?;
+            }
+            false => {}
+        }
         match self.delivery {
             None => {}
             Some(Delivery::Delivered) => writeln!(out, "every sink has them")?,
@@ -342,12 +372,13 @@ fn merged(damages: &[&Damage]) -> Vec<Damage> {
 impl Damage {
     /// Chunk and records, as far as they are known.
     fn place(&self) -> String {
+        let line = self.line.map(|line| format!("line {line}"));
         let chunk = self.chunk.map(|chunk| format!("chunk {chunk}"));
         let records = self.records.map(|(first, last)| match first == last {
             true => format!("record {first}"),
             false => format!("records {first} to {last}"),
         });
-        let place: Vec<String> = chunk.into_iter().chain(records).collect();
+        let place: Vec<String> = line.into_iter().chain(chunk).chain(records).collect();
         if place.is_empty() {
             String::new()
         } else {
@@ -379,6 +410,7 @@ struct Json<'a> {
     events: u64,
     new: u64,
     known: u64,
+    requests: Requests,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     channels: Vec<Named>,
@@ -544,6 +576,7 @@ mod tests {
         ));
         summary.damage(Damage {
             file: "a.evtx".into(),
+            line: None,
             chunk: Some(3),
             records: Some((463, 470)),
             reason: "cut short".into(),
@@ -551,6 +584,7 @@ mod tests {
         });
         summary.damage(Damage {
             file: "b\u{1b}.evtx".into(),
+            line: None,
             chunk: None,
             records: None,
             reason: "not EVTX".into(),
@@ -628,6 +662,7 @@ mod tests {
     fn neighbours_with_the_same_damage_are_one_line() {
         let damage = |file: &str, first, last, reason: &str| Damage {
             file: file.into(),
+            line: None,
             chunk: Some(1),
             records: Some((first, last)),
             reason: reason.into(),

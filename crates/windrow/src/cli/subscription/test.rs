@@ -138,7 +138,7 @@ async fn what(args: &Args, invocation: &Invocation) -> anyhow::Result<What> {
 
 /// Looks at every event of the files; whether all could be read.
 fn files(paths: &[PathBuf], tally: &mut Tally) -> anyhow::Result<bool> {
-    let found = evtx::find(paths)?;
+    let found = evtx::find(paths, evtx::Wanted::EventLogs)?;
     let mut is_whole = found.unreadable.is_empty();
     for (path, reason) in &found.unreadable {
         tally.note(format!("{}: {reason}", path.display()));

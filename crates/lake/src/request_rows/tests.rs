@@ -1,0 +1,96 @@
+use std::fs;
+
+use super::*;
+use crate::lake::Lake;
+use crate::table::Appended;
+use crate::testing::ask;
+
+const LOG: &str = "#Software: Microsoft Internet Information Services 10.0\r\n\
+    #Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status time-taken x-trace date-of-birth\r\n\
+    2026-11-20 23:59:59 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0+(X11) 500 12 t1 -\r\n\
+    2026-11-20 23:59:59 10.0.0.1 GET /a - 443 - 192.0.2.1 Mozilla/5.0+(X11) 500 12 t1 -\r\n\
+    2026-11-21 00:00:00 10.0.0.1 GET /b#c x=1 443 CORP\\ann 192.0.2.2 - 200 99999999999999999999 - 1\r\n\
+    2026-11-21 00:00:01 half\r\n\
+    #Fields: time cs-uri-stem sc-status s-sitename\r\n\
+    00:00:02 /late 404 W3SVC9\r\n";
+
+fn read(path: &Path) -> (Rows, Vec<[u8; 16]>, Vec<String>) {
+    let mut rows = RequestBuilder::new("2026-11-22T08:00:00Z".parse().unwrap());
+    let mut file = RequestFile::open(path).unwrap();
+    let (mut keys, mut bad) = (Vec::new(), Vec::new());
+    while let Some(bytes) = file
+        .read(
+            &mut rows,
+            |key| keys.push(key),
+            |line, why| bad.push(format!("{line}: {why}")),
+        )
+        .unwrap()
+    {
+        assert!(bytes > 0);
+    }
+    assert_eq!(rows.len(), keys.len());
+    (rows.finish(), keys, bad)
+}
+
+fn folder(site: &str, log: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join(site)).unwrap();
+    fs::write(dir.path().join(site).join("u_ex261120.log"), log).unwrap();
+    dir
+}
+
+#[tokio::test]
+async fn each_line_of_a_file_is_a_request_once() {
+    let dir = folder("W3SVC2", LOG);
+    let path = dir.path().join("W3SVC2/u_ex261120.log");
+    let (rows, keys, bad) = read(&path);
+    assert_eq!(bad, ["6: 3 values where #Fields names 14"]);
+    assert_eq!(
+        (keys.len(), keys[0] == keys[1]),
+        (4, false),
+        "two like requests in a second"
+    );
+    let lake = Lake::open(&dir.path().join("lake")).await.unwrap();
+    let added = lake
+        .append_requests(rows, Some(("first", 1)))
+        .await
+        .unwrap();
+    assert!(
+        matches!(added, Appended::Committed { rows: 4, .. }),
+        "{added:?}"
+    );
+    insta::assert_snapshot!(ask(&lake, "select date, time, s_sitename, cs_uri_stem, cs_uri_query, cs_username, c_ip, \
+        cs_user_agent, s_port, sc_status, time_taken, fields, file, source from iis order by time, cs_uri_stem").await, @r#"
+    {"date":"2026-11-20","time":"2026-11-20T23:59:59Z","s_sitename":"W3SVC2","cs_uri_stem":"/a","cs_uri_query":null,"cs_username":null,"c_ip":"192.0.2.1","cs_user_agent":"Mozilla/5.0+(X11)","s_port":443,"sc_status":500,"time_taken":12,"fields":{"x-trace":"t1"},"file":"u_ex261120.log","source":"w3c"}
+    {"date":"2026-11-20","time":"2026-11-20T23:59:59Z","s_sitename":"W3SVC2","cs_uri_stem":"/a","cs_uri_query":null,"cs_username":null,"c_ip":"192.0.2.1","cs_user_agent":"Mozilla/5.0+(X11)","s_port":443,"sc_status":500,"time_taken":12,"fields":{"x-trace":"t1"},"file":"u_ex261120.log","source":"w3c"}
+    {"date":"2026-11-21","time":"2026-11-21T00:00:00Z","s_sitename":"W3SVC2","cs_uri_stem":"/b#c","cs_uri_query":"x=1","cs_username":"CORP\\ann","c_ip":"192.0.2.2","cs_user_agent":null,"s_port":443,"sc_status":200,"time_taken":null,"fields":{"date-of-birth":"1"},"file":"u_ex261120.log","source":"w3c"}
+    {"date":"2026-11-22","time":null,"s_sitename":"W3SVC9","cs_uri_stem":"/late","cs_uri_query":null,"cs_username":null,"c_ip":null,"cs_user_agent":null,"s_port":null,"sc_status":404,"time_taken":null,"fields":null,"file":"u_ex261120.log","source":"w3c"}
+    "#);
+    // The server wrote on, and the half line was only begun.
+    let whole = "2026-11-21 00:00:01 10.0.0.1 GET /half - 443 - 192.0.2.1 - 200 1 - -\r\n";
+    let more = LOG.replace("2026-11-21 00:00:01 half\r\n", whole) + "00:00:03 /last 200 W3SVC9\r\n";
+    fs::write(&path, more).unwrap();
+    let (rows, _, bad) = read(&path);
+    assert_eq!((rows.len(), bad.len()), (6, 0));
+    let added = lake
+        .append_requests(rows, Some(("second", 1)))
+        .await
+        .unwrap();
+    assert!(
+        matches!(added, Appended::Committed { rows: 2, .. }),
+        "{added:?}"
+    );
+    let sql = "select count(*) as n, count(distinct request_key) as d, count(distinct s_sitename) as sites from iis";
+    assert_eq!(ask(&lake, sql).await, "{\"n\":6,\"d\":6,\"sites\":2}\n");
+}
+
+#[tokio::test]
+async fn names_of_fields_that_are_ours_are_not_theirs() {
+    let log = "#Fields: date time file source request-key received-at fields cs(Cookie) cs-cookie\n\
+        2026-11-20 10:00:00 f s k r x c1 c2\n";
+    let dir = folder("logs", log);
+    let (rows, ..) = read(&dir.path().join("logs/u_ex261120.log"));
+    let lake = Lake::open(&dir.path().join("lake")).await.unwrap();
+    lake.append_requests(rows, None).await.unwrap();
+    insta::assert_snapshot!(ask(&lake, "select file, source, s_sitename, cs_cookie, fields from iis").await, @r#"{"file":"u_ex261120.log","source":"w3c","s_sitename":null,"cs_cookie":"c1","fields":{"file":"f","source":"s","request-key":"k","received-at":"r","fields":"x","cs-cookie":"c2"}}"#);
+}
