@@ -249,11 +249,13 @@ pub fn table_names() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|table| table.name)
 }
 
-/// Whether a query may be about this table: its text has its name.
+/// Whether a query may be about this table: its text has its name, or asks what there is.
 pub(crate) fn names(sql: &str, definition: &Definition) -> bool {
-    let name = definition.name.as_bytes();
-    let mut windows = sql.as_bytes().windows(name.len());
-    windows.any(|window| window.eq_ignore_ascii_case(name))
+    let has = |name: &str| {
+        let mut windows = sql.as_bytes().windows(name.len());
+        windows.any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+    };
+    has(definition.name) || has("information_schema")
 }
 
 /// The roll-up's name in its own transactions: counts of this table of events.

@@ -182,5 +182,8 @@ pub(crate) const COUNT_VERSIONS: u64 = 64;
 /// Files not yet counted that a query counts itself; where there are more it asks the events.
 pub(crate) const FURTHER_FILES: usize = 64;
 
+/// Files written again, without rows or texts that are over, that one commit puts in place.
+pub(crate) const THIN_FILES: usize = 64;
+
 /// Files that one commit takes out of a table.
 pub(crate) const EXPIRE_FILES: usize = 1_000;

@@ -201,7 +201,9 @@ impl Session {
         let mut names = tables.map_or_else(Vec::new, |schema| schema.table_names());
         names.sort_unstable();
         if names.iter().any(|name| name == schema::EVENTS.name) {
-            names.extend(views().iter().map(|view| view.name.to_owned()));
+            let views = views().iter().map(|view| view.name.to_owned());
+            let views: Vec<String> = views.filter(|view| !names.contains(view)).collect();
+            names.extend(views);
         }
         names
     }

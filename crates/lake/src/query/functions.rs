@@ -14,6 +14,8 @@ use datafusion::logical_expr::{
 use windrow_formats::describe;
 use windrow_formats::meaning::{self, Network};
 
+mod trunc;
+
 /// A function of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Function {
@@ -90,15 +92,17 @@ pub fn functions() -> impl Iterator<Item = Described> {
     FUNCTIONS.iter().map(|(_, _, described)| *described)
 }
 
-/// Every function of ours, for the engine.
+/// Every function of ours, for the engine, and those of its own that are better done here.
 pub(super) fn all() -> impl Iterator<Item = Arc<ScalarUDF>> {
-    FUNCTIONS.iter().map(|(function, name, _)| {
-        Arc::new(ScalarUDF::from(Ours {
+    let ours = FUNCTIONS.iter().map(|(function, name, _)| {
+        ScalarUDF::from(Ours {
             function: *function,
             name,
             signature: Signature::user_defined(Volatility::Immutable),
-        }))
-    })
+        })
+    });
+    let truncated = ScalarUDF::from(trunc::Truncated::new());
+    ours.chain([truncated]).map(Arc::new)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 
 use deltalake::DeltaTableError;
-use deltalake::kernel::Remove;
+use deltalake::kernel::{Add, Remove};
 use jiff::civil::Date;
 use tokio::task::spawn_blocking;
 
@@ -16,7 +16,7 @@ use super::merge::Replaced;
 use super::{Changes, Table, paths};
 use crate::datafile::{self, Change};
 use crate::error::LakeError;
-use crate::limits::EXPIRE_FILES;
+use crate::limits::{EXPIRE_FILES, THIN_FILES};
 use crate::retention::{Fate, Retention};
 use crate::schema;
 use crate::store::Staged;
@@ -58,6 +58,24 @@ enum Verdict {
     Thinned(u64, u64),
 }
 
+impl Expired {
+    /// Counts what was done elsewhere too.
+    fn add(&mut self, other: Expired) {
+        self.removed += other.removed;
+        self.rewritten += other.rewritten;
+        self.rows += other.rows;
+        self.texts += other.texts;
+    }
+}
+
+/// Files written again, that wait for their commit.
+#[derive(Default)]
+struct Thinned {
+    adds: Vec<Add>,
+    removes: Vec<Remove>,
+    done: Expired,
+}
+
 impl Table {
     /// Takes out what is over on this day. Others may append and query meanwhile.
     pub(crate) async fn expire(
@@ -68,6 +86,7 @@ impl Table {
     ) -> Result<Expired, LakeError> {
         let mut expired = Expired::default();
         let mut gone = Vec::new();
+        let mut thinned = Thinned::default();
         for aged in self.aged(retention, today).await? {
             match self.judged(&aged, retention, today).await? {
                 Verdict::Kept => {}
@@ -77,26 +96,70 @@ impl Table {
                     gone.push(aged.remove);
                 }
                 Verdict::Thinned(rows, texts) => {
-                    let done = match run {
-                        Run::Dry => true,
-                        Run::Real => self.thin(aged, retention, today).await?,
-                    };
-                    if done {
-                        expired.rewritten += 1;
-                        expired.rows += rows;
-                        expired.texts += texts;
+                    if run == Run::Real {
+                        let add = self.thin(&aged, retention, today).await;
+                        thinned.adds.push(self.or_take_back(&thinned, add).await?);
+                        thinned.removes.push(aged.remove);
                     }
+                    thinned.done.rewritten += 1;
+                    thinned.done.rows += rows;
+                    thinned.done.texts += texts;
                 }
             }
-        }
-        if run == Run::Real {
-            for removes in gone.chunks(EXPIRE_FILES) {
-                // Where somebody merged them meanwhile, they are found again the next time.
-                self.replace(Changes::delete(Vec::new(), removes.to_vec()))
-                    .await?;
+            if thinned.adds.len() >= THIN_FILES {
+                self.commit_thinned(&mut thinned, &mut expired).await?;
             }
         }
+        if run == Run::Dry {
+            expired.add(thinned.done);
+            return Ok(expired);
+        }
+        self.commit_thinned(&mut thinned, &mut expired).await?;
+        for removes in gone.chunks(EXPIRE_FILES) {
+            // Where somebody merged them meanwhile, they are found again the next time.
+            self.replace(Changes::delete(Vec::new(), removes.to_vec()))
+                .await?;
+        }
         Ok(expired)
+    }
+
+    /// The file that was written; where that failed, those written before it go.
+    async fn or_take_back(
+        &self,
+        thinned: &Thinned,
+        add: Result<Add, LakeError>,
+    ) -> Result<Add, LakeError> {
+        if add.is_err() {
+            self.remove_files(&paths(&thinned.adds)).await;
+        }
+        add
+    }
+
+    /// Puts files in the place of those they were made of. Where one of those was merged meanwhile, all are found again the
+    /// next time.
+    async fn commit_thinned(
+        &self,
+        thinned: &mut Thinned,
+        expired: &mut Expired,
+    ) -> Result<(), LakeError> {
+        let Thinned {
+            adds,
+            removes,
+            done,
+        } = std::mem::take(thinned);
+        if adds.is_empty() {
+            return Ok(());
+        }
+        let written = paths(&adds);
+        match self.replace(Changes::delete(adds, removes)).await {
+            Ok(Replaced::Done) => expired.add(done),
+            Ok(Replaced::Gone) => self.remove_files(&written).await,
+            Err(error) => {
+                self.remove_unless_named(&written).await;
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Files of dates of which something may be over, the oldest first.
@@ -157,17 +220,17 @@ impl Table {
         })
     }
 
-    /// Writes a file again without what is over; whether it took the old one's place.
+    /// Writes a file again without what is over. Until a commit names it, no reader sees it.
     async fn thin(
         &self,
-        aged: Aged,
+        aged: &Aged,
         retention: &Retention,
         today: Date,
-    ) -> Result<bool, LakeError> {
+    ) -> Result<Add, LakeError> {
         let (folder, retention) = (self.folder().to_owned(), retention.clone());
         let definition = self.shared.definition;
         let (date, old) = (aged.date, aged.remove.path.clone());
-        let written = spawn_blocking(move || {
+        spawn_blocking(move || {
             let day = folder.join(format!("{}={date}", schema::DATE));
             let failed = |source| LakeError::Folder {
                 path: day.clone(),
@@ -181,24 +244,9 @@ impl Table {
             let bytes = staged
                 .keep(&file, &folder.join(&thinned.path))
                 .map_err(failed)?;
-            Ok::<_, LakeError>(thinned.add(bytes, jiff::Timestamp::now(), Change::Rows))
-        });
-        let add = written.await??;
-        let written = paths(std::slice::from_ref(&add));
-        match self
-            .replace(Changes::delete(vec![add], vec![aged.remove]))
-            .await
-        {
-            Ok(Replaced::Done) => Ok(true),
-            Ok(Replaced::Gone) => {
-                self.remove_files(&written).await;
-                Ok(false)
-            }
-            Err(error) => {
-                self.remove_unless_named(&written).await;
-                Err(error)
-            }
-        }
+            Ok(thinned.add(bytes, jiff::Timestamp::now(), Change::Rows))
+        })
+        .await?
     }
 }
 

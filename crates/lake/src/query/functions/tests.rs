@@ -83,3 +83,25 @@ async fn what_is_called_wrongly_says_how_it_is_called() {
           there is no function "sid_nam" (line 1, column 8); did you mean "sid_name"?
         "#);
 }
+
+#[tokio::test]
+async fn times_are_truncated_as_the_calendar_says() {
+    let (_dir, lake) = lake().await;
+    let sql = "select arrow_typeof(date_trunc('hour', t)) as type, date_trunc('hour', t) as h, date_trunc('day', t) as d, \
+        date_trunc('week', t) as w, date_trunc('quarter', t) as q, \
+        bool_and(date_trunc('hour', t) = arrow_cast(date_trunc('hour', arrow_cast(t, 'Timestamp(Microsecond, None)')), \
+        'Timestamp(Microsecond, Some(\"UTC\"))')) over () as same \
+        from (select arrow_cast(column1, 'Timestamp(Microsecond, Some(\"UTC\"))') as t \
+        from (values ('2026-11-22T23:59:59.999999'), ('1969-12-31T23:30:00'), ('1601-01-01T00:00:01'), (null))) order by t";
+    insta::assert_snapshot!(ask(&lake, sql).await, @r#"
+        {"type":"Timestamp(µs, \"UTC\")","h":"1601-01-01T00:00:00Z","d":"1601-01-01T00:00:00Z","w":"1601-01-01T00:00:00Z","q":"1601-01-01T00:00:00Z","same":true}
+        {"type":"Timestamp(µs, \"UTC\")","h":"1969-12-31T23:00:00Z","d":"1969-12-31T00:00:00Z","w":"1969-12-29T00:00:00Z","q":"1969-10-01T00:00:00Z","same":true}
+        {"type":"Timestamp(µs, \"UTC\")","h":"2026-11-22T23:00:00Z","d":"2026-11-22T00:00:00Z","w":"2026-11-16T00:00:00Z","q":"2026-10-01T00:00:00Z","same":true}
+        {"type":"Timestamp(µs, \"UTC\")","h":null,"d":null,"w":null,"q":null,"same":true}
+        "#);
+    let of_events = "select distinct date_trunc('hour', time) as h from events";
+    assert_eq!(
+        ask(&lake, of_events).await,
+        "{\"h\":\"2025-11-05T00:00:00Z\"}\n"
+    );
+}
