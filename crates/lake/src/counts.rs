@@ -113,6 +113,23 @@ impl Counter {
         self.counts.len()
     }
 
+    /// Takes over what another one counted.
+    fn merge(&mut self, other: &Counter) {
+        for (key, count) in &other.counts {
+            let mut number = |number| match other.texts.text(number) {
+                Some(text) => self.texts.number(text),
+                None => 0,
+            };
+            let key = Key {
+                channel: number(key.channel),
+                computer: number(key.computer),
+                account: number(key.account),
+                ..*key
+            };
+            *self.counts.entry(key).or_default() += count;
+        }
+    }
+
     /// Counts rows that lie under this date.
     fn count_under(&mut self, date: &str, batch: &RecordBatch) {
         let day = days(date);

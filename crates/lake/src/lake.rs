@@ -220,6 +220,9 @@ impl Lake {
         for table in self.tables().await? {
             all.push((table.name(), table.expire(retention, today, run).await?));
         }
+        if run == Run::Real {
+            self.roll_up().await?;
+        }
         Ok(all)
     }
 
@@ -240,6 +243,8 @@ impl Lake {
         for table in self.tables().await? {
             done.add(table.keep_up(now).await?);
         }
+        // Merging adds nothing, and that has to be noted while the log still says so.
+        self.roll_up().await?;
         Ok(done)
     }
 }
@@ -252,8 +257,16 @@ pub fn table_names() -> impl Iterator<Item = &'static str> {
 /// Whether a query may be about this table: its text has its name, or asks what there is.
 pub(crate) fn names(sql: &str, definition: &Definition) -> bool {
     let has = |name: &str| {
-        let mut windows = sql.as_bytes().windows(name.len());
-        windows.any(|window| window.eq_ignore_ascii_case(name.as_bytes()))
+        let is_of_name = |byte: Option<&u8>| {
+            byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+        };
+        let sql = sql.as_bytes();
+        let mut windows = sql.windows(name.len()).enumerate();
+        windows.any(|(at, window)| {
+            let before = at.checked_sub(1).and_then(|at| sql.get(at));
+            let is_whole = !is_of_name(before) && !is_of_name(sql.get(at + name.len()));
+            is_whole && window.eq_ignore_ascii_case(name.as_bytes())
+        })
     };
     has(definition.name) || has("information_schema")
 }

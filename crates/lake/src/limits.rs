@@ -176,11 +176,8 @@ pub(crate) const COUNT_KEYS: usize = 500_000;
 /// Rows of a file that are counted at a time.
 pub(crate) const COUNT_BATCH_ROWS: usize = 8_192;
 
-/// Versions of `events` without anything to count after which that is noted, while the log still says so.
-pub(crate) const COUNT_VERSIONS: u64 = 64;
-
 /// Files not yet counted that a query counts itself; where there are more it asks the events.
-pub(crate) const FURTHER_FILES: usize = 64;
+pub(crate) const FURTHER_FILES: usize = 4_096;
 
 /// Files written again, without rows or texts that are over, that one commit puts in place.
 pub(crate) const THIN_FILES: usize = 64;

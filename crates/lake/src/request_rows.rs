@@ -335,6 +335,13 @@ impl RequestFile {
         let mut line_number = first;
         for line in Unit::Line.split(block) {
             match self.parser.line(line) {
+                // Half a value may look like one.
+                Line::Row(_) if !line.ends_with(b"\n") => {
+                    bad(
+                        line_number,
+                        "it has no end: it is still being written, or was cut".to_owned(),
+                    );
+                }
                 Line::Row(row) => made(rows.push(&row, line_number, &self.about)),
                 Line::Blank => {}
                 Line::Directive => self.about.places = Places::of(&self.parser),

@@ -190,6 +190,7 @@ impl Table {
         let table = load_or_create(definition, &log).await?;
         check_schema(definition, &table, &folder)?;
         store::remove_stale(&folder.join(LOG));
+        store::remove_stale(&folder);
         // A commit seen here may have been linked by a process that died before it synced the folder.
         sync_log(&folder)?;
         let table = Table::new(definition, folder, log, table);

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deltalake::kernel::{Action, Add, Remove};
 use deltalake::logstore::{LogStoreRef, get_actions};
@@ -15,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::{COUNTED, Counter};
 use crate::error::LakeError;
 use crate::lake::{Lake, counts_app_id};
-use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, COUNT_KEYS, COUNT_VERSIONS, FURTHER_FILES};
+use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, COUNT_KEYS, FURTHER_FILES};
 use crate::rows::Rows;
 use crate::schema::{COUNTS, DATE};
 use crate::table::{Changes, Commit, Table, back_off, paths};
@@ -75,7 +75,8 @@ impl Lake {
             let txn = Some((app_id.as_str(), i64::try_from(version).unwrap_or(i64::MAX)));
             match counts.commit_upon(changes, txn, at.version()).await {
                 Ok(Some(Commit::Version(_))) => return Ok(version.saturating_sub(begun)),
-                Ok(Some(Commit::Already(_)) | None) => counts.remove_files(&paths).await,
+                // A commit of which the answer was lost is found again as one that is there already.
+                Ok(Some(Commit::Already(_)) | None) => counts.remove_unless_named(&paths).await,
                 Err(error) => {
                     counts.remove_unless_named(&paths).await;
                     return Err(error);
@@ -188,10 +189,6 @@ async fn due(table: &Table, events: &DeltaTable, counted: Option<u64>) -> Result
         );
         return Ok(Due::All(live(events)?));
     };
-    if parts.is_empty() && version - counted < COUNT_VERSIONS {
-        // Not worth a commit; but the log is not kept for ever.
-        return Ok(Due::Nothing);
-    }
     let folder = table.folder().to_owned();
     let there = parts.clone();
     let gone = spawn_blocking(move || there.iter().any(|part| !folder.join(&part.path).exists()));
@@ -264,21 +261,32 @@ async fn write(counts: &Table, counter: &mut Counter) -> Result<Vec<Add>, LakeEr
     counts.write_files(rows).await
 }
 
-/// Counts the rows of a file.
+/// Counts the rows of a file. One that is damaged is named and left out, whole.
 async fn count(folder: PathBuf, part: Part, mut counter: Counter) -> Result<Counter, LakeError> {
     let counted = spawn_blocking(move || {
         let path = folder.join(&part.path);
-        if let Err(error) = count_file(&path, &part.date, &mut counter) {
-            // The events themselves can still be read where they can be read: a report lacks some.
-            tracing::error!(file = %path.display(), %error, "a file of the lake cannot be counted: it is left out of event_counts");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(LakeError::Folder { path, source }),
+        };
+        let mut of_file = Counter::default();
+        match count_file(file, &part.date, &mut of_file) {
+            Ok(()) => counter.merge(&of_file),
+            // It may be read the next time: the roll-up stays behind until then.
+            Err(ParquetError::External(error)) if error.is::<std::io::Error>() => {
+                return Err(LakeError::Encode(ParquetError::External(error)));
+            }
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "a file of the lake is damaged: event_counts has none of its events");
+            }
         }
-        counter
+        Ok(counter)
     });
-    Ok(counted.await?)
+    counted.await?
 }
 
-fn count_file(path: &Path, date: &str, counter: &mut Counter) -> Result<(), ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+fn count_file(file: File, date: &str, counter: &mut Counter) -> Result<(), ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
     let columns = ProjectionMask::columns(builder.parquet_schema(), COUNTED);
     let reader = builder
         .with_projection(columns)

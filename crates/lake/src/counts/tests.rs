@@ -114,3 +114,11 @@ fn dates_are_days() {
         ("1970-01-01".to_owned(), "2025-11-05".to_owned())
     );
 }
+
+#[test]
+fn a_table_is_named_by_whole_words() {
+    let names = |sql| crate::lake::names(sql, &COUNTS);
+    assert!(names("select * from Event_Counts"));
+    assert!(names("select * from information_schema.tables"));
+    assert!(!names("select my_event_counts, event_counts2 from events"));
+}

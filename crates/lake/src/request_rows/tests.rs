@@ -66,6 +66,13 @@ async fn each_line_of_a_file_is_a_request_once() {
     {"date":"2026-11-21","time":"2026-11-21T00:00:00Z","s_sitename":"W3SVC2","cs_uri_stem":"/b#c","cs_uri_query":"x=1","cs_username":"CORP\\ann","c_ip":"192.0.2.2","cs_user_agent":null,"s_port":443,"sc_status":200,"time_taken":null,"fields":{"date-of-birth":"1"},"file":"u_ex261120.log","source":"w3c"}
     {"date":"2026-11-22","time":null,"s_sitename":"W3SVC9","cs_uri_stem":"/late","cs_uri_query":null,"cs_username":null,"c_ip":null,"cs_user_agent":null,"s_port":null,"sc_status":404,"time_taken":null,"fields":null,"file":"u_ex261120.log","source":"w3c"}
     "#);
+    // A value that is cut looks like a value.
+    fs::write(&path, LOG.to_owned() + "00:00:03 /last 200 W3").unwrap();
+    let (_, keys, bad) = read(&path);
+    assert_eq!(
+        (keys.len(), &*bad[1]),
+        (4, "9: it has no end: it is still being written, or was cut")
+    );
     // The server wrote on, and the half line was only begun.
     let whole = "2026-11-21 00:00:01 10.0.0.1 GET /half - 443 - 192.0.2.1 - 200 1 - -\r\n";
     let more = LOG.replace("2026-11-21 00:00:01 half\r\n", whole) + "00:00:03 /last 200 W3SVC9\r\n";

@@ -88,7 +88,16 @@ impl Table {
         let mut gone = Vec::new();
         let mut thinned = Thinned::default();
         for aged in self.aged(retention, today).await? {
-            match self.judged(&aged, retention, today).await? {
+            let verdict = match self.judged(&aged, retention, today).await {
+                // The others are not kept for it.
+                Err(LakeError::Encode(error)) => {
+                    let file = self.folder().join(&aged.remove.path);
+                    tracing::error!(file = %file.display(), %error, "a file of the lake is damaged: what of it is over stays");
+                    continue;
+                }
+                verdict => verdict?,
+            };
+            match verdict {
                 Verdict::Kept => {}
                 Verdict::Gone => {
                     expired.removed += 1;

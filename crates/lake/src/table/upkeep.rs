@@ -63,7 +63,16 @@ impl Table {
             if Instant::now() >= end {
                 break;
             }
-            done.merged += self.merge_day(&day, small, end).await?;
+            match self.merge_day(&day, small, end).await {
+                Ok(merged) => done.merged += merged,
+                // Other days are not left in pieces for it.
+                Err(LakeError::Encode(error)) => {
+                    let table = self.folder().display();
+                    tracing::error!(%table, day, %error, "a file of this day is damaged: its files are not merged");
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             done.days += 1;
         }
         done.removed = self.remove_unnamed(now).await?;

@@ -29,15 +29,17 @@ pub(super) async fn run(
             () = tokio::time::sleep(pause) => {}
             Ok(()) = retention.changed() => {}
         }
-        pause = EVERY;
         let held = retention.borrow_and_update().clone();
+        let mut changed = retention.clone();
         let done = async {
             expire(&lake, &held).await;
             merge(&lake, &merged).await;
         };
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = done => {}
+            // What another retention holds is held from now on: it begins again.
+            Ok(()) = changed.changed() => pause = Duration::ZERO,
+            () = done => pause = EVERY,
         }
     }
 }

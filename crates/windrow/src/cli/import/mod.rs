@@ -98,6 +98,8 @@ async fn import(
     let begun = Instant::now();
     let data_dir = DataDir::open(&config.data_dir, Purpose::Write)?;
     let lake = Lake::open(&data_dir.lake()).await?;
+    // What was left uncounted is counted while the lake's log still says what it was.
+    lake.roll_up().await?;
     let mut forwarder = match forward {
         Forward::Yes => Some(Forwarder::start(config).await?),
         Forward::No => None,

@@ -68,6 +68,11 @@ fn one_hold(source: Source<'_>, raw: Spanned<raw::Hold>) -> Result<checked::Hold
             });
         }
     }
+    let has_events = raw.tables.is_empty() || raw.tables.iter().any(|it| it.get_ref() == "events");
+    if let Some(channel) = raw.channels.first().filter(|_| !has_events) {
+        let error = source.error("it names channels and not the table events", channel.span());
+        return Err(error.expected("`events` among its tables: no other table has channels"));
+    }
     let (from, to) = (date(source, raw.from)?, date(source, raw.to)?);
     if let (Some(from), Some(to)) = (from, to)
         && to < from
