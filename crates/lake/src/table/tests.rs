@@ -480,7 +480,12 @@ async fn the_list_of_live_files_has_each_row_once() {
     let folder = fs::read_dir(lake.folder().join("date=2025-11-05")).unwrap();
     assert_eq!((live.len(), folder.count()), (1, COMPACT_FILES + 1));
     assert!(live[0].starts_with("date=2025-11-05/part-"), "{live:?}");
-    // What is merged goes after a day; the list stays.
+    // What is merged goes after a day; a list that somebody left behind is written anew before that.
+    fs::write(
+        lake.folder().join("_live_files.txt"),
+        "date=2025-11-05/part-merged.parquet\n",
+    )
+    .unwrap();
     lake.keep_up(Timestamp::now() + jiff::SignedDuration::from_hours(25))
         .await
         .unwrap();

@@ -21,6 +21,7 @@ use super::merge::Part;
 use crate::error::LakeError;
 use crate::limits::{COMPACT_DAYS, COMPACT_FILES, COMPACT_TIME, COMPACTED_FILE_BYTES};
 use crate::schema;
+use crate::store;
 
 /// What was done for the table's files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +98,12 @@ impl Table {
         let failed =
             |error: object_store::Error| LakeError::table("remove unneeded files of")(error.into());
         // A version that replaced files may be gone after a power cut, and they are named again.
-        self.newest().await?.assure().await?;
+        let mut newest = self.newest().await?;
+        newest.assure().await?;
+        // Whoever was killed after a commit, or wrote his list late, left one that may name what goes now.
+        newest.publish().await;
+        drop(newest);
+        store::remove_stale(self.folder());
         let paths: Result<Vec<Path>, _> = found.files_deleted.iter().map(Path::parse).collect();
         let paths = paths.map_err(|error| failed(object_store::Error::from(error)))?;
         let objects = self.shared.log.object_store(None);

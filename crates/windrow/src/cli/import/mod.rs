@@ -12,6 +12,7 @@ use jiff::tz::TimeZone;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use windrow_formats::text::Chain;
 use windrow_lake::{Appended, Lake};
 
 use self::files::Files;
@@ -99,7 +100,7 @@ async fn import(
     let data_dir = DataDir::open(&config.data_dir, Purpose::Write)?;
     let lake = Lake::open(&data_dir.lake()).await?;
     // What was left uncounted is counted while the lake's log still says what it was.
-    lake.roll_up().await?;
+    roll_up(&lake).await;
     let mut forwarder = match forward {
         Forward::Yes => Some(Forwarder::start(config).await?),
         Forward::No => None,
@@ -134,7 +135,7 @@ async fn import(
         }
     }
     let mut summary = reading.await?;
-    lake.roll_up().await?;
+    roll_up(&lake).await;
     if let Some(forwarder) = forwarder {
         summary.delivery = Some(forwarder.finish(&progress, &stop).await);
     }
@@ -144,6 +145,13 @@ async fn import(
     (summary.requests.new, summary.requests.known) = requests;
     summary.took = begun.elapsed();
     Ok(summary)
+}
+
+/// Brings the counts up to date. The events are in without it, and the next one who can brings them up to date.
+async fn roll_up(lake: &Lake) {
+    if let Err(error) = lake.roll_up().await {
+        tracing::warn!(error = %Chain(&error), "cannot bring the lake's event_counts up to date");
+    }
 }
 
 async fn cancel_on_interrupt(stop: CancellationToken) {
