@@ -1,7 +1,7 @@
-//! SQL over the view `events`: the table's newest version, and after it the tail not yet committed; and over views with
-//! the names that analysts know (`views`).
+//! SQL over the lake's tables: the newest version of `events`, and after it the tail not yet committed; the other tables
+//! that the query names; and views with the names that analysts know (`views`).
 //!
-//! Invariants: a query only reads, and reads nothing but the view; an event is seen once, because
+//! Invariants: a query only reads, and reads nothing but these; an event is seen once, because
 //! rows of the tail that the version already holds are left out by the journal's sequence; memory,
 //! threads and time are bounded by [`QueryLimits`], planning included; what the engine does not count
 //! has bounds of its own (`growth`).

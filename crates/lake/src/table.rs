@@ -435,7 +435,7 @@ impl Table {
         }
     }
 
-    /// Takes back files that no commit names. What remains is found by [`Lake::keep_up`].
+    /// Takes back files that no commit names. What remains is found by [`Table::keep_up`].
     pub(crate) async fn remove_files(&self, paths: &[String]) {
         let objects = self.shared.log.object_store(None);
         for path in paths {

@@ -4,7 +4,7 @@
 //! VERSION         the version of this layout
 //! lock            held by the service while it runs
 //! journal/        what was acknowledged and not yet everywhere
-//! lake/           the Delta table of events
+//! lake/           the Delta tables
 //! quarantine/     what came in and could not be read
 //! pki/            certificates made here
 //! conf.d/         settings made by command, a file an object
@@ -149,7 +149,7 @@ impl DataDir {
         self.root.join("journal")
     }
 
-    /// The Delta table of events.
+    /// The Delta tables.
     #[must_use]
     pub fn lake(&self) -> PathBuf {
         self.root.join("lake")
