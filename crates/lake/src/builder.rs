@@ -6,6 +6,7 @@ mod keys;
 
 use arrow::array::RecordBatch;
 use jiff::Timestamp;
+use uuid::Uuid;
 use windrow_formats::batch::{Batch, DecodeError, Flags, Header, Kind as Source};
 use windrow_formats::event::{self, Event, Index, ParseStatus};
 use windrow_formats::identity::{Identity, identity};
@@ -78,6 +79,8 @@ pub struct RowBuilder {
     columns: Columns,
     names: DataNames,
     dates: Dates,
+    /// The journal that the rows come from.
+    journal: Option<String>,
     /// Memory of the rows in the columns.
     bytes: usize,
     done: Vec<RecordBatch>,
@@ -90,14 +93,23 @@ impl Default for RowBuilder {
 }
 
 impl RowBuilder {
-    /// A builder without rows.
+    /// A builder without rows, for events of no journal.
     pub fn new() -> RowBuilder {
         RowBuilder {
             columns: Columns::new(),
             names: DataNames::default(),
             dates: Dates::default(),
+            journal: None,
             bytes: 0,
             done: Vec::new(),
+        }
+    }
+
+    /// A builder without rows, for events of this journal: several write one table, and each counts from one.
+    pub fn of_journal(journal: Uuid) -> RowBuilder {
+        RowBuilder {
+            journal: Some(journal.to_string()),
+            ..RowBuilder::new()
         }
     }
 
@@ -206,6 +218,8 @@ impl RowBuilder {
         self.columns.text(slot!(Text, "address"), address);
         self.columns
             .text(slot!(Text, "subscription"), header.subscription.as_deref());
+        let journal = self.journal.as_ref().filter(|_| seq.is_some());
+        self.columns.text(slot!(Text, "journal"), journal);
         self.columns.long(
             slot!(Long, "seq"),
             seq.and_then(|seq| i64::try_from(seq).ok()),

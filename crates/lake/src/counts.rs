@@ -18,6 +18,7 @@ use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use jiff::civil::Date;
 
+use crate::limits::{COUNT_KEYS, COUNT_TEXT_BYTES};
 use crate::rows::{Rows, column};
 use crate::schema::{COUNTS, DATE};
 
@@ -64,6 +65,7 @@ struct Key {
 struct Texts {
     numbers: HashMap<Arc<str>, u32>,
     texts: Vec<Arc<str>>,
+    bytes: usize,
 }
 
 impl Texts {
@@ -72,6 +74,7 @@ impl Texts {
             return *number;
         }
         let text: Arc<str> = text.into();
+        self.bytes += text.len();
         self.texts.push(Arc::clone(&text));
         let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         self.numbers.insert(text, number);
@@ -108,9 +111,14 @@ fn numbers(texts: &mut Texts, column: Option<&ArrayRef>, rows: usize) -> Vec<u32
 }
 
 impl Counter {
-    /// Keys in hand.
-    pub(crate) fn len(&self) -> usize {
-        self.counts.len()
+    /// Whether nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Whether it is time to write down what was counted: senders choose how many names there are, and how long.
+    pub(crate) fn is_full(&self) -> bool {
+        self.counts.len() >= COUNT_KEYS || self.texts.bytes >= COUNT_TEXT_BYTES
     }
 
     /// Takes over what another one counted.

@@ -24,11 +24,26 @@ use uuid::Uuid;
 
 use crate::limits::{
     MERGE_BATCH_ROWS, MERGE_GROUP_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, STATISTIC_CHARS,
+    TEXTLESS_CHANNELS,
 };
 use crate::retention::Fate;
 use crate::rows::Rows;
 use crate::schema::{self, Coding, Definition, Kind};
-use crate::table::Contents;
+
+mod merge;
+
+pub(crate) use merge::merge;
+
+/// What of a file of events is over.
+#[derive(Debug, Default)]
+pub(crate) struct Aging {
+    /// All its rows.
+    pub(crate) all: u64,
+    /// Rows that go.
+    pub(crate) rows: u64,
+    /// Rows whose text goes.
+    pub(crate) texts: u64,
+}
 
 /// What the table says about a data file.
 pub(crate) struct DataFile {
@@ -98,48 +113,16 @@ pub(crate) fn encode(
     Ok((DataFile::new(date, &statistics), bytes))
 }
 
-/// Writes the rows of these data files of one date, in this order, as one. Some rows of one of them and a row group of
-/// the new one are in memory.
-pub(crate) fn merge(
-    definition: &Definition,
-    date: &str,
-    parts: impl Iterator<Item = std::io::Result<File>>,
-    into: File,
-) -> Result<(DataFile, File), ParquetError> {
-    let properties = writer_properties(definition, MERGE_GROUP_BYTES)?;
-    let schema = definition.file_schema();
-    let mut writer = ArrowWriter::try_new(into, Arc::clone(&schema), Some(properties))?;
-    let mut statistics = Statistics::new(definition);
-    let mut without_text: Option<BTreeSet<Option<String>>> = None;
-    for part in parts {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(part?)?;
-        let told = textless(reader.metadata().file_metadata().key_value_metadata());
-        // Of a channel that several files have, all must be without text.
-        without_text = Some(match without_text {
-            Some(known) if known == told => known,
-            Some(_) => BTreeSet::new(),
-            None => told,
-        });
-        for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
-            let batch = fitted(&batch?, &schema)?;
-            statistics.cover(&batch);
-            writer.write(&batch)?;
-        }
-    }
-    tell_textless(&mut writer, &without_text.unwrap_or_default());
-    let file = writer.into_inner()?;
-    Ok((DataFile::new(date, &statistics), file))
-}
-
-/// The channels of a file of events, and whose texts it has no more.
-pub(crate) fn channels(file: File) -> Result<Contents, ParquetError> {
+/// How many rows of a file of events there are, and of how many rows and texts this is the end.
+pub(crate) fn aging(
+    file: File,
+    fate: impl Fn(Option<&str>) -> Fate,
+) -> Result<Aging, ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-    let mut contents = Contents {
-        textless: textless(builder.metadata().file_metadata().key_value_metadata()),
-        ..Contents::default()
-    };
+    let textless = textless(builder.metadata().file_metadata().key_value_metadata());
     let columns = ProjectionMask::columns(builder.parquet_schema(), [CHANNEL]);
     let reader = builder.with_projection(columns);
+    let mut aging = Aging::default();
     for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
         let batch = batch?;
         let Some(channels) = batch.column(0).as_string_opt::<i32>() else {
@@ -148,11 +131,18 @@ pub(crate) fn channels(file: File) -> Result<Contents, ParquetError> {
         let channels: Vec<Option<&str>> = channels.iter().collect();
         // Neighbours are mostly of one channel.
         for run in channels.chunk_by(|one, other| one == other) {
-            let channel = run[0].map(str::to_owned);
-            *contents.channels.entry(channel).or_default() += run.len() as u64;
+            let rows = run.len() as u64;
+            aging.all += rows;
+            match fate(run[0]) {
+                Fate::Gone => aging.rows += rows,
+                Fate::Textless if !textless.contains(&run[0].map(str::to_owned)) => {
+                    aging.texts += rows;
+                }
+                Fate::Textless | Fate::Kept => {}
+            }
         }
     }
-    Ok(contents)
+    Ok(aging)
 }
 
 /// Writes a file of events again: rows of channels that go are left out, and texts of those that lose them.
@@ -178,7 +168,10 @@ pub(crate) fn thin(
         if let Some(channels) = batch.column_by_name(CHANNEL) {
             let channels = channels.as_string::<i32>().iter().zip(&fates);
             for (channel, _) in channels.filter(|(_, fate)| **fate == Fate::Textless) {
-                without_text.insert(channel.map(str::to_owned));
+                let channel = channel.map(str::to_owned);
+                if without_text.len() <= TEXTLESS_CHANNELS && !without_text.contains(&channel) {
+                    without_text.insert(channel);
+                }
             }
         }
         let batch = without_texts(&batch, &fates)?;
@@ -187,7 +180,9 @@ pub(crate) fn thin(
         statistics.cover(&batch);
         writer.write(&batch)?;
     }
-    tell_textless(&mut writer, &without_text);
+    if let Some(told) = told_textless(&without_text) {
+        writer.append_key_value_metadata(told);
+    }
     let file = writer.into_inner()?;
     Ok((DataFile::new(date, &statistics), file))
 }
@@ -213,11 +208,10 @@ const TEXT: &str = "event_xml";
 /// What a file says of itself: a JSON array of the channels whose events have no text any more, null for none.
 const TEXTLESS: &str = "windrow.textless";
 
-fn tell_textless(writer: &mut ArrowWriter<File>, channels: &BTreeSet<Option<String>>) {
-    if !channels.is_empty() {
-        let told = KeyValue::new(TEXTLESS.to_owned(), json!(channels).to_string());
-        writer.append_key_value_metadata(told);
-    }
+fn told_textless(channels: &BTreeSet<Option<String>>) -> Option<KeyValue> {
+    let told = || KeyValue::new(TEXTLESS.to_owned(), json!(channels).to_string());
+    // Senders name channels. Where they name too many the file is looked at, and written, again each time.
+    (1..=TEXTLESS_CHANNELS).contains(&channels.len()).then(told)
 }
 
 fn textless(told: Option<&Vec<KeyValue>>) -> BTreeSet<Option<String>> {
@@ -262,6 +256,8 @@ fn writer_properties(
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_max_row_group_bytes(Some(group_bytes))
         .set_statistics_enabled(EnabledStatistics::Chunk)
+        // Sixty columns have many pages, and nothing looks for a row by its number.
+        .set_offset_index_disabled(true)
         .set_created_by(format!("windrow {}", env!("CARGO_PKG_VERSION")));
     for column in definition.columns {
         if column.kind == Kind::Map {

@@ -42,6 +42,9 @@ pub(crate) const COMPACT_TIME: Duration = Duration::from_secs(600);
 /// Bytes of decoded rows in a row group of a merged file: it is made beside everything else that runs.
 pub(crate) const MERGE_GROUP_BYTES: usize = 32 << 20;
 
+/// Rows that a row group of a file has, on average, for it to be taken over as it is when files are merged.
+pub(crate) const COPIED_GROUP_ROWS: usize = 8_192;
+
 /// Rows that are read at a time when files are merged.
 pub(crate) const MERGE_BATCH_ROWS: usize = 1_024;
 
@@ -173,6 +176,9 @@ pub(crate) const DAY_COUNTS_ROWS: u64 = 4_000_000;
 /// Different counts that are held while events are counted.
 pub(crate) const COUNT_KEYS: usize = 500_000;
 
+/// Bytes of names that are held while events are counted.
+pub(crate) const COUNT_TEXT_BYTES: usize = 64 << 20;
+
 /// Rows of a file that are counted at a time.
 pub(crate) const COUNT_BATCH_ROWS: usize = 8_192;
 
@@ -181,6 +187,9 @@ pub(crate) const FURTHER_FILES: usize = 4_096;
 
 /// Files written again, without rows or texts that are over, that one commit puts in place.
 pub(crate) const THIN_FILES: usize = 64;
+
+/// Channels of which a file says that their events have no text any more.
+pub(crate) const TEXTLESS_CHANNELS: usize = 1_000;
 
 /// Files that one commit takes out of a table.
 pub(crate) const EXPIRE_FILES: usize = 1_000;

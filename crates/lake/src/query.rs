@@ -11,7 +11,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{FieldRef, SchemaRef};
+use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::ScalarValue;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -107,6 +108,23 @@ impl Lake {
         answer(sql, limits, self.session(sql, tail, limits)).await
     }
 
+    /// Makes a table known that is in the lake alone; where nothing was put into it yet, it has no rows.
+    async fn make_known(
+        &self,
+        session: &Session,
+        definition: &'static Definition,
+        period: Period,
+    ) -> Result<(), QueryError> {
+        let table = match self.other(definition).await? {
+            Some(table) => table.snapshot().await?,
+            None => return session.register_empty(definition),
+        };
+        session
+            .register(definition, &table, Rows::default())
+            .await?;
+        session.narrow(definition.name, "time", period).await
+    }
+
     /// A session that knows the tables of the lake that this query may be about.
     pub(crate) async fn session(
         &self,
@@ -145,16 +163,10 @@ impl Lake {
         session
             .narrow(schema::EVENTS.name, "time", limits.period)
             .await?;
-        if lake::names(sql, &schema::IIS)
-            && let Some(iis) = self.other(&schema::IIS).await?
-        {
-            let iis = iis.snapshot().await?;
-            session
-                .register(&schema::IIS, &iis, Rows::default())
-                .await?;
-            session
-                .narrow(schema::IIS.name, "time", limits.period)
-                .await?;
+        for definition in schema::OTHERS {
+            if lake::names(sql, definition) {
+                self.make_known(&session, definition, limits.period).await?;
+            }
         }
         Ok(session)
     }
@@ -219,11 +231,47 @@ impl Session {
             .table_provider()
             .with_session(Arc::new(self.context.state()))
             .await;
-        let view = view::Tailed::new(provider.map_err(run_failed)?, tail);
+        let provider = provider.map_err(run_failed)?;
+        let provider = self.with_newer(definition, provider).map_err(run_failed)?;
+        let view = view::Tailed::new(provider, tail);
         self.context
             .register_table(definition.name, Arc::new(view))
             .map_err(run_failed)?;
         Ok(())
+    }
+
+    /// A table without rows.
+    fn register_empty(&self, definition: &Definition) -> Result<(), QueryError> {
+        let table = MemTable::try_new(definition.arrow_schema(), vec![Vec::new()]);
+        let registered = table.and_then(|table| {
+            self.context
+                .register_table(definition.name, Arc::new(table))
+        });
+        registered.map_err(run_failed)?;
+        Ok(())
+    }
+
+    /// A table with the columns that came after its version, which have no values in it. Only a lake that is opened to
+    /// read can be of an earlier version: who writes brings it to the newest one.
+    fn with_newer(
+        &self,
+        definition: &Definition,
+        table: Arc<dyn TableProvider>,
+    ) -> Result<Arc<dyn TableProvider>, DataFusionError> {
+        let known = table.schema();
+        let missing = |field: &FieldRef| known.index_of(field.name()).is_err();
+        let schema = definition.arrow_schema();
+        if !schema.fields().iter().any(missing) {
+            return Ok(table);
+        }
+        let columns = schema.fields().iter().map(|field| {
+            Ok(match missing(field) {
+                true => lit(ScalarValue::try_from(field.data_type())?).alias(field.name()),
+                false => ident(field.name()),
+            })
+        });
+        let columns = columns.collect::<Result<Vec<_>, DataFusionError>>()?;
+        Ok(self.context.read_table(table)?.select(columns)?.into_view())
     }
 
     /// Puts a view with fewer rows in the place of a table, by their time in this column, where not all are meant.

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames, RecordBatch,
-    StringBuilder, TimestampMicrosecondBuilder,
+    ArrayRef, BinaryBuilder, Float64Builder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames,
+    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
 };
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -48,6 +48,7 @@ enum Values {
     Text(StringBuilder),
     Int(Int32Builder),
     Long(Int64Builder),
+    Double(Float64Builder),
     Time(TimestampMicrosecondBuilder),
     Map(Box<MapBuilder<StringBuilder, StringBuilder>>),
 }
@@ -84,6 +85,7 @@ impl Values {
             Kind::Text => Values::Text(StringBuilder::new()),
             Kind::Int => Values::Int(Int32Builder::new()),
             Kind::Long => Values::Long(Int64Builder::new()),
+            Kind::Double => Values::Double(Float64Builder::new()),
             Kind::Time => Values::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
             Kind::Map => {
                 let names = MapFieldNames {
@@ -123,7 +125,7 @@ impl Values {
             Values::Long(values) => {
                 values.append_option(value.and_then(number).and_then(|it| it.try_into().ok()));
             }
-            Values::Key(_) | Values::Time(_) | Values::Map(_) => {}
+            Values::Key(_) | Values::Double(_) | Values::Time(_) | Values::Map(_) => {}
         }
     }
 
@@ -133,6 +135,7 @@ impl Values {
             Values::Text(values) => Arc::new(values.finish()),
             Values::Int(values) => Arc::new(values.finish()),
             Values::Long(values) => Arc::new(values.finish()),
+            Values::Double(values) => Arc::new(values.finish()),
             Values::Time(values) => Arc::new(values.finish()),
             Values::Map(values) => Arc::new(values.finish()),
         }

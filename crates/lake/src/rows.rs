@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, take_record_batch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::Offset;
 
 use crate::limits::RUN_ROWS;
+use crate::retention::{Fate, Retention};
 use crate::schema::{self, Definition};
 
 /// Events as rows of the table, held in memory.
@@ -80,6 +82,27 @@ impl Rows {
     pub(crate) fn from_batches(mut batches: Vec<RecordBatch>) -> Rows {
         batches.retain(|batch| batch.num_rows() > 0);
         Rows { batches }
+    }
+
+    /// Leaves out rows of this table that retention would take away on this day at once; how many those are.
+    pub fn without_expired(
+        self,
+        table: &str,
+        retention: &Retention,
+        today: Date,
+    ) -> Result<(Rows, u64), ArrowError> {
+        let before = self.len();
+        let keep = |batch: RecordBatch| {
+            let stays = stays(&batch, table, retention, today);
+            match stays.false_count() {
+                0 => Ok(batch),
+                _ => filter_record_batch(&batch, &stays),
+            }
+        };
+        let batches = self.batches.into_iter().map(keep);
+        let rows = Rows::from_batches(batches.collect::<Result<_, _>>()?);
+        let left_out = (before - rows.len()) as u64;
+        Ok((rows, left_out))
     }
 
     /// Which of these rows belong into the files of which date. Where they are of more than `most` dates, those of the
@@ -190,6 +213,24 @@ fn sequences(batch: &RecordBatch) -> Option<&[i64]> {
 fn texts<'a>(batch: &'a RecordBatch, name: &str) -> impl Iterator<Item = Option<&'a str>> {
     let texts = column(batch, name).and_then(|texts| texts.as_string_opt::<i32>());
     texts.into_iter().flatten()
+}
+
+/// Which rows of a batch are not over on this day.
+fn stays(batch: &RecordBatch, table: &str, retention: &Retention, today: Date) -> BooleanArray {
+    let mut channels = texts(batch, "channel");
+    let mut last: Option<(&str, Date)> = None;
+    let stays = texts(batch, schema::DATE).map(|text| {
+        let channel = channels.next().flatten();
+        let text = text.unwrap_or_default();
+        let date = match last {
+            Some((known, date)) if known == text => date,
+            // What is under no date is not expired.
+            _ => text.parse().unwrap_or(today),
+        };
+        last = Some((text, date));
+        Some(retention.fate(table, channel, date, today) != Fate::Gone)
+    });
+    stays.collect()
 }
 
 /// The rows of a batch at these places: shared where they lie together, copied where they are scattered.

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 mod tables;
 
-pub(crate) use tables::{COUNTS, EVENTS, IIS, TABLES};
+pub(crate) use tables::{COUNTS, EVENTS, IIS, OTHERS, TABLES};
 
 /// Table property that holds [`Definition::version`].
 pub(crate) const SCHEMA_VERSION_KEY: &str = "windrow.schemaVersion";
@@ -51,6 +51,7 @@ pub(crate) enum Kind {
     Text,
     Int,
     Long,
+    Double,
     Time,
     Bytes,
     Map,
@@ -78,6 +79,8 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     pub(crate) presence: Presence,
     pub(crate) coding: Coding,
+    /// Version of its table that brought it.
+    pub(crate) since: i64,
 }
 
 const fn always(name: &'static str, kind: Kind) -> Column {
@@ -99,12 +102,21 @@ const fn column(name: &'static str, kind: Kind, presence: Presence) -> Column {
         kind,
         presence,
         coding,
+        since: 1,
     }
 }
 
 impl Column {
     const fn coded(self, coding: Coding) -> Column {
         Column { coding, ..self }
+    }
+
+    /// Came with this version: rows of earlier ones have no value, and it stands after their columns.
+    const fn since(self, version: i64) -> Column {
+        Column {
+            since: version,
+            ..self
+        }
     }
 }
 
@@ -114,6 +126,12 @@ impl Definition {
         Arc::new(Schema::new(
             self.columns.iter().map(field).collect::<Vec<_>>(),
         ))
+    }
+
+    /// The Arrow schema of the columns that came after this version.
+    pub(crate) fn columns_since(&self, version: i64) -> Vec<Field> {
+        let newer = self.columns.iter().filter(|column| column.since > version);
+        newer.map(field).collect()
     }
 
     /// The Arrow schema of a data file: all but the partition column, which lives in the log.
@@ -139,11 +157,12 @@ pub(crate) fn map_entry_fields() -> Fields {
     ])
 }
 
-fn data_type(kind: Kind) -> DataType {
+pub(crate) fn data_type(kind: Kind) -> DataType {
     match kind {
         Kind::Text => DataType::Utf8,
         Kind::Int => DataType::Int32,
         Kind::Long => DataType::Int64,
+        Kind::Double => DataType::Float64,
         Kind::Time => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         Kind::Bytes => DataType::Binary,
         Kind::Map => {

@@ -39,10 +39,10 @@ use crate::store::{self, DurableFiles};
 
 mod expire;
 mod merge;
+mod migrate;
 mod state;
 mod upkeep;
 
-pub(crate) use expire::Contents;
 pub use expire::{Expired, Run};
 use state::State;
 pub use upkeep::Upkeep;
@@ -188,12 +188,15 @@ impl Table {
         let folder = table_folder(definition, dir)?;
         let log = log_of(&folder)?;
         let table = load_or_create(definition, &log).await?;
-        check_schema(definition, &table, &folder)?;
+        let found = schema_version(definition, &table, &folder)?;
         store::remove_stale(&folder.join(LOG));
         store::remove_stale(&folder);
         // A commit seen here may have been linked by a process that died before it synced the folder.
         sync_log(&folder)?;
         let table = Table::new(definition, folder, log, table);
+        if found < definition.version {
+            table.migrate().await?;
+        }
         table.newest().await?.publish().await;
         Ok(table)
     }
@@ -218,7 +221,7 @@ impl Table {
         let Some(table) = load(&log).await? else {
             return Ok(None);
         };
-        check_schema(definition, &table, &folder)?;
+        schema_version(definition, &table, &folder)?;
         Ok(Some(Table::new(definition, folder, log, table)))
     }
 
@@ -354,7 +357,7 @@ impl Table {
         Ok(Overview {
             name: self.name(),
             folder: self.folder().to_owned(),
-            schema_version: self.shared.definition.version,
+            schema_version: schema_version(self.shared.definition, &table, self.folder())?,
             extent,
             first: dates.first().copied(),
             last: dates.last().copied(),
@@ -465,12 +468,16 @@ impl Table {
         version: Option<u64>,
     ) -> Result<Option<Commit>, LakeError> {
         let mut state = self.newest().await?;
-        if let Some(position) = state.reached(txn).await? {
-            // Found on a later attempt it is this very commit, or one of the same rows: as good.
-            return Ok(Some(Commit::Already(position)));
-        }
-        if version.is_some() && version != state.table().version() {
-            return Ok(None);
+        match version {
+            // Whoever names a version has read the position there.
+            Some(_) if version != state.table().version() => return Ok(None),
+            Some(_) => {}
+            None => {
+                if let Some(position) = state.reached(txn).await? {
+                    // Found on a later attempt it is this very commit, or one of the same rows: as good.
+                    return Ok(Some(Commit::Already(position)));
+                }
+            }
         }
         match state.commit(changes, txn).await {
             Ok(version) => {
@@ -607,23 +614,24 @@ async fn create(definition: &Definition, log: &LogStoreRef) -> Result<DeltaTable
         .await
 }
 
-fn check_schema(
+/// The version of the table's columns.
+fn schema_version(
     definition: &Definition,
     table: &DeltaTable,
     folder: &Path,
-) -> Result<(), LakeError> {
+) -> Result<i64, LakeError> {
     let metadata = table
         .snapshot()
         .map_err(LakeError::table("open"))?
         .metadata();
     let version = metadata.configuration().get(schema::SCHEMA_VERSION_KEY);
     match version.and_then(|version| version.parse::<i64>().ok()) {
-        Some(found) if found == definition.version => Ok(()),
         Some(found) if found > definition.version => Err(LakeError::Newer {
             path: folder.to_owned(),
             found,
             supported: definition.version,
         }),
+        Some(found) if found > 0 => Ok(found),
         _ => Err(LakeError::Foreign {
             path: folder.to_owned(),
         }),

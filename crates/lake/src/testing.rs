@@ -1,6 +1,7 @@
 //! Events for the tests of this crate.
 
 use jiff::Timestamp;
+use uuid::Uuid;
 use windrow_formats::batch::{Flags, Header, Kind};
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::identity::identity;
@@ -47,7 +48,25 @@ pub(crate) fn rows(events: &[String], first_seq: Option<u64>) -> Rows {
 }
 
 pub(crate) fn rows_from(header: &Header, events: &[String], first_seq: Option<u64>) -> Rows {
-    let mut builder = RowBuilder::new();
+    built(RowBuilder::new(), header, events, first_seq)
+}
+
+/// Rows of these events of a journal.
+pub(crate) fn rows_of(journal: Uuid, header: &Header, events: &[String], first_seq: u64) -> Rows {
+    built(
+        RowBuilder::of_journal(journal),
+        header,
+        events,
+        Some(first_seq),
+    )
+}
+
+fn built(
+    mut builder: RowBuilder,
+    header: &Header,
+    events: &[String],
+    first_seq: Option<u64>,
+) -> Rows {
     let mut index = Index::new();
     for (place, text) in (0..).zip(events) {
         let _ = parse(text, &mut index);

@@ -82,7 +82,7 @@ impl Folder {
             .and_then(|seq| Seq::try_from(seq).ok())
             .unwrap_or(0);
         let frames = offline::read(data_dir.journal(), position)?;
-        let mut rows = RowBuilder::new();
+        let mut rows = RowBuilder::of_journal(journal);
         let mut index = Index::default();
         let mut missing = Missing::default();
         for frame in frames {

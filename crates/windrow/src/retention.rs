@@ -11,12 +11,20 @@ pub(crate) fn of(lake: &checked::Lake) -> Retention {
         event_text,
         event_counts,
         iis,
+        failed_requests,
+        counters,
+        sign_ins,
+        operations,
         channels,
     } = &lake.retention;
     let tables = [
         ("events", events),
         ("event_counts", event_counts),
         ("iis", iis),
+        ("failed_requests", failed_requests),
+        ("counters", counters),
+        ("sign_ins", sign_ins),
+        ("operations", operations),
     ];
     let tables = tables
         .into_iter()

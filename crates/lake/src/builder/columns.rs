@@ -138,6 +138,8 @@ impl Columns {
                         time.append_nulls(rows - time.len());
                         fitted(time.finish())
                     }
+                    // No event has a number with a fraction.
+                    Kind::Double => return None,
                     Kind::Bytes => fitted(self.keys.finish()),
                     Kind::Map => fitted(self.data.finish()),
                 })

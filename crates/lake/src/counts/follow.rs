@@ -1,9 +1,12 @@
 //! Follows the log of `events`: which files were added since, and their counts into `event_counts`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use arrow::array::AsArray as _;
+use arrow::compute;
+use arrow::datatypes::Int64Type;
 use deltalake::kernel::{Action, Add, Remove};
 use deltalake::logstore::{LogStoreRef, get_actions};
 use deltalake::{DeltaTable, DeltaTableError};
@@ -15,7 +18,7 @@ use tokio::task::spawn_blocking;
 use super::{COUNTED, Counter};
 use crate::error::LakeError;
 use crate::lake::{Lake, counts_app_id};
-use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, COUNT_KEYS, FURTHER_FILES};
+use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, FURTHER_FILES};
 use crate::rows::Rows;
 use crate::schema::{COUNTS, DATE};
 use crate::table::{Changes, Commit, Table, back_off, paths};
@@ -31,6 +34,8 @@ pub(crate) struct Behind {
 struct Part {
     path: String,
     date: String,
+    /// Its rows, where all files are looked at.
+    rows: i64,
 }
 
 /// What has to be counted.
@@ -39,8 +44,11 @@ enum Due {
     Nothing,
     /// Files that were added since.
     Added(Vec<Part>),
-    /// All files of a version, since it is not known any more which were added: counts of their dates are replaced.
+    /// All files of a version, since it is not known any more which were added: counts of their dates are replaced, where
+    /// they are fewer.
     All(Vec<Part>),
+    /// All files of a version that is older than what was counted: counts of their dates are replaced.
+    Back(Vec<Part>),
 }
 
 impl Lake {
@@ -51,13 +59,9 @@ impl Lake {
     pub async fn roll_up(&self) -> Result<u64, LakeError> {
         let _one = self.rolling_up().lock().await;
         let counts = self.other_to_write(&COUNTS).await?;
+        let app_id = app_id(&self.events().snapshot().await?)?;
         for attempt in 0..COMMIT_ATTEMPTS {
-            let events = {
-                let mut newest = self.events().newest().await?;
-                newest.assure().await?;
-                newest.table().clone()
-            };
-            let (app_id, version) = (app_id(&events)?, version(&events));
+            // Before the newest version of `events` is read: what was counted then is in it.
             let (at, counted) = {
                 let mut newest = counts.newest().await?;
                 let counted = newest.position(&app_id).await?;
@@ -66,7 +70,12 @@ impl Lake {
                     counted.and_then(|it| it.try_into().ok()),
                 )
             };
-            let begun: u64 = counted.unwrap_or(0);
+            let events = {
+                let mut newest = self.events().newest().await?;
+                newest.assure().await?;
+                newest.table().clone()
+            };
+            let (begun, version): (u64, u64) = (counted.unwrap_or(0), version(&events));
             let due = due(self.events(), &events, counted).await?;
             let Some(changes) = self.counted(&counts, &at, due).await? else {
                 return Ok(0);
@@ -99,24 +108,51 @@ impl Lake {
         let (parts, removes) = match due {
             Due::Nothing => return Ok(None),
             Due::Added(parts) => (parts, Vec::new()),
-            Due::All(parts) => {
-                let dates: HashSet<&str> = parts.iter().map(|part| part.date.as_str()).collect();
-                let removes = replaced(at, &dates)?;
-                (parts, removes)
+            Due::All(parts) => self.recounted(counts, at, parts).await?,
+            Due::Back(parts) => {
+                let dates: BTreeSet<&str> = parts.iter().map(|part| part.date.as_str()).collect();
+                let known = of_dates(at, |date| dates.contains(date))?;
+                (parts, known)
             }
         };
         let mut adds = Vec::new();
         let mut counter = Counter::default();
         for part in parts {
             counter = count(self.events().folder().to_owned(), part, counter).await?;
-            if counter.len() >= COUNT_KEYS {
+            if counter.is_full() {
                 adds.extend(write(counts, &mut counter).await?);
             }
         }
-        if counter.len() > 0 {
+        if !counter.is_empty() {
             adds.extend(write(counts, &mut counter).await?);
         }
         Ok(Some(Changes::overwrite(adds, removes)))
+    }
+
+    /// Which of all files are to be counted again, and the counts that they replace. Counts of a date that are as many
+    /// as its events, or more, stay: they may be of events that have expired since.
+    async fn recounted(
+        &self,
+        counts: &Table,
+        at: &DeltaTable,
+        mut parts: Vec<Part>,
+    ) -> Result<(Vec<Part>, Vec<Remove>), LakeError> {
+        let mut missing = BTreeMap::<String, i64>::new();
+        for part in &parts {
+            *missing.entry(part.date.clone()).or_default() += part.rows;
+        }
+        let mut known = of_dates(at, |date| missing.contains_key(date))?;
+        for remove in &known {
+            let (date, path) = (date_of(remove), counts.folder().join(&remove.path));
+            let counted = spawn_blocking(move || sum(&path)).await?;
+            if let Some(missing) = missing.get_mut(&date) {
+                *missing -= counted;
+            }
+        }
+        missing.retain(|_, missing| *missing > 0);
+        parts.retain(|part| missing.contains_key(&part.date));
+        known.retain(|remove| missing.contains_key(&date_of(remove)));
+        Ok((parts, known))
     }
 
     /// The roll-up as it is; none where there is none. To be asked for before the version of `events` that it is to be
@@ -149,16 +185,18 @@ impl Lake {
         let parts = match due(self.events(), events, Some(counts.counted)).await? {
             Due::Nothing => Vec::new(),
             Due::Added(parts) if parts.len() <= FURTHER_FILES => parts,
-            Due::Added(_) | Due::All(_) => return Ok(None),
+            Due::Added(_) | Due::All(_) | Due::Back(_) => return Ok(None),
         };
         let mut counter = Counter::default();
         for part in parts {
             counter = count(self.events().folder().to_owned(), part, counter).await?;
+            if counter.is_full() {
+                return Ok(None);
+            }
         }
         counter.count_rows(tail);
-        let rows = counter
-            .finish()
-            .map_err(|error| LakeError::Encode(error.into()))?;
+        let rows = spawn_blocking(move || counter.finish()).await?;
+        let rows = rows.map_err(|error| LakeError::Encode(error.into()))?;
         Ok(Some((counts.table, rows)))
     }
 }
@@ -178,8 +216,16 @@ async fn due(table: &Table, events: &DeltaTable, counted: Option<u64>) -> Result
     let Some(counted) = counted else {
         return Ok(Due::All(live(events)?));
     };
-    if counted >= version {
+    if counted == version {
         return Ok(Due::Nothing);
+    }
+    if counted > version {
+        tracing::warn!(
+            counted,
+            version,
+            "the lake's events are older than their roll-up, as if put back from a copy: it is made again"
+        );
+        return Ok(Due::Back(live(events)?));
     }
     let Some(parts) = added(table.log(), counted, version).await? else {
         tracing::warn!(
@@ -227,6 +273,7 @@ fn part(add: Add) -> Part {
     Part {
         date: date.unwrap_or_default(),
         path: add.path,
+        rows: 0,
     }
 }
 
@@ -234,6 +281,7 @@ fn part(add: Add) -> Part {
 fn live(events: &DeltaTable) -> Result<Vec<Part>, LakeError> {
     let snapshot = events.snapshot().map_err(LakeError::table("read"))?;
     let parts = snapshot.log_data().into_iter().map(|file| Part {
+        rows: file.num_records().map_or(0, |rows| rows as i64),
         path: file.path().into_owned(),
         date: file
             .partition_values_map()
@@ -245,19 +293,47 @@ fn live(events: &DeltaTable) -> Result<Vec<Part>, LakeError> {
 }
 
 /// Files of the roll-up that count these dates.
-fn replaced(counts: &DeltaTable, dates: &HashSet<&str>) -> Result<Vec<Remove>, LakeError> {
+fn of_dates(
+    counts: &DeltaTable,
+    is_meant: impl Fn(&str) -> bool,
+) -> Result<Vec<Remove>, LakeError> {
     let snapshot = counts.snapshot().map_err(LakeError::table("read"))?;
-    let files = snapshot.log_data().into_iter().filter(|file| {
-        let date = file.partition_values_map().remove(DATE).flatten();
-        date.is_some_and(|date| dates.contains(date.as_str()))
-    });
-    Ok(files.map(|file| file.remove_action(true)).collect())
+    let files = snapshot.log_data().into_iter();
+    let removes = files.map(|file| file.remove_action(true));
+    Ok(removes
+        .filter(|remove| is_meant(&date_of(remove)))
+        .collect())
+}
+
+fn date_of(remove: &Remove) -> String {
+    let values = remove.partition_values.as_ref();
+    let date = values.and_then(|values| values.get(DATE).cloned().flatten());
+    date.unwrap_or_default()
+}
+
+/// How many events a file of the roll-up counts; none where it cannot be read, so that they are counted again.
+fn sum(path: &Path) -> i64 {
+    let sum = || -> Result<i64, ParquetError> {
+        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+        let columns = ProjectionMask::columns(builder.parquet_schema(), ["events"]);
+        let mut sum = 0;
+        for batch in builder.with_projection(columns).build()? {
+            let batch = batch?;
+            let events = batch.column(0).as_primitive_opt::<Int64Type>();
+            sum += events.and_then(compute::sum).unwrap_or(0);
+        }
+        Ok(sum)
+    };
+    sum().unwrap_or_else(|error| {
+        tracing::error!(file = %path.display(), %error, "a file of the lake's event_counts is damaged");
+        0
+    })
 }
 
 async fn write(counts: &Table, counter: &mut Counter) -> Result<Vec<Add>, LakeError> {
-    let rows = counter
-        .finish()
-        .map_err(|error| LakeError::Encode(error.into()))?;
+    let mut full = std::mem::take(counter);
+    let rows = spawn_blocking(move || full.finish()).await?;
+    let rows = rows.map_err(|error| LakeError::Encode(error.into()))?;
     counts.write_files(rows).await
 }
 

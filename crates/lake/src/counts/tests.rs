@@ -1,7 +1,8 @@
 use super::*;
 use crate::lake::Lake;
+use crate::retention::Retention;
 use crate::testing::{ask, ask_with, logon, rows};
-use crate::{Appended, Tail};
+use crate::{Appended, Run, Tail};
 
 const ALL: &str = "select bucket, channel, event_id, computer, account, sum(events) as n from event_counts \
     group by all order by bucket, computer, account";
@@ -103,6 +104,89 @@ async fn without_its_log_the_roll_up_is_made_again() {
     );
 }
 
+/// Takes the entry of this version out of the log of `events`, as one that is old and covered by a checkpoint.
+async fn forget(lake: &Lake, version: u64) {
+    let table = lake.events().snapshot().await.unwrap();
+    deltalake::checkpoints::create_checkpoint(&table, None)
+        .await
+        .unwrap();
+    let entry = format!("_delta_log/{version:020}.json");
+    std::fs::remove_file(lake.folder().join(entry)).unwrap();
+}
+
+const COUNTS: &str = "select sum(events) as n from event_counts";
+
+#[tokio::test]
+async fn without_its_log_what_has_expired_stays_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let mut events = logons();
+    events.push(logon(1, 9, 5).replace("<Channel>Security<", "<Channel>System<"));
+    lake.append(rows(&events, Some(1)), journal(5))
+        .await
+        .unwrap();
+    let retention = Retention {
+        channels: [("system".to_owned(), Some(20))].into(),
+        ..Retention::default()
+    };
+    let today = "2025-12-01".parse().unwrap();
+    lake.expire(&retention, today, Run::Real).await.unwrap();
+    assert_eq!(
+        ask(&lake, "select count(*) as n from events").await,
+        "{\"n\":4}\n"
+    );
+    let later = logon(3, 9, 86_400);
+    lake.append(rows(&[later], Some(6)), journal(6))
+        .await
+        .unwrap();
+    let version = lake.extent().await.unwrap().version;
+    forget(&lake, version).await;
+    lake.roll_up().await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":6}\n");
+}
+
+#[tokio::test]
+async fn events_that_are_put_back_are_counted_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    lake.append(rows(&logons(), Some(1)), journal(4))
+        .await
+        .unwrap();
+    lake.roll_up().await.unwrap();
+    lake.append(rows(&[logon(3, 9, 0)], Some(5)), journal(5))
+        .await
+        .unwrap();
+    lake.roll_up().await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":5}\n");
+    // As it was before the second commit.
+    let log = lake.folder().join("_delta_log");
+    std::fs::remove_file(log.join(format!("{:020}.json", 2))).unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":4}\n");
+    lake.roll_up().await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":4}\n");
+    lake.append(rows(&[logon(3, 9, 0)], Some(5)), journal(5))
+        .await
+        .unwrap();
+    assert_eq!(lake.roll_up().await.unwrap(), 1);
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":5}\n");
+}
+
+#[test]
+fn long_names_fill_it_as_many_do() {
+    let mut counter = Counter::default();
+    let mut record = 0;
+    while !counter.is_full() {
+        record += 1;
+        assert!(record < 2_000, "it never fills");
+        let name = format!("{record}{}", "x".repeat(60_000));
+        let text = logon(1, record, 0).replace("WKS001", &name);
+        counter.count_rows(&rows(&[text], None));
+    }
+    assert_eq!(counter.finish().unwrap().len() as u64, record);
+    assert!(counter.is_empty() && !counter.is_full());
+}
+
 #[test]
 fn dates_are_days() {
     assert_eq!(
@@ -117,7 +201,7 @@ fn dates_are_days() {
 
 #[test]
 fn a_table_is_named_by_whole_words() {
-    let names = |sql| crate::lake::names(sql, &COUNTS);
+    let names = |sql| crate::lake::names(sql, &crate::schema::COUNTS);
     assert!(names("select * from Event_Counts"));
     assert!(names("select * from information_schema.tables"));
     assert!(!names("select my_event_counts, event_counts2 from events"));

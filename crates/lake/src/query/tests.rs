@@ -101,9 +101,9 @@ async fn a_query_reads_and_does_nothing_else() {
         set datafusion.execution.batch_size = 1
           a query only reads: write one SELECT, EXPLAIN, SHOW or DESCRIBE
         select * from '/etc/passwd'
-          there is no table "/etc/passwd" (line 1, column 16); there are events, account_changes, authentications, event_counts, explicit_logons, failed_logons, firewall_changes, group_changes, log_cleared, logoffs, logons, malware, network_connections, policy_changes, powershell_scripts, privileged_logons, process_creation, scheduled_tasks, services, share_access, starts_and_stops
+          there is no table "/etc/passwd" (line 1, column 16); there are events, account_changes, alerts, audit, authentications, event_counts, explicit_logons, failed_logons, firewall_changes, group_changes, log_cleared, logoffs, logons, malware, network_connections, policy_changes, powershell_scripts, privileged_logons, process_creation, scheduled_tasks, services, share_access, starts_and_stops
         select * from 'file:///etc/passwd'
-          there is no table "file:///etc/passwd" (line 1, column 16); there are events, account_changes, authentications, event_counts, explicit_logons, failed_logons, firewall_changes, group_changes, log_cleared, logoffs, logons, malware, network_connections, policy_changes, powershell_scripts, privileged_logons, process_creation, scheduled_tasks, services, share_access, starts_and_stops
+          there is no table "file:///etc/passwd" (line 1, column 16); there are events, account_changes, alerts, audit, authentications, event_counts, explicit_logons, failed_logons, firewall_changes, group_changes, log_cleared, logoffs, logons, malware, network_connections, policy_changes, powershell_scripts, privileged_logons, process_creation, scheduled_tasks, services, share_access, starts_and_stops
         select * from read_csv('/etc/passwd')
           table function 'read_csv' not found
         select 1; drop table events

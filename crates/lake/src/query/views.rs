@@ -68,7 +68,7 @@ pub fn views() -> &'static [View] {
     &VIEWS
 }
 
-const VIEWS: [View; 20] = [
+const VIEWS: [View; 22] = [
     View {
         name: "account_changes",
         sentence: "accounts of users and computers created, changed, enabled, disabled, locked, renamed and deleted (4720 to 4726, 4738, 4740 to 4743, 4767, 4781)",
@@ -83,6 +83,25 @@ const VIEWS: [View; 20] = [
             subject_user as by_account, subject_domain as by_domain, subject_logon_id as by_logon_id, outcome",
         condition: "event_id in (4720, 4722, 4723, 4724, 4725, 4726, 4738, 4740, 4741, 4742, 4743, 4767, 4781) \
             and provider = 'Microsoft-Windows-Security-Auditing'",
+    },
+    View {
+        name: "alerts",
+        sentence: "windrow's alerts, once when they were created and once when they were closed (100, 101 of its own)",
+        columns: "case event_id when 100 then 'created' else 'closed' end as change, \
+            event_data['AlertId'] as alert_id, event_data['FaultTypeId'] as fault_type_id, event_data['Severity'] as severity, \
+            event_data['Title'] as title, event_data['Description'] as description, \
+            event_data['Remediation'] as remediation, event_data['Created'] as created",
+        condition: "event_id in (100, 101) and provider = 'Windrow' and origin = 'own'",
+    },
+    View {
+        name: "audit",
+        sentence: "who changed or tested a setting of windrow, or used its privileged endpoint, and who was refused (30, 31, 33, 1000 to 1017 of its own)",
+        columns: "coalesce(event_data['Who'], event_data['Account']) as who, event_data['From'] as from_address, \
+            event_data['By'] as by_program, event_data['Object'] as object, event_data['Verb'] as verb, \
+            event_data['Old'] as old_value, event_data['New'] as new_value, \
+            case when event_id = 31 then 'refused' else coalesce(event_data['Outcome'], 'done') end as outcome, \
+            event_data['Reason'] as reason, event_data['Session'] as session, event_data['Account'] as account, message",
+        condition: "(event_id in (30, 31, 33) or event_id between 1000 and 1017) and provider = 'Windrow' and origin = 'own'",
     },
     View {
         name: "authentications",

@@ -1,12 +1,12 @@
 //! Every table of the lake.
 
-use super::Kind::{Bytes, Int, Long, Map, Text, Time};
+use super::Kind::{Bytes, Double, Int, Long, Map, Text, Time};
 use super::{Coding, Column, DATE, Definition, Kind, always, maybe};
 
 /// One row an event.
 pub(crate) static EVENTS: Definition = Definition {
     name: "events",
-    version: 1,
+    version: 2,
     columns: &EVENT_COLUMNS,
     skipping: &[
         "time",
@@ -22,7 +22,7 @@ pub(crate) static EVENTS: Definition = Definition {
     origin: "computer",
 };
 
-pub(super) const EVENT_COLUMNS: [Column; 59] = [
+pub(super) const EVENT_COLUMNS: [Column; 60] = [
     always("event_key", Kind::Bytes),
     always(DATE, Kind::Text),
     maybe("time", Kind::Time),
@@ -82,6 +82,7 @@ pub(super) const EVENT_COLUMNS: [Column; 59] = [
     maybe("parse_error", Kind::Text),
     always("flags", Kind::Int),
     maybe("event_xml", Kind::Text).coded(Coding::Text),
+    maybe("journal", Kind::Text).since(2),
 ];
 
 /// How many events there were in five minutes, of a channel, an id, a computer and an account.
@@ -158,5 +159,189 @@ const IIS_COLUMNS: [Column; 32] = [
     maybe("fields", Map),
 ];
 
+/// One row a request of which IIS kept a trace, since it failed or was slow.
+pub(crate) static FAILED_REQUESTS: Definition = Definition {
+    name: "failed_requests",
+    version: 1,
+    columns: &FAILED_REQUEST_COLUMNS,
+    skipping: &["time", "received_at", "site_id", "status_code", "computer"],
+    arrival: "received_at",
+    key: "request_key",
+    origin: "computer",
+};
+
+const FAILED_REQUEST_COLUMNS: [Column; 26] = [
+    always("request_key", Bytes),
+    always(DATE, Text),
+    maybe("time", Time),
+    always("received_at", Time),
+    always("source", Text),
+    always("file", Text),
+    maybe("computer", Text),
+    maybe("activity_id", Text).coded(Coding::Plain),
+    maybe("url", Text).coded(Coding::Plain),
+    maybe("site_id", Text),
+    maybe("app_pool", Text),
+    maybe("process_id", Long),
+    maybe("verb", Text),
+    maybe("authentication_type", Text),
+    maybe("remote_user", Text),
+    maybe("user_name", Text),
+    maybe("token_user", Text),
+    maybe("failure_reason", Text),
+    maybe("status_code", Int),
+    maybe("sub_status", Int),
+    maybe("trigger_status", Text),
+    maybe("error_code", Text),
+    maybe("module", Text),
+    maybe("notification", Text),
+    maybe("time_taken", Long),
+    maybe("trace", Text).coded(Coding::Text),
+];
+
+/// One row a value of a performance counter.
+pub(crate) static COUNTERS: Definition = Definition {
+    name: "counters",
+    version: 1,
+    columns: &COUNTER_COLUMNS,
+    skipping: &["time", "received_at", "computer", "object", "counter"],
+    arrival: "received_at",
+    key: "",
+    origin: "",
+};
+
+const COUNTER_COLUMNS: [Column; 10] = [
+    always(DATE, Text),
+    always("time", Time),
+    always("received_at", Time),
+    always("source", Text),
+    maybe("file", Text),
+    maybe("computer", Text),
+    always("object", Text),
+    maybe("instance", Text),
+    always("counter", Text),
+    maybe("value", Double),
+];
+
+/// One row a sign-in to Entra.
+pub(crate) static SIGN_INS: Definition = Definition {
+    name: "sign_ins",
+    version: 1,
+    columns: &SIGN_IN_COLUMNS,
+    skipping: &[
+        "time",
+        "received_at",
+        "user_principal_name",
+        "ip_address",
+        "error_code",
+    ],
+    arrival: "received_at",
+    key: "sign_in_key",
+    origin: "tenant_id",
+};
+
+const SIGN_IN_COLUMNS: [Column; 41] = [
+    always("sign_in_key", Bytes),
+    always(DATE, Text),
+    maybe("time", Time),
+    always("received_at", Time),
+    always("source", Text),
+    maybe("tenant_id", Text),
+    maybe("category", Text),
+    maybe("id", Text).coded(Coding::Plain),
+    maybe("correlation_id", Text).coded(Coding::Plain),
+    maybe("user_id", Text),
+    maybe("user_principal_name", Text),
+    maybe("user_display_name", Text),
+    maybe("user_type", Text),
+    maybe("app_id", Text),
+    maybe("app_display_name", Text),
+    maybe("resource_id", Text),
+    maybe("resource_display_name", Text),
+    maybe("client_app", Text),
+    maybe("user_agent", Text),
+    maybe("ip_address", Text),
+    maybe("network", Text),
+    maybe("city", Text),
+    maybe("state", Text),
+    maybe("country", Text),
+    maybe("latitude", Double),
+    maybe("longitude", Double),
+    maybe("device_id", Text),
+    maybe("device_name", Text),
+    maybe("operating_system", Text),
+    maybe("browser", Text),
+    maybe("authentication_requirement", Text),
+    maybe("authentication_methods", Text),
+    maybe("conditional_access", Text),
+    maybe("error_code", Int),
+    maybe("failure_reason", Text),
+    maybe("outcome", Text),
+    maybe("risk_level", Text),
+    maybe("risk_state", Text),
+    maybe("risk_detail", Text),
+    maybe("risk_event_types", Text),
+    always("record", Text).coded(Coding::Text),
+];
+
+/// One row an entry of a log of operations: Azure's activity log, and the changes of a directory.
+pub(crate) static OPERATIONS: Definition = Definition {
+    name: "operations",
+    version: 1,
+    columns: &OPERATION_COLUMNS,
+    skipping: &["time", "received_at", "operation", "caller", "outcome"],
+    arrival: "received_at",
+    key: "operation_key",
+    origin: "tenant_id",
+};
+
+const OPERATION_COLUMNS: [Column; 33] = [
+    always("operation_key", Bytes),
+    always(DATE, Text),
+    maybe("time", Time),
+    always("received_at", Time),
+    always("source", Text),
+    maybe("tenant_id", Text),
+    maybe("subscription_id", Text),
+    maybe("category", Text),
+    maybe("level", Text),
+    maybe("operation", Text),
+    maybe("operation_id", Text).coded(Coding::Plain),
+    maybe("correlation_id", Text).coded(Coding::Plain),
+    maybe("event_data_id", Text).coded(Coding::Plain),
+    maybe("resource_id", Text),
+    maybe("resource_group", Text),
+    maybe("resource_provider", Text),
+    maybe("resource_type", Text),
+    maybe("caller", Text),
+    maybe("caller_id", Text),
+    maybe("caller_type", Text),
+    maybe("ip_address", Text),
+    maybe("user_agent", Text),
+    maybe("http_method", Text),
+    maybe("status", Text),
+    maybe("sub_status", Text),
+    maybe("result_signature", Text),
+    maybe("outcome", Text),
+    maybe("reason", Text),
+    maybe("duration_ms", Long),
+    maybe("target", Text),
+    maybe("target_type", Text),
+    maybe("changes", Text).coded(Coding::Text),
+    always("record", Text).coded(Coding::Text),
+];
+
 /// All of them, by name.
-pub(crate) static TABLES: [&Definition; 3] = [&COUNTS, &EVENTS, &IIS];
+pub(crate) static TABLES: [&Definition; 7] = [
+    &COUNTERS,
+    &COUNTS,
+    &EVENTS,
+    &FAILED_REQUESTS,
+    &IIS,
+    &OPERATIONS,
+    &SIGN_INS,
+];
+
+/// Those whose rows have a `time` and are in the lake alone: no source has some that wait for their commit.
+pub(crate) static OTHERS: [&Definition; 5] =
+    [&COUNTERS, &FAILED_REQUESTS, &IIS, &OPERATIONS, &SIGN_INS];

@@ -42,6 +42,7 @@ fn the_page_has_every_column_with_its_type() {
                 Kind::Text => "string",
                 Kind::Int => "integer",
                 Kind::Long => "long",
+                Kind::Double => "double",
                 Kind::Time => "timestamp",
                 Kind::Bytes => "binary",
                 Kind::Map => "map of string to string",
@@ -79,5 +80,28 @@ fn the_page_has_every_promoted_name() {
             "{}",
             promotion.column
         );
+    }
+}
+
+#[test]
+fn columns_of_a_later_version_come_last_and_may_be_missing() {
+    for table in TABLES {
+        let versions: Vec<i64> = table.columns.iter().map(|column| column.since).collect();
+        assert!(versions.is_sorted(), "{}", table.name);
+        assert!(
+            versions.iter().all(|since| *since <= table.version),
+            "{}",
+            table.name
+        );
+        let later = table.columns.iter().filter(|column| column.since > 1);
+        for column in later {
+            assert_eq!(
+                column.presence,
+                Presence::Maybe,
+                "{}.{}",
+                table.name,
+                column.name
+            );
+        }
     }
 }

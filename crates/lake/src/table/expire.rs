@@ -4,7 +4,6 @@
 //! A reader sees a file before or after. What was replaced stays on the disk for
 //! [`REPLACED_DAYS`](crate::limits::REPLACED_DAYS), for those who read the version before.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 
 use deltalake::DeltaTableError;
@@ -212,19 +211,15 @@ impl Table {
             });
         }
         let path = self.folder().join(&aged.remove.path);
-        let contents = spawn_blocking(move || datafile::channels(File::open(path)?)).await??;
-        let (mut rows, mut texts, mut all) = (0, 0, 0);
-        for (channel, count) in &contents.channels {
-            all += count;
-            match retention.fate(name, channel.as_deref(), aged.date, today) {
-                Fate::Gone => rows += count,
-                Fate::Textless if !contents.textless.contains(channel) => texts += count,
-                Fate::Textless | Fate::Kept => {}
-            }
-        }
-        Ok(match (rows, texts) {
+        let (retention, date) = (retention.clone(), aged.date);
+        let aging = spawn_blocking(move || {
+            let fate = |channel: Option<&str>| retention.fate(name, channel, date, today);
+            datafile::aging(File::open(path)?, fate)
+        });
+        let aging = aging.await??;
+        Ok(match (aging.rows, aging.texts) {
             (0, 0) => Verdict::Kept,
-            (rows, _) if rows == all => Verdict::Gone,
+            (rows, _) if rows == aging.all => Verdict::Gone,
             (rows, texts) => Verdict::Thinned(rows, texts),
         })
     }
@@ -257,13 +252,6 @@ impl Table {
         })
         .await?
     }
-}
-
-/// Channels of a file with how many rows they have, and those of them whose rows have no text any more.
-#[derive(Debug, Default)]
-pub(crate) struct Contents {
-    pub(crate) channels: std::collections::BTreeMap<Option<String>, u64>,
-    pub(crate) textless: BTreeSet<Option<String>>,
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl State {
     }
 
     /// One entry of the log, upon exactly this state; deltalake's own retries would not look at it again.
-    async fn write(
+    pub(super) async fn write(
         &mut self,
         actions: Vec<Action>,
         transaction: Option<Transaction>,

@@ -1,8 +1,14 @@
 use std::fs;
 
+use arrow::array::{
+    ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray, new_null_array,
+};
+
 use super::*;
 use crate::lake::Lake;
 use crate::limits::{COMPACT_FILES, OTHER_DAYS};
+use crate::schema::Kind;
 use crate::testing::{ask, ask_with, count, logon, rows};
 
 mod doubt;
@@ -176,14 +182,14 @@ async fn a_table_of_someone_else_or_of_the_future_is_refused() {
     fs::write(
         &entry,
         written.replace(
-            r#""windrow.schemaVersion":"1""#,
             r#""windrow.schemaVersion":"2""#,
+            r#""windrow.schemaVersion":"3""#,
         ),
     )
     .unwrap();
     assert!(matches!(
         Lake::open(dir.path()).await,
-        Err(LakeError::Newer { found: 2, .. })
+        Err(LakeError::Newer { found: 3, .. })
     ));
     fs::write(&entry, written.replace("windrow.schemaVersion", "other")).unwrap();
     assert!(matches!(
@@ -490,4 +496,67 @@ async fn the_list_of_live_files_has_each_row_once() {
         .await
         .unwrap();
     assert_eq!(listed(), live);
+}
+
+#[tokio::test]
+async fn every_table_is_made_written_merged_and_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    for definition in schema::TABLES {
+        let empty = format!("select count(*) as n from {}", definition.name);
+        assert_eq!(ask(&lake, &empty).await, "{\"n\":0}\n");
+        let table = lake.other_to_write(definition).await.unwrap();
+        for place in 0..COMPACT_FILES {
+            let rows = Rows::from_batches(vec![one_row(definition, place)]);
+            table.append(rows, None).await.unwrap();
+        }
+    }
+    lake.keep_up(at("2026-01-01T00:00:00Z")).await.unwrap();
+    let lake = Lake::open_to_read(dir.path()).await.unwrap();
+    for definition in schema::TABLES {
+        let texts = definition
+            .columns
+            .iter()
+            .filter(|column| column.kind == Kind::Text);
+        let counts: Vec<String> = texts
+            .map(|text| format!("count({0}) as {0}", text.name))
+            .collect();
+        let asked = format!("select {} from {}", counts.join(", "), definition.name);
+        let told = ask(&lake, &asked).await;
+        let full = format!(":{COMPACT_FILES}");
+        assert_eq!(
+            told.matches(&full).count(),
+            counts.len(),
+            "{} {told}",
+            definition.name
+        );
+        let files = lake.live_files(definition.name).await.unwrap().unwrap().1;
+        assert_eq!(files.len(), 1, "{files:?}");
+    }
+}
+
+/// A row with a value in every column.
+fn one_row(definition: &Definition, place: usize) -> RecordBatch {
+    let number = i64::try_from(place).unwrap();
+    let time = 1_762_300_800_000_000 + number;
+    let column = |column: &crate::schema::Column| -> ArrayRef {
+        match column.kind {
+            Kind::Text if column.name == schema::DATE => {
+                Arc::new(StringArray::from(vec!["2025-11-05"]))
+            }
+            Kind::Text => Arc::new(StringArray::from(vec![format!("{} {place}", column.name)])),
+            Kind::Int => Arc::new(Int32Array::from(vec![7])),
+            Kind::Long => Arc::new(Int64Array::from(vec![number])),
+            Kind::Double => Arc::new(Float64Array::from(vec![0.5])),
+            Kind::Time => {
+                Arc::new(TimestampMicrosecondArray::from(vec![time]).with_timezone("UTC"))
+            }
+            Kind::Bytes => Arc::new(BinaryArray::from_vec(vec![
+                &[u8::try_from(place).unwrap(); 16][..],
+            ])),
+            Kind::Map => new_null_array(&schema::data_type(Kind::Map), 1),
+        }
+    };
+    let columns = definition.columns.iter().map(column).collect();
+    RecordBatch::try_new(definition.arrow_schema(), columns).unwrap()
 }

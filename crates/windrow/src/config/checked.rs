@@ -600,6 +600,14 @@ pub struct Retention {
     pub event_counts: Age,
     /// Rows of `iis`.
     pub iis: Age,
+    /// Rows of `failed_requests`.
+    pub failed_requests: Age,
+    /// Rows of `counters`.
+    pub counters: Age,
+    /// Rows of `sign_ins`.
+    pub sign_ins: Age,
+    /// Rows of `operations`.
+    pub operations: Age,
     /// Events of a channel, in the place of what holds for `events`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub channels: BTreeMap<String, Age>,

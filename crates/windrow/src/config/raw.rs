@@ -224,6 +224,10 @@ pub(super) struct Retention {
     pub(super) event_text: Age,
     pub(super) event_counts: Age,
     pub(super) iis: Age,
+    pub(super) failed_requests: Age,
+    pub(super) counters: Age,
+    pub(super) sign_ins: Age,
+    pub(super) operations: Age,
     pub(super) channels: BTreeMap<Spanned<String>, Age>,
 }
 

@@ -56,6 +56,10 @@ fn nothing_at_all_is_a_configuration() {
     event_text = "forever"
     event_counts = "forever"
     iis = "forever"
+    failed_requests = "forever"
+    counters = "forever"
+    sign_ins = "forever"
+    operations = "forever"
 
     [tls]
 

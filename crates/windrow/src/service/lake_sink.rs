@@ -26,6 +26,7 @@ use futures::FutureExt as _;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use windrow_formats::event::Index;
 use windrow_formats::text::Chain;
 use windrow_lake::{JournalEntry, RowBuilder, Rows};
@@ -58,6 +59,8 @@ pub(crate) struct Flush {
 pub(crate) struct LakeSink<S> {
     /// Where the rows go.
     pub(crate) store: S,
+    /// The journal, as rows name it.
+    pub(crate) journal: Uuid,
     /// The journal's name in the lake's transactions.
     pub(crate) app_id: String,
     /// What queries see before it is committed.
@@ -129,7 +132,7 @@ impl<S: Store> LakeSink<S> {
         }
         cursor.rewind();
         self.condition.works(Work::Beginning);
-        let mut hand = InHand::new(cursor.position());
+        let mut hand = InHand::new(self.journal, cursor.position());
         self.tail.begin(hand.read_to);
         let mut index = Index::default();
         loop {
@@ -269,9 +272,9 @@ impl<S: Store> LakeSink<S> {
 }
 
 impl InHand {
-    fn new(read_to: u64) -> InHand {
+    fn new(journal: Uuid, read_to: u64) -> InHand {
         InHand {
-            builder: RowBuilder::new(),
+            builder: RowBuilder::of_journal(journal),
             rows: 0,
             bytes: 0,
             read_to,

@@ -211,6 +211,7 @@ async fn start_lake(
     room.tasks.tracker.spawn_on(upkeep, room.workers.handle());
     let sink = LakeSink {
         store: lake,
+        journal: journal.id(),
         app_id: room.app_id.clone(),
         tail: room.tail.clone(),
         condition: room.condition.clone(),

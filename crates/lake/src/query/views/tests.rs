@@ -1,5 +1,8 @@
+use windrow_formats::batch::Kind;
+
 use super::*;
-use crate::testing::{ask, rows};
+use crate::rows::Rows;
+use crate::testing::{ask, header, rows, rows_from};
 use crate::{Lake, QueryLimits, Tail};
 
 /// An event of this provider and id with these values.
@@ -81,6 +84,8 @@ async fn every_view_can_be_asked_for_everything() {
     }
     insta::assert_snapshot!(counts, @r#"
         account_changes {"n":3}
+        alerts {"n":0}
+        audit {"n":0}
         authentications {"n":2}
         explicit_logons {"n":1}
         failed_logons {"n":2}
@@ -212,7 +217,8 @@ async fn counts_are_of_five_minutes() {
 async fn views_are_told_where_all_tables_are() {
     let (_dir, lake) = lake().await;
     let told = ask(&lake, "select count(*) as n from information_schema.views where table_name <> 'events' and table_schema = 'public'").await;
-    assert_eq!(told, format!("{{\"n\":{}}}\n", views().len()));
+    let tables = schema::OTHERS.len();
+    assert_eq!(told, format!("{{\"n\":{}}}\n", views().len() + tables));
     let refused = lake
         .query(
             "select *\nfrom failed_logon",
@@ -221,4 +227,55 @@ async fn views_are_told_where_all_tables_are() {
         )
         .await;
     insta::assert_snapshot!(refused.err().unwrap(), @r#"there is no table "failed_logon" (line 2, column 6); did you mean "failed_logons"?"#);
+}
+
+#[tokio::test]
+async fn the_audit_trail_and_the_alerts_are_windrows_own_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let texts = |who| {
+        let of = |id, data: &[(&str, &str)]| event(1, "Windrow", id, data);
+        vec![
+            of(
+                30,
+                &[
+                    ("Object", "sink siem"),
+                    ("Verb", "set"),
+                    ("Who", who),
+                    ("By", "windrow syslog"),
+                ],
+            ),
+            of(
+                31,
+                &[
+                    ("Object", "sink siem"),
+                    ("Verb", "set"),
+                    ("Who", who),
+                    ("Reason", "not an admin"),
+                ],
+            ),
+            of(
+                100,
+                &[("AlertId", "a1"), ("Severity", "Critical"), ("Title", who)],
+            ),
+            of(
+                101,
+                &[("AlertId", "a1"), ("Severity", "Critical"), ("Title", who)],
+            ),
+            of(1, &[("Version", "1")]),
+        ]
+    };
+    let own = rows_from(&header(Kind::Own), &texts("ada"), Some(1));
+    // A machine may say of itself what it likes.
+    let forged = rows_from(&header(Kind::Wef), &texts("mallory"), Some(6));
+    lake.append(Rows::merge([own, forged]), None).await.unwrap();
+    let audit = "select who, verb, outcome, reason from audit order by event_id";
+    let alerts = "select change, alert_id, title from alerts order by event_id";
+    let answers = [ask(&lake, audit).await, ask(&lake, alerts).await].concat();
+    insta::assert_snapshot!(answers, @r#"
+    {"who":"ada","verb":"set","outcome":"done","reason":null}
+    {"who":"ada","verb":"set","outcome":"refused","reason":"not an admin"}
+    {"change":"created","alert_id":"a1","title":"ada"}
+    {"change":"closed","alert_id":"a1","title":"ada"}
+    "#);
 }

@@ -8,7 +8,8 @@ mod summary;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +26,7 @@ use crate::config::{Need, checked};
 use crate::datadir::{DataDir, Purpose};
 use crate::exit::{Code, UsageError};
 use crate::output::{SummaryFormat, SummaryOutput, Terminal};
+use crate::retention;
 
 /// Groups of rows that wait for the lake while the next one is read.
 const GROUPS_WAITING_MAX: usize = 1;
@@ -110,13 +112,22 @@ async fn import(
     let reader = Reader::new(progress.clone(), stop.clone(), sender, forward);
     let reading = tokio::task::spawn_blocking(move || reader.run(&files));
     let on_interrupt = tokio::spawn(cancel_on_interrupt(stop.clone()));
-    let (mut events, mut requests) = ((0, 0), (0, 0));
+    let retention = retention::of(&config.lake);
+    let (mut events, mut requests, mut expired) = ((0, 0), (0, 0), 0);
     while let Some(group) = groups.recv().await {
-        let rows = group.rows.len() as u64;
+        let table = match group.table {
+            Into::Events => "events",
+            Into::Requests => "iis",
+        };
+        // They would go the next time something expires, and come again with the next import.
+        let today = Offset::UTC.to_datetime(Timestamp::now()).date();
+        let (kept, over) = group.rows.without_expired(table, &retention, today)?;
+        expired += over;
+        let rows = kept.len() as u64;
         let txn = Some((group.app_id.as_str(), 1));
         let appended = match group.table {
-            Into::Events => lake.append_new(group.rows, txn).await?,
-            Into::Requests => lake.append_requests(group.rows, txn).await?,
+            Into::Events => lake.append_new(kept, txn).await?,
+            Into::Requests => lake.append_requests(kept, txn).await?,
         };
         let added = match appended {
             Appended::Committed { rows, .. } => rows,
@@ -143,6 +154,7 @@ async fn import(
     progress.finish_and_clear();
     (summary.new, summary.known) = events;
     (summary.requests.new, summary.requests.known) = requests;
+    summary.expired = expired;
     summary.took = begun.elapsed();
     Ok(summary)
 }

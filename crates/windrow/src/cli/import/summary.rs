@@ -119,6 +119,8 @@ pub(super) struct Summary {
     pub(super) known: u64,
     /// Requests of web servers.
     pub(super) requests: Requests,
+    /// Events and requests that are older than the lake keeps such, and were left out.
+    pub(super) expired: u64,
     /// Files that were not read to their end, since it was interrupted.
     pub(super) unread: u64,
     /// Time it took.
@@ -230,6 +232,7 @@ impl Summary {
             new: self.new,
             known: self.known,
             requests: self.requests,
+            expired: self.expired,
             first: self.first,
             last: self.last,
             channels: self.channels.sorted(),
@@ -301,6 +304,11 @@ impl Summary {
                 writeln!(out, "{}: {}", paint.bold(&requests), told(new, known))?;
             }
             false => {}
+        }
+        if self.expired > 0 {
+            let left_out = thousands(self.expired);
+            let told = format!("{left_out} left out: older than [lake.retention] keeps them");
+            writeln!(out, "{}", paint.yellow(&told))?;
         }
         match self.delivery {
             None => {}
@@ -411,6 +419,7 @@ struct Json<'a> {
     new: u64,
     known: u64,
     requests: Requests,
+    expired: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     channels: Vec<Named>,

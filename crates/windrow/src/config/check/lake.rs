@@ -47,6 +47,10 @@ fn retention(source: Source<'_>, raw: raw::Retention) -> Result<checked::Retenti
         event_text: raw.event_text,
         event_counts: raw.event_counts,
         iis: raw.iis,
+        failed_requests: raw.failed_requests,
+        counters: raw.counters,
+        sign_ins: raw.sign_ins,
+        operations: raw.operations,
         channels,
     })
 }

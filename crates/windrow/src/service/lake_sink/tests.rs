@@ -146,6 +146,7 @@ impl Bench {
         let shutdown = CancellationToken::new();
         let sink = LakeSink {
             store: lake.clone(),
+            journal: uuid::Uuid::nil(),
             app_id: "test".to_owned(),
             tail: tail.clone(),
             flush: Flush {
