@@ -43,7 +43,7 @@ pub(crate) const COMPACT_TIME: Duration = Duration::from_secs(600);
 pub(crate) const MERGE_GROUP_BYTES: usize = 32 << 20;
 
 /// Rows that a row group of a file has, on average, for it to be taken over as it is when files are merged.
-pub(crate) const COPIED_GROUP_ROWS: usize = 8_192;
+pub(crate) const COPIED_GROUP_ROWS: usize = 16_384;
 
 /// Rows that are read at a time when files are merged.
 pub(crate) const MERGE_BATCH_ROWS: usize = 1_024;

@@ -52,6 +52,8 @@ pub enum OwnEventId {
     JournalPressure = 13,
     /// A sink is no longer configured; carries how much it did not get.
     SinkRemoved = 14,
+    /// Retention took rows or texts out of a table of the lake.
+    LakeExpired = 15,
     /// A machine sent "no bookmark" although one was stored for it.
     BookmarkIgnored = 20,
     /// A setting was changed by command: who, from where, what.

@@ -206,6 +206,7 @@ async fn start_lake(
         config.upkeep_after.0,
         room.retention.subscribe(),
         metrics.merged.clone(),
+        recorder.clone(),
         room.tasks.token.clone(),
     );
     room.tasks.tracker.spawn_on(upkeep, room.workers.handle());

@@ -1,17 +1,55 @@
 //! Takes care of the lake while the service runs: what is kept no longer goes, and its files are kept few.
+//!
+//! What goes is decided by the clock, and a clock that is wrong by a year would take a year of records. So where it is ahead
+//! of the time that has passed since the last look, nothing goes for a day, and it is said.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
 use prometheus_client::metrics::counter::Counter;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::text::Chain;
 use windrow_lake::{Lake, Retention, Run};
 
+use super::own::Recorder;
+
 /// From one time to the next.
 const EVERY: Duration = Duration::from_secs(6 * 3_600);
+
+/// How far the clock may be ahead of the time that has passed, and how long it is not believed then.
+const DOUBT: Duration = Duration::from_secs(24 * 3_600);
+
+/// When it was looked at the clock.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    clock: Timestamp,
+    steady: Instant,
+}
+
+/// Whether the clock is believed.
+#[derive(Debug, Default)]
+struct Belief {
+    last: Option<Look>,
+    doubted: Option<Instant>,
+}
+
+impl Belief {
+    /// How far the clock is ahead of the time that has passed, where that is too much, for a day from then on.
+    fn doubt(&mut self, now: Look) -> Option<SignedDuration> {
+        let last = self.last.replace(now)?;
+        let passed = SignedDuration::try_from(now.steady - last.steady).ok()?;
+        let ahead = now.clock.duration_since(last.clock) - passed;
+        if ahead.unsigned_abs() > DOUBT && ahead.is_positive() {
+            self.doubted = Some(now.steady);
+            return Some(ahead);
+        }
+        let doubted = self.doubted.filter(|since| now.steady - *since < DOUBT);
+        doubted.map(|_| SignedDuration::ZERO)
+    }
+}
 
 /// Runs until `shutdown`, for the first time after `first`, and when another retention holds. What it was doing then is
 /// done again the next time.
@@ -20,9 +58,11 @@ pub(super) async fn run(
     first: Duration,
     mut retention: watch::Receiver<Retention>,
     merged: Counter,
+    recorder: Recorder,
     shutdown: CancellationToken,
 ) {
     let mut pause = first;
+    let mut belief = Belief::default();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -31,8 +71,22 @@ pub(super) async fn run(
         }
         let held = retention.borrow_and_update().clone();
         let mut changed = retention.clone();
+        let look = Look {
+            clock: Timestamp::now(),
+            steady: Instant::now(),
+        };
+        let doubt = belief.doubt(look);
         let done = async {
-            expire(&lake, &held).await;
+            match doubt {
+                None => expire(&lake, &held, &recorder).await,
+                Some(ahead) => {
+                    let days = ahead.as_hours() / 24;
+                    tracing::warn!(
+                        days,
+                        "the clock has jumped ahead; for a day nothing is taken out of the lake, since its age would be wrong: see that the clock is right"
+                    );
+                }
+            }
             merge(&lake, &merged).await;
         };
         tokio::select! {
@@ -45,7 +99,7 @@ pub(super) async fn run(
 }
 
 /// Before merging: what goes needs no merging.
-async fn expire(lake: &Lake, retention: &Retention) {
+async fn expire(lake: &Lake, retention: &Retention, recorder: &Recorder) {
     let today = Offset::UTC.to_datetime(Timestamp::now()).date();
     match lake.expire(retention, today, Run::Real).await {
         Ok(all) => {
@@ -57,6 +111,7 @@ async fn expire(lake: &Lake, retention: &Retention) {
                     files = gone.removed + gone.rewritten,
                     "the lake's retention took out what is kept no longer"
                 );
+                recorder.expired(table, gone).await;
             }
         }
         Err(error) => {
@@ -80,5 +135,35 @@ async fn merge(lake: &Lake, merged: &Counter) {
         Err(error) => {
             tracing::warn!(error = %Chain(&error), "cannot merge the lake's files; it is tried again");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_clock_that_jumps_is_not_believed_for_a_day() {
+        let begin = Look {
+            clock: "2026-11-23T00:00:00Z".parse().unwrap(),
+            steady: Instant::now(),
+        };
+        let at = |hours: u64, ahead_days: i64| Look {
+            clock: begin.clock
+                + SignedDuration::from_hours(i64::try_from(hours).unwrap() + 24 * ahead_days),
+            steady: begin.steady + Duration::from_secs(3_600 * hours),
+        };
+        let mut belief = Belief::default();
+        assert_eq!(belief.doubt(at(0, 0)), None);
+        assert_eq!(belief.doubt(at(6, 0)), None);
+        // Put right by a few minutes, or back by a year: nothing goes too early.
+        assert_eq!(belief.doubt(at(12, -365)), None);
+        assert_eq!(belief.doubt(at(18, -365)), None);
+        // Right again, which looks like a jump.
+        let year = SignedDuration::from_hours(365 * 24);
+        assert_eq!(belief.doubt(at(24, 0)), Some(year));
+        assert_eq!(belief.doubt(at(30, 0)), Some(SignedDuration::ZERO));
+        assert_eq!(belief.doubt(at(47, 0)), Some(SignedDuration::ZERO));
+        assert_eq!(belief.doubt(at(48, 0)), None);
     }
 }
