@@ -12,7 +12,6 @@ use arrow::compute;
 use arrow::datatypes::{Field, Int32Type, Int64Type, SchemaRef, TimestampMicrosecondType};
 use deltalake::kernel::Add;
 use jiff::Timestamp;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -22,6 +21,7 @@ use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::footer;
 use crate::limits::{
     MERGE_BATCH_ROWS, MERGE_GROUP_BYTES, ROW_GROUP_BYTES, ROW_GROUP_ROWS, STATISTIC_CHARS,
     TEXTLESS_CHANNELS,
@@ -118,7 +118,7 @@ pub(crate) fn aging(
     file: File,
     fate: impl Fn(Option<&str>) -> Fate,
 ) -> Result<Aging, ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let builder = footer::reader(file)?;
     let textless = textless(builder.metadata().file_metadata().key_value_metadata());
     let columns = ProjectionMask::columns(builder.parquet_schema(), [CHANNEL]);
     let reader = builder.with_projection(columns);
@@ -158,7 +158,7 @@ pub(crate) fn thin(
     let mut writer = ArrowWriter::try_new(into, Arc::clone(&schema), Some(properties))?;
     let mut statistics = Statistics::new(definition);
     let mut without_text = BTreeSet::new();
-    let reader = ParquetRecordBatchReaderBuilder::try_new(part)?;
+    let reader = footer::reader(part)?;
     for batch in reader.with_batch_size(MERGE_BATCH_ROWS).build()? {
         let batch = fitted(&batch?, &schema)?;
         let fates: Vec<Fate> = match batch.column_by_name(CHANNEL) {

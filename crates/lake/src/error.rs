@@ -43,6 +43,14 @@ pub enum LakeError {
     /// Rows could not be encoded.
     #[error("cannot encode rows as parquet")]
     Encode(#[from] parquet::errors::ParquetError),
+    /// A data file is damaged or gone, and what was asked cannot be done without it.
+    #[error("the lake's file {} is damaged: {reason}; `windrow lake check` says what to do", file.display())]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The table could not be read or written; it is as it was before.
     #[error("cannot {doing} the lake")]
     Table {

@@ -24,10 +24,10 @@ pub(crate) mod w3c;
 
 pub use events::{EventFiles, Given};
 pub use kind::{Kind, is_w3c_log};
-pub use tally::Unread;
+pub(crate) use tally::Met;
+pub use tally::{Tally, Unread};
 
 use kind::Found;
-use tally::Tally;
 
 /// A name for what is at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,7 +159,7 @@ impl Files {
     }
 
     async fn session(&self, limits: QueryLimits) -> Result<Session, QueryError> {
-        let session = Session::new(limits)?;
+        let session = Session::new(limits, Arc::clone(&self.tally))?;
         for (name, found) in &self.sources {
             table::register(&session, name, found, &self.events, &self.tally).await?;
             if table::has_time(&session, name).await {

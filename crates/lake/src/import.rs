@@ -6,6 +6,7 @@
 //! so the commit only counts when no version came in between; otherwise the look is repeated.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
@@ -19,6 +20,7 @@ use futures::StreamExt;
 use windrow_formats::limits::SANE_SECONDS;
 
 use crate::error::{LakeError, QueryError};
+use crate::files::{Tally, Unread};
 use crate::limits::{COMMIT_ATTEMPTS, MATCH_COMPUTERS};
 use crate::query::{QueryLimits, Session};
 use crate::rows::{Rows, column};
@@ -102,7 +104,8 @@ impl Table {
             .flat_map(|batch| keys(definition.key, batch).flatten())
             .collect();
         let limits = QueryLimits::default();
-        let session = Session::new(limits).map_err(match_failed)?;
+        let tally = Arc::new(Tally::default());
+        let session = Session::new(limits, Arc::clone(&tally)).map_err(match_failed)?;
         let table = self.snapshot().await?;
         let registered = session.register(definition, &table, Rows::default());
         registered.await.map_err(match_failed)?;
@@ -111,9 +114,14 @@ impl Table {
             let stored = context.table(definition.name).await?.filter(candidates)?;
             collect(stored.select_columns(&[definition.key])?, &sought).await
         };
-        found
+        let found = found
             .await
-            .map_err(|error| LakeError::Match(Box::new(error)))
+            .map_err(|error| LakeError::Match(Box::new(error)))?;
+        match tally.all().pop() {
+            None => Ok(found),
+            // What it has would be there twice once the file is restored.
+            Some(Unread { file, reason, .. }) => Err(LakeError::Damaged { file, reason }),
+        }
     }
 }
 

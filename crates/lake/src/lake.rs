@@ -12,10 +12,11 @@ use jiff::civil::Date;
 use tokio::sync::Mutex;
 
 use crate::error::LakeError;
+use crate::files::Met;
 use crate::retention::Retention;
 use crate::rows::Rows;
 use crate::schema::{COUNTS, Definition, EVENTS, IIS, TABLES};
-use crate::table::{Appended, Expired, Extent, Overview, Run, Table, Upkeep};
+use crate::table::{Appended, Checked, Cure, Expired, Extent, Overview, Run, Table, Upkeep};
 
 /// The lake. Cheap to clone; clones share the tables.
 #[derive(Clone)]
@@ -31,6 +32,8 @@ struct Shared {
     others: Mutex<BTreeMap<&'static str, Table>>,
     /// Held while the roll-up is brought up to date, so that this process does not race with itself.
     rolling_up: Mutex<()>,
+    /// Damaged files that queries have met.
+    met: Arc<Met>,
 }
 
 /// What the lake was opened for.
@@ -64,6 +67,7 @@ impl Lake {
                 events,
                 others: Mutex::default(),
                 rolling_up: Mutex::default(),
+                met: Arc::default(),
             }),
         }
     }
@@ -130,6 +134,16 @@ impl Lake {
             }
         }
         Ok(tables)
+    }
+
+    /// Who keeps damaged files in mind: whoever lives long enough to meet them again.
+    pub(crate) fn met(&self) -> Option<Arc<Met>> {
+        (self.shared.access == Access::Write).then(|| Arc::clone(&self.shared.met))
+    }
+
+    /// Damaged files that queries have met since it was opened.
+    pub fn damaged_files(&self) -> usize {
+        self.shared.met.count()
     }
 
     /// Held by whoever brings the roll-up up to date.
@@ -222,6 +236,15 @@ impl Lake {
         }
         if run == Run::Real {
             self.roll_up().await?;
+        }
+        Ok(all)
+    }
+
+    /// Reads every file of every table: which of them are damaged or gone.
+    pub async fn check(&self, cure: Cure) -> Result<Vec<Checked>, LakeError> {
+        let mut all = Vec::new();
+        for table in self.tables().await? {
+            all.push(table.check(cure).await?);
         }
         Ok(all)
     }

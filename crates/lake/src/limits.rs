@@ -185,6 +185,24 @@ pub(crate) const COUNT_BATCH_ROWS: usize = 8_192;
 /// Files not yet counted that a query counts itself; where there are more it asks the events.
 pub(crate) const FURTHER_FILES: usize = 4_096;
 
+/// Bytes of a Parquet file's footer. One of ours has a thousandth of it.
+pub(crate) const FOOTER_BYTES: u64 = 64 << 20;
+
+/// Values in values of a footer.
+pub(crate) const FOOTER_DEPTH: usize = 32;
+
+/// Bytes at the end of a Parquet file that are read at once: mostly the whole footer is in them.
+pub(crate) const FOOTER_GUESS_BYTES: u64 = 64 << 10;
+
+/// Damaged files that are kept in mind, so that each is logged once.
+pub(crate) const MET_FILES: usize = 10_000;
+
+/// Files of which an answer on the local socket says that they could not be read.
+pub(crate) const TOLD_FILES: usize = 1_000;
+
+/// Characters of the reason that it gives.
+pub(crate) const TOLD_REASON_CHARS: usize = 500;
+
 /// Files written again, without rows or texts that are over, that one commit puts in place.
 pub(crate) const THIN_FILES: usize = 64;
 

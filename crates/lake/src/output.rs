@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::QueryError;
+use crate::files::Tally;
 use crate::query::{QueryLimits, explain_run};
 
 mod apart;
@@ -83,6 +84,7 @@ pub struct QueryOutput {
     rows_left: Option<u64>,
     deadline: Option<(Instant, Duration)>,
     truncated: bool,
+    tally: Arc<Tally>,
 }
 
 impl QueryOutput {
@@ -92,6 +94,7 @@ impl QueryOutput {
         stream: SendableRecordBatchStream,
         limits: QueryLimits,
         begun: Instant,
+        tally: Arc<Tally>,
     ) -> QueryOutput {
         let named = Arc::clone(&schema);
         let pieces = stream.map(move |batch| {
@@ -106,7 +109,13 @@ impl QueryOutput {
             rows_left: limits.rows,
             deadline: limits.time.map(|time| (begun + time, time)),
             truncated: false,
+            tally,
         }
+    }
+
+    /// What of the files could not be read: all of it when the last row was.
+    pub fn unread(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
     }
 
     /// Names of the columns.
@@ -166,7 +175,10 @@ impl QueryOutput {
 
     /// The first rows, of an answer that has few.
     pub(crate) async fn first(mut self) -> Result<Option<RecordBatch>, QueryError> {
-        self.next().await
+        let first = self.next().await?;
+        // What could not be read is known at the end.
+        while self.next().await?.is_some() {}
+        Ok(first)
     }
 
     /// The next piece, as long as there is time.

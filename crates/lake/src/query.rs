@@ -29,12 +29,14 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::QueryError;
+use crate::files::Tally;
 use crate::lake::{self, Lake};
 use crate::output::QueryOutput;
 use crate::rows::Rows;
 use crate::schema::{self, Definition};
 
 mod constants;
+mod damage;
 mod depth;
 mod functions;
 mod growth;
@@ -150,9 +152,10 @@ impl Lake {
                 .iter()
                 .map(|rows| rows.after(position.unwrap_or(0))),
         );
-        let session = Session::new(limits)?;
+        let session = Session::new(limits, Arc::new(Tally::noting(self.met())))?;
         if let Some(counts) = counts
-            && let Some((counts, further)) = self.further(counts, &table, &tail).await?
+            && let Some((counts, further)) =
+                self.further(counts, &table, &tail, &session.tally).await?
         {
             session.register(&schema::COUNTS, &counts, further).await?;
             session
@@ -182,6 +185,7 @@ pub(crate) async fn answer(
     depth::check(sql).map_err(|message| QueryError::Refused { message })?;
     let session = session.await?;
     let tables = session.tables();
+    let tally = Arc::clone(&session.tally);
     let stream = depth::on_deep_stack(begin(session, sql.to_owned()));
     let stream = match limits.time {
         None => stream.await?,
@@ -190,20 +194,26 @@ pub(crate) async fn answer(
             .map_err(|_| QueryError::Time { limit: time })??,
     };
     let (schema, stream) = stream.map_err(|error| refusal::explain(error, sql, limits, &tables))?;
-    Ok(QueryOutput::new(schema, stream, limits, begun))
+    Ok(QueryOutput::new(schema, stream, limits, begun, tally))
 }
 
 /// What one query is planned and run in.
 pub(crate) struct Session {
     pub(crate) context: SessionContext,
     budget: Budget,
+    /// What of the files could not be read.
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Session {
     /// A session that knows no table.
-    pub(crate) fn new(limits: QueryLimits) -> Result<Session, QueryError> {
-        let (context, budget) = new_context(limits).map_err(run_failed)?;
-        Ok(Session { context, budget })
+    pub(crate) fn new(limits: QueryLimits, tally: Arc<Tally>) -> Result<Session, QueryError> {
+        let (context, budget) = new_context(limits, &tally).map_err(run_failed)?;
+        Ok(Session {
+            context,
+            budget,
+            tally,
+        })
     }
 
     /// What a query can name: tables, and views where there are events.
@@ -340,7 +350,10 @@ fn run_failed(error: DataFusionError) -> QueryError {
     QueryError::Run(Box::new(error))
 }
 
-fn new_context(limits: QueryLimits) -> Result<(SessionContext, Budget), DataFusionError> {
+fn new_context(
+    limits: QueryLimits,
+    tally: &Arc<Tally>,
+) -> Result<(SessionContext, Budget), DataFusionError> {
     // Spilled rows would lie outside the data folder; a query that is too large is told so instead.
     let pool: Arc<dyn MemoryPool> = Arc::new(FairSpillPool::new(limits.memory_bytes));
     let runtime = RuntimeEnvBuilder::new()
@@ -359,7 +372,8 @@ fn new_context(limits: QueryLimits) -> Result<(SessionContext, Budget), DataFusi
         .with_config(config)
         .with_runtime_env(runtime)
         .with_default_features()
-        .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins));
+        .with_physical_optimizer_rule(Arc::new(yields::YieldAtJoins))
+        .with_physical_optimizer_rule(Arc::new(damage::GoOnWithout(Arc::clone(tally))));
     let known = state.scalar_functions().get_or_insert_default();
     known.extend(functions::all());
     let budget = growth::hold(&mut state, &pool);

@@ -37,12 +37,14 @@ use crate::rows::{Days, Rows};
 use crate::schema::{self, Definition};
 use crate::store::{self, DurableFiles};
 
+mod check;
 mod expire;
 mod merge;
 mod migrate;
 mod state;
 mod upkeep;
 
+pub use check::{Checked, Cure};
 pub use expire::{Expired, Run};
 use state::State;
 pub use upkeep::Upkeep;

@@ -92,10 +92,13 @@ pub(crate) async fn write(output: QueryOutput, format: Format) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The answer of the lake with this tail as lines of JSON.
+/// The answer of the lake with this tail, which lacks nothing, as lines of JSON.
 pub(crate) async fn ask_with(lake: &Lake, sql: &str, tail: Tail) -> String {
     let output = lake.query(sql, tail, QueryLimits::default()).await.unwrap();
-    write(output, Format::Ndjson).await
+    let unread = output.unread();
+    let answer = write(output, Format::Ndjson).await;
+    assert_eq!(unread.all(), [], "{sql}");
+    answer
 }
 
 pub(crate) async fn ask(lake: &Lake, sql: &str) -> String {

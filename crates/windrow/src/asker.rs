@@ -1,17 +1,19 @@
 //! Answers to SQL: from the service while it runs, from the data folder when it does not.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use http::HeaderMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use windrow_lake::{Format, Layout, QueryError, QueryLimits, QueryOutput};
+use windrow_lake::{Format, Layout, QueryError, QueryLimits, QueryOutput, Tally, Unread};
 
 use crate::client::{Client, Refused};
 use crate::datadir;
 use crate::exit::{Code, UsageError};
 use crate::folder::{self, Folder};
+use crate::output::escape;
 use crate::service::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
 
 /// Who answers.
@@ -85,9 +87,10 @@ impl Asker {
     /// Asks for few rows.
     pub(crate) async fn rows(&mut self, sql: &str) -> anyhow::Result<Answer<Vec<Row>>> {
         let answer = self.query(sql, QueryLimits::default()).await?;
+        let unread = answer.rows.unread();
         Ok(Answer {
             rows: rows_of(answer.rows).await?,
-            incomplete: answer.incomplete,
+            incomplete: answer.incomplete.or_else(|| lacking(&unread)),
         })
     }
 }
@@ -100,6 +103,43 @@ pub(crate) async fn rows_of(answer: QueryOutput) -> anyhow::Result<Vec<Row>> {
     written.map_err(|error| explain(error.into()))?;
     let rows = serde_json::Deserializer::from_slice(&lines).into_iter::<Row>();
     Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Files that are named when several are damaged.
+const NAMED_FILES: usize = 5;
+
+/// What to say of an answer that lacks what damaged files had.
+pub(crate) fn damaged(files: &[&Unread]) -> Option<String> {
+    let first = files.first()?;
+    let name = |one: &Unread| escape(&one.file.display().to_string()).into_owned();
+    let mut said = format!(
+        "the answer lacks what cannot be read of {}, which is damaged: {}",
+        name(first),
+        escape(&first.reason)
+    );
+    for one in files.iter().skip(1).take(NAMED_FILES - 1) {
+        let _ = write!(
+            said,
+            "\nnor is in it what cannot be read of {}: {}",
+            name(one),
+            escape(&one.reason)
+        );
+    }
+    if let Some(more) = files
+        .len()
+        .checked_sub(NAMED_FILES)
+        .filter(|more| *more > 0)
+    {
+        let _ = write!(said, "\nnor of {more} more damaged files");
+    }
+    said.push_str("\nof files of the lake `windrow lake check` says what to do");
+    Some(said)
+}
+
+/// The same once an answer is read to its end.
+pub(crate) fn lacking(unread: &Tally) -> Option<String> {
+    let unread = unread.all();
+    damaged(&unread.iter().collect::<Vec<_>>())
 }
 
 /// What to say of a service's answer that is not about everything.

@@ -11,12 +11,13 @@ use deltalake::kernel::{Action, Add, Remove};
 use deltalake::logstore::{LogStoreRef, get_actions};
 use deltalake::{DeltaTable, DeltaTableError};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 use tokio::task::spawn_blocking;
 
 use super::{COUNTED, Counter};
 use crate::error::LakeError;
+use crate::files::Tally;
+use crate::footer;
 use crate::lake::{Lake, counts_app_id};
 use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, FURTHER_FILES};
 use crate::rows::Rows;
@@ -118,7 +119,12 @@ impl Lake {
         let mut adds = Vec::new();
         let mut counter = Counter::default();
         for part in parts {
-            counter = count(self.events().folder().to_owned(), part, counter).await?;
+            let damaged;
+            (counter, damaged) = count(self.events().folder(), part, counter).await?;
+            if let Some((file, why)) = damaged {
+                let file = file.display();
+                tracing::error!(%file, why, "a file of the lake is damaged: event_counts has none of its events");
+            }
             if counter.is_full() {
                 adds.extend(write(counts, &mut counter).await?);
             }
@@ -172,12 +178,13 @@ impl Lake {
     }
 
     /// The roll-up, and counts of what it does not have: versions of `events` since, and these rows. None where that is
-    /// more than can be counted while somebody waits.
+    /// more than can be counted while somebody waits. Files that are damaged are told to the tally.
     pub(crate) async fn further(
         &self,
         counts: Option<Behind>,
         events: &DeltaTable,
         tail: &Rows,
+        tally: &Tally,
     ) -> Result<Option<(DeltaTable, Rows)>, LakeError> {
         let Some(counts) = counts else {
             return Ok(None);
@@ -189,7 +196,11 @@ impl Lake {
         };
         let mut counter = Counter::default();
         for part in parts {
-            counter = count(self.events().folder().to_owned(), part, counter).await?;
+            let damaged;
+            (counter, damaged) = count(self.events().folder(), part, counter).await?;
+            if let Some((file, why)) = damaged {
+                tally.damaged(&file, why);
+            }
             if counter.is_full() {
                 return Ok(None);
             }
@@ -314,7 +325,7 @@ fn date_of(remove: &Remove) -> String {
 /// How many events a file of the roll-up counts; none where it cannot be read, so that they are counted again.
 fn sum(path: &Path) -> i64 {
     let sum = || -> Result<i64, ParquetError> {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(path)?)?;
+        let builder = footer::reader(File::open(path)?)?;
         let columns = ProjectionMask::columns(builder.parquet_schema(), ["events"]);
         let mut sum = 0;
         for batch in builder.with_projection(columns).build()? {
@@ -337,32 +348,36 @@ async fn write(counts: &Table, counter: &mut Counter) -> Result<Vec<Add>, LakeEr
     counts.write_files(rows).await
 }
 
+/// A file that is damaged, and what is wrong with it.
+type Damaged = Option<(PathBuf, String)>;
+
 /// Counts the rows of a file. One that is damaged is named and left out, whole.
-async fn count(folder: PathBuf, part: Part, mut counter: Counter) -> Result<Counter, LakeError> {
+async fn count(
+    folder: &Path,
+    part: Part,
+    mut counter: Counter,
+) -> Result<(Counter, Damaged), LakeError> {
+    let path = folder.join(&part.path);
     let counted = spawn_blocking(move || {
-        let path = folder.join(&part.path);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(source) => return Err(LakeError::Folder { path, source }),
-        };
         let mut of_file = Counter::default();
-        match count_file(file, &part.date, &mut of_file) {
-            Ok(()) => counter.merge(&of_file),
+        let counted = File::open(&path).map_err(ParquetError::from);
+        match counted.and_then(|file| count_file(file, &part.date, &mut of_file)) {
+            Ok(()) => {
+                counter.merge(&of_file);
+                Ok((counter, None))
+            }
+            Err(error) if footer::is_damage(&error) => {
+                Ok((counter, Some((path, error.to_string()))))
+            }
             // It may be read the next time: the roll-up stays behind until then.
-            Err(ParquetError::External(error)) if error.is::<std::io::Error>() => {
-                return Err(LakeError::Encode(ParquetError::External(error)));
-            }
-            Err(error) => {
-                tracing::error!(file = %path.display(), %error, "a file of the lake is damaged: event_counts has none of its events");
-            }
+            Err(error) => Err(LakeError::Encode(error)),
         }
-        Ok(counter)
     });
     counted.await?
 }
 
 fn count_file(file: File, date: &str, counter: &mut Counter) -> Result<(), ParquetError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
+    let builder = footer::reader(file)?;
     let columns = ProjectionMask::columns(builder.parquet_schema(), COUNTED);
     let reader = builder
         .with_projection(columns)

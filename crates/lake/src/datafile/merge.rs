@@ -9,7 +9,6 @@ use std::fs::File;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::{
     ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriter, compute_leaves,
 };
@@ -19,6 +18,7 @@ use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 use parquet::file::writer::SerializedFileWriter;
 
 use super::{DataFile, Statistics, fitted, textless, told_textless, writer_properties};
+use crate::footer;
 use crate::limits::{COPIED_GROUP_ROWS, MERGE_BATCH_ROWS, MERGE_GROUP_BYTES, ROW_GROUP_ROWS};
 use crate::schema::Definition;
 
@@ -67,7 +67,7 @@ impl Merged {
 
     /// Takes the rows of a part.
     fn take(&mut self, part: &File) -> Result<(), ParquetError> {
-        let reader = ParquetRecordBatchReaderBuilder::try_new(part.try_clone()?)?;
+        let reader = footer::reader(part.try_clone()?)?;
         let metadata = reader.metadata().clone();
         let told = textless(metadata.file_metadata().key_value_metadata());
         // Of a channel that several files have, all must be without text.

@@ -12,7 +12,6 @@ use datafusion::datasource::listing::{
 };
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableBuilder;
-use parquet::file::reader::SerializedFileReader;
 use url::Url;
 
 use super::events::{EventFiles, Foreign};
@@ -20,6 +19,7 @@ use super::kind::{Found, Kind};
 use super::scan::Scanned;
 use super::tally::Tally;
 use super::{SourceError, text, w3c};
+use crate::footer;
 use crate::query::Session;
 use crate::schema;
 
@@ -41,10 +41,12 @@ pub(super) async fn register(
         })
     };
     let table: Arc<dyn TableProvider> = match found.kind {
-        Kind::Parquet => match parquet_table(session, found).await {
-            Ok(table) => table,
-            Err(error) => return Err(damaged(&found.files).unwrap_or_else(|| failed(error))),
-        },
+        Kind::Parquet => {
+            if let Some(damaged) = damaged(&found.files) {
+                return Err(damaged);
+            }
+            parquet_table(session, found).await.map_err(&failed)?
+        }
         Kind::Delta => delta_table(session, &found.path).await.map_err(&failed)?,
         Kind::Evtx => scanned(
             schema::EVENTS.arrow_schema(),
@@ -104,11 +106,11 @@ async fn parquet_table(
     Ok(Arc::new(ListingTable::try_new(config)?))
 }
 
-/// The first of these files that does not end as Parquet does.
+/// The first of these files that does not end as Parquet does. Asked before the engine sees any: it trusts footers.
 fn damaged(files: &[PathBuf]) -> Option<SourceError> {
     files.iter().find_map(|path| {
         let file = File::open(path).ok()?;
-        let error = SerializedFileReader::new(file).err()?;
+        let error = footer::reader(file).err()?;
         Some(SourceError::Columns {
             path: path.clone(),
             why: format!("{error}; the others can be asked without it"),

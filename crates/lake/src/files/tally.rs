@@ -1,18 +1,20 @@
 //! What of files could not be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::limits::MET_FILES;
 
 /// What of one file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unread {
     /// The file.
     pub file: PathBuf,
-    /// Lines or records, as far as it was read.
+    /// Lines or records, as far as it was read; 0 where the file is damaged and nobody can tell.
     pub count: u64,
-    /// The first place: a line, a record.
+    /// The first place: a line, a record. Nothing where the file is damaged.
     pub place: String,
     /// Why the first could not be read.
     pub reason: String,
@@ -20,16 +22,63 @@ pub struct Unread {
 
 /// What could not be read, by file. A file that is read twice for a query counts once.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub struct Tally {
     files: Mutex<BTreeMap<PathBuf, Unread>>,
     /// Bytes read of all files.
     bytes: AtomicU64,
+    /// Who keeps it in mind beyond the query.
+    met: Option<Arc<Met>>,
+}
+
+/// Damaged files that queries have met.
+#[derive(Debug, Default)]
+pub(crate) struct Met(Mutex<BTreeSet<PathBuf>>);
+
+impl Met {
+    /// How many those are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether it is met for the first time.
+    fn meet(&self, file: &Path) -> bool {
+        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        met.len() < MET_FILES && met.insert(file.to_owned())
+    }
 }
 
 impl Tally {
-    pub(super) fn all(&self) -> Vec<Unread> {
+    /// Of a query whose damaged files are to be kept in mind.
+    pub(crate) fn noting(met: Option<Arc<Met>>) -> Tally {
+        Tally {
+            met,
+            ..Tally::default()
+        }
+    }
+
+    /// What could not be read so far, by file.
+    pub fn all(&self) -> Vec<Unread> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.values().cloned().collect()
+    }
+
+    /// Notes a damaged file. What of it could be read is in the answer.
+    pub(crate) fn damaged(&self, file: &Path, reason: String) {
+        if self.met.as_ref().is_some_and(|met| met.meet(file)) {
+            tracing::error!(file = %file.display(), reason, "a file of the lake is damaged: answers lack what of it cannot be read; `windrow lake check` says what to do");
+        }
+        self.add(Unread {
+            file: file.to_owned(),
+            count: 0,
+            place: String::new(),
+            reason,
+        });
+    }
+
+    /// Adds what somebody else found.
+    pub(crate) fn add(&self, unread: Unread) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.entry(unread.file.clone()).or_insert(unread);
     }
 
     pub(super) fn bytes(&self) -> u64 {

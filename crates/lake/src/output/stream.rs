@@ -2,9 +2,12 @@
 //!
 //! A frame is a tag, the length of its content as a little-endian u32, and the content. `A` carries
 //! the next bytes of an Arrow IPC stream; `.` ends the answer and carries one byte, 1 where rows
-//! were cut; `E` ends it with an error in UTF-8.
+//! were cut, and after it, where files were damaged, a JSON array of each with the reason; `E` ends it with an error in
+//! UTF-8.
 
 use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::buffer::Buffer;
@@ -14,11 +17,13 @@ use arrow::ipc::reader::StreamDecoder;
 use arrow::ipc::writer::StreamWriter;
 use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{self, Stream, StreamExt};
+use serde_json::{Value, json};
 use windrow_formats::text::Chain;
 
 use super::{Piece, QueryOutput};
 use crate::error::QueryError;
-use crate::limits::FRAME_BYTES;
+use crate::files::{Tally, Unread};
+use crate::limits::{FRAME_BYTES, TOLD_FILES, TOLD_REASON_CHARS};
 
 const ARROW: u8 = b'A';
 const END: u8 = b'.';
@@ -70,6 +75,41 @@ impl QueryOutput {
     }
 }
 
+/// What the end of an answer says.
+fn end(output: &QueryOutput) -> Vec<u8> {
+    let mut content = vec![u8::from(output.truncated)];
+    let unread = output.tally.all();
+    if !unread.is_empty() {
+        let told = unread.iter().take(TOLD_FILES).map(|unread| {
+            let reason: String = unread.reason.chars().take(TOLD_REASON_CHARS).collect();
+            (
+                unread.file.to_string_lossy(),
+                unread.count,
+                &unread.place,
+                reason,
+            )
+        });
+        let told: Vec<_> = told
+            .map(|(file, count, place, reason)| json!([file, count, place, reason]))
+            .collect();
+        content.extend(Value::from(told).to_string().into_bytes());
+    }
+    content
+}
+
+/// The same at the other end.
+fn unread(content: &[u8]) -> Vec<Unread> {
+    let told: Vec<(PathBuf, u64, String, String)> =
+        serde_json::from_slice(content).unwrap_or_default();
+    let told = told.into_iter().map(|(file, count, place, reason)| Unread {
+        file,
+        count,
+        place,
+        reason,
+    });
+    told.collect()
+}
+
 enum Sending {
     Rows(Box<(QueryOutput, StreamWriter<Vec<u8>>)>),
     Failed(String),
@@ -88,7 +128,7 @@ async fn next_frame(mut state: Box<(QueryOutput, StreamWriter<Vec<u8>>)>) -> (By
         Ok(Some(batch)) => writer.write(&batch),
         Ok(None) => {
             let mut last = arrow_frame(writer.finish().map(|()| std::mem::take(writer.get_mut())));
-            last.extend_from_slice(&frame(END, &[u8::from(output.truncated)]));
+            last.extend_from_slice(&frame(END, &end(output)));
             return (last.freeze(), Sending::Done);
         }
     };
@@ -138,7 +178,10 @@ struct Receiving<S> {
 enum Received {
     Schema,
     Batch(RecordBatch),
-    End { truncated: bool },
+    End {
+        truncated: bool,
+        unread: Vec<Unread>,
+    },
 }
 
 impl<S> Receiving<S>
@@ -167,6 +210,7 @@ where
                 END => {
                     return Ok(Received::End {
                         truncated: content.first() == Some(&1),
+                        unread: unread(content.get(1..).unwrap_or_default()),
                     });
                 }
                 ERROR => {
@@ -216,14 +260,20 @@ where
 
     fn into_output(self, schema: SchemaRef, first: Option<RecordBatch>) -> QueryOutput {
         let first = stream::iter(first.map(|batch| Ok(Piece::Rows(batch))));
-        let rest = stream::unfold(Some(self), |receiving| async move {
-            let mut receiving = receiving?;
+        let tally = Arc::new(Tally::default());
+        let state = (self, Arc::clone(&tally));
+        let rest = stream::unfold(Some(state), |state| async move {
+            let (mut receiving, tally) = state?;
             loop {
                 return match receiving.next().await {
                     Ok(Received::Schema) => continue,
-                    Ok(Received::Batch(batch)) => Some((Ok(Piece::Rows(batch)), Some(receiving))),
-                    Ok(Received::End { truncated: true }) => Some((Ok(Piece::Cut), None)),
-                    Ok(Received::End { truncated: false }) => None,
+                    Ok(Received::Batch(batch)) => {
+                        Some((Ok(Piece::Rows(batch)), Some((receiving, tally))))
+                    }
+                    Ok(Received::End { truncated, unread }) => {
+                        unread.into_iter().for_each(|unread| tally.add(unread));
+                        truncated.then_some((Ok(Piece::Cut), None))
+                    }
                     Err(error) => Some((Err(error), None)),
                 };
             }
@@ -235,6 +285,7 @@ where
             rows_left: None,
             deadline: None,
             truncated: false,
+            tally,
         }
     }
 }

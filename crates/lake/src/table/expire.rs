@@ -15,6 +15,7 @@ use super::merge::Replaced;
 use super::{Changes, Table, paths};
 use crate::datafile::{self, Change};
 use crate::error::LakeError;
+use crate::footer;
 use crate::limits::{EXPIRE_FILES, THIN_FILES};
 use crate::retention::{Fate, Retention};
 use crate::schema;
@@ -89,7 +90,7 @@ impl Table {
         for aged in self.aged(retention, today).await? {
             let verdict = match self.judged(&aged, retention, today).await {
                 // The others are not kept for it.
-                Err(LakeError::Encode(error)) => {
+                Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
                     let file = self.folder().join(&aged.remove.path);
                     tracing::error!(file = %file.display(), %error, "a file of the lake is damaged: what of it is over stays");
                     continue;

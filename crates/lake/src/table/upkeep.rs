@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::Table;
 use super::merge::Part;
 use crate::error::LakeError;
+use crate::footer;
 use crate::limits::{COMPACT_DAYS, COMPACT_FILES, COMPACT_TIME, COMPACTED_FILE_BYTES};
 use crate::schema;
 use crate::store;
@@ -59,6 +60,7 @@ impl Table {
     pub(crate) async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
         let mut done = Upkeep::default();
         let end = Instant::now() + COMPACT_TIME;
+        let mut failed = None;
         let scattered = scattered(&self.snapshot().await?, now)?;
         for (day, small) in scattered.into_iter().take(COMPACT_DAYS) {
             if Instant::now() >= end {
@@ -67,10 +69,15 @@ impl Table {
             match self.merge_day(&day, small, end).await {
                 Ok(merged) => done.merged += merged,
                 // Other days are not left in pieces for it.
-                Err(LakeError::Encode(error)) => {
+                Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
                     let table = self.folder().display();
                     tracing::error!(%table, day, %error, "a file of this day is damaged: its files are not merged");
                     continue;
+                }
+                // Of a full disk what is not needed has to go all the same.
+                Err(error @ (LakeError::Encode(_) | LakeError::Folder { .. })) => {
+                    failed = Some(error);
+                    break;
                 }
                 Err(error) => return Err(error),
             }
@@ -81,7 +88,7 @@ impl Table {
         if let Some(version) = state.table().version() {
             state.checkpoint_when_due(version).await;
         }
-        Ok(done)
+        failed.map_or(Ok(done), Err)
     }
 
     /// Files of data that no version of the last days names: replaced by merging, or of a commit that never was.

@@ -19,6 +19,8 @@ pub(crate) struct LakeMetrics {
     pub(crate) degraded: Gauge,
     /// Files that were merged with others.
     pub(crate) merged: Counter,
+    /// Damaged files of the lake that queries have met.
+    pub(crate) damaged: Gauge,
     /// Queries that run now.
     pub(crate) queries: Gauge,
 }
@@ -55,6 +57,11 @@ impl LakeMetrics {
             "windrow_lake_merged_files",
             "Files of days that are over, merged with others of their day",
             self.merged.clone(),
+        );
+        registry.register(
+            "windrow_lake_damaged_files",
+            "Damaged files of the lake that queries have met since the start; windrow lake check names all",
+            self.damaged.clone(),
         );
         registry.register(
             "windrow_lake_queries_running",

@@ -181,8 +181,8 @@ async fn start_lake(
     let lake = Lake::open(&data_dir.lake()).await.context("lake")?;
     let metrics = LakeMetrics::default();
     metrics.register(registry);
-    let workers =
-        Workers::start(metrics.queries.clone()).context("cannot start the threads for queries")?;
+    let workers = Workers::start(metrics.queries.clone(), metrics.damaged.clone())
+        .context("cannot start the threads for queries")?;
     let room = LakeRoom {
         lake: lake.clone(),
         app_id: app_id(journal.id()),

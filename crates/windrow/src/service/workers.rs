@@ -31,6 +31,7 @@ pub(crate) struct Workers {
     threads: NonZeroUsize,
     turns: Arc<Semaphore>,
     running: Gauge,
+    damaged: Gauge,
 }
 
 /// An answer in pieces, for [`windrow_lake::QueryOutput::from_ipc`]. Dropped, its query ends.
@@ -50,6 +51,8 @@ impl Stream for Pieces {
 /// One query's turn, counted while it lasts.
 struct Turn {
     running: Gauge,
+    /// Damaged files that queries have met.
+    damaged: Gauge,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -60,11 +63,11 @@ impl Drop for Turn {
 }
 
 impl Workers {
-    /// Starts them; `running` counts the queries that run.
+    /// Starts them; `running` counts the queries that run, `damaged` the damaged files that they have met.
     ///
     /// # Errors
     /// The system has no thread left.
-    pub(crate) fn start(running: Gauge) -> std::io::Result<Workers> {
+    pub(crate) fn start(running: Gauge, damaged: Gauge) -> std::io::Result<Workers> {
         let cores = thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let threads = cores.clamp(*LAKE_THREADS.start(), *LAKE_THREADS.end());
         let runtime = Builder::new_multi_thread()
@@ -79,6 +82,7 @@ impl Workers {
             threads: NonZeroUsize::new(threads).unwrap_or(NonZeroUsize::MIN),
             turns: Arc::new(Semaphore::new(QUERIES_AT_ONCE)),
             running,
+            damaged,
         })
     }
 
@@ -133,6 +137,7 @@ impl Workers {
         self.running.inc();
         Ok(Turn {
             running: self.running.clone(),
+            damaged: self.damaged.clone(),
             _permit: permit,
         })
     }
@@ -152,7 +157,7 @@ async fn run(
     sql: String,
     tail: Tail,
     limits: QueryLimits,
-    _turn: Turn,
+    turn: Turn,
     begins: oneshot::Sender<Result<(), QueryError>>,
     pieces: mpsc::Sender<Bytes>,
 ) {
@@ -178,6 +183,8 @@ async fn run(
             _ => return,
         }
     }
+    let files = i64::try_from(lake.damaged_files()).unwrap_or(i64::MAX);
+    turn.damaged.set(files);
 }
 
 #[cfg(test)]

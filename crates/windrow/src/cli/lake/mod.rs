@@ -1,5 +1,6 @@
 //! `windrow lake`
 
+mod check;
 mod show;
 
 use std::io::Write as _;
@@ -40,6 +41,7 @@ enum Verb {
     Compact(CompactArgs),
     Expire(ExpireArgs),
     Vacuum(VacuumArgs),
+    Check(CheckArgs),
     Files(FilesArgs),
 }
 
@@ -87,6 +89,24 @@ struct ExpireArgs {
 Examples:
   windrow lake vacuum")]
 struct VacuumArgs {}
+
+/// Read every data file of every table, and name those that are damaged or gone
+///
+/// Answers lack what of such a file cannot be read, and say so. Best is a copy of the file, put in its place under its
+/// name. Without one, --take-out has the table forget it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  windrow lake check
+  windrow lake check --take-out                   when there is no copy")]
+struct CheckArgs {
+    /// Take damaged files out of their tables; the files stay on the disk for a day
+    #[arg(long)]
+    take_out: bool,
+
+    #[command(flatten)]
+    output: RowsOutput,
+}
 
 /// Name the data files of which a table consists now, one a line
 ///
@@ -139,6 +159,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
                 writeln!(out, "removed {} files", thousands(removed))?;
                 Ok(Code::Ok)
             }
+            Verb::Check(args) => check::run(args, &config, invocation, out).await,
             Verb::Files(args) => files(&config, args, out).await,
         }
     })

@@ -18,7 +18,7 @@ use windrow_lake::{Files, Layout, Period, QueryLimits, QueryOutput, Unread};
 
 use super::time::{TimeArgs, span, zone};
 use super::{Invocation, Out};
-use crate::asker::{Asker, explain};
+use crate::asker::{self, Asker, explain};
 use crate::config::Need;
 use crate::config::units::ByteSize;
 use crate::exit::{Code, UsageError};
@@ -219,14 +219,14 @@ async fn answer(
         }
     };
     let rows = wait(rows.on_its_own(), files, &invocation.terminal).await;
+    let unread = rows.unread();
     write(question, rows, file, out).await?;
-    match files.map(Files::unread) {
-        Some(unread) if !unread.is_empty() => {
-            tell(&unread, &mut io::stderr().lock())?;
-            Ok(Code::Partial)
-        }
-        _ => Ok(code),
+    let unread = unread.all();
+    if unread.is_empty() {
+        return Ok(code);
     }
+    tell(&unread, &mut io::stderr().lock())?;
+    Ok(Code::Partial)
 }
 
 /// Waits for the first rows, and shows that, and of files how far they are read.
@@ -278,6 +278,11 @@ async fn write(
 
 /// Says what of the files could not be read.
 pub(super) fn tell(unread: &[Unread], out: &mut dyn Write) -> io::Result<()> {
+    let (damaged, unread): (Vec<&Unread>, Vec<&Unread>) =
+        unread.iter().partition(|unread| unread.count == 0);
+    if let Some(said) = asker::damaged(&damaged) {
+        writeln!(out, "{said}")?;
+    }
     for unread in unread.iter().take(TOLD_FILES) {
         let Unread {
             file,

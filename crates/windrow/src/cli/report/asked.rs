@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use windrow_lake::{Files, Period, QueryLimits, QueryOutput};
+use windrow_lake::{Files, Period, QueryLimits, QueryOutput, Tally, Unread};
 
 use crate::asker::{Answer, Asker, Row, explain, quote, rows_of};
 use crate::cli::Invocation;
@@ -87,6 +87,8 @@ pub(super) struct Asked {
     by: By,
     /// What of all there is was not looked at.
     incomplete: Option<String>,
+    /// What could not be read for each question.
+    unread: Vec<Arc<Tally>>,
 }
 
 enum By {
@@ -107,6 +109,7 @@ impl Asked {
         Ok(Asked {
             by,
             incomplete: None,
+            unread: Vec::new(),
         })
     }
 
@@ -116,17 +119,19 @@ impl Asked {
         sql: &str,
         limits: QueryLimits,
     ) -> anyhow::Result<QueryOutput> {
-        match &mut self.by {
+        let rows = match &mut self.by {
             By::Collected(asker) => {
                 let Answer { rows, incomplete } = asker.query(sql, limits).await?;
                 self.incomplete = self.incomplete.take().or(incomplete);
-                Ok(rows)
+                rows
             }
             By::Files(files) => {
                 let rows = files.query(sql, limits).await;
-                rows.map_err(|error| explain(error.into()))
+                rows.map_err(|error| explain(error.into()))?
             }
-        }
+        };
+        self.unread.push(rows.unread());
+        Ok(rows)
     }
 
     /// Asks for few rows.
@@ -147,14 +152,15 @@ impl Asked {
     pub(super) fn told(&self) -> io::Result<Code> {
         if let Some(said) = &self.incomplete {
             writeln!(io::stderr(), "{said}")?;
-            return Ok(Code::Partial);
         }
-        let unread = match &self.by {
-            By::Collected(_) => Vec::new(),
-            By::Files(files) => files.unread(),
-        };
+        let mut unread: Vec<Unread> = self.unread.iter().flat_map(|one| one.all()).collect();
+        unread.sort_by(|one, other| one.file.cmp(&other.file));
+        unread.dedup_by(|one, other| one.file == other.file);
         if unread.is_empty() {
-            return Ok(Code::Ok);
+            return Ok(match self.incomplete {
+                Some(_) => Code::Partial,
+                None => Code::Ok,
+            });
         }
         tell(&unread, &mut io::stderr().lock())?;
         Ok(Code::Partial)

@@ -199,6 +199,7 @@ async fn stored(
     let mut asker = Asker::open(&config.data_dir).await?;
     let sql = format!("select event_xml from events where {ASKED_OF}");
     let answer = asker.query(&sql, limits).await?;
+    let unread = answer.rows.unread();
     let mut lines = Lines {
         line: Vec::new(),
         index: Index::default(),
@@ -209,7 +210,8 @@ async fn stored(
         .write(Format::Ndjson, &Layout::default(), &mut lines)
         .await;
     written.map_err(|error| asker::explain(error.into()))?;
-    if let Some(said) = &answer.incomplete {
+    let incomplete = answer.incomplete.or_else(|| asker::lacking(&unread));
+    if let Some(said) = &incomplete {
         tally.note(said.clone());
     }
     if tally.is_empty() {
@@ -217,7 +219,7 @@ async fn stored(
             "no event is stored that this could be asked of: name event log files with --events";
         tally.note(note.to_owned());
     }
-    Ok(answer.incomplete.is_none())
+    Ok(incomplete.is_none())
 }
 
 /// Which stored events can be asked.

@@ -21,7 +21,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let running = Gauge::default();
         Bench {
-            workers: Workers::start(running.clone()).unwrap(),
+            workers: Workers::start(running.clone(), Gauge::default()).unwrap(),
             lake: Lake::open(folder.path()).await.unwrap(),
             running,
             _folder: folder,
