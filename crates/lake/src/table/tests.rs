@@ -11,6 +11,9 @@ use crate::limits::{COMPACT_FILES, OTHER_DAYS};
 use crate::schema::Kind;
 use crate::testing::{ask, ask_with, count, logon, rows};
 
+mod conflict;
+#[cfg(target_os = "linux")]
+mod death;
 mod doubt;
 
 /// One event as the journal's next.

@@ -14,6 +14,7 @@ mod endpoint;
 mod fleet;
 mod import;
 mod kerberos;
+mod killed;
 mod lake;
 mod peers;
 mod powershell;

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::import::corpus;
+use crate::support::evtx::{self, Logged};
 use crate::support::program::{Finished, Program, run};
 use crate::support::{Scratch, free_port, wait_until};
 
@@ -30,22 +30,31 @@ fn count(scratch: &Scratch, what: &str) -> u64 {
     rows[0]["n"].as_u64().unwrap()
 }
 
-/// A lake with some hundred events of long ago; none where the event logs are not there.
-fn filled(scratch: &Scratch) -> Option<u64> {
-    let logs = corpus("evtx-damaged")?;
+/// A lake with some events of long ago; how many.
+fn filled(scratch: &Scratch) -> u64 {
     configure(scratch, "");
-    let log = logs.join("00-intact.evtx");
+    let event = |record| Logged {
+        record,
+        time: ["2024-03-14T13:54:25Z", "2024-03-15T08:00:00Z"][(record % 2) as usize],
+        channel: "Security",
+    };
+    let events: Vec<Logged<'_>> = (1..=40).map(event).collect();
+    std::fs::write(scratch.join("old.evtx"), evtx::file(&events)).unwrap();
     let summary = json(windrow(
         scratch,
-        &["import", "--output", "json", log.to_str().unwrap()],
+        &["import", "--output", "json", "old.evtx"],
     ));
-    summary["events"].as_u64()
+    assert_eq!(
+        (&summary["events"], &summary["new"]),
+        (&40.into(), &40.into())
+    );
+    40
 }
 
 #[test]
 fn what_is_kept_no_longer_goes_by_command() {
     let scratch = Scratch::new();
-    let Some(all) = filled(&scratch) else { return };
+    let all = filled(&scratch);
     let show = || json(windrow(&scratch, &["lake", "show", "--output", "json"]));
     let shown = show();
     assert_eq!(shown[0]["table"], "event_counts");
@@ -105,7 +114,7 @@ fn what_is_kept_no_longer_goes_by_command() {
     assert!(
         refused
             .stderr
-            .contains("there are event_counts, events, iis"),
+            .contains("there are counters, event_counts, events, failed_requests, iis"),
         "{}",
         refused.stderr
     );
@@ -116,7 +125,7 @@ fn what_is_kept_no_longer_goes_by_command() {
 #[test]
 fn a_service_takes_up_another_retention_at_once() {
     let scratch = Scratch::new();
-    let Some(all) = filled(&scratch) else { return };
+    let all = filled(&scratch);
     let service = Program::start(&scratch, "service", &["run", "--config", "windrow.toml"]);
     wait_until("the service answers", || {
         windrow(&scratch, &["status"]).code == Some(0)

@@ -3,6 +3,8 @@
 
 pub(crate) mod certs;
 pub(crate) mod disk;
+pub(crate) mod evtx;
+pub(crate) mod faults;
 pub(crate) mod https;
 pub(crate) mod ledger;
 pub(crate) mod memory;
