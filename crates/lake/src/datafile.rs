@@ -118,6 +118,10 @@ pub(crate) fn aging(
     file: File,
     fate: impl Fn(Option<&str>) -> Fate,
 ) -> Result<Aging, ParquetError> {
+    footer::decoded(|| aging_of(file, fate))
+}
+
+fn aging_of(file: File, fate: impl Fn(Option<&str>) -> Fate) -> Result<Aging, ParquetError> {
     let builder = footer::reader(file)?;
     let textless = textless(builder.metadata().file_metadata().key_value_metadata());
     let columns = ProjectionMask::columns(builder.parquet_schema(), [CHANNEL]);
@@ -147,6 +151,16 @@ pub(crate) fn aging(
 
 /// Writes a file of events again: rows of channels that go are left out, and texts of those that lose them.
 pub(crate) fn thin(
+    definition: &Definition,
+    date: &str,
+    part: File,
+    fate: impl Fn(Option<&str>) -> Fate,
+    into: File,
+) -> Result<(DataFile, File), ParquetError> {
+    footer::decoded(|| thinned(definition, date, part, fate, into))
+}
+
+fn thinned(
     definition: &Definition,
     date: &str,
     part: File,

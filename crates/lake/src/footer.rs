@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
@@ -71,6 +72,14 @@ pub(crate) fn reader(
     ParquetRecordBatchReaderBuilder::try_new(file)
 }
 
+/// Does work that decodes a file. Decoders give up on some damage by a panic, which is then an error like others.
+pub(crate) fn decoded<T>(
+    work: impl FnOnce() -> Result<T, ParquetError>,
+) -> Result<T, ParquetError> {
+    let gave_up = |_| ParquetError::General("whoever decodes it gave up".to_owned());
+    catch_unwind(AssertUnwindSafe(work)).map_err(gave_up)?
+}
+
 /// Whether an error says that a file is not what was written: reading it again gives no other answer. Everything else,
 /// from a store that does not answer to too many open files, may pass.
 pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
@@ -104,6 +113,7 @@ fn is_of_content(error: &io::Error) -> bool {
 
 /// Types of the compact protocol.
 const TRUE: u8 = 1;
+const FALSE: u8 = 2;
 const BYTE: u8 = 3;
 const INTEGERS: std::ops::RangeInclusive<u8> = 4..=6;
 const DOUBLE: u8 = 7;
@@ -121,8 +131,8 @@ impl Rest<'_> {
     fn skip(&mut self, kind: u8, depth: usize) -> Option<()> {
         let depth = depth.checked_sub(1)?;
         match kind {
-            // A truth value of a field is in its type; of a list it is a byte, which `skip_list` knows.
-            0 | TRUE | 2 => Some(()),
+            // A truth value of a field is in its type.
+            TRUE | FALSE => Some(()),
             BYTE => self.pass(1),
             kind if INTEGERS.contains(&kind) => self.number().map(|_| ()),
             DOUBLE => self.pass(8),
@@ -160,10 +170,16 @@ impl Rest<'_> {
         };
         self.room_for(count)?;
         let kind = head & 0x0f;
-        (0..count).try_for_each(|_| match kind {
-            TRUE | 2 => self.pass(1),
+        (0..count).try_for_each(|_| self.skip_element(kind, depth))
+    }
+
+    /// A value of a list or a map, which has a byte at least: there are no more rounds than bytes.
+    fn skip_element(&mut self, kind: u8, depth: usize) -> Option<()> {
+        match kind {
+            0 => None,
+            TRUE | FALSE => self.pass(1),
             kind => self.skip(kind, depth),
-        })
+        }
     }
 
     fn skip_map(&mut self, depth: usize) -> Option<()> {
@@ -174,8 +190,8 @@ impl Rest<'_> {
         self.room_for(count)?;
         let kinds = self.byte()?;
         (0..count).try_for_each(|_| {
-            self.skip(kinds >> 4, depth)?;
-            self.skip(kinds & 0x0f, depth)
+            self.skip_element(kinds >> 4, depth)?;
+            self.skip_element(kinds & 0x0f, depth)
         })
     }
 

@@ -378,6 +378,8 @@ impl Table {
     pub(crate) async fn newest(&self) -> Result<MutexGuard<'_, State>, LakeError> {
         let mut state = self.shared.state.lock().await;
         state.refresh().await?;
+        // A newer windrow may have added columns meanwhile, which this one would leave out of what it merges.
+        schema_version(self.shared.definition, state.table(), self.folder())?;
         Ok(state)
     }
 

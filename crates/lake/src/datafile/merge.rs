@@ -30,12 +30,14 @@ pub(crate) fn merge(
     parts: impl Iterator<Item = std::io::Result<File>>,
     into: File,
 ) -> Result<(DataFile, File), ParquetError> {
-    let mut merged = Merged::new(definition, into)?;
-    for part in parts {
-        merged.take(&part?)?;
-    }
-    let (statistics, file) = merged.finish()?;
-    Ok((DataFile::new(date, &statistics), file))
+    footer::decoded(|| {
+        let mut merged = Merged::new(definition, into)?;
+        for part in parts {
+            merged.take(&part?)?;
+        }
+        let (statistics, file) = merged.finish()?;
+        Ok((DataFile::new(date, &statistics), file))
+    })
 }
 
 /// The new file.

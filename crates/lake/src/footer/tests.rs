@@ -14,6 +14,10 @@ fn a_list_is_as_long_as_there_is_room_for() {
     // A number without an end.
     check(&of_list(&[0xff; 12])).unwrap_err();
     check(&[]).unwrap_err();
+    // Sixty-four million values without a byte.
+    check(&[0x19, 0xf0, 0x80, 0x80, 0x80, 0x20, 0, 0]).unwrap_err();
+    check(&[0x1b, 0x80, 0x80, 0x80, 0x20, 0x11, 0, 0]).unwrap_err();
+    check(&[0x1b, 3, 0, 0, 0]).unwrap_err();
     // Structs in structs.
     check(&[0x1c; 100_000]).unwrap_err();
     // Every type there is: truth, numbers, 8 bytes, text, lists, a map, 16 bytes.

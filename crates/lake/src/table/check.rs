@@ -1,7 +1,6 @@
 //! Reads every data file of a table from begin to end, and takes out those that are damaged when it is told to.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use deltalake::kernel::Remove;
@@ -108,16 +107,14 @@ fn whole(path: &Path, bytes: Option<i64>, rows: Option<usize>) -> Result<u64, Pa
     {
         return differs("bytes", is, said);
     }
-    let decoded = catch_unwind(AssertUnwindSafe(|| {
+    let read = footer::decoded(|| {
         let reader = footer::reader(file)?.with_batch_size(MERGE_BATCH_ROWS);
         let mut rows = 0;
         for batch in reader.build()? {
             rows += batch?.num_rows() as u64;
         }
-        Ok::<u64, ParquetError>(rows)
-    }));
-    let gave_up = |_| ParquetError::General("whoever decodes it gave up".to_owned());
-    let read = decoded.map_err(gave_up)??;
+        Ok(rows)
+    })?;
     match rows {
         Some(said) if said as u64 != read => differs("rows", read, said as u64),
         _ => Ok(read),

@@ -9,6 +9,7 @@ use std::fs::File;
 use deltalake::DeltaTableError;
 use deltalake::kernel::{Add, Remove};
 use jiff::civil::Date;
+use parquet::errors::ParquetError;
 use tokio::task::spawn_blocking;
 
 use super::merge::Replaced;
@@ -89,25 +90,24 @@ impl Table {
         let mut thinned = Thinned::default();
         for aged in self.aged(retention, today).await? {
             let verdict = match self.judged(&aged, retention, today).await {
-                // The others are not kept for it.
                 Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
-                    let file = self.folder().join(&aged.remove.path);
-                    tracing::error!(file = %file.display(), %error, "a file of the lake is damaged: what of it is over stays");
+                    self.tell_damaged(&aged, &error);
                     continue;
                 }
                 verdict => verdict?,
             };
             match verdict {
                 Verdict::Kept => {}
-                Verdict::Gone => {
-                    expired.removed += 1;
-                    expired.rows += aged.rows;
-                    gone.push(aged.remove);
-                }
+                Verdict::Gone => gone.push(aged),
                 Verdict::Thinned(rows, texts) => {
                     if run == Run::Real {
-                        let add = self.thin(&aged, retention, today).await;
-                        thinned.adds.push(self.or_take_back(&thinned, add).await?);
+                        match self.thin(&aged, retention, today).await {
+                            Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
+                                self.tell_damaged(&aged, &error);
+                                continue;
+                            }
+                            add => thinned.adds.push(self.or_take_back(&thinned, add).await?),
+                        }
                         thinned.removes.push(aged.remove);
                     }
                     thinned.done.rewritten += 1;
@@ -121,15 +121,26 @@ impl Table {
         }
         if run == Run::Dry {
             expired.add(thinned.done);
+            expired.removed += gone.len() as u64;
+            expired.rows += gone.iter().map(|aged| aged.rows).sum::<u64>();
             return Ok(expired);
         }
         self.commit_thinned(&mut thinned, &mut expired).await?;
-        for removes in gone.chunks(EXPIRE_FILES) {
+        for gone in gone.chunks(EXPIRE_FILES) {
+            let removes = gone.iter().map(|aged| aged.remove.clone()).collect();
             // Where somebody merged them meanwhile, they are found again the next time.
-            self.replace(Changes::delete(Vec::new(), removes.to_vec()))
-                .await?;
+            if let Replaced::Done = self.replace(Changes::delete(Vec::new(), removes)).await? {
+                expired.removed += gone.len() as u64;
+                expired.rows += gone.iter().map(|aged| aged.rows).sum::<u64>();
+            }
         }
         Ok(expired)
+    }
+
+    /// Says what is damaged. The others are not kept for it.
+    fn tell_damaged(&self, aged: &Aged, error: &ParquetError) {
+        let file = self.folder().join(&aged.remove.path);
+        tracing::error!(file = %file.display(), %error, "a file of the lake is damaged: what of it is over stays");
     }
 
     /// The file that was written; where that failed, those written before it go.

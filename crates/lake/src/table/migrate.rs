@@ -1,7 +1,8 @@
 //! Brings a table of an earlier version to the newest one: its log is told the columns that came since.
 //!
 //! No data file is touched. Rows of files that do not have a column have no value in it; merging and thinning out write
-//! them with it. A windrow of the earlier version that still has the table open goes on adding files without it.
+//! them with it. A windrow of the earlier version that has the table open is refused from then on, as if it opened it; the
+//! first version did not look, and goes on without the columns: it has to be ended first.
 
 use arrow::datatypes::Schema;
 use deltalake::kernel::engine::arrow_conversion::TryIntoKernel as _;

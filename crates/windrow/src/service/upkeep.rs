@@ -1,7 +1,8 @@
 //! Takes care of the lake while the service runs: what is kept no longer goes, and its files are kept few.
 //!
 //! What goes is decided by the clock, and a clock that is wrong by a year would take a year of records. So where it is ahead
-//! of the time that has passed since the last look, nothing goes for a day, and it is said.
+//! of the time that has passed since the last look, nothing goes for a day, and it is said. A clock that was wrong when
+//! the service began is believed.
 
 use std::time::Duration;
 
@@ -33,7 +34,8 @@ struct Look {
 #[derive(Debug, Default)]
 struct Belief {
     last: Option<Look>,
-    doubted: Option<Instant>,
+    /// Since when it is not, and how far it was ahead.
+    doubted: Option<(Instant, SignedDuration)>,
 }
 
 impl Belief {
@@ -43,11 +45,12 @@ impl Belief {
         let passed = SignedDuration::try_from(now.steady - last.steady).ok()?;
         let ahead = now.clock.duration_since(last.clock) - passed;
         if ahead.unsigned_abs() > DOUBT && ahead.is_positive() {
-            self.doubted = Some(now.steady);
-            return Some(ahead);
+            self.doubted = Some((now.steady, ahead));
         }
-        let doubted = self.doubted.filter(|since| now.steady - *since < DOUBT);
-        doubted.map(|_| SignedDuration::ZERO)
+        let doubted = self
+            .doubted
+            .filter(|(since, _)| now.steady - *since < DOUBT);
+        doubted.map(|(_, ahead)| ahead)
     }
 }
 
@@ -77,16 +80,15 @@ pub(super) async fn run(
         };
         let doubt = belief.doubt(look);
         let done = async {
-            match doubt {
-                None => expire(&lake, &held, &recorder).await,
-                Some(ahead) => {
-                    let days = ahead.as_hours() / 24;
-                    tracing::warn!(
-                        days,
-                        "the clock has jumped ahead; for a day nothing is taken out of the lake, since its age would be wrong: see that the clock is right"
-                    );
-                }
+            if let Some(ahead) = doubt {
+                let days = ahead.as_hours() / 24;
+                tracing::warn!(
+                    days,
+                    "the clock has jumped ahead; for a day nothing is taken out of the lake and no file of it removed, since their age would be wrong: see that the clock is right"
+                );
+                return;
             }
+            expire(&lake, &held, &recorder).await;
             merge(&lake, &merged).await;
         };
         tokio::select! {
@@ -162,8 +164,8 @@ mod tests {
         // Right again, which looks like a jump.
         let year = SignedDuration::from_hours(365 * 24);
         assert_eq!(belief.doubt(at(24, 0)), Some(year));
-        assert_eq!(belief.doubt(at(30, 0)), Some(SignedDuration::ZERO));
-        assert_eq!(belief.doubt(at(47, 0)), Some(SignedDuration::ZERO));
+        assert_eq!(belief.doubt(at(30, 0)), Some(year));
+        assert_eq!(belief.doubt(at(47, 0)), Some(year));
         assert_eq!(belief.doubt(at(48, 0)), None);
     }
 }

@@ -139,3 +139,32 @@ fn a_service_takes_up_another_retention_at_once() {
     service.signal(Signal::HUP);
     wait_until("what is over is gone", || count(&scratch, "count(*)") == 0);
 }
+
+#[test]
+fn what_was_too_old_to_import_comes_when_it_is_kept_longer() {
+    let scratch = Scratch::new();
+    let event = |record| Logged {
+        record,
+        time: "2024-03-14T13:54:25Z",
+        channel: "Security",
+    };
+    let events: Vec<Logged<'_>> = (1..=5).map(event).collect();
+    std::fs::write(scratch.join("old.evtx"), evtx::file(&events)).unwrap();
+    let import = || {
+        let summary = json(windrow(
+            &scratch,
+            &["import", "--output", "json", "old.evtx"],
+        ));
+        ["new", "known", "expired"].map(|name| summary[name].as_u64().unwrap())
+    };
+    configure(&scratch, "[lake.retention]\nevents = \"90d\"\n");
+    assert_eq!(import(), [0, 0, 5]);
+    assert_eq!(import(), [0, 0, 5]);
+    configure(
+        &scratch,
+        "[lake.retention]\nevents = \"90d\"\n[lake.hold.case-7]\n",
+    );
+    assert_eq!(import(), [5, 0, 0]);
+    assert_eq!(import(), [0, 5, 0]);
+    assert_eq!(count(&scratch, "count(*)"), 5);
+}

@@ -1,4 +1,4 @@
-use std::fs;
+use std::fs::{self, File};
 
 use super::*;
 use crate::lake::Lake;
@@ -154,4 +154,33 @@ async fn merged_files_remember_whose_text_is_gone() {
         expired(&lake, &retention, Run::Real).await,
         Expired::default()
     );
+}
+
+#[tokio::test]
+async fn a_damaged_text_keeps_no_other_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    for day in 0..3 {
+        let one = [logon(1, day, 86_400 * i64::try_from(day).unwrap())];
+        lake.append(rows(&one, None), None).await.unwrap();
+    }
+    lake.roll_up().await.unwrap();
+    let (folder, files) = lake.live_files("events").await.unwrap().unwrap();
+    let file = folder.join(&files[0]);
+    let metadata = footer::reader(File::open(&file).unwrap()).unwrap();
+    let mut columns = metadata.metadata().row_group(0).columns().iter();
+    let (begin, length) = columns
+        .find(|column| column.column_path().string() == "event_xml")
+        .unwrap()
+        .byte_range();
+    let mut bytes = fs::read(&file).unwrap();
+    let begin = usize::try_from(begin).unwrap();
+    bytes[begin..begin + usize::try_from(length).unwrap()].fill(0x5a);
+    fs::write(&file, bytes).unwrap();
+    let retention = Retention {
+        text: Some(1),
+        ..Retention::default()
+    };
+    let gone = expired(&lake, &retention, Run::Real).await;
+    assert_eq!((gone.rewritten, gone.texts), (2, 2));
 }

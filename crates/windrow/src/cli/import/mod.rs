@@ -124,7 +124,8 @@ async fn import(
         let (kept, over) = group.rows.without_expired(table, &retention, today)?;
         expired += over;
         let rows = kept.len() as u64;
-        let txn = Some((group.app_id.as_str(), 1));
+        // What was left out is still to come, should it be kept longer one day: the whole group is not done.
+        let txn = (over == 0).then_some((group.app_id.as_str(), 1));
         let appended = match group.table {
             Into::Events => lake.append_new(kept, txn).await?,
             Into::Requests => lake.append_requests(kept, txn).await?,
