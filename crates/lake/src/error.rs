@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
+use parquet::errors::ParquetError;
 
 /// A failure of the table itself.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +41,17 @@ pub enum LakeError {
         /// Attempts made.
         attempts: u32,
     },
+    /// The key or the signature has not the form of one.
+    #[error(
+        "the credential for {place} is neither a key nor a shared access signature, as its setting says"
+    )]
+    Credential {
+        /// Where the lake is.
+        place: String,
+    },
     /// Rows could not be encoded.
     #[error("cannot encode rows as parquet")]
-    Encode(#[from] parquet::errors::ParquetError),
+    Encode(#[source] ParquetError),
     /// A data file is damaged or gone, and what was asked cannot be done without it.
     #[error("the lake's file {} is damaged: {reason}; `windrow lake check` says what to do", file.display())]
     Damaged {
@@ -65,6 +74,24 @@ pub enum LakeError {
     /// A task of the runtime died: the program is being shut down, or a dependency panicked.
     #[error("a task of the lake died")]
     Task(#[from] tokio::task::JoinError),
+}
+
+impl From<ParquetError> for LakeError {
+    /// What the storage refused says nothing of the file.
+    fn from(error: ParquetError) -> LakeError {
+        let unread = match error {
+            ParquetError::External(inner) => inner.downcast::<io::Error>(),
+            other => return LakeError::Encode(other),
+        };
+        let refused = match unread {
+            Ok(error) => error.downcast::<object_store::Error>(),
+            Err(inner) => return LakeError::Encode(ParquetError::External(inner)),
+        };
+        match refused {
+            Ok(refused) => LakeError::table("read a file of")(refused.into()),
+            Err(error) => LakeError::Encode(ParquetError::External(Box::new(error))),
+        }
+    }
 }
 
 impl LakeError {

@@ -86,10 +86,12 @@ pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<object_store::Error>() {
-            return matches!(error, object_store::Error::NotFound { .. });
+            return is_of_place(error);
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
-            return is_of_content(error);
+            // What a store refused comes as one of these too.
+            let refused = error.get_ref().and_then(|inner| inner.downcast_ref());
+            return refused.map_or_else(|| is_of_content(error), is_of_place);
         }
         if let Some(ParquetError::External(inner)) = error.downcast_ref::<ParquetError>() {
             next = Some(&**inner);
@@ -100,11 +102,24 @@ pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
     true
 }
 
+/// Of what a store says that a file is not there, or that its place on the disk cannot be read.
+fn is_of_place(error: &object_store::Error) -> bool {
+    let mut source = error.source();
+    while let Some(error) = source {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.raw_os_error() == Some(UNREADABLE);
+        }
+        source = error.source();
+    }
+    matches!(error, object_store::Error::NotFound { .. })
+}
+
+/// EIO of every system.
+const UNREADABLE: i32 = 5;
+
 /// What has no number of the system's comes from whoever decodes, but that a file is not there, or that its place on the
 /// disk cannot be read.
 fn is_of_content(error: &io::Error) -> bool {
-    /// EIO of every system.
-    const UNREADABLE: i32 = 5;
     match error.raw_os_error() {
         None => true,
         Some(number) => number == UNREADABLE || error.kind() == io::ErrorKind::NotFound,

@@ -79,8 +79,10 @@ impl Table {
             .sum();
         let paths = paths(&adds);
         let committed = self.commit_upon(Changes::append(adds), txn, version).await;
-        if !matches!(committed, Ok(Some(Commit::Version(_)))) {
-            self.remove_unless_named(&paths).await;
+        match &committed {
+            Ok(Some(Commit::Version(_))) => {}
+            Ok(Some(Commit::Already(_)) | None) => self.remove_unless_named(&paths).await,
+            Err(_) => self.take_back(&paths).await,
         }
         Ok(committed?.map(|commit| match commit {
             Commit::Version(version) => Appended::Committed {

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::error::LakeError;
 use crate::files::Met;
+use crate::place::Place;
 use crate::retention::Retention;
 use crate::rows::Rows;
 use crate::schema::{COUNTS, Definition, EVENTS, IIS, TABLES};
@@ -25,7 +26,7 @@ pub struct Lake {
 }
 
 struct Shared {
-    dir: PathBuf,
+    place: Place,
     access: Access,
     events: Table,
     /// Tables beside `events` that have been opened, by name.
@@ -44,25 +45,27 @@ enum Access {
 }
 
 impl Lake {
-    /// Opens the lake in this folder to write, and makes it where there is none.
-    pub async fn open(dir: &Path) -> Result<Lake, LakeError> {
-        let events = Table::open(&EVENTS, dir).await?;
-        Ok(Lake::new(dir, Access::Write, events))
+    /// Opens the lake in this place to write, and makes it where there is none.
+    pub async fn open(place: impl Into<Place>) -> Result<Lake, LakeError> {
+        let place = place.into();
+        let events = Table::open(&EVENTS, &place).await?;
+        Ok(Lake::new(place, Access::Write, events))
     }
 
-    /// Opens the lake in this folder to read, and changes nothing there. Where there is none, it is empty.
-    pub async fn open_to_read(dir: &Path) -> Result<Lake, LakeError> {
-        let events = match Table::open_to_read(&EVENTS, dir).await? {
+    /// Opens the lake in this place to read, and changes nothing there. Where there is none, it is empty.
+    pub async fn open_to_read(place: impl Into<Place>) -> Result<Lake, LakeError> {
+        let place = place.into();
+        let events = match Table::open_to_read(&EVENTS, &place).await? {
             Some(events) => events,
-            None => Table::empty(&EVENTS, dir).await?,
+            None => Table::empty(&EVENTS, &place).await?,
         };
-        Ok(Lake::new(dir, Access::Read, events))
+        Ok(Lake::new(place, Access::Read, events))
     }
 
-    fn new(dir: &Path, access: Access, events: Table) -> Lake {
+    fn new(place: Place, access: Access, events: Table) -> Lake {
         Lake {
             shared: Arc::new(Shared {
-                dir: dir.to_owned(),
+                place,
                 access,
                 events,
                 others: Mutex::default(),
@@ -75,7 +78,7 @@ impl Lake {
     /// A lake to write to, with this table of events.
     #[cfg(test)]
     pub(crate) fn of(dir: &Path, events: Table) -> Lake {
-        Lake::new(dir, Access::Write, events)
+        Lake::new(dir.into(), Access::Write, events)
     }
 
     /// The folder of the table of events.
@@ -97,7 +100,7 @@ impl Lake {
         if let Some(table) = others.get(definition.name) {
             return Ok(Some(table.clone()));
         }
-        let opened = Table::open_to_read(definition, &self.shared.dir).await?;
+        let opened = Table::open_to_read(definition, &self.shared.place).await?;
         if let (Some(table), Access::Read) = (&opened, self.shared.access) {
             others.insert(definition.name, table.clone());
         }
@@ -113,7 +116,7 @@ impl Lake {
         if let Some(table) = others.get(definition.name) {
             return Ok(table.clone());
         }
-        let table = Table::open(definition, &self.shared.dir).await?;
+        let table = Table::open(definition, &self.shared.place).await?;
         others.insert(definition.name, table.clone());
         Ok(table)
     }
@@ -126,7 +129,7 @@ impl Lake {
                 tables.push(self.shared.events.clone());
             } else if self.shared.access == Access::Read {
                 tables.extend(self.other(definition).await?);
-            } else if Table::open_to_read(definition, &self.shared.dir)
+            } else if Table::open_to_read(definition, &self.shared.place)
                 .await?
                 .is_some()
             {

@@ -19,6 +19,7 @@ mod import;
 mod lake;
 mod limits;
 mod output;
+mod place;
 mod promote;
 mod query;
 mod request_rows;
@@ -40,6 +41,7 @@ pub use files::{EventFiles, Files, Given, Kind, Source, SourceError, Tally, Unre
 pub use lake::{Lake, table_names};
 pub use limits::SQL_BYTES;
 pub use output::{Format, Layout, QueryOutput, Written};
+pub use place::{Azure, AzureUrl, AzureUrlError, Credential, Place};
 pub use query::{Described, Period, QueryLimits, Tail, View, functions, views};
 pub use request_rows::{RequestBuilder, RequestFile};
 pub use requests::{RequestKey, RequestSpan, Requests};

@@ -134,6 +134,27 @@ pub(crate) const PLAN_STACK_BYTES: usize = 64 << 20;
 /// Applications whose positions are remembered; reading one back costs a look through the log.
 pub(crate) const POSITIONS: usize = 64;
 
+/// Times that a request to Azure's storage is made again, and for how long at most.
+pub(crate) const BLOB_RETRIES: usize = 4;
+
+/// See [`BLOB_RETRIES`].
+pub(crate) const BLOB_RETRY: Duration = Duration::from_secs(20);
+
+/// For how long a connection to Azure's storage may take to come about.
+pub(crate) const BLOB_CONNECT: Duration = Duration::from_secs(5);
+
+/// For how long a request to Azure's storage may take.
+pub(crate) const BLOB_REQUEST: Duration = Duration::from_secs(60);
+
+/// Bytes that go to Azure's storage in one request.
+pub(crate) const BLOB_PART_BYTES: usize = 8 << 20;
+
+/// Blobs that are asked for at once.
+pub(crate) const BLOB_ASKED: usize = 16;
+
+/// Bytes of a data file that is fetched to be read whole.
+pub(crate) const SCRATCH_FILE_BYTES: u64 = 4 << 30;
+
 /// Age in seconds from which a file that was being written counts as left behind.
 pub(crate) const STAGED_STALE_S: u64 = 3_600;
 

@@ -26,6 +26,9 @@ use uuid::Uuid;
 
 use crate::limits::STAGED_STALE_S;
 
+pub(crate) mod blobs;
+pub(crate) mod site;
+
 const STORE: &str = "local disk";
 
 /// Ends the name of a file that is being written.

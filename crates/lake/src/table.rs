@@ -18,24 +18,24 @@ use deltalake::kernel::engine::arrow_conversion::TryIntoKernel;
 use deltalake::kernel::{Add, Remove, StructType};
 use deltalake::logstore::LogStoreRef;
 use deltalake::operations::create::CreateBuilder;
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use deltalake::{DeltaTable, DeltaTableError};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::errors::ParquetError;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::spawn_blocking;
-use url::Url;
 
 use crate::datafile::{self, Change};
 use crate::error::LakeError;
 use crate::limits::{
     CHECKPOINT_COMMITS, COMMIT_ATTEMPTS, COMMIT_DAYS, LOG_RETENTION_DAYS, REPLACED_DAYS,
 };
+use crate::place::Place;
 use crate::rows::{Days, Rows};
 use crate::schema::{self, Definition};
-use crate::store::{self, DurableFiles};
+use crate::store::site::{Seen, Site, log_in};
 
 mod check;
 mod expire;
@@ -57,7 +57,7 @@ pub(crate) struct Table {
 
 struct Shared {
     definition: &'static Definition,
-    folder: PathBuf,
+    site: Site,
     log: LogStoreRef,
     /// Held while committing, so that this process does not race with itself.
     state: Mutex<State>,
@@ -185,17 +185,13 @@ impl Table {
     /// Opens the table in the lake of this folder to write, and makes it where there is none.
     pub(crate) async fn open(
         definition: &'static Definition,
-        dir: &Path,
+        place: &Place,
     ) -> Result<Table, LakeError> {
-        let folder = table_folder(definition, dir)?;
-        let log = log_of(&folder)?;
+        let (site, log) = Site::to_write(place, definition.name)?;
         let table = load_or_create(definition, &log).await?;
-        let found = schema_version(definition, &table, &folder)?;
-        store::remove_stale(&folder.join(LOG));
-        store::remove_stale(&folder);
-        // A commit seen here may have been linked by a process that died before it synced the folder.
-        sync_log(&folder)?;
-        let table = Table::new(definition, folder, log, table);
+        let found = schema_version(definition, &table, site.shown())?;
+        site.recover()?;
+        let table = Table::new(definition, site, log, table);
         if found < definition.version {
             table.migrate().await?;
         }
@@ -206,54 +202,44 @@ impl Table {
     /// Opens the table in the lake of this folder to read, and changes nothing there; none where there is none.
     pub(crate) async fn open_to_read(
         definition: &'static Definition,
-        dir: &Path,
+        place: &Place,
     ) -> Result<Option<Table>, LakeError> {
-        let folder = dir.join(definition.name);
-        let folder = match folder.canonicalize() {
-            Ok(folder) => folder,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(LakeError::Folder {
-                    path: folder,
-                    source,
-                });
-            }
+        let Some((site, log)) = Site::to_read(place, definition.name)? else {
+            return Ok(None);
         };
-        let log = log_of(&folder)?;
         let Some(table) = load(&log).await? else {
             return Ok(None);
         };
-        schema_version(definition, &table, &folder)?;
-        Ok(Some(Table::new(definition, folder, log, table)))
+        schema_version(definition, &table, site.shown())?;
+        Ok(Some(Table::new(definition, site, log, table)))
     }
 
     /// A table without rows that is nowhere.
     pub(crate) async fn empty(
         definition: &'static Definition,
-        dir: &Path,
+        place: &Place,
     ) -> Result<Table, LakeError> {
         let log = log_in(EMPTY, Arc::new(InMemory::new()))?;
         let table = create(definition, &log).await;
         let table = table.map_err(LakeError::table("open"))?;
-        Ok(Table::new(
-            definition,
-            dir.join(definition.name),
-            log,
-            table,
-        ))
+        let folder = match place {
+            Place::Folder(dir) => dir.join(definition.name),
+            Place::Azure(azure) => PathBuf::from(format!("{}/{}", azure.url, definition.name)),
+        };
+        Ok(Table::new(definition, Site::Folder(folder), log, table))
     }
 
     fn new(
         definition: &'static Definition,
-        folder: PathBuf,
+        site: Site,
         log: LogStoreRef,
         table: DeltaTable,
     ) -> Table {
-        let state = Mutex::new(State::new(table));
+        let state = Mutex::new(State::new(table, site.seen()));
         Table {
             shared: Arc::new(Shared {
                 definition,
-                folder,
+                site,
                 log,
                 state,
             }),
@@ -270,9 +256,14 @@ impl Table {
         self.shared.definition.name
     }
 
-    /// The folder of the table.
+    /// The folder of the table, as people are told of it.
     pub(crate) fn folder(&self) -> &Path {
-        &self.shared.folder
+        self.shared.site.shown()
+    }
+
+    /// Where its files are.
+    pub(crate) fn site(&self) -> &Site {
+        &self.shared.site
     }
 
     /// Where its log is.
@@ -321,7 +312,7 @@ impl Table {
                 Ok(Appended::Already { position })
             }
             Err(error) => {
-                self.remove_unless_named(&paths).await;
+                self.take_back(&paths).await;
                 Err(error)
             }
         }
@@ -425,6 +416,15 @@ impl Table {
         Ok(add)
     }
 
+    /// Takes back files of a commit of which it is not known whether it happened.
+    pub(crate) async fn take_back(&self, paths: &[String]) {
+        match self.site().seen() {
+            Seen::UntilSynced => self.remove_unless_named(paths).await,
+            // A request that was given up may still arrive, and name them. [`Table::keep_up`] finds what stays unnamed.
+            Seen::Stays => {}
+        }
+    }
+
     /// Takes back files of a commit that failed, once the newest version shows that it did not happen after all.
     pub(crate) async fn remove_unless_named(&self, paths: &[String]) {
         let named: HashSet<String> = {
@@ -518,46 +518,8 @@ pub(crate) enum Commit {
     Already(i64),
 }
 
-const LOG: &str = "_delta_log";
-
-fn sync_log(folder: &Path) -> Result<(), LakeError> {
-    store::sync_inside(&folder.join(LOG)).map_err(|source| LakeError::Folder {
-        path: folder.to_owned(),
-        source,
-    })
-}
-
-fn table_folder(definition: &Definition, dir: &Path) -> Result<PathBuf, LakeError> {
-    let folder = dir.join(definition.name);
-    store::create_folder(&folder)
-        .and_then(|()| folder.canonicalize())
-        .map_err(|source| LakeError::Folder {
-            path: folder,
-            source,
-        })
-}
-
 /// Where a table is that has no folder.
 const EMPTY: &str = "memory:///";
-
-fn log_of(folder: &Path) -> Result<LogStoreRef, LakeError> {
-    let url = Url::from_directory_path(folder).map_err(|()| LakeError::Folder {
-        path: folder.to_owned(),
-        source: std::io::ErrorKind::InvalidFilename.into(),
-    })?;
-    log_in(url.as_str(), Arc::new(DurableFiles::new()))
-}
-
-fn log_in(url: &str, store: Arc<dyn ObjectStore>) -> Result<LogStoreRef, LakeError> {
-    let parsed = Url::parse(url).map_err(|error| DeltaTableError::Generic(error.to_string()));
-    parsed
-        .and_then(|url| {
-            DeltaTableBuilder::from_url(url.clone())?
-                .with_storage_backend(store, url)
-                .build_storage()
-        })
-        .map_err(LakeError::table("open"))
-}
 
 /// The table, where there is one.
 async fn load(log: &LogStoreRef) -> Result<Option<DeltaTable>, LakeError> {

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::path::Path;
 
 use http::HeaderMap;
 use jiff::Timestamp;
@@ -10,9 +9,11 @@ use serde_json::{Map, Value};
 use windrow_lake::{Format, Layout, QueryError, QueryLimits, QueryOutput, Tally, Unread};
 
 use crate::client::{Client, Refused};
+use crate::config::checked;
 use crate::datadir;
 use crate::exit::{Code, UsageError};
 use crate::folder::{self, Folder};
+use crate::lake_place;
 use crate::output::escape;
 use crate::service::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
 
@@ -52,11 +53,14 @@ pub(crate) type Row = Map<String, Value>;
 
 impl Asker {
     /// The service of this data folder, or the folder itself.
-    pub(crate) async fn open(data_dir: &Path) -> anyhow::Result<Asker> {
+    pub(crate) async fn open(config: &checked::Config) -> anyhow::Result<Asker> {
+        let data_dir = &config.data_dir;
         if let Some(service) = Client::connect(&datadir::socket(data_dir)).await? {
             return Ok(Asker::Service(service));
         }
-        let folder = Folder::open(&folder::open(data_dir)?).await?;
+        let data_dir = folder::open(data_dir)?;
+        let place = lake_place::of(&config.lake, &data_dir)?;
+        let folder = Folder::open(&data_dir, place).await?;
         Ok(Asker::Folder(Box::new(folder)))
     }
 

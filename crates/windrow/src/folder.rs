@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use windrow_formats::event::Index;
-use windrow_lake::{JournalEntry, Lake, RowBuilder, Tail};
+use windrow_lake::{JournalEntry, Lake, Place, RowBuilder, Tail};
 use windrow_pipeline::journal::{Frame, OpenError, Seq, offline};
 
 use crate::datadir::{DataDir, DataDirError, Purpose};
@@ -62,8 +62,8 @@ impl Missing {
 
 impl Folder {
     /// Opens both. The lake's position is read before the journal, so that nothing falls between them.
-    pub(crate) async fn open(data_dir: &DataDir) -> anyhow::Result<Folder> {
-        let lake = Lake::open_to_read(&data_dir.lake()).await?;
+    pub(crate) async fn open(data_dir: &DataDir, place: Place) -> anyhow::Result<Folder> {
+        let lake = Lake::open_to_read(place).await?;
         let journal = match offline::id(&data_dir.journal()) {
             Ok(journal) => journal,
             Err(OpenError::NotAJournal { .. }) => {

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod exit;
 pub mod fleet;
 mod folder;
+mod lake_place;
 pub mod logging;
 pub mod output;
 pub mod pki;

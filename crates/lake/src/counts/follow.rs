@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use arrow::array::AsArray as _;
 use arrow::compute;
@@ -22,6 +22,7 @@ use crate::lake::{Lake, counts_app_id};
 use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, FURTHER_FILES};
 use crate::rows::Rows;
 use crate::schema::{COUNTS, DATE};
+use crate::store::site::Site;
 use crate::table::{Changes, Commit, Table, back_off, paths};
 
 /// The roll-up, and up to which version of `events` it counts.
@@ -88,7 +89,7 @@ impl Lake {
                 // A commit of which the answer was lost is found again as one that is there already.
                 Ok(Some(Commit::Already(_)) | None) => counts.remove_unless_named(&paths).await,
                 Err(error) => {
-                    counts.remove_unless_named(&paths).await;
+                    counts.take_back(&paths).await;
                     return Err(error);
                 }
             }
@@ -120,7 +121,7 @@ impl Lake {
         let mut counter = Counter::default();
         for part in parts {
             let damaged;
-            (counter, damaged) = count(self.events().folder(), part, counter).await?;
+            (counter, damaged) = count(self.events().site().clone(), part, counter).await?;
             if let Some((file, why)) = damaged {
                 let file = file.display();
                 tracing::error!(%file, why, "a file of the lake is damaged: event_counts has none of its events");
@@ -149,8 +150,8 @@ impl Lake {
         }
         let mut known = of_dates(at, |date| missing.contains_key(date))?;
         for remove in &known {
-            let (date, path) = (date_of(remove), counts.folder().join(&remove.path));
-            let counted = spawn_blocking(move || sum(&path)).await?;
+            let (date, site, path) = (date_of(remove), counts.site().clone(), remove.path.clone());
+            let counted = spawn_blocking(move || sum(&site, &path)).await?;
             if let Some(missing) = missing.get_mut(&date) {
                 *missing -= counted;
             }
@@ -197,7 +198,7 @@ impl Lake {
         let mut counter = Counter::default();
         for part in parts {
             let damaged;
-            (counter, damaged) = count(self.events().folder(), part, counter).await?;
+            (counter, damaged) = count(self.events().site().clone(), part, counter).await?;
             if let Some((file, why)) = damaged {
                 tally.damaged(&file, why);
             }
@@ -246,12 +247,10 @@ async fn due(table: &Table, events: &DeltaTable, counted: Option<u64>) -> Result
         );
         return Ok(Due::All(live(events)?));
     };
-    let folder = table.folder().to_owned();
-    let there = parts.clone();
-    let gone = spawn_blocking(move || there.iter().any(|part| !folder.join(&part.path).exists()));
-    Ok(match gone.await? {
-        true => Due::All(live(events)?),
-        false => Due::Added(parts),
+    let paths = parts.iter().map(|part| part.path.clone()).collect();
+    Ok(match table.site().has_all(paths).await? {
+        true => Due::Added(parts),
+        false => Due::All(live(events)?),
     })
 }
 
@@ -323,9 +322,9 @@ fn date_of(remove: &Remove) -> String {
 }
 
 /// How many events a file of the roll-up counts; none where it cannot be read, so that they are counted again.
-fn sum(path: &Path) -> i64 {
+fn sum(site: &Site, path: &str) -> i64 {
     let sum = || -> Result<i64, ParquetError> {
-        let builder = footer::reader(File::open(path)?)?;
+        let builder = footer::reader(site.open(path)?)?;
         let columns = ProjectionMask::columns(builder.parquet_schema(), ["events"]);
         let mut sum = 0;
         for batch in builder.with_projection(columns).build()? {
@@ -336,7 +335,7 @@ fn sum(path: &Path) -> i64 {
         Ok(sum)
     };
     sum().unwrap_or_else(|error| {
-        tracing::error!(file = %path.display(), %error, "a file of the lake's event_counts is damaged");
+        tracing::error!(file = %site.shown().join(path).display(), %error, "a file of the lake's event_counts is damaged");
         0
     })
 }
@@ -353,24 +352,23 @@ type Damaged = Option<(PathBuf, String)>;
 
 /// Counts the rows of a file. One that is damaged is named and left out, whole.
 async fn count(
-    folder: &Path,
+    site: Site,
     part: Part,
     mut counter: Counter,
 ) -> Result<(Counter, Damaged), LakeError> {
-    let path = folder.join(&part.path);
     let counted = spawn_blocking(move || {
         let mut of_file = Counter::default();
-        let counted = File::open(&path).map_err(ParquetError::from);
+        let counted = site.open(&part.path).map_err(ParquetError::from);
         match counted.and_then(|file| count_file(file, &part.date, &mut of_file)) {
             Ok(()) => {
                 counter.merge(&of_file);
                 Ok((counter, None))
             }
             Err(error) if footer::is_damage(&error) => {
-                Ok((counter, Some((path, error.to_string()))))
+                Ok((counter, Some((site.shown().join(&part.path), error.to_string()))))
             }
             // It may be read the next time: the roll-up stays behind until then.
-            Err(error) => Err(LakeError::Encode(error)),
+            Err(error) => Err(error.into()),
         }
     });
     counted.await?

@@ -1,7 +1,6 @@
 //! Reads every data file of a table from begin to end, and takes out those that are damaged when it is told to.
 
 use std::fs::File;
-use std::path::Path;
 
 use deltalake::kernel::Remove;
 use parquet::errors::ParquetError;
@@ -56,9 +55,8 @@ impl Table {
         };
         let mut removes = Vec::new();
         for (remove, rows) in files {
-            let path = self.folder().join(&remove.path);
-            let (file, size) = (path.clone(), remove.size);
-            match spawn_blocking(move || whole(&file, size, rows)).await? {
+            let (site, file, size) = (self.site().clone(), remove.path.clone(), remove.size);
+            match spawn_blocking(move || whole(site.open(&file)?, size, rows)).await? {
                 Ok(rows) => {
                     checked.files += 1;
                     checked.rows += rows;
@@ -66,14 +64,14 @@ impl Table {
                 Err(error) if footer::is_damage(&error) => {
                     checked.lost += rows.unwrap_or(0) as u64;
                     checked.damaged.push(Unread {
-                        file: path,
+                        file: self.folder().join(&remove.path),
                         count: 0,
                         place: String::new(),
                         reason: error.to_string(),
                     });
                     removes.push(remove);
                 }
-                Err(error) => return Err(LakeError::Encode(error)),
+                Err(error) => return Err(error.into()),
             }
         }
         if cure == Cure::TakeOut {
@@ -94,13 +92,12 @@ impl Table {
 }
 
 /// Reads a file of which the log says that it has so many bytes and rows; its rows.
-fn whole(path: &Path, bytes: Option<i64>, rows: Option<usize>) -> Result<u64, ParquetError> {
+fn whole(file: File, bytes: Option<i64>, rows: Option<usize>) -> Result<u64, ParquetError> {
     let differs = |what: &str, is: u64, said: u64| {
         Err(ParquetError::General(format!(
             "it has {is} {what} instead of {said}"
         )))
     };
-    let file = File::open(path)?;
     let is = file.metadata()?.len();
     if let Some(said) = bytes.and_then(|bytes| u64::try_from(bytes).ok())
         && is != said

@@ -4,8 +4,6 @@
 //! A reader sees a file before or after. What was replaced stays on the disk for
 //! [`REPLACED_DAYS`](crate::limits::REPLACED_DAYS), for those who read the version before.
 
-use std::fs::File;
-
 use deltalake::DeltaTableError;
 use deltalake::kernel::{Add, Remove};
 use jiff::civil::Date;
@@ -20,7 +18,6 @@ use crate::footer;
 use crate::limits::{EXPIRE_FILES, THIN_FILES};
 use crate::retention::{Fate, Retention};
 use crate::schema;
-use crate::store::Staged;
 
 /// What was taken out of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,9 +170,9 @@ impl Table {
         let written = paths(&adds);
         match self.replace(Changes::delete(adds, removes)).await {
             Ok(Replaced::Done) => expired.add(done),
-            Ok(Replaced::Gone) => self.remove_files(&written).await,
+            Ok(Replaced::Gone) => self.remove_unless_named(&written).await,
             Err(error) => {
-                self.remove_unless_named(&written).await;
+                self.take_back(&written).await;
                 return Err(error);
             }
         }
@@ -222,11 +219,11 @@ impl Table {
                 Fate::Kept | Fate::Textless => Verdict::Kept,
             });
         }
-        let path = self.folder().join(&aged.remove.path);
+        let (site, path) = (self.site().clone(), aged.remove.path.clone());
         let (retention, date) = (retention.clone(), aged.date);
         let aging = spawn_blocking(move || {
             let fate = |channel: Option<&str>| retention.fate(name, channel, date, today);
-            datafile::aging(File::open(path)?, fate)
+            datafile::aging(site.open(&path)?, fate)
         });
         let aging = aging.await??;
         Ok(match (aging.rows, aging.texts) {
@@ -243,23 +240,21 @@ impl Table {
         retention: &Retention,
         today: Date,
     ) -> Result<Add, LakeError> {
-        let (folder, retention) = (self.folder().to_owned(), retention.clone());
+        let (site, retention) = (self.site().clone(), retention.clone());
         let definition = self.shared.definition;
         let (date, old) = (aged.date, aged.remove.path.clone());
         spawn_blocking(move || {
-            let day = folder.join(format!("{}={date}", schema::DATE));
+            let day = format!("{}={date}", schema::DATE);
             let failed = |source| LakeError::Folder {
-                path: day.clone(),
+                path: site.shown().join(&day),
                 source,
             };
-            let (staged, file) = Staged::new(&day).map_err(failed)?;
+            let (making, file) = site.make(&day).map_err(failed)?;
             let fate =
                 |channel: Option<&str>| retention.fate(definition.name, channel, date, today);
-            let part = File::open(folder.join(&old)).map_err(failed)?;
+            let part = site.open(&old).map_err(failed)?;
             let (thinned, file) = datafile::thin(definition, &date.to_string(), part, fate, file)?;
-            let bytes = staged
-                .keep(&file, &folder.join(&thinned.path))
-                .map_err(failed)?;
+            let bytes = making.keep(&file, &thinned.path).map_err(failed)?;
             Ok(thinned.add(bytes, jiff::Timestamp::now(), Change::Rows))
         })
         .await?

@@ -4,8 +4,6 @@
 //! memory is bounded: some rows of one file and one row group of the new one are all it holds.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::path::PathBuf;
 
 use deltalake::kernel::{Add, Remove};
 use jiff::Timestamp;
@@ -17,7 +15,6 @@ use crate::datafile::{self, Change};
 use crate::error::LakeError;
 use crate::limits::{COMMIT_ATTEMPTS, COMPACTED_FILE_BYTES};
 use crate::schema;
-use crate::store::Staged;
 
 /// A file that is to be merged with others.
 #[derive(Clone, Debug)]
@@ -50,9 +47,9 @@ impl Table {
             match self.replace(Changes::merge(add, removes)).await {
                 Ok(Replaced::Done) => merged += count,
                 // Somebody else merged them or took them away.
-                Ok(Replaced::Gone) => self.remove_files(&written).await,
+                Ok(Replaced::Gone) => self.remove_unless_named(&written).await,
                 Err(error) => {
-                    self.remove_unless_named(&written).await;
+                    self.take_back(&written).await;
                     return Err(error);
                 }
             }
@@ -62,21 +59,19 @@ impl Table {
 
     /// Writes the new file. Until a commit names it, no reader sees it.
     async fn merge(&self, day: &str, removes: &[Remove]) -> Result<Add, LakeError> {
-        let (day, table) = (day.to_owned(), self.folder().to_owned());
+        let (day, site) = (day.to_owned(), self.site().clone());
         let definition = self.shared.definition;
-        let parts: Vec<PathBuf> = removes.iter().map(|part| table.join(&part.path)).collect();
+        let parts: Vec<String> = removes.iter().map(|part| part.path.clone()).collect();
         spawn_blocking(move || {
-            let folder = table.join(format!("{}={day}", schema::DATE));
+            let folder = format!("{}={day}", schema::DATE);
             let failed = |source| LakeError::Folder {
-                path: folder.clone(),
+                path: site.shown().join(&folder),
                 source,
             };
-            let (staged, file) = Staged::new(&folder).map_err(failed)?;
-            let (merged, file) =
-                datafile::merge(definition, &day, parts.iter().map(File::open), file)?;
-            let bytes = staged
-                .keep(&file, &table.join(&merged.path))
-                .map_err(failed)?;
+            let (making, file) = site.make(&folder).map_err(failed)?;
+            let parts = parts.iter().map(|part| site.open(part));
+            let (merged, file) = datafile::merge(definition, &day, parts, file)?;
+            let bytes = making.keep(&file, &merged.path).map_err(failed)?;
             Ok(merged.add(bytes, Timestamp::now(), Change::Layout))
         })
         .await?
@@ -92,6 +87,11 @@ impl Table {
                 .into_iter()
                 .map(|file| file.path().into_owned())
                 .collect();
+            if !changes.adds.is_empty() && changes.adds.iter().all(|add| named.contains(&add.path))
+            {
+                // It was done, and the answer was lost.
+                return Ok(Replaced::Done);
+            }
             if !changes
                 .removes
                 .iter()

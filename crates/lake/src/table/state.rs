@@ -17,6 +17,7 @@ use super::{Changes, Purpose, Txn};
 use crate::error::LakeError;
 use crate::limits::{CHECKPOINT_COMMITS, COMPACTED_FILE_BYTES, POSITIONS};
 use crate::schema;
+use crate::store::site::Seen;
 
 /// Paths of the data files of the newest version, one a line. Vacuuming leaves what begins so.
 pub(super) const LIVE_FILES: &str = "_live_files.txt";
@@ -24,6 +25,7 @@ pub(super) const LIVE_FILES: &str = "_live_files.txt";
 /// A version of the table, and the positions read from it.
 pub(crate) struct State {
     table: DeltaTable,
+    seen: Seen,
     /// Position of an application, and the version of the table in which it was that.
     positions: HashMap<String, (Option<u64>, Option<i64>)>,
     /// The first version that may be seen and yet not be on the disk, since a write to the log failed or was given up.
@@ -31,9 +33,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(super) fn new(table: DeltaTable) -> State {
+    pub(super) fn new(table: DeltaTable, seen: Seen) -> State {
         State {
             table,
+            seen,
             positions: HashMap::new(),
             doubtful: None,
         }
@@ -82,6 +85,9 @@ impl State {
 
     /// What comes after the version known so far may be there without being durable, now or in a while.
     pub(super) fn doubt(&mut self) {
+        if self.seen == Seen::Stays {
+            return;
+        }
         let next = self.table.version().map_or(0, |version| version + 1);
         self.doubtful.get_or_insert(next);
     }

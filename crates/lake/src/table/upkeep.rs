@@ -22,7 +22,6 @@ use crate::error::LakeError;
 use crate::footer;
 use crate::limits::{COMPACT_DAYS, COMPACT_FILES, COMPACT_TIME, COMPACTED_FILE_BYTES};
 use crate::schema;
-use crate::store;
 
 /// What was done for the table's files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,7 +109,7 @@ impl Table {
         // Whoever was killed after a commit, or wrote his list late, left one that may name what goes now.
         newest.publish().await;
         drop(newest);
-        store::remove_stale(self.folder());
+        self.site().remove_stale();
         let paths: Result<Vec<Path>, _> = found.files_deleted.iter().map(Path::parse).collect();
         let paths = paths.map_err(|error| failed(object_store::Error::from(error)))?;
         let objects = self.shared.log.object_store(None);

@@ -10,10 +10,12 @@ use windrow_lake::Extent;
 use super::reach::{Aim, Reached, reach};
 use super::{Invocation, Out};
 use crate::client::Client;
+use crate::config::checked;
 use crate::datadir;
 use crate::exit::Code;
 use crate::fleet::{Totals, Verdict};
 use crate::folder::{self, Folder};
+use crate::lake_place;
 use crate::output::{
     Paint, SummaryFormat, SummaryOutput, about, ago, escape, escape_json, thousands, time,
 };
@@ -48,7 +50,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
             }
             Reached::AtRest(config) => config,
         };
-        let at_rest = AtRest::look(&config.data_dir).await?;
+        let at_rest = AtRest::look(&config).await?;
         match args.output.output {
             SummaryFormat::Table => at_rest.write_text(out)?,
             SummaryFormat::Json => write_json(&at_rest, out)?,
@@ -110,9 +112,11 @@ struct JournalAtRest {
 }
 
 impl AtRest {
-    async fn look(data_dir: &std::path::Path) -> anyhow::Result<AtRest> {
+    async fn look(config: &checked::Config) -> anyhow::Result<AtRest> {
+        let data_dir = &config.data_dir;
         let opened = folder::open(data_dir)?;
-        let folder = Folder::open(&opened).await?;
+        let place = lake_place::of(&config.lake, &opened)?;
+        let folder = Folder::open(&opened, place).await?;
         if let Some(said) = folder.missing.said() {
             tracing::warn!("{said}");
         }

@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let config = invocation.loader.load(Need::Defaults)?;
     invocation.start_log();
     super::runtime()?.block_on(async {
-        let mut asker = Asker::open(&config.data_dir).await?;
+        let mut asker = Asker::open(&config).await?;
         let mut writer = RowWriter {
             format,
             zone: args.tz.clone(),

@@ -576,6 +576,9 @@ pub enum WhenFull {
 pub struct Lake {
     /// Whether events are kept for SQL at all.
     pub enabled: bool,
+    /// Where it is in Azure's storage; none where it is in the data folder.
+    #[serde(flatten)]
+    pub azure: Option<AzureLake>,
     /// A commit at the latest after this time …
     pub flush_interval: Span,
     /// … or this many events.
@@ -587,6 +590,36 @@ pub struct Lake {
     /// What is kept whatever its age.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub hold: BTreeMap<String, Hold>,
+}
+
+/// A lake in Azure's storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AzureLake {
+    /// The container, or a folder in it.
+    pub url: String,
+    /// What opens it.
+    #[serde(flatten)]
+    pub credential: LakeCredential,
+}
+
+/// What opens Azure's storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LakeCredential {
+    /// A file with a key of the account, readable by its owner only.
+    KeyFile(PathBuf),
+    /// A file with a shared access signature, readable by its owner only.
+    SasFile(PathBuf),
+    /// No file.
+    Credential(ManagedIdentity),
+}
+
+/// The identity of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManagedIdentity {
+    /// That of the virtual machine in Azure.
+    ManagedIdentity,
 }
 
 /// `[lake.retention]`

@@ -13,7 +13,8 @@ use toml::Spanned;
 
 use super::checked::{
     CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, ExpiredCrl, Framing,
-    KerberosAccounts, LogFormat, NewChannels, Prefix, Product, Profile, Transport, WhenFull,
+    KerberosAccounts, LogFormat, ManagedIdentity, NewChannels, Prefix, Product, Profile, Transport,
+    WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{Age, ByteSize, Span};
@@ -210,6 +211,10 @@ pub(super) struct Journal {
 #[serde(deny_unknown_fields, default, expecting = "a table [lake]")]
 pub(super) struct Lake {
     pub(super) enabled: Option<bool>,
+    pub(super) url: Option<Spanned<String>>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) sas_file: Option<Spanned<PathBuf>>,
+    pub(super) credential: Option<Spanned<ManagedIdentity>>,
     pub(super) flush_interval: Option<Spanned<Span>>,
     pub(super) flush_rows: Option<Spanned<u32>>,
     pub(super) upkeep_after: Option<Spanned<Span>>,

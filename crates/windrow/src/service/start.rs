@@ -29,6 +29,7 @@ use super::{
 };
 use crate::config::checked;
 use crate::datadir::DataDir;
+use crate::lake_place;
 use crate::retention;
 
 /// Time after which an idle connection to health and metrics is closed.
@@ -178,7 +179,8 @@ async fn start_lake(
         forget::lake(journal, recorder).await?;
         return Ok(None);
     }
-    let lake = Lake::open(&data_dir.lake()).await.context("lake")?;
+    let place = lake_place::of(config, data_dir)?;
+    let lake = Lake::open(place).await.context("lake")?;
     let metrics = LakeMetrics::default();
     metrics.register(registry);
     let workers = Workers::start(metrics.queries.clone(), metrics.damaged.clone())

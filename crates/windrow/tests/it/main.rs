@@ -16,6 +16,7 @@ mod import;
 mod kerberos;
 mod killed;
 mod lake;
+mod lake_azure;
 mod peers;
 mod powershell;
 mod query;

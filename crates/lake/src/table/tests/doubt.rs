@@ -3,6 +3,9 @@
 use super::*;
 use crate::lake::Lake;
 use crate::schema::EVENTS;
+use crate::store::site::LOG;
+use crate::store::{self, DurableFiles};
+use url::Url;
 
 /// Fails as often as a file in the folder has bytes.
 fn fails_where_marked(folder: &Path) -> std::io::Result<()> {
@@ -17,13 +20,17 @@ fn fails_where_marked(folder: &Path) -> std::io::Result<()> {
 
 /// A lake whose log's folder cannot be synced as often as the file has bytes.
 async fn on_failing_disk(dir: &Path) -> (Lake, PathBuf) {
-    let folder = table_folder(&EVENTS, dir).unwrap();
+    let (site, _) = Site::to_write(&dir.into(), EVENTS.name).unwrap();
+    let folder = site.shown().to_owned();
     let url = Url::from_directory_path(&folder).unwrap();
     let store = DurableFiles::syncing_by(fails_where_marked);
     let log = log_in(url.as_str(), Arc::new(store)).unwrap();
     let table = load_or_create(&EVENTS, &log).await.unwrap();
     let mark = folder.join(LOG).join("fails");
-    (Lake::of(dir, Table::new(&EVENTS, folder, log, table)), mark)
+    (
+        Lake::of(dir, Table::new(&EVENTS, Site::Folder(folder), log, table)),
+        mark,
+    )
 }
 
 fn log_entry(lake: &Lake, version: u64) -> PathBuf {

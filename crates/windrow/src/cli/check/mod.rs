@@ -60,7 +60,9 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     report.extend(certificates::group_policies(&config));
     report.extend(network::filters(&config));
     if !args.offline {
-        report.extend(super::runtime()?.block_on(network::destinations(&config)));
+        let runtime = super::runtime()?;
+        report.extend(runtime.block_on(network::destinations(&config)));
+        report.extend(runtime.block_on(network::storage(&config)));
     }
     let format = args.output.output;
     if !args.live {

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
+use windrow_formats::text::Chain;
 use windrow_pipeline::tls;
 
 use super::finding::{Finding, Outcome};
 use crate::config::checked::{Config, OutputSeverity, Prefix, SyslogSink, Transport};
+use crate::lake_place;
 
 /// How long one destination may take to answer, a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,6 +75,28 @@ pub(super) async fn destinations(config: &Config) -> Vec<Finding> {
     });
     let found = futures::future::join_all(checks).await;
     found.into_iter().flatten().flatten().collect()
+}
+
+/// Whether the lake's storage in Azure lets itself be asked; none where the lake is in the data folder.
+pub(super) async fn storage(config: &Config) -> Option<Finding> {
+    let azure = config.lake.azure.as_ref().filter(|_| config.lake.enabled)?;
+    let what = "lake";
+    let place = match lake_place::in_azure(azure, &config.data_dir.join("lake")) {
+        Ok(place) => place,
+        Err(error) => {
+            let result = format!("{error:#}");
+            let cure = "put the key or the signature into a file of its own, mode 0600";
+            return Some(Finding::new(what, Outcome::Failed, result).cure(cure));
+        }
+    };
+    Some(match place.reach().await {
+        Ok(()) => Finding::new(what, Outcome::Ok, format!("{} answers", azure.url)),
+        Err(error) => {
+            let result = format!("{}: {}", azure.url, Chain(&error));
+            let cure = "correct [lake], or what it names; until then the journal keeps the events";
+            Finding::new(what, Outcome::Failed, result).cure(cure)
+        }
+    })
 }
 
 /// Which events destinations get, where it is not all of them.

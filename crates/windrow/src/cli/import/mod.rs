@@ -25,6 +25,7 @@ use super::{Invocation, Out};
 use crate::config::{Need, checked};
 use crate::datadir::{DataDir, Purpose};
 use crate::exit::{Code, UsageError};
+use crate::lake_place;
 use crate::output::{SummaryFormat, SummaryOutput, Terminal};
 use crate::retention;
 
@@ -100,7 +101,7 @@ async fn import(
 ) -> anyhow::Result<Summary> {
     let begun = Instant::now();
     let data_dir = DataDir::open(&config.data_dir, Purpose::Write)?;
-    let lake = Lake::open(&data_dir.lake()).await?;
+    let lake = Lake::open(lake_place::of(&config.lake, &data_dir)?).await?;
     // What was left uncounted is counted while the lake's log still says what it was.
     roll_up(&lake).await;
     let mut forwarder = match forward {

@@ -17,7 +17,7 @@ use crate::config::{Need, checked};
 use crate::datadir::{DataDir, Purpose};
 use crate::exit::{Code, UsageError};
 use crate::output::{Cell, Column, RowsOutput, Table, thousands};
-use crate::{folder, retention};
+use crate::{folder, lake_place, retention};
 
 /// Look after the lake: what it has, what goes when, and its files
 ///
@@ -167,14 +167,14 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
 
 async fn to_read(config: &checked::Config) -> anyhow::Result<Lake> {
     let data_dir = folder::open(&config.data_dir)?;
-    Ok(Lake::open_to_read(&data_dir.lake()).await?)
+    Ok(Lake::open_to_read(lake_place::of(&config.lake, &data_dir)?).await?)
 }
 
 /// To be there it has to be: nobody compacts a lake that nobody filled.
 async fn to_write(config: &checked::Config) -> anyhow::Result<Lake> {
     folder::open(&config.data_dir)?;
     let data_dir = DataDir::open(&config.data_dir, Purpose::Write)?;
-    Ok(Lake::open(&data_dir.lake()).await?)
+    Ok(Lake::open(lake_place::of(&config.lake, &data_dir)?).await?)
 }
 
 async fn expire(

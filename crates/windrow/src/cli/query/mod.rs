@@ -214,7 +214,7 @@ async fn answer(
         }
         None => {
             let config = invocation.loader.load(Need::Defaults)?;
-            let mut asker = Asker::open(&config.data_dir).await?;
+            let mut asker = Asker::open(&config).await?;
             asker.query(&question.sql, question.limits).await?.told()?
         }
     };

@@ -103,7 +103,7 @@ impl Asked {
             Some(files) => By::Files(files),
             None => {
                 let config = invocation.loader.load(Need::Defaults)?;
-                By::Collected(Asker::open(&config.data_dir).await?)
+                By::Collected(Asker::open(&config).await?)
             }
         };
         Ok(Asked {

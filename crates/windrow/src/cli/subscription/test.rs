@@ -192,11 +192,11 @@ async fn stored(
         ..QueryLimits::default()
     };
     // Whoever has read its rows lets go of an answer, and of its connection, before it has ended.
-    let mut asker = Asker::open(&config.data_dir).await?;
+    let mut asker = Asker::open(&config).await?;
     if let Some(first) = time_of(newest, &mut asker, limits).await? {
         limits.period.from = Some(first);
     }
-    let mut asker = Asker::open(&config.data_dir).await?;
+    let mut asker = Asker::open(&config).await?;
     let sql = format!("select event_xml from events where {ASKED_OF}");
     let answer = asker.query(&sql, limits).await?;
     let unread = answer.rows.unread();

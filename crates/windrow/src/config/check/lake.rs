@@ -1,12 +1,16 @@
 //! `[lake]`: how events get into it, and how long they stay.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Date;
 use toml::Spanned;
 
+use windrow_lake::AzureUrl;
+
 use super::{Source, number_or, span};
+use crate::config::checked::LakeCredential;
 use crate::config::{ConfigError, checked, raw, suggest};
 
 pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, ConfigError> {
@@ -17,8 +21,10 @@ pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, 
     for (name, raw) in raw.hold {
         hold.insert(name.into_inner(), one_hold(source, raw)?);
     }
+    let azure = azure(source, raw.url, raw.key_file, raw.sas_file, raw.credential)?;
     Ok(checked::Lake {
         enabled: raw.enabled.unwrap_or(true),
+        azure,
         flush_interval: span(source, raw.flush_interval, usual, range)?,
         flush_rows: number_or(source, raw.flush_rows, 100_000, 1_000..=1_000_000)?,
         upkeep_after: span(
@@ -30,6 +36,63 @@ pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, 
         retention: retention(source, raw.retention)?,
         hold,
     })
+}
+
+/// Where it is in Azure's storage.
+fn azure(
+    source: Source<'_>,
+    url: Option<Spanned<String>>,
+    key_file: Option<Spanned<PathBuf>>,
+    sas_file: Option<Spanned<PathBuf>>,
+    identity: Option<Spanned<checked::ManagedIdentity>>,
+) -> Result<Option<checked::AzureLake>, ConfigError> {
+    let all = "one of `key_file`, `sas_file`, `credential = \"managed-identity\"`";
+    let key = key_file.map(|file| {
+        let place = file.span();
+        (
+            LakeCredential::KeyFile(source.resolve(file.into_inner())),
+            place,
+        )
+    });
+    let sas = sas_file.map(|file| {
+        let place = file.span();
+        (
+            LakeCredential::SasFile(source.resolve(file.into_inner())),
+            place,
+        )
+    });
+    let identity = identity.map(|identity| {
+        let place = identity.span();
+        (LakeCredential::Credential(identity.into_inner()), place)
+    });
+    let mut credentials = key.into_iter().chain(sas).chain(identity);
+    let (first, second) = (credentials.next(), credentials.next());
+    if let Some((_, place)) = second {
+        return Err(source
+            .error("there are two credentials", place)
+            .expected(all));
+    }
+    let Some(url) = url else {
+        return match first {
+            None => Ok(None),
+            Some((_, place)) => Err(source
+                .error("a credential for a lake that is in the data folder", place)
+                .expected("`url` beside it, which says where in Azure's storage the lake is")),
+        };
+    };
+    if let Err(error) = url.get_ref().parse::<AzureUrl>() {
+        let error = source.error(error.to_string(), url.span());
+        return Err(error
+            .expected("one such as \"https://ACCOUNT.blob.core.windows.net/CONTAINER/FOLDER\""));
+    }
+    let Some((credential, _)) = first else {
+        let error = source.error("it is not said what opens the storage", url.span());
+        return Err(error.expected(all));
+    };
+    Ok(Some(checked::AzureLake {
+        url: url.into_inner(),
+        credential,
+    }))
 }
 
 fn retention(source: Source<'_>, raw: raw::Retention) -> Result<checked::Retention, ConfigError> {

@@ -1,6 +1,7 @@
 //! What the tests share: a folder of their own, waiting with a deadline, free ports, and the
 //! peers. Everything that is started ends with the test, whatever became of it.
 
+pub(crate) mod azurite;
 pub(crate) mod certs;
 pub(crate) mod disk;
 pub(crate) mod evtx;

@@ -1,0 +1,190 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use object_store::memory::InMemory;
+use tempfile::{TempDir, tempdir};
+
+use super::*;
+use crate::lake::Lake;
+use crate::limits::COMPACT_FILES;
+use crate::place::{Azure, Place};
+use crate::retention::{Hold, Retention};
+use crate::table::{Appended, Run};
+use crate::testing::{ask, count, logon, rows};
+
+/// Does what must be new and says that it was there, as often as is left to do.
+#[derive(Debug, Default)]
+struct LosesAnswers {
+    inner: InMemory,
+    left: AtomicUsize,
+}
+
+impl fmt::Display for LosesAnswers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("storage that loses answers")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for LosesAnswers {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        opts: PutOptions,
+    ) -> Result<PutResult> {
+        let is_new = matches!(opts.mode, PutMode::Create);
+        let put = self.inner.put_opts(location, payload, opts).await?;
+        let less = |left: usize| left.checked_sub(1);
+        let loses = is_new
+            && self
+                .left
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, less)
+                .is_ok();
+        match loses {
+            false => Ok(put),
+            true => Err(Error::AlreadyExists {
+                path: location.to_string(),
+                source: "it was there".into(),
+            }),
+        }
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        opts: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, opts).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(location, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        locations: BoxStream<'static, Result<Path>>,
+    ) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(locations)
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// A place in storage that loses answers.
+fn place() -> (Place, Arc<LosesAnswers>, TempDir) {
+    let scratch = tempdir().unwrap();
+    let store = Arc::new(LosesAnswers::default());
+    let blobs = Blobs::new(Arc::clone(&store) as _, Listing::FromOffset, None);
+    let place = Place::Azure(Azure {
+        url: "https://acme1.blob.core.windows.net/logs/a"
+            .parse()
+            .unwrap(),
+        scratch: scratch.path().to_owned(),
+        blobs: Arc::new(blobs),
+    });
+    (place, store, scratch)
+}
+
+async fn counted(lake: &Lake) -> String {
+    ask(lake, "select sum(events) n from event_counts").await
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_done_once() {
+    let (place, store, _scratch) = place();
+    let lake = Lake::open(place).await.unwrap();
+    for record in 1..=5 {
+        store.left.store(1, Ordering::SeqCst);
+        // Nothing but the storage can tell of this one: it has no transaction.
+        let appended = lake.append(rows(&[logon(1, record, 0)], None), None).await;
+        assert!(matches!(appended, Ok(Appended::Committed { rows: 1, .. })));
+        assert_eq!(store.left.load(Ordering::SeqCst), 0);
+    }
+    store.left.store(1, Ordering::SeqCst);
+    lake.roll_up().await.unwrap();
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":5,"d":5}"#);
+    insta::assert_snapshot!(counted(&lake).await, @r#"{"n":5}"#);
+    assert_eq!(lake.extent().await.unwrap().version, 5);
+}
+
+#[tokio::test]
+async fn files_are_merged_and_thinned_where_no_folder_is() {
+    let (place, store, scratch) = place();
+    let lake = Lake::open(place.clone()).await.unwrap();
+    for record in 1..=COMPACT_FILES as u64 {
+        lake.append(rows(&[logon(1, record, 0)], None), None)
+            .await
+            .unwrap();
+    }
+    store.left.store(usize::MAX, Ordering::SeqCst);
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    let done = lake.keep_up(now).await.unwrap();
+    assert_eq!(done.merged, COMPACT_FILES as u64);
+    // Two days later what was merged goes.
+    lake.vacuum("2028-01-01T00:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
+    let expected = format!("{{\"n\":{COMPACT_FILES},\"d\":{COMPACT_FILES}}}");
+    assert_eq!(count(&lake).await, expected);
+    let again = Lake::open_to_read(place.clone()).await.unwrap();
+    assert_eq!(count(&again).await, expected);
+    assert_eq!(again.extent().await.unwrap().files, 1);
+    let left = std::fs::read_dir(scratch.path()).unwrap().count();
+    assert_eq!(left, 0, "files without names leave none");
+    let _ = (Hold::default(), Retention::default(), Run::Dry);
+}
+
+#[tokio::test]
+async fn two_writers_lose_nothing_to_each_other() {
+    let (place, _, _scratch) = place();
+    let writer = |place: Place, computer: u32| async move {
+        let lake = Lake::open(place).await.unwrap();
+        let name = format!("journal-{computer}");
+        for seq in 1..=20 {
+            let one = rows(&[logon(computer, seq, 0)], Some(seq));
+            let txn = Some((name.as_str(), seq as i64));
+            lake.append(one, txn).await.unwrap();
+            lake.roll_up().await.unwrap();
+        }
+    };
+    tokio::join!(writer(place.clone(), 1), writer(place.clone(), 2));
+    let lake = Lake::open_to_read(place).await.unwrap();
+    insta::assert_snapshot!(count(&lake).await, @r#"{"n":40,"d":40}"#);
+    insta::assert_snapshot!(counted(&lake).await, @r#"{"n":40}"#);
+}
+
+#[test]
+fn what_the_storage_says_is_told_with_its_cure() {
+    let words = |text: &str, end: Option<&str>| {
+        let source: Box<dyn StdError + Send + Sync> = text.into();
+        let end = end.map(|end| end.parse().unwrap());
+        let error = Error::PermissionDenied {
+            path: "a".to_owned(),
+            source,
+        };
+        StdError::source(&told(error, end)).unwrap().to_string()
+    };
+    let denied = "Server returned non-2xx status code: 403 Forbidden: <Error><Code>AuthenticationFailed</Code>\
+                  <Message>sig=secret</Message></Error>";
+    insta::assert_snapshot!(words(denied, None), @"it does not accept the credential: the key or the signature is wrong, or this machine's clock is (AuthenticationFailed)");
+    insta::assert_snapshot!(words(denied, Some("2025-01-01T00:00:00Z")), @"the shared access signature ended at 2025-01-01T00:00:00Z: write a new one to its file");
+    insta::assert_snapshot!(words("status code: 503 Busy", None), @"it failed (HTTP 503)");
+    insta::assert_snapshot!(words("https://a?sig=secret", None), @"it failed");
+    // A container that is missing is no table that was not made yet.
+    let missing = Error::NotFound {
+        path: "a".to_owned(),
+        source: "<Code>ContainerNotFound</Code>".into(),
+    };
+    assert!(matches!(told(missing, None), Error::Generic { .. }));
+}

@@ -1,0 +1,203 @@
+//! A lake in Azure's storage, or what Microsoft gives out to be tested against in its place: Azurite.
+
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::support::azurite::{Azurite, KEY, sas};
+use crate::support::ledger::repeated;
+use crate::support::program::{Finished, run};
+use crate::support::service::Service;
+use crate::support::{Scratch, wait_until};
+
+/// The configuration's words for a lake there, with the secret in a file.
+fn settings(scratch: &Scratch, url: &str, kind: &str, secret: &str) -> String {
+    let file = scratch.write("lake.secret", secret);
+    let closed = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(&file, closed).unwrap();
+    format!(
+        "[lake]\nurl = \"{url}\"\n{kind}_file = \"{}\"\n",
+        file.display()
+    )
+}
+
+fn keep_in_azure(service: &Service<'_>, scratch: &Scratch, url: &str) {
+    service.reconfigure("[lake]\n", &settings(scratch, url, "key", KEY));
+}
+
+/// A command about the service's lake.
+fn about(service: &Service<'_>, scratch: &Scratch, verbs: &[&str]) -> Finished {
+    let mut arguments = service.arguments(verbs[0]);
+    let rest = verbs[1..].iter().map(|verb| (*verb).to_owned());
+    arguments.splice(1..1, rest);
+    run(scratch, &arguments)
+}
+
+#[test]
+fn nothing_is_lost_or_doubled_where_service_and_storage_fail() {
+    let scratch = Scratch::new();
+    let Some(mut azurite) = Azurite::start(&scratch) else {
+        return;
+    };
+    azurite.make("logs");
+    let mut service = Service::new(&scratch);
+    keep_in_azure(&service, &scratch, &azurite.url("logs/site-1"));
+    service.start();
+    let fleet = [
+        "--machines",
+        "4",
+        "--rate",
+        "200",
+        "--events",
+        "300",
+        "--retry-for",
+        "60s",
+    ];
+    let fleet = service.fleet("fleet", &fleet[..6]);
+    wait_until("some events in the lake", || {
+        service.metric("windrow_lake_commits_total") >= 2
+    });
+    service.kill();
+    service.start();
+    azurite.stop();
+    wait_until("a word about the storage", || {
+        service
+            .get("/healthz")
+            .is_some_and(|answer| answer.contains("degraded: the lake is behind"))
+    });
+    assert!(service.is_well(), "events are accepted all the same");
+    let logged = service.program().stderr();
+    assert!(logged.contains("it cannot be reached"), "{logged}");
+    azurite.start_again();
+    let ledger = fleet.finish();
+    wait_until("all to be well", || {
+        service
+            .get("/healthz")
+            .is_some_and(|answer| answer.ends_with("ok\n"))
+    });
+    let lake = service.lake();
+    assert_eq!(ledger.missing(&lake), [""; 0]);
+    assert_eq!(repeated(&lake), [""; 0]);
+    let events = service.query("select count(*) n from events");
+    let counted = service.query("select sum(events) n from event_counts");
+    assert_eq!(events, counted);
+    service.terminate().expect(0);
+
+    for verbs in [
+        &["lake", "compact"][..],
+        &["lake", "vacuum"],
+        &["lake", "expire"],
+    ] {
+        about(&service, &scratch, verbs).expect(0);
+    }
+    let lake = service.lake();
+    assert_eq!(ledger.missing(&lake), [""; 0]);
+    assert_eq!(repeated(&lake), [""; 0]);
+    let files = about(&service, &scratch, &["lake", "files", "--absolute"]).expect(0);
+    let place = azurite.url("logs/site-1/events/date=");
+    assert!(
+        files.stdout.lines().all(|file| file.starts_with(&place)),
+        "{files:?}"
+    );
+    let local = scratch.join("data/lake/events");
+    assert!(!local.exists(), "nothing of it is in the data folder");
+    for text in [service_log(&scratch), files.stdout] {
+        assert!(!text.contains(KEY));
+    }
+}
+
+fn service_log(scratch: &Scratch) -> String {
+    std::fs::read_to_string(scratch.join("service.err")).unwrap()
+}
+
+#[test]
+fn two_collectors_fill_one_lake() {
+    let (one, other) = (Scratch::new(), Scratch::new());
+    let Some(azurite) = Azurite::start(&one) else {
+        return;
+    };
+    azurite.make("logs");
+    let url = azurite.url("logs");
+    let mut services = [Service::new(&one), Service::new(&other)];
+    for (service, scratch) in services.iter_mut().zip([&one, &other]) {
+        keep_in_azure(service, scratch, &url);
+        service.start();
+    }
+    let fleets: Vec<_> = services
+        .iter()
+        .zip(["a", "b"])
+        .map(|(service, prefix)| {
+            let name = format!("{prefix}-{{n}}");
+            let _ = name;
+            service.fleet(
+                "fleet",
+                &["--machines", "2", "--rate", "100", "--events", "200"],
+            )
+        })
+        .collect();
+    let counts: Vec<u64> = fleets
+        .into_iter()
+        .map(|fleet| fleet.finish().count())
+        .collect();
+    for service in &mut services {
+        service.terminate().expect(0);
+    }
+    // Machines of both have the same names; what tells their events apart is where they came in.
+    let all = services[0].query(
+        "select count(*) n, count(distinct journal || '/' || seq) d from events where record_id is not null",
+    );
+    let sum: u64 = counts.iter().sum();
+    assert_eq!(all[0]["n"].as_u64(), Some(sum), "{all:?}");
+    assert_eq!(all[0]["d"].as_u64(), Some(sum), "{all:?}");
+}
+
+#[test]
+fn what_keeps_the_storage_shut_is_said() {
+    let scratch = Scratch::new();
+    let Some(mut azurite) = Azurite::start(&scratch) else {
+        return;
+    };
+    azurite.make("logs");
+    let service = Service::new(&scratch);
+    let url = azurite.url("logs");
+    let plain = std::fs::read_to_string(scratch.join("windrow.toml")).unwrap();
+    let checked = |url: &str, kind: &str, secret: &str| {
+        let text = plain.replace("[lake]\n", &settings(&scratch, url, kind, secret));
+        scratch.write("windrow.toml", &text);
+        let finished = about(&service, &scratch, &["check"]);
+        let all = format!("{}{}", finished.stdout, finished.stderr);
+        assert!(!all.contains(secret), "{all}");
+        all
+    };
+    let good = sas("2040-01-01T00:00:00Z");
+    for (kind, secret) in [("key", KEY), ("sas", &good)] {
+        let all = checked(&url, kind, secret);
+        assert!(all.contains("logs answers"), "{all}");
+    }
+    let other_key = format!("AAAA{}", &KEY[4..]);
+    let ended = sas("2024-01-01T00:00:00Z");
+    for (url, kind, secret, word) in [
+        (
+            &url,
+            "key",
+            other_key.as_str(),
+            "does not accept the credential",
+        ),
+        (&url, "sas", &ended, "signature ended at 2024-01-01"),
+        (&url, "key", "no key", "is neither a key nor a shared"),
+        (
+            &azurite.url("absent"),
+            "key",
+            KEY,
+            "there is no such container",
+        ),
+    ] {
+        let all = checked(url, kind, secret);
+        assert!(all.contains(word), "{all}");
+    }
+    let file = scratch.join("lake.secret");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let open = about(&service, &scratch, &["check"]);
+    assert!(open.stdout.contains("open to others"), "{open:?}");
+    azurite.stop();
+    let all = checked(&url, "key", KEY);
+    assert!(all.contains("it cannot be reached"), "{all}");
+}

@@ -1,0 +1,140 @@
+//! Azurite, Microsoft's emulator of Azure's blobs, which `./test` installs from npm into the user's cache.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use super::{Scratch, free_port, installed, or_skipped, wait_until};
+
+/// The account that every Azurite has, and its key, which is no secret.
+const ACCOUNT: &str = "devstoreaccount1";
+pub(crate) const KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// A running Azurite. What it holds is in the test's folder.
+pub(crate) struct Azurite {
+    child: Child,
+    script: PathBuf,
+    folder: PathBuf,
+    port: u16,
+}
+
+impl Azurite {
+    /// Starts one; none where it is not installed, which is said.
+    pub(crate) fn start(scratch: &Scratch) -> Option<Azurite> {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(home)?;
+        let modules = cache.join("windrow-tests/azurite/node_modules");
+        let script = modules.join("azurite/dist/src/blob/main.js");
+        if !installed("node") || !or_skipped(script.is_file(), "azurite") {
+            return None;
+        }
+        let (folder, port) = (scratch.join("azurite"), free_port());
+        let child = run(&script, &folder, port);
+        Some(Azurite {
+            child,
+            script,
+            folder,
+            port,
+        })
+    }
+
+    /// Takes it away, as a failure of the storage does.
+    pub(crate) fn stop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The same storage again.
+    pub(crate) fn start_again(&mut self) {
+        self.child = run(&self.script, &self.folder, self.port);
+    }
+
+    /// The address of a folder in a container.
+    pub(crate) fn url(&self, place: &str) -> String {
+        format!("http://127.0.0.1:{}/{ACCOUNT}/{place}", self.port)
+    }
+}
+
+impl Azurite {
+    /// Makes a container.
+    pub(crate) fn make(&self, container: &str) {
+        let sas = sas("2040-01-01T00:00:00Z");
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let request = format!(
+            "PUT /{ACCOUNT}/{container}?restype=container&{sas} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\
+             x-ms-version: 2020-08-04\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            self.port
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    }
+}
+
+/// A shared access signature of the account that ends then.
+pub(crate) fn sas(end: &str) -> String {
+    let (may, version) = ("rwdlac", "2020-08-04");
+    let signed = format!("{ACCOUNT}\n{may}\nb\nsco\n\n{end}\n\n\n{version}\n");
+    let key = BASE64.decode(KEY).unwrap();
+    let key: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut openssl = Command::new("openssl")
+        .args(["dgst", "-sha256", "-binary", "-mac", "HMAC", "-macopt"])
+        .arg(format!("hexkey:{key}"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = openssl.stdin.take().unwrap();
+    stdin.write_all(signed.as_bytes()).unwrap();
+    drop(stdin);
+    let signature = BASE64.encode(openssl.wait_with_output().unwrap().stdout);
+    let escaped = |text: &str| {
+        text.replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace('=', "%3D")
+            .replace(':', "%3A")
+    };
+    format!(
+        "sv={version}&ss=b&srt=sco&sp={may}&se={}&sig={}",
+        escaped(end),
+        escaped(&signature)
+    )
+}
+
+impl Drop for Azurite {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(script: &PathBuf, folder: &PathBuf, port: u16) -> Child {
+    let port = port.to_string();
+    let child = Command::new("node")
+        .arg(script)
+        .args(["--blobHost", "127.0.0.1", "--blobPort", &port])
+        .args(["--skipApiVersionCheck", "--silent", "--disableTelemetry"])
+        .arg("--location")
+        .arg(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until("Azurite to answer", || {
+        let stream = TcpStream::connect(format!("127.0.0.1:{port}"));
+        stream.is_ok_and(|mut stream| {
+            let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let mut answer = [0];
+            asked.is_ok() && stream.read_exact(&mut answer).is_ok()
+        })
+    });
+    child
+}
