@@ -7,7 +7,7 @@ use super::*;
 use crate::lake::Lake;
 use crate::limits::COMPACT_FILES;
 use crate::place::{Azure, Place};
-use crate::retention::{Hold, Retention};
+use crate::retention::Retention;
 use crate::table::{Appended, Run};
 use crate::testing::{ask, count, logon, rows};
 
@@ -131,18 +131,25 @@ async fn files_are_merged_and_thinned_where_no_folder_is() {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     let done = lake.keep_up(now).await.unwrap();
     assert_eq!(done.merged, COMPACT_FILES as u64);
-    // Two days later what was merged goes.
+    let retention = Retention {
+        text: Some(1),
+        ..Retention::default()
+    };
+    let today = "2026-01-01".parse().unwrap();
+    let gone = lake.expire(&retention, today, Run::Real).await.unwrap();
+    let texts: u64 = gone.iter().map(|(_, gone)| gone.texts).sum();
+    assert_eq!(texts, COMPACT_FILES as u64);
+    // Years later what was replaced goes.
     lake.vacuum("2028-01-01T00:00:00Z".parse().unwrap())
         .await
         .unwrap();
-    let expected = format!("{{\"n\":{COMPACT_FILES},\"d\":{COMPACT_FILES}}}");
+    let expected = format!("{{\"n\":{COMPACT_FILES},\"d\":{COMPACT_FILES}}}\n");
     assert_eq!(count(&lake).await, expected);
     let again = Lake::open_to_read(place.clone()).await.unwrap();
     assert_eq!(count(&again).await, expected);
     assert_eq!(again.extent().await.unwrap().files, 1);
     let left = std::fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(left, 0, "files without names leave none");
-    let _ = (Hold::default(), Retention::default(), Run::Dry);
 }
 
 #[tokio::test]
