@@ -151,7 +151,7 @@ fn words(source: &(dyn StdError + 'static), expires: Option<Timestamp>) -> Strin
             | "AuthorizationResourceTypeMismatch"
             | "InsufficientAccountPermissions",
         ) => {
-            "the credential may not do this, or not from this address: it has to read, create, write, delete and list blobs"
+            "the credential is wrong, may not do this, or not from this address: it has to read, create, write, delete and list blobs"
         }
         Some("AccountIsDisabled") => "the account is disabled",
         Some("ServerBusy") => "it is busy",

@@ -106,6 +106,7 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# data_locale",
         "# certificate",
         "# key",
+        "# url",
         "# \"ada",
         "# Security",
         "# \"Microsoft",

@@ -2,13 +2,14 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Scratch, free_port, installed, or_skipped, wait_until};
+use super::{Scratch, free_port, or_skipped, wait_until};
 
 /// The account that every Azurite has, and its key, which is no secret.
 const ACCOUNT: &str = "devstoreaccount1";
@@ -18,6 +19,7 @@ pub(crate) const KEY: &str =
 /// A running Azurite. What it holds is in the test's folder.
 pub(crate) struct Azurite {
     child: Child,
+    node: PathBuf,
     script: PathBuf,
     folder: PathBuf,
     port: u16,
@@ -30,15 +32,17 @@ impl Azurite {
         let cache = std::env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .or_else(home)?;
-        let modules = cache.join("windrow-tests/azurite/node_modules");
-        let script = modules.join("azurite/dist/src/blob/main.js");
-        if !installed("node") || !or_skipped(script.is_file(), "azurite") {
+        let tools = cache.join("windrow-tests");
+        let script = tools.join("azurite/node_modules/azurite/dist/src/blob/main.js");
+        let node = tools.join("node/node");
+        if !or_skipped(node.is_file() && script.is_file(), "azurite") {
             return None;
         }
         let (folder, port) = (scratch.join("azurite"), free_port());
-        let child = run(&script, &folder, port);
+        let child = run(&node, &script, &folder, port);
         Some(Azurite {
             child,
+            node,
             script,
             folder,
             port,
@@ -47,13 +51,15 @@ impl Azurite {
 
     /// Takes it away, as a failure of the storage does.
     pub(crate) fn stop(&mut self) {
-        self.child.kill().unwrap();
+        // Killed, it would forget what it said was written: it is no storage to trust.
+        let id = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
         self.child.wait().unwrap();
     }
 
     /// The same storage again.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(&self.script, &self.folder, self.port);
+        self.child = run(&self.node, &self.script, &self.folder, self.port);
     }
 
     /// The address of a folder in a container.
@@ -116,9 +122,9 @@ impl Drop for Azurite {
     }
 }
 
-fn run(script: &PathBuf, folder: &PathBuf, port: u16) -> Child {
+fn run(node: &Path, script: &Path, folder: &Path, port: u16) -> Child {
     let port = port.to_string();
-    let child = Command::new("node")
+    let child = Command::new(node)
         .arg(script)
         .args(["--blobHost", "127.0.0.1", "--blobPort", &port])
         .args(["--skipApiVersionCheck", "--silent", "--disableTelemetry"])
