@@ -104,6 +104,9 @@ pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
 
 /// Of what a store says that a file is not there, or that its place on the disk cannot be read.
 fn is_of_place(error: &object_store::Error) -> bool {
+    if let object_store::Error::NotFound { .. } = error {
+        return true;
+    }
     let mut source = error.source();
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<io::Error>() {
@@ -111,7 +114,7 @@ fn is_of_place(error: &object_store::Error) -> bool {
         }
         source = error.source();
     }
-    matches!(error, object_store::Error::NotFound { .. })
+    false
 }
 
 /// EIO of every system.

@@ -364,9 +364,10 @@ async fn count(
                 counter.merge(&of_file);
                 Ok((counter, None))
             }
-            Err(error) if footer::is_damage(&error) => {
-                Ok((counter, Some((site.shown().join(&part.path), error.to_string()))))
-            }
+            Err(error) if footer::is_damage(&error) => Ok((
+                counter,
+                Some((site.shown().join(&part.path), error.to_string())),
+            )),
             // It may be read the next time: the roll-up stays behind until then.
             Err(error) => Err(error.into()),
         }

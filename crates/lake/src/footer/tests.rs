@@ -60,6 +60,13 @@ fn what_passes_is_no_damage() {
     assert!(is_damage(&ParquetError::General("no magic".to_owned())));
     let store = |error: object_store::Error| is_damage(&ParquetError::External(Box::new(error)));
     let source = || "refused".into();
+    let of_disk = |number| object_store::Error::Generic {
+        store: "near",
+        source: Box::new(io::Error::from_raw_os_error(number)),
+    };
+    assert!(store(of_disk(5)), "the medium is bad");
+    assert!(!store(of_disk(too_many_files)));
+    assert!(!io(io::Error::other(of_disk(too_many_files))));
     assert!(!store(object_store::Error::Generic {
         store: "far",
         source: source()
