@@ -125,11 +125,11 @@ async fn import(
         let (kept, over) = group.rows.without_expired(table, &retention, today)?;
         expired += over;
         let rows = kept.len() as u64;
-        // What was left out is still to come, should it be kept longer one day: the whole group is not done.
-        let txn = (over == 0).then_some((group.app_id.as_str(), 1));
+        // No transaction: what the lake has says what is new. What was left out, has expired, or was in a damaged file that
+        // was taken out comes again.
         let appended = match group.table {
-            Into::Events => lake.append_new(kept, txn).await?,
-            Into::Requests => lake.append_requests(kept, txn).await?,
+            Into::Events => lake.append_new(kept, None).await?,
+            Into::Requests => lake.append_requests(kept, None).await?,
         };
         let added = match appended {
             Appended::Committed { rows, .. } => rows,

@@ -4,13 +4,11 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc::Sender;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::batch::{Flags, Header, Kind};
 use windrow_formats::event::{Event, Index, parse};
 use windrow_formats::identity::identity;
-use windrow_formats::text::hex;
 use windrow_lake::{RequestBuilder, RequestFile, RowBuilder, Rows, is_w3c_log};
 use windrow_pipeline::sources::evtx::{Chunk, EncodedBatch, EvtxFile, OpenError, SOURCE, batches};
 
@@ -32,8 +30,6 @@ pub(super) struct Group {
     pub(super) table: Into,
     /// The rows.
     pub(super) rows: Rows,
-    /// What they are: the same events, read again, give the same name.
-    pub(super) app_id: String,
     /// The same events as batches for the journal, if they are to be forwarded.
     pub(super) batches: Vec<EncodedBatch>,
 }
@@ -67,10 +63,6 @@ pub(super) struct Reader {
     index: Index,
     rows: RowBuilder,
     requests: RequestBuilder,
-    /// Hash over the identity of every row in hand.
-    contents: Sha256,
-    /// The same of requests.
-    request_contents: Sha256,
     summary: Summary,
 }
 
@@ -102,8 +94,6 @@ impl Reader {
             header,
             index: Index::default(),
             rows: RowBuilder::new(),
-            contents: Sha256::new(),
-            request_contents: Sha256::new(),
             summary: Summary::default(),
         }
     }
@@ -154,14 +144,11 @@ impl Reader {
         self.summary.bytes += found.bytes;
         let mut read_bytes = 0;
         while !self.stop.is_cancelled() {
-            let (contents, summary) = (&mut self.request_contents, &mut self.summary);
+            let summary = &mut self.summary;
             let mut made = 0;
             let read = file.read(
                 &mut self.requests,
-                |key| {
-                    contents.update(key);
-                    made += 1;
-                },
+                |_| made += 1,
                 |line, reason| summary.damage(bad_line(&name, line, reason)),
             );
             self.summary.requests.read += made;
@@ -245,7 +232,6 @@ impl Reader {
             let event = Event::new(record.text, &self.index);
             self.summary.count(event);
             let identity = identity(SOURCE, event);
-            self.contents.update(identity.0);
             self.rows.push(None, &self.header, flags, event, identity);
         }
         if self.forward == Forward::Yes {
@@ -260,12 +246,9 @@ impl Reader {
         if self.rows.is_empty() {
             return Ok(());
         }
-        let digest = std::mem::take(&mut self.contents).finalize();
-        let name = hex(&digest[..16]);
         let group = Group {
             table: Into::Events,
             rows: self.rows.finish(),
-            app_id: format!("windrow-import-{name}"),
             batches: std::mem::take(&mut self.batches),
         };
         self.groups.blocking_send(group).map_err(|_| Gone)
@@ -276,11 +259,9 @@ impl Reader {
         if self.requests.is_empty() {
             return Ok(());
         }
-        let digest = std::mem::take(&mut self.request_contents).finalize();
         let group = Group {
             table: Into::Requests,
             rows: self.requests.finish(),
-            app_id: format!("windrow-import-{}", hex(&digest[..16])),
             batches: Vec::new(),
         };
         self.groups.blocking_send(group).map_err(|_| Gone)
