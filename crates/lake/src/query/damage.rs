@@ -312,8 +312,10 @@ type Panic = Box<dyn Any + Send>;
 impl Read {
     /// Looks at its end; why it is no file of the table where it is none.
     async fn look(&self, store: &dyn ObjectStore) -> Result<std::result::Result<(), String>> {
+        // Not the last bytes, whichever those are: Azure knows no such range.
+        let begin = self.bytes.saturating_sub(FOOTER_GUESS_BYTES);
         let options = GetOptions {
-            range: Some(GetRange::Suffix(FOOTER_GUESS_BYTES)),
+            range: Some(GetRange::Bounded(begin..self.bytes)),
             ..GetOptions::default()
         };
         if self.bytes == 0 {
@@ -324,7 +326,7 @@ impl Read {
             Err(object_store::Error::NotFound { .. }) => {
                 return Ok(Err("it is not there".to_owned()));
             }
-            // There is no end of an empty file to be read.
+            // There is no such range in a shorter one.
             Err(error) => match store.head(&self.location).await {
                 Ok(found) if found.size != self.bytes => return Ok(Err(self.has(found.size))),
                 _ => return Err(error.into()),
