@@ -14,7 +14,7 @@ use arrow::array::{
     TimestampMicrosecondBuilder,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int32Type, TimestampMicrosecondType};
+use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use jiff::civil::Date;
 
@@ -22,7 +22,9 @@ use crate::limits::{COUNT_KEYS, COUNT_TEXT_BYTES};
 use crate::rows::{Rows, column};
 use crate::schema::{COUNTS, DATE};
 
+mod file;
 mod follow;
+mod tallied;
 
 /// Microseconds of a bucket.
 const BUCKET_US: i64 = 300_000_000;
@@ -116,13 +118,29 @@ impl Counter {
         self.counts.is_empty()
     }
 
+    /// How many events were counted.
+    fn events(&self) -> i64 {
+        self.counts.values().sum()
+    }
+
     /// Whether it is time to write down what was counted: senders choose how many names there are, and how long.
     pub(crate) fn is_full(&self) -> bool {
         self.counts.len() >= COUNT_KEYS || self.texts.bytes >= COUNT_TEXT_BYTES
     }
 
-    /// Takes over what another one counted.
+    /// Adds what another one counted of further rows.
     fn merge(&mut self, other: &Counter) {
+        self.join(other, |mine, theirs| mine + theirs);
+    }
+
+    /// Takes the greater count of what another one counted too, of the same rows or of some of them; whether any was.
+    fn raise(&mut self, other: &Counter) -> bool {
+        self.join(other, i64::max)
+    }
+
+    /// Whether a count became another one.
+    fn join(&mut self, other: &Counter, joined: fn(i64, i64) -> i64) -> bool {
+        let mut is_changed = false;
         for (key, count) in &other.counts {
             let mut number = |number| match other.texts.text(number) {
                 Some(text) => self.texts.number(text),
@@ -134,7 +152,43 @@ impl Counter {
                 account: number(key.account),
                 ..*key
             };
-            *self.counts.entry(key).or_default() += count;
+            let mine = self.counts.entry(key).or_default();
+            let joined = joined(*mine, *count);
+            is_changed |= joined != *mine;
+            *mine = joined;
+        }
+        is_changed
+    }
+
+    /// Takes over counts of the roll-up that lie under this date.
+    fn take_over(&mut self, date: &str, batch: &RecordBatch) {
+        let (day, rows) = (days(date), batch.num_rows());
+        let Some(buckets) = column(batch, "bucket")
+            .and_then(|buckets| buckets.as_primitive_opt::<TimestampMicrosecondType>())
+        else {
+            return;
+        };
+        let Some(events) =
+            column(batch, "events").and_then(|events| events.as_primitive_opt::<Int64Type>())
+        else {
+            return;
+        };
+        let ids = column(batch, "event_id").and_then(|ids| ids.as_primitive_opt::<Int32Type>());
+        let mut texts = |name| numbers(&mut self.texts, column(batch, name), rows);
+        let (channels, computers) = (texts("channel"), texts("computer"));
+        let accounts = texts("account");
+        for row in 0..rows {
+            let key = Key {
+                day,
+                bucket: buckets.value(row),
+                channel: channels[row],
+                event_id: ids
+                    .filter(|ids| !ids.is_null(row))
+                    .map(|ids| ids.value(row)),
+                computer: computers[row],
+                account: accounts[row],
+            };
+            *self.counts.entry(key).or_default() += events.value(row);
         }
     }
 

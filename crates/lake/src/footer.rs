@@ -4,6 +4,7 @@
 //! damaged bytes would ask for hundreds of gigabytes, and the process would end. So the lists of a footer are first
 //! counted out here (Thrift's compact protocol), and what a file cannot be is told apart from what cannot be read now.
 
+use std::any::Any;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -76,8 +77,17 @@ pub(crate) fn reader(
 pub(crate) fn decoded<T>(
     work: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, ParquetError> {
-    let gave_up = |_| ParquetError::General("whoever decodes it gave up".to_owned());
+    let gave_up = |panic: Box<dyn Any + Send>| ParquetError::General(gave_up(panic.as_ref()));
     catch_unwind(AssertUnwindSafe(work)).map_err(gave_up)?
+}
+
+/// What is said of a decoder that panicked, with its own words: they tell a fault of the program from one of the file.
+pub(crate) fn gave_up(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    match text.or_else(|| panic.downcast_ref::<&str>().copied()) {
+        Some(text) => format!("whoever decodes it gave up: {text}"),
+        None => "whoever decodes it gave up".to_owned(),
+    }
 }
 
 /// Whether an error says that a file is not what was written: reading it again gives no other answer. Everything else,
@@ -103,7 +113,7 @@ pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// Of what a store says that a file is not there, or that its place on the disk cannot be read.
-fn is_of_place(error: &object_store::Error) -> bool {
+pub(crate) fn is_of_place(error: &object_store::Error) -> bool {
     if let object_store::Error::NotFound { .. } = error {
         return true;
     }

@@ -78,7 +78,8 @@ impl Table {
             .map(|add| u64::try_from(add.size).unwrap_or(0))
             .sum();
         let paths = paths(&adds);
-        let committed = self.commit_upon(Changes::append(adds), txn, version).await;
+        let committed = self.commit_upon(Changes::append(adds), txn.as_slice(), version);
+        let committed = committed.await;
         match &committed {
             Ok(Some(Commit::Version(_))) => {}
             Ok(Some(Commit::Already(_)) | None) => self.remove_unless_named(&paths).await,

@@ -301,3 +301,8 @@ pub(crate) fn names(sql: &str, definition: &Definition) -> bool {
 pub(crate) fn counts_app_id(events_id: &str) -> String {
     format!("windrow-{}-{events_id}", COUNTS.name)
 }
+
+/// The same for what tells the version that was counted from another one of its number.
+pub(crate) fn counts_mark_id(events_id: &str) -> String {
+    format!("windrow-{}-mark-{events_id}", COUNTS.name)
+}

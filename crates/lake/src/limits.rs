@@ -201,7 +201,7 @@ pub(crate) const COUNT_KEYS: usize = 500_000;
 pub(crate) const COUNT_TEXT_BYTES: usize = 64 << 20;
 
 /// Rows of a file that are counted at a time.
-pub(crate) const COUNT_BATCH_ROWS: usize = 8_192;
+pub(crate) const COUNT_BATCH_ROWS: usize = 1_024;
 
 /// Files not yet counted that a query counts itself; where there are more it asks the events.
 pub(crate) const FURTHER_FILES: usize = 4_096;

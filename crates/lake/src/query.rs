@@ -183,7 +183,12 @@ pub(crate) async fn answer(
 ) -> Result<QueryOutput, QueryError> {
     let begun = Instant::now();
     depth::check(sql).map_err(|message| QueryError::Refused { message })?;
-    let session = session.await?;
+    let session = match limits.time {
+        None => session.await?,
+        Some(time) => timeout_at(begun + time, session)
+            .await
+            .map_err(|_| QueryError::Time { limit: time })??,
+    };
     let tables = session.tables();
     let tally = Arc::clone(&session.tally);
     let stream = depth::on_deep_stack(begin(session, sql.to_owned()));

@@ -5,7 +5,7 @@
 //!   commit is on the disk before `append` returns (`store.rs`). A version of which that is not known is written
 //!   again before anything builds upon it or is answered from it (`state.rs`).
 //! - An append with a transaction happens once: the version stored for its application is read again
-//!   before every attempt, so a commit that in truth succeeded is never repeated. The version only rises.
+//!   before every attempt, so a commit that in truth succeeded is never repeated. The version of one who appends only rises.
 //! - An append that failed takes its data files back; a crash between data file and commit leaves files
 //!   that no version names, which [`Table::keep_up`] finds.
 
@@ -46,7 +46,7 @@ mod upkeep;
 
 pub use check::{Checked, Cure};
 pub use expire::{Expired, Run};
-use state::State;
+pub(crate) use state::State;
 pub use upkeep::Upkeep;
 
 /// A table of the lake. Cheap to clone; clones share the table.
@@ -164,11 +164,6 @@ impl Changes {
             removes,
             purpose: Purpose::Delete,
         }
-    }
-
-    /// Files that come.
-    pub(crate) fn adds(&self) -> &[Add] {
-        &self.adds
     }
 
     /// The rows of some files in one.
@@ -365,6 +360,13 @@ impl Table {
         Ok(state::live_files(state))
     }
 
+    /// Whether the newest version has this data file.
+    pub(crate) async fn names(&self, path: &str) -> Result<bool, LakeError> {
+        let table = self.snapshot().await?;
+        let state = table.snapshot().map_err(LakeError::table("read"))?;
+        Ok(state.log_data().into_iter().any(|file| file.path() == path))
+    }
+
     /// The newest state of the table, for as long as nobody else may touch it.
     pub(crate) async fn newest(&self) -> Result<MutexGuard<'_, State>, LakeError> {
         let mut state = self.shared.state.lock().await;
@@ -454,7 +456,10 @@ impl Table {
 
     async fn commit(&self, changes: Changes, txn: Option<Txn<'_>>) -> Result<Commit, LakeError> {
         for attempt in 0..COMMIT_ATTEMPTS {
-            if let Some(commit) = self.commit_upon(changes.clone(), txn, None).await? {
+            if let Some(commit) = self
+                .commit_upon(changes.clone(), txn.as_slice(), None)
+                .await?
+            {
                 return Ok(commit);
             }
             back_off(attempt).await;
@@ -468,7 +473,7 @@ impl Table {
     pub(crate) async fn commit_upon(
         &self,
         changes: Changes,
-        txn: Option<Txn<'_>>,
+        txns: &[Txn<'_>],
         version: Option<u64>,
     ) -> Result<Option<Commit>, LakeError> {
         let mut state = self.newest().await?;
@@ -477,34 +482,39 @@ impl Table {
             Some(_) if version != state.table().version() => return Ok(None),
             Some(_) => {}
             None => {
-                if let Some(position) = state.reached(txn).await? {
+                if let Some(position) = state.reached(txns.first().copied()).await? {
                     // Found on a later attempt it is this very commit, or one of the same rows: as good.
                     return Ok(Some(Commit::Already(position)));
                 }
             }
         }
-        match state.commit(changes, txn).await {
+        match state.commit(changes, txns).await {
             Ok(version) => {
                 state.committed(version).await;
                 Ok(Some(Commit::Version(version)))
             }
             Err(error) if state::is_overtaken(&error) => Ok(None),
-            Err(error) => self.settle(&mut state, txn, error).await.map(Some),
+            Err(error) => self.settle(&mut state, txns, error).await.map(Some),
         }
     }
 
-    /// After an error that leaves open whether the commit happened: looks.
+    /// After an error that leaves open whether the commit happened: looks. A position that is not what the commit would
+    /// have brought it to may be an older one, even a greater.
     async fn settle(
         &self,
         state: &mut State,
-        txn: Option<Txn<'_>>,
+        txns: &[Txn<'_>],
         error: DeltaTableError,
     ) -> Result<Commit, LakeError> {
         state.refresh().await?;
-        match state.reached(txn).await? {
-            Some(position) => Ok(Commit::Already(position)),
-            None => Err(LakeError::table("write")(error)),
+        let Some((app_id, version)) = txns.first() else {
+            return Err(LakeError::table("write")(error));
+        };
+        if state.position(app_id).await? != Some(*version) {
+            return Err(LakeError::table("write")(error));
         }
+        state.assure().await?;
+        Ok(Commit::Already(*version))
     }
 }
 

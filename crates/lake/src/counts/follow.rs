@@ -1,55 +1,45 @@
 //! Follows the log of `events`: which files were added since, and their counts into `event_counts`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::PathBuf;
-
-use arrow::array::AsArray as _;
-use arrow::compute;
-use arrow::datatypes::Int64Type;
-use deltalake::kernel::{Action, Add, Remove};
+use deltalake::kernel::{Action, Add};
 use deltalake::logstore::{LogStoreRef, get_actions};
 use deltalake::{DeltaTable, DeltaTableError};
-use parquet::arrow::ProjectionMask;
-use parquet::errors::ParquetError;
 use tokio::task::spawn_blocking;
 
-use super::{COUNTED, Counter};
+use super::Counter;
+use super::file::{self, Counted, Part};
+use super::tallied::{Taken, Tallied, merged};
 use crate::error::LakeError;
 use crate::files::Tally;
-use crate::footer;
-use crate::lake::{Lake, counts_app_id};
-use crate::limits::{COMMIT_ATTEMPTS, COUNT_BATCH_ROWS, FURTHER_FILES};
+use crate::lake::{Lake, counts_app_id, counts_mark_id};
+use crate::limits::{COMMIT_ATTEMPTS, FURTHER_FILES};
 use crate::rows::Rows;
 use crate::schema::{COUNTS, DATE};
-use crate::store::site::Site;
-use crate::table::{Changes, Commit, Table, back_off, paths};
+use crate::table::{State, Table, back_off};
 
 /// The roll-up, and up to which version of `events` it counts.
 pub(crate) struct Behind {
     table: DeltaTable,
-    counted: u64,
+    counted: Position,
 }
 
-/// A data file of `events`.
-#[derive(Clone, Debug)]
-struct Part {
-    path: String,
-    date: String,
-    /// Its rows, where all files are looked at.
-    rows: i64,
+/// A version of `events`, up to which was counted.
+#[derive(Clone, Copy)]
+pub(super) struct Position {
+    version: u64,
+    /// What its entry in the log was like; none where it is not known.
+    mark: Option<i64>,
 }
 
 /// What has to be counted.
-enum Due {
+pub(super) enum Due {
     /// Nothing.
     Nothing,
     /// Files that were added since.
     Added(Vec<Part>),
-    /// All files of a version, since it is not known any more which were added: counts of their dates are replaced, where
-    /// they are fewer.
+    /// All files of a version, since it is not known any more which were added: counts of a date are raised to what is
+    /// there.
     All(Vec<Part>),
-    /// All files of a version that is older than what was counted: counts of their dates are replaced.
+    /// All files of a version that was not what was counted: counts of their dates are replaced.
     Back(Vec<Part>),
 }
 
@@ -61,35 +51,39 @@ impl Lake {
     pub async fn roll_up(&self) -> Result<u64, LakeError> {
         let _one = self.rolling_up().lock().await;
         let counts = self.other_to_write(&COUNTS).await?;
-        let app_id = app_id(&self.events().snapshot().await?)?;
+        let id = id(&self.events().snapshot().await?)?;
         for attempt in 0..COMMIT_ATTEMPTS {
             // Before the newest version of `events` is read: what was counted then is in it.
             let (at, counted) = {
                 let mut newest = counts.newest().await?;
-                let counted = newest.position(&app_id).await?;
-                (
-                    newest.table().clone(),
-                    counted.and_then(|it| it.try_into().ok()),
-                )
+                let counted = position(&mut newest, &id).await?;
+                (newest.table().clone(), counted)
             };
             let events = {
                 let mut newest = self.events().newest().await?;
                 newest.assure().await?;
                 newest.table().clone()
             };
-            let (begun, version): (u64, u64) = (counted.unwrap_or(0), version(&events));
             let due = due(self.events(), &events, counted).await?;
-            let Some(changes) = self.counted(&counts, &at, due).await? else {
+            if let Due::Nothing = due {
                 return Ok(0);
+            }
+            let (begun, version) = (counted.map_or(0, |it| it.version), version(&events));
+            let mut tallied = Tallied::new(self.events(), &counts);
+            let committed = match tallied.take(&at, due).await {
+                Ok(Taken::All) => {
+                    let mark = mark(self.events().log(), version).await?.unwrap_or(0);
+                    tallied.commit(&at, &id, version, mark).await
+                }
+                // Merged and taken away since: the newest version says where its events are.
+                Ok(Taken::Gone) => Ok(false),
+                Err(error) => Err(error),
             };
-            let paths = paths(changes.adds());
-            let txn = Some((app_id.as_str(), i64::try_from(version).unwrap_or(i64::MAX)));
-            match counts.commit_upon(changes, txn, at.version()).await {
-                Ok(Some(Commit::Version(_))) => return Ok(version.saturating_sub(begun)),
-                // A commit of which the answer was lost is found again as one that is there already.
-                Ok(Some(Commit::Already(_)) | None) => counts.remove_unless_named(&paths).await,
+            match committed {
+                Ok(true) => return Ok(version.saturating_sub(begun)),
+                Ok(false) => counts.remove_unless_named(&tallied.written).await,
                 Err(error) => {
-                    counts.take_back(&paths).await;
+                    counts.take_back(&tallied.written).await;
                     return Err(error);
                 }
             }
@@ -100,78 +94,15 @@ impl Lake {
         })
     }
 
-    /// What the roll-up has to become; none where nothing is due.
-    async fn counted(
-        &self,
-        counts: &Table,
-        at: &DeltaTable,
-        due: Due,
-    ) -> Result<Option<Changes>, LakeError> {
-        let (parts, removes) = match due {
-            Due::Nothing => return Ok(None),
-            Due::Added(parts) => (parts, Vec::new()),
-            Due::All(parts) => self.recounted(counts, at, parts).await?,
-            Due::Back(parts) => {
-                let dates: BTreeSet<&str> = parts.iter().map(|part| part.date.as_str()).collect();
-                let known = of_dates(at, |date| dates.contains(date))?;
-                (parts, known)
-            }
-        };
-        let mut adds = Vec::new();
-        let mut counter = Counter::default();
-        for part in parts {
-            let damaged;
-            (counter, damaged) = count(self.events().site().clone(), part, counter).await?;
-            if let Some((file, why)) = damaged {
-                let file = file.display();
-                tracing::error!(%file, why, "a file of the lake is damaged: event_counts has none of its events");
-            }
-            if counter.is_full() {
-                adds.extend(write(counts, &mut counter).await?);
-            }
-        }
-        if !counter.is_empty() {
-            adds.extend(write(counts, &mut counter).await?);
-        }
-        Ok(Some(Changes::overwrite(adds, removes)))
-    }
-
-    /// Which of all files are to be counted again, and the counts that they replace. Counts of a date that are as many
-    /// as its events, or more, stay: they may be of events that have expired since.
-    async fn recounted(
-        &self,
-        counts: &Table,
-        at: &DeltaTable,
-        mut parts: Vec<Part>,
-    ) -> Result<(Vec<Part>, Vec<Remove>), LakeError> {
-        let mut missing = BTreeMap::<String, i64>::new();
-        for part in &parts {
-            *missing.entry(part.date.clone()).or_default() += part.rows;
-        }
-        let mut known = of_dates(at, |date| missing.contains_key(date))?;
-        for remove in &known {
-            let (date, site, path) = (date_of(remove), counts.site().clone(), remove.path.clone());
-            let counted = spawn_blocking(move || sum(&site, &path)).await?;
-            if let Some(missing) = missing.get_mut(&date) {
-                *missing -= counted;
-            }
-        }
-        missing.retain(|_, missing| *missing > 0);
-        parts.retain(|part| missing.contains_key(&part.date));
-        known.retain(|remove| missing.contains_key(&date_of(remove)));
-        Ok((parts, known))
-    }
-
     /// The roll-up as it is; none where there is none. To be asked for before the version of `events` that it is to be
     /// compared with.
     pub(crate) async fn counts(&self) -> Result<Option<Behind>, LakeError> {
         let Some(counts) = self.other(&COUNTS).await? else {
             return Ok(None);
         };
-        let app_id = app_id(&self.events().snapshot().await?)?;
+        let id = id(&self.events().snapshot().await?)?;
         let mut newest = counts.newest().await?;
-        let position = newest.position(&app_id).await?;
-        let counted = position.and_then(|position| u64::try_from(position).ok());
+        let counted = position(&mut newest, &id).await?;
         Ok(counted.map(|counted| Behind {
             table: newest.table().clone(),
             counted,
@@ -195,12 +126,15 @@ impl Lake {
             Due::Added(parts) if parts.len() <= FURTHER_FILES => parts,
             Due::Added(_) | Due::All(_) | Due::Back(_) => return Ok(None),
         };
+        let site = self.events().site();
         let mut counter = Counter::default();
         for part in parts {
-            let damaged;
-            (counter, damaged) = count(self.events().site().clone(), part, counter).await?;
-            if let Some((file, why)) = damaged {
-                tally.damaged(&file, why);
+            match file::count(site, &part).await? {
+                Counted::Whole(of_file) => counter = merged(counter, of_file).await?,
+                Counted::Full(..) => return Ok(None),
+                Counted::Damaged(why) => tally.damaged(&site.shown().join(&part.path), why),
+                // Where it was merged meanwhile, the events say where theirs are.
+                Counted::Gone => return Ok(None),
             }
             if counter.is_full() {
                 return Ok(None);
@@ -213,31 +147,77 @@ impl Lake {
     }
 }
 
-fn app_id(events: &DeltaTable) -> Result<String, LakeError> {
+fn id(events: &DeltaTable) -> Result<String, LakeError> {
     let snapshot = events.snapshot().map_err(LakeError::table("read"))?;
-    Ok(counts_app_id(snapshot.metadata().id()))
+    Ok(snapshot.metadata().id().to_owned())
 }
 
 fn version(events: &DeltaTable) -> u64 {
     events.version().unwrap_or(0)
 }
 
+/// Up to where these events were counted.
+async fn position(counts: &mut State, id: &str) -> Result<Option<Position>, LakeError> {
+    let version = counts.position(&counts_app_id(id)).await?;
+    let Some(version) = version.and_then(|version| u64::try_from(version).ok()) else {
+        return Ok(None);
+    };
+    let mark = counts.position(&counts_mark_id(id)).await?;
+    // An earlier windrow counts on without a mark.
+    let mark = mark.filter(|mark| is_mark_of(*mark, version));
+    Ok(Some(Position { version, mark }))
+}
+
+/// What tells the entry of a version from another one of the same version: a table may be put back from a copy and go
+/// on from there. None where the log does not have it any more.
+async fn mark(log: &LogStoreRef, version: u64) -> Result<Option<i64>, LakeError> {
+    let entry = log.read_commit_entry(version).await;
+    let entry = entry.map_err(LakeError::table("read"))?;
+    Ok(entry.map(|entry| {
+        let sum = crc32c::crc32c(&entry) & MARK_SUM | MARK_SET;
+        i64::from(sum) << 32 | i64::from(version as u32)
+    }))
+}
+
+/// Bits of the sum in a mark, and one that each mark has.
+const MARK_SUM: u32 = 0x3fff_ffff;
+const MARK_SET: u32 = 0x4000_0000;
+
+fn is_mark_of(mark: i64, version: u64) -> bool {
+    mark != 0 && mark as u32 == version as u32
+}
+
 /// What this version of `events` has that was not counted up to another one.
-async fn due(table: &Table, events: &DeltaTable, counted: Option<u64>) -> Result<Due, LakeError> {
+pub(super) async fn due(
+    table: &Table,
+    events: &DeltaTable,
+    counted: Option<Position>,
+) -> Result<Due, LakeError> {
     let version = version(events);
-    let Some(counted) = counted else {
+    let Some(Position {
+        version: counted,
+        mark: known,
+    }) = counted
+    else {
         return Ok(Due::All(live(events)?));
     };
-    if counted == version {
-        return Ok(Due::Nothing);
-    }
-    if counted > version {
+    let is_another = match known {
+        Some(known) if counted <= version => {
+            let found = mark(table.log(), counted).await?;
+            found.is_some_and(|found| found != known)
+        }
+        _ => false,
+    };
+    if counted > version || is_another {
         tracing::warn!(
             counted,
             version,
-            "the lake's events are older than their roll-up, as if put back from a copy: it is made again"
+            "the lake's events are not those that were counted, as if put back from a copy: their roll-up is made again"
         );
         return Ok(Due::Back(live(events)?));
+    }
+    if counted == version {
+        return Ok(Due::Nothing);
     }
     let Some(parts) = added(table.log(), counted, version).await? else {
         tracing::warn!(
@@ -300,89 +280,4 @@ fn live(events: &DeltaTable) -> Result<Vec<Part>, LakeError> {
             .unwrap_or_default(),
     });
     Ok(parts.collect())
-}
-
-/// Files of the roll-up that count these dates.
-fn of_dates(
-    counts: &DeltaTable,
-    is_meant: impl Fn(&str) -> bool,
-) -> Result<Vec<Remove>, LakeError> {
-    let snapshot = counts.snapshot().map_err(LakeError::table("read"))?;
-    let files = snapshot.log_data().into_iter();
-    let removes = files.map(|file| file.remove_action(true));
-    Ok(removes
-        .filter(|remove| is_meant(&date_of(remove)))
-        .collect())
-}
-
-fn date_of(remove: &Remove) -> String {
-    let values = remove.partition_values.as_ref();
-    let date = values.and_then(|values| values.get(DATE).cloned().flatten());
-    date.unwrap_or_default()
-}
-
-/// How many events a file of the roll-up counts; none where it cannot be read, so that they are counted again.
-fn sum(site: &Site, path: &str) -> i64 {
-    let sum = || -> Result<i64, ParquetError> {
-        let builder = footer::reader(site.open(path)?)?;
-        let columns = ProjectionMask::columns(builder.parquet_schema(), ["events"]);
-        let mut sum = 0;
-        for batch in builder.with_projection(columns).build()? {
-            let batch = batch?;
-            let events = batch.column(0).as_primitive_opt::<Int64Type>();
-            sum += events.and_then(compute::sum).unwrap_or(0);
-        }
-        Ok(sum)
-    };
-    sum().unwrap_or_else(|error| {
-        tracing::error!(file = %site.shown().join(path).display(), %error, "a file of the lake's event_counts is damaged");
-        0
-    })
-}
-
-async fn write(counts: &Table, counter: &mut Counter) -> Result<Vec<Add>, LakeError> {
-    let mut full = std::mem::take(counter);
-    let rows = spawn_blocking(move || full.finish()).await?;
-    let rows = rows.map_err(|error| LakeError::Encode(error.into()))?;
-    counts.write_files(rows).await
-}
-
-/// A file that is damaged, and what is wrong with it.
-type Damaged = Option<(PathBuf, String)>;
-
-/// Counts the rows of a file. One that is damaged is named and left out, whole.
-async fn count(
-    site: Site,
-    part: Part,
-    mut counter: Counter,
-) -> Result<(Counter, Damaged), LakeError> {
-    let counted = spawn_blocking(move || {
-        let mut of_file = Counter::default();
-        let counted = site.open(&part.path).map_err(ParquetError::from);
-        match counted.and_then(|file| count_file(file, &part.date, &mut of_file)) {
-            Ok(()) => {
-                counter.merge(&of_file);
-                Ok((counter, None))
-            }
-            Err(error) if footer::is_damage(&error) => Ok((
-                counter,
-                Some((site.shown().join(&part.path), error.to_string())),
-            )),
-            // It may be read the next time: the roll-up stays behind until then.
-            Err(error) => Err(error.into()),
-        }
-    });
-    counted.await?
-}
-
-fn count_file(file: File, date: &str, counter: &mut Counter) -> Result<(), ParquetError> {
-    let builder = footer::reader(file)?;
-    let columns = ProjectionMask::columns(builder.parquet_schema(), COUNTED);
-    let reader = builder
-        .with_projection(columns)
-        .with_batch_size(COUNT_BATCH_ROWS);
-    for batch in reader.build()? {
-        counter.count_under(date, &batch?);
-    }
-    Ok(())
 }

@@ -1,8 +1,9 @@
+use super::tallied::{Taken, Tallied};
 use super::*;
 use crate::lake::Lake;
 use crate::retention::Retention;
 use crate::testing::{ask, ask_with, logon, rows};
-use crate::{Appended, Run, Tail};
+use crate::{Appended, Run, Tail, schema};
 
 const ALL: &str = "select bucket, channel, event_id, computer, account, sum(events) as n from event_counts \
     group by all order by bucket, computer, account";
@@ -135,7 +136,8 @@ async fn without_its_log_what_has_expired_stays_counted() {
         ask(&lake, "select count(*) as n from events").await,
         "{\"n\":4}\n"
     );
-    let later = logon(3, 9, 86_400);
+    // Of the same day, which has fewer events than counts even so.
+    let later = logon(3, 9, 20);
     lake.append(rows(&[later], Some(6)), journal(6))
         .await
         .unwrap();
@@ -143,6 +145,8 @@ async fn without_its_log_what_has_expired_stays_counted() {
     forget(&lake, version).await;
     lake.roll_up().await.unwrap();
     assert_eq!(ask(&lake, COUNTS).await, "{\"n\":6}\n");
+    let systems = "select sum(events) as n from event_counts where channel = 'System'";
+    assert_eq!(ask(&lake, systems).await, "{\"n\":1}\n", "it expired");
 }
 
 #[tokio::test]
@@ -170,6 +174,78 @@ async fn events_that_are_put_back_are_counted_anew() {
         .unwrap();
     assert_eq!(lake.roll_up().await.unwrap(), 1);
     assert_eq!(ask(&lake, COUNTS).await, "{\"n\":5}\n");
+}
+
+/// Its events are put back to an earlier version, and others come, before anybody counts again.
+#[tokio::test]
+async fn another_version_of_the_same_number_is_counted_anew() {
+    for further in 0..3 {
+        let dir = tempfile::tempdir().unwrap();
+        let lake = Lake::open(dir.path()).await.unwrap();
+        lake.append(rows(&logons(), Some(1)), journal(4))
+            .await
+            .unwrap();
+        lake.append(rows(&[logon(3, 9, 0)], Some(5)), journal(5))
+            .await
+            .unwrap();
+        lake.roll_up().await.unwrap();
+        let log = lake.folder().join("_delta_log");
+        std::fs::remove_file(log.join(format!("{:020}.json", 2))).unwrap();
+        let lake = Lake::open(dir.path()).await.unwrap();
+        for seq in 0..=further {
+            let two = [logon(4, 2 * seq, 0), logon(4, 2 * seq + 1, 0)];
+            let seq = 5 + 2 * seq;
+            lake.append(rows(&two, Some(seq)), journal(seq + 1))
+                .await
+                .unwrap();
+        }
+        let expected = format!("{{\"n\":{}}}\n", 4 + 2 * (further + 1));
+        assert_eq!(ask(&lake, COUNTS).await, expected, "not yet counted");
+        lake.roll_up().await.unwrap();
+        assert_eq!(ask(&lake, COUNTS).await, expected);
+        assert_eq!(lake.roll_up().await.unwrap(), 0);
+    }
+}
+
+/// Its file was merged, and taken away, between the look at the log and the counting.
+#[tokio::test]
+async fn a_file_that_goes_while_it_is_counted_is_no_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    for record in 1..=10 {
+        let one = rows(&[logon(1, record, 0)], None);
+        lake.append(one, None).await.unwrap();
+    }
+    let counts = lake.other_to_write(&schema::COUNTS).await.unwrap();
+    let at = counts.snapshot().await.unwrap();
+    let before = lake.events().snapshot().await.unwrap();
+    let due = follow::due(lake.events(), &before, None).await.unwrap();
+    let now = "2025-11-07T00:00:00Z".parse().unwrap();
+    assert_eq!(lake.events().keep_up(now).await.unwrap().merged, 10);
+    lake.vacuum("2028-01-01T00:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
+    let mut tallied = Tallied::new(lake.events(), &counts);
+    assert!(matches!(tallied.take(&at, due).await.unwrap(), Taken::Gone));
+    lake.roll_up().await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":10}\n");
+}
+
+/// More names than are held at once, in one file.
+#[tokio::test]
+async fn a_file_of_many_long_names_is_counted_in_parts() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let name = |record: u64| format!("{record}{}", "x".repeat(60_000));
+    let named = |record: u64| logon(1, record, 0).replace("WKS001", &name(record));
+    let events: Vec<_> = (0..2_600).map(named).collect();
+    lake.append(rows(&events, None), None).await.unwrap();
+    assert_eq!(lake.extent().await.unwrap().files, 1);
+    lake.roll_up().await.unwrap();
+    let (_, files) = lake.live_files("event_counts").await.unwrap().unwrap();
+    assert!(files.len() > 1, "{files:?}");
+    let sql = "select sum(events) as n, count(distinct computer) as c from event_counts";
+    assert_eq!(ask(&lake, sql).await, "{\"n\":2600,\"c\":2600}\n");
 }
 
 #[test]

@@ -329,14 +329,17 @@ impl Read {
             // There is no such range in a shorter one.
             Err(error) => match store.head(&self.location).await {
                 Ok(found) if found.size != self.bytes => return Ok(Err(self.has(found.size))),
-                _ => return Err(error.into()),
+                _ => return of_place(error),
             },
         };
         let bytes = found.meta.size;
         if bytes != self.bytes {
             return Ok(Err(self.has(bytes)));
         }
-        let end = found.bytes().await?;
+        let end = match found.bytes().await {
+            Ok(end) => end,
+            Err(error) => return of_place(error),
+        };
         let trailer = end.len().saturating_sub(footer::TRAILER_BYTES as usize);
         let length = match footer::length(&end[trailer..], bytes) {
             Ok(length) => length,
@@ -346,11 +349,10 @@ impl Read {
         let known = (trailer as u64).checked_sub(length);
         let footer = match known.and_then(|first| usize::try_from(first).ok()) {
             Some(first) => end.slice(first..trailer),
-            None => {
-                store
-                    .get_range(&self.location, first..first + length)
-                    .await?
-            }
+            None => match store.get_range(&self.location, first..first + length).await {
+                Ok(footer) => footer,
+                Err(error) => return of_place(error),
+            },
         };
         Ok(footer::check(&footer))
     }
@@ -377,8 +379,8 @@ impl Read {
                 Ok(None)
             }
             Ok(Err(error)) => Err(error),
-            Err(_) => {
-                self.note("whoever decodes it gave up".to_owned());
+            Err(panic) => {
+                self.note(footer::gave_up(panic.as_ref()));
                 Ok(None)
             }
         }
@@ -391,25 +393,42 @@ impl Read {
     }
 }
 
+/// Why a file cannot be read that is gone or lies on a bad place of the disk; what else a store says is no damage.
+fn of_place<T>(error: object_store::Error) -> Result<std::result::Result<T, String>> {
+    match footer::is_of_place(&error) {
+        true => Ok(Err(error.to_string())),
+        false => Err(error.into()),
+    }
+}
+
 /// What the reader says of a condition that cannot be computed.
 const OF_THE_QUESTION: &str = "Error evaluating filter predicate";
 
+/// What it says of a store that did not give it a file's end. It keeps nothing of the store's error but its text.
+const OF_THE_STORE: [&str; 2] = ["Failed to fetch metadata", "Object Store error"];
+
+/// What the system says of a bad place on the disk.
+const UNREADABLE: &str = "(os error 5)";
+
+/// Whether a text that is all there is of an error says that a file is not as it was written.
+fn tells_damage(text: &str) -> bool {
+    let is_of_store = OF_THE_STORE.iter().all(|words| text.contains(words));
+    !text.contains(OF_THE_QUESTION) && (!is_of_store || text.contains(UNREADABLE))
+}
+
 fn is_damage(error: &DataFusionError) -> bool {
-    let is_of_file = |error: &ParquetError| {
-        !error.to_string().contains(OF_THE_QUESTION) && footer::is_damage(error)
-    };
+    let is_of_file =
+        |error: &ParquetError| tells_damage(&error.to_string()) && footer::is_damage(error);
     match error.find_root() {
         DataFusionError::ParquetError(error) => is_of_file(error),
         DataFusionError::ArrowError(error, _) => match error.as_ref() {
-            ArrowError::ParquetError(text) => !text.contains(OF_THE_QUESTION),
+            ArrowError::ParquetError(text) => tells_damage(text),
             ArrowError::ExternalError(error) => {
                 error.downcast_ref::<ParquetError>().is_some_and(is_of_file)
             }
             _ => false,
         },
-        DataFusionError::ObjectStore(error) => {
-            matches!(error.as_ref(), object_store::Error::NotFound { .. })
-        }
+        DataFusionError::ObjectStore(error) => footer::is_of_place(error),
         DataFusionError::External(error) => {
             error.downcast_ref::<ParquetError>().is_some_and(is_of_file)
         }

@@ -215,7 +215,10 @@ impl BlobFolder {
     }
 
     async fn fetch(&self, path: &str) -> io::Result<File> {
-        let failed = |error: Error| io::Error::other(error);
+        let failed = |error: Error| match error {
+            Error::NotFound { .. } => io::Error::new(io::ErrorKind::NotFound, error),
+            error => io::Error::other(error),
+        };
         let found = self.objects.get(&Path::from(path)).await.map_err(failed)?;
         if found.meta.size > SCRATCH_FILE_BYTES {
             let text = format!(

@@ -99,7 +99,7 @@ impl Table {
             {
                 return Ok(Replaced::Gone);
             }
-            match state.commit(changes.clone(), None).await {
+            match state.commit(changes.clone(), &[]).await {
                 Ok(version) => {
                     state.committed(version).await;
                     return Ok(Replaced::Done);

@@ -29,7 +29,7 @@ impl Table {
                 .map_err(LakeError::table("describe the new columns of"))?;
             let operation = DeltaOperation::AddColumn { fields };
             match state
-                .write(vec![Action::Metadata(metadata)], None, operation)
+                .write(vec![Action::Metadata(metadata)], Vec::new(), operation)
                 .await
             {
                 Ok(version) => {

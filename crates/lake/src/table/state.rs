@@ -142,7 +142,7 @@ impl State {
     pub(super) async fn write(
         &mut self,
         actions: Vec<Action>,
-        transaction: Option<Transaction>,
+        transactions: Vec<Transaction>,
         operation: DeltaOperation,
     ) -> Result<u64, DeltaTableError> {
         self.write_again().await?;
@@ -150,7 +150,7 @@ impl State {
         // Ahead of the attempt, since whoever waits for it may give up.
         self.doubt();
         let properties = CommitProperties::default()
-            .with_application_transactions(transaction.into_iter().collect())
+            .with_application_transactions(transactions)
             .with_max_retries(0)
             .with_create_checkpoint(false)
             .with_cleanup_expired_logs(Some(false));
@@ -177,15 +177,13 @@ impl State {
     pub(super) async fn commit(
         &mut self,
         changes: Changes,
-        txn: Option<Txn<'_>>,
+        txns: &[Txn<'_>],
     ) -> Result<u64, DeltaTableError> {
-        let transaction = txn.map(|(app_id, version)| {
-            Transaction::new_with_last_update(
-                app_id,
-                version,
-                Some(Timestamp::now().as_millisecond()),
-            )
-        });
+        let now = Some(Timestamp::now().as_millisecond());
+        let transactions = txns
+            .iter()
+            .map(|(app_id, version)| Transaction::new_with_last_update(*app_id, *version, now));
+        let transactions = transactions.collect();
         let operation = match changes.purpose {
             Purpose::Append => DeltaOperation::Write {
                 mode: SaveMode::Append,
@@ -201,9 +199,9 @@ impl State {
         let adds = changes.adds.into_iter().map(Action::Add);
         let removes = changes.removes.into_iter().map(Action::Remove);
         let actions = adds.chain(removes).collect();
-        let version = self.write(actions, transaction, operation).await?;
-        if let Some((app_id, position)) = txn {
-            self.remember(app_id, self.table.version(), Some(position));
+        let version = self.write(actions, transactions, operation).await?;
+        for (app_id, position) in txns {
+            self.remember(app_id, self.table.version(), Some(*position));
         }
         Ok(version)
     }

@@ -513,8 +513,9 @@ async fn every_table_is_made_written_merged_and_asked() {
             let rows = Rows::from_batches(vec![one_row(definition, place)]);
             table.append(rows, None).await.unwrap();
         }
+        let merged = table.keep_up(at("2026-01-01T00:00:00Z")).await.unwrap();
+        assert_eq!(merged.merged, COMPACT_FILES as u64);
     }
-    lake.keep_up(at("2026-01-01T00:00:00Z")).await.unwrap();
     let lake = Lake::open_to_read(dir.path()).await.unwrap();
     for definition in schema::TABLES {
         let texts = definition

@@ -10,12 +10,15 @@ use crate::place::{Azure, Place};
 use crate::retention::Retention;
 use crate::table::{Appended, Run};
 use crate::testing::{ask, count, logon, rows};
+use crate::{Format, Layout, QueryLimits, Tail};
 
 /// Does what must be new and says that it was there, as often as is left to do.
 #[derive(Debug, Default)]
 struct LosesAnswers {
     inner: InMemory,
     left: AtomicUsize,
+    /// Data files that are given out until it is too busy once.
+    busy_after: AtomicUsize,
 }
 
 impl fmt::Display for LosesAnswers {
@@ -58,6 +61,13 @@ impl ObjectStore for LosesAnswers {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let is_data = location.extension() == Some("parquet");
+        if is_data && self.busy_after.fetch_sub(1, Ordering::SeqCst) == 1 {
+            return Err(Error::Generic {
+                store: "test",
+                source: "503 Busy".into(),
+            });
+        }
         self.inner.get_opts(location, options).await
     }
 
@@ -150,6 +160,36 @@ async fn files_are_merged_and_thinned_where_no_folder_is() {
     assert_eq!(again.extent().await.unwrap().files, 1);
     let left = std::fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(left, 0, "files without names leave none");
+}
+
+/// Whichever request it refuses: an answer is whole or an error, and no file is called damaged.
+#[tokio::test]
+async fn storage_that_is_busy_is_no_damage() {
+    let (place, store, _scratch) = place();
+    let lake = Lake::open(place).await.unwrap();
+    for record in 1..=3 {
+        lake.append(rows(&[logon(1, record, 0)], None), None)
+            .await
+            .unwrap();
+    }
+    let mut refused = 0;
+    loop {
+        store.busy_after.store(refused + 1, Ordering::SeqCst);
+        let (tail, limits) = (Tail::default(), QueryLimits::default());
+        let sql = "select record_id, event_xml from events";
+        let output = lake.query(sql, tail, limits).await.unwrap();
+        let (unread, mut out) = (output.unread(), Vec::new());
+        let layout = Layout::default();
+        let written = output.write(Format::Csv, &layout, &mut out).await;
+        assert_eq!(unread.all(), [], "request {refused}");
+        if written.is_ok() {
+            assert_eq!(String::from_utf8(out).unwrap().lines().count(), 4);
+            break;
+        }
+        refused += 1;
+    }
+    assert!(refused >= 6, "each file is asked for more than once");
+    assert_eq!(lake.damaged_files(), 0);
 }
 
 #[tokio::test]
