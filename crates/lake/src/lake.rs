@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use crate::error::LakeError;
 use crate::files::Met;
@@ -17,7 +17,9 @@ use crate::place::Place;
 use crate::retention::Retention;
 use crate::rows::Rows;
 use crate::schema::{COUNTS, Definition, EVENTS, IIS, TABLES};
-use crate::table::{Appended, Checked, Cure, Expired, Extent, Overview, Run, Table, Upkeep};
+use crate::table::{
+    Appended, Checked, Cure, Expired, Expiry, Extent, Overview, Run, Table, Told, Upkeep,
+};
 
 /// The lake. Cheap to clone; clones share the tables.
 #[derive(Clone)]
@@ -229,18 +231,60 @@ impl Lake {
         today: Date,
         run: Run,
     ) -> Result<Vec<(&'static str, Expired)>, LakeError> {
-        if run == Run::Real {
-            // Counts stay when events go.
-            self.roll_up().await?;
+        let expiry = match run {
+            Run::Dry => {
+                self.expire_of(&self.tables().await?, retention, today, None)
+                    .await
+            }
+            Run::Real => {
+                let (told, _) = mpsc::channel(1);
+                self.expire_and_tell(retention, today, &told).await
+            }
+        };
+        match expiry.failed {
+            None => Ok(expiry.tables),
+            Some(error) => Err(error),
         }
-        let mut all = Vec::new();
-        for table in self.tables().await? {
-            all.push((table.name(), table.expire(retention, today, run).await?));
+    }
+
+    /// The same, telling what went right after each commit: also of the one on its way where this is no longer waited for.
+    /// What fails for one table keeps nothing in the others.
+    pub async fn expire_and_tell(&self, retention: &Retention, today: Date, told: &Told) -> Expiry {
+        let mut tables = match self.tables().await {
+            Ok(tables) => tables,
+            Err(error) => {
+                return Expiry {
+                    tables: Vec::new(),
+                    failed: Some(error),
+                };
+            }
+        };
+        // Counts stay when events go.
+        let uncounted = self.roll_up().await.err();
+        if uncounted.is_some() {
+            tables.retain(|table| table.name() != EVENTS.name);
         }
-        if run == Run::Real {
-            self.roll_up().await?;
+        let mut expiry = self.expire_of(&tables, retention, today, Some(told)).await;
+        let unfollowed = self.roll_up().await.err();
+        expiry.failed = uncounted.or(expiry.failed).or(unfollowed);
+        expiry
+    }
+
+    async fn expire_of(
+        &self,
+        tables: &[Table],
+        retention: &Retention,
+        today: Date,
+        told: Option<&Told>,
+    ) -> Expiry {
+        let mut expiry = Expiry::default();
+        for table in tables {
+            let mut gone = Expired::default();
+            let done = table.expire(retention, today, told, &mut gone).await;
+            expiry.tables.push((table.name(), gone));
+            expiry.failed = expiry.failed.or(done.err());
         }
-        Ok(all)
+        expiry
     }
 
     /// Reads every file of every table: which of them are damaged or gone.

@@ -47,5 +47,5 @@ pub use request_rows::{RequestBuilder, RequestFile};
 pub use requests::{RequestKey, RequestSpan, Requests};
 pub use retention::{Hold, Retention, Rule, What};
 pub use rows::Rows;
-pub use table::{Appended, Checked, Cure, Expired, Extent, Overview, Run, Upkeep};
+pub use table::{Appended, Checked, Cure, Expired, Expiry, Extent, Overview, Run, Told, Upkeep};
 pub use top::{Top, TopBy, TopRow, Topped};

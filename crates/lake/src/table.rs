@@ -45,7 +45,7 @@ mod state;
 mod upkeep;
 
 pub use check::{Checked, Cure};
-pub use expire::{Expired, Run};
+pub use expire::{Expired, Expiry, Run, Told};
 pub(crate) use state::State;
 pub use upkeep::Upkeep;
 

@@ -8,6 +8,7 @@ use deltalake::DeltaTableError;
 use deltalake::kernel::{Add, Remove};
 use jiff::civil::Date;
 use parquet::errors::ParquetError;
+use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use super::merge::Replaced;
@@ -30,6 +31,18 @@ pub struct Expired {
     pub rows: u64,
     /// Rows whose text went.
     pub texts: u64,
+}
+
+/// Who is told what went from which table, right after the commit that took it out.
+pub type Told = mpsc::Sender<(&'static str, Expired)>;
+
+/// What a run came to.
+#[derive(Debug, Default)]
+pub struct Expiry {
+    /// What went, by table.
+    pub tables: Vec<(&'static str, Expired)>,
+    /// What kept more from going; it can be tried again.
+    pub failed: Option<LakeError>,
 }
 
 /// Whether something is done, or only counted.
@@ -75,88 +88,71 @@ struct Thinned {
 }
 
 impl Table {
-    /// Takes out what is over on this day. Others may append and query meanwhile.
+    /// Takes out what is over on this day and adds it up in `expired`, also where it fails in the end; with nobody to tell, it
+    /// is only counted. Others may append and query meanwhile.
     pub(crate) async fn expire(
         &self,
         retention: &Retention,
         today: Date,
-        run: Run,
-    ) -> Result<Expired, LakeError> {
-        let mut expired = Expired::default();
+        told: Option<&Told>,
+        expired: &mut Expired,
+    ) -> Result<(), LakeError> {
         let mut gone = Vec::new();
         let mut thinned = Thinned::default();
+        let mut failed = None;
         for aged in self.aged(retention, today).await? {
-            let verdict = match self.judged(&aged, retention, today).await {
+            let (rows, texts) = match self.judged(&aged, retention, today).await {
+                Ok(Verdict::Kept) => continue,
+                Ok(Verdict::Gone) => {
+                    gone.push(aged);
+                    continue;
+                }
+                Ok(Verdict::Thinned(rows, texts)) => (rows, texts),
                 Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
                     self.tell_damaged(&aged, &error);
                     continue;
                 }
-                verdict => verdict?,
-            };
-            match verdict {
-                Verdict::Kept => {}
-                Verdict::Gone => gone.push(aged),
-                Verdict::Thinned(rows, texts) => {
-                    if run == Run::Real {
-                        match self.thin(&aged, retention, today).await {
-                            Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
-                                self.tell_damaged(&aged, &error);
-                                continue;
-                            }
-                            add => thinned.adds.push(self.or_take_back(&thinned, add).await?),
-                        }
-                        thinned.removes.push(aged.remove);
-                    }
-                    thinned.done.rewritten += 1;
-                    thinned.done.rows += rows;
-                    thinned.done.texts += texts;
+                Err(error) => {
+                    failed = Some(error);
+                    break;
                 }
+            };
+            if told.is_some() {
+                // Where the disk is full, files that are over as a whole go all the same, and make room.
+                if failed.is_some() {
+                    continue;
+                }
+                match self.thin(&aged, retention, today).await {
+                    Ok(add) => thinned.adds.push(add),
+                    Err(LakeError::Encode(error)) if footer::is_damage(&error) => {
+                        self.tell_damaged(&aged, &error);
+                        continue;
+                    }
+                    Err(error) => {
+                        failed = Some(error);
+                        continue;
+                    }
+                }
+                thinned.removes.push(aged.remove);
             }
+            thinned.done.rewritten += 1;
+            thinned.done.rows += rows;
+            thinned.done.texts += texts;
             if thinned.adds.len() >= THIN_FILES {
-                self.commit_thinned(&mut thinned, &mut expired).await?;
+                self.put_thinned(&mut thinned, told, expired).await?;
             }
         }
-        if run == Run::Dry {
-            expired.add(thinned.done);
-            expired.removed += gone.len() as u64;
-            expired.rows += gone.iter().map(|aged| aged.rows).sum::<u64>();
-            return Ok(expired);
-        }
-        self.commit_thinned(&mut thinned, &mut expired).await?;
-        for gone in gone.chunks(EXPIRE_FILES) {
-            let removes = gone.iter().map(|aged| aged.remove.clone()).collect();
-            // Where somebody merged them meanwhile, they are found again the next time.
-            if let Replaced::Done = self.replace(Changes::delete(Vec::new(), removes)).await? {
-                expired.removed += gone.len() as u64;
-                expired.rows += gone.iter().map(|aged| aged.rows).sum::<u64>();
-            }
-        }
-        Ok(expired)
-    }
-
-    /// Says what is damaged. The others are not kept for it.
-    fn tell_damaged(&self, aged: &Aged, error: &ParquetError) {
-        let file = self.folder().join(&aged.remove.path);
-        tracing::error!(file = %file.display(), %error, "a file of the lake is damaged: what of it is over stays");
-    }
-
-    /// The file that was written; where that failed, those written before it go.
-    async fn or_take_back(
-        &self,
-        thinned: &Thinned,
-        add: Result<Add, LakeError>,
-    ) -> Result<Add, LakeError> {
-        if add.is_err() {
-            self.remove_files(&paths(&thinned.adds)).await;
-        }
-        add
+        self.put_thinned(&mut thinned, told, expired).await?;
+        self.take_gone(&gone, told, expired).await?;
+        failed.map_or(Ok(()), Err)
     }
 
     /// Puts files in the place of those they were made of. Where one of those was merged meanwhile, all are found again the
     /// next time.
-    async fn commit_thinned(
+    async fn put_thinned(
         &self,
         thinned: &mut Thinned,
+        told: Option<&Told>,
         expired: &mut Expired,
     ) -> Result<(), LakeError> {
         let Thinned {
@@ -164,19 +160,80 @@ impl Table {
             removes,
             done,
         } = std::mem::take(thinned);
-        if adds.is_empty() {
-            return Ok(());
-        }
-        let written = paths(&adds);
-        match self.replace(Changes::delete(adds, removes)).await {
-            Ok(Replaced::Done) => expired.add(done),
-            Ok(Replaced::Gone) => self.remove_unless_named(&written).await,
-            Err(error) => {
-                self.take_back(&written).await;
-                return Err(error);
-            }
+        let changes = Changes::delete(adds, removes);
+        self.take(changes, done, told, expired).await
+    }
+
+    /// Takes files out as a whole.
+    async fn take_gone(
+        &self,
+        gone: &[Aged],
+        told: Option<&Told>,
+        expired: &mut Expired,
+    ) -> Result<(), LakeError> {
+        for gone in gone.chunks(EXPIRE_FILES) {
+            let removes = gone.iter().map(|aged| aged.remove.clone()).collect();
+            let done = Expired {
+                removed: gone.len() as u64,
+                rows: gone.iter().map(|aged| aged.rows).sum(),
+                ..Expired::default()
+            };
+            let changes = Changes::delete(Vec::new(), removes);
+            self.take(changes, done, told, expired).await?;
         }
         Ok(())
+    }
+
+    /// Commits that this is done, tells it and adds it up.
+    async fn take(
+        &self,
+        changes: Changes,
+        done: Expired,
+        told: Option<&Told>,
+        expired: &mut Expired,
+    ) -> Result<(), LakeError> {
+        if done == Expired::default() {
+            return Ok(());
+        }
+        let Some(told) = told else {
+            expired.add(done);
+            return Ok(());
+        };
+        // To the end, also where whoever asked for it waits no longer: what is gone has to be told.
+        let committing = tokio::spawn(self.clone().commit_and_tell(changes, done, told.clone()));
+        expired.add(committing.await??);
+        Ok(())
+    }
+
+    /// What was done of it: nothing, where somebody else merged a file or took it away meanwhile.
+    async fn commit_and_tell(
+        self,
+        changes: Changes,
+        done: Expired,
+        told: Told,
+    ) -> Result<Expired, LakeError> {
+        let written = paths(&changes.adds);
+        match self.replace(changes).await {
+            Ok(Replaced::Done) => {
+                // Who listens no longer does not want to know.
+                let _ = told.send((self.name(), done)).await;
+                Ok(done)
+            }
+            Ok(Replaced::Gone) => {
+                self.remove_unless_named(&written).await;
+                Ok(Expired::default())
+            }
+            Err(error) => {
+                self.take_back(&written).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Says what is damaged. The others are not kept for it.
+    fn tell_damaged(&self, aged: &Aged, error: &ParquetError) {
+        let file = self.folder().join(&aged.remove.path);
+        tracing::error!(file = %file.display(), %error, "a file of the lake is damaged: what of it is over stays");
     }
 
     /// Files of dates of which something may be over, the oldest first.

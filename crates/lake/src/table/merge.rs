@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
+use super::state::State;
 use super::{Changes, Table, back_off, paths, state};
 use crate::datafile::{self, Change};
 use crate::error::LakeError;
@@ -81,12 +82,7 @@ impl Table {
     pub(super) async fn replace(&self, changes: Changes) -> Result<Replaced, LakeError> {
         for attempt in 0..COMMIT_ATTEMPTS {
             let mut state = self.newest().await?;
-            let snapshot = state.table().snapshot().map_err(LakeError::table("read"))?;
-            let named: HashSet<String> = snapshot
-                .log_data()
-                .into_iter()
-                .map(|file| file.path().into_owned())
-                .collect();
+            let named = named(&state)?;
             if !changes.adds.is_empty() && changes.adds.iter().all(|add| named.contains(&add.path))
             {
                 // It was done, and the answer was lost.
@@ -105,7 +101,10 @@ impl Table {
                     return Ok(Replaced::Done);
                 }
                 Err(error) if state::is_overtaken(&error) => {}
-                Err(error) => return Err(LakeError::table("compact")(error)),
+                Err(error) => {
+                    let error = LakeError::table("compact")(error);
+                    return settled(&mut state, &changes, error).await;
+                }
             }
             drop(state);
             back_off(attempt).await;
@@ -114,6 +113,39 @@ impl Table {
             attempts: COMMIT_ATTEMPTS,
         })
     }
+}
+
+/// After an error that leaves open whether the commit happened: looks. All files that were to go were there before it.
+async fn settled(
+    state: &mut State,
+    changes: &Changes,
+    error: LakeError,
+) -> Result<Replaced, LakeError> {
+    if state.refresh().await.is_err() {
+        return Err(error);
+    }
+    let named = named(state)?;
+    let is_done = match changes.adds.as_slice() {
+        // Somebody else may have merged them in this very moment; they are found again then.
+        [] => !changes
+            .removes
+            .iter()
+            .any(|part| named.contains(&part.path)),
+        adds => adds.iter().all(|add| named.contains(&add.path)),
+    };
+    if !is_done {
+        return Err(error);
+    }
+    state.assure().await?;
+    state.publish().await;
+    Ok(Replaced::Done)
+}
+
+/// Paths of the data files of the newest version.
+fn named(state: &State) -> Result<HashSet<String>, LakeError> {
+    let snapshot = state.table().snapshot().map_err(LakeError::table("read"))?;
+    let files = snapshot.log_data().into_iter();
+    Ok(files.map(|file| file.path().into_owned()).collect())
 }
 
 /// Whether files took the place of others.

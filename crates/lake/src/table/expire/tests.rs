@@ -184,3 +184,53 @@ async fn a_damaged_text_keeps_no_other_file() {
     let gone = expired(&lake, &retention, Run::Real).await;
     assert_eq!((gone.rewritten, gone.texts), (2, 2));
 }
+
+/// Events and counts of one date, both over.
+fn all_over() -> Retention {
+    Retention {
+        tables: [("events".to_owned(), 25), ("event_counts".to_owned(), 25)].into(),
+        ..Retention::default()
+    }
+}
+
+#[tokio::test]
+async fn what_went_is_told_where_nobody_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake(dir.path()).await;
+    let (told, mut gone) = mpsc::channel(1);
+    told.send(("nothing", Expired::default())).await.unwrap();
+    let counts = lake.other_to_write(&schema::COUNTS).await.unwrap();
+    let before = counts.extent().await.unwrap().version;
+    let expiring = tokio::spawn({
+        let (lake, told) = (lake.clone(), told.clone());
+        async move { lake.expire_and_tell(&all_over(), today(), &told).await }
+    });
+    // Until its first commit is there, of which nobody could be told so far.
+    while counts.extent().await.unwrap().version == before {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    expiring.abort();
+    assert!(expiring.await.unwrap_err().is_cancelled());
+    assert_eq!(gone.recv().await.unwrap().0, "nothing");
+    let (table, one) = gone.recv().await.unwrap();
+    assert_eq!((table, one.removed), ("event_counts", 1));
+}
+
+#[tokio::test]
+async fn what_went_is_told_where_another_table_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = lake(dir.path()).await;
+    let version = lake.extent().await.unwrap().version;
+    // The next entry of the log cannot be written.
+    let next = format!("_delta_log/{:020}.json", version + 1);
+    fs::create_dir(lake.folder().join(next)).unwrap();
+    let (told, mut gone) = mpsc::channel(4);
+    let expiry = lake.expire_and_tell(&all_over(), today(), &told).await;
+    drop(told);
+    assert!(expiry.failed.is_some(), "{expiry:?}");
+    let (table, one) = gone.recv().await.unwrap();
+    assert_eq!((table, one.removed), ("event_counts", 1));
+    assert_eq!(gone.recv().await, None, "and nothing that is still there");
+    let nothing = ("events", Expired::default());
+    assert_eq!(expiry.tables, [(table, one), nothing]);
+}
