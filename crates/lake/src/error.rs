@@ -126,6 +126,14 @@ pub enum QueryError {
         /// The limit.
         limit: Duration,
     },
+    /// The lake is not in reach.
+    #[error(
+        "the lake cannot be asked: {reason}; it is tried again, and what comes meanwhile is in the journal"
+    )]
+    Away {
+        /// Why not.
+        reason: String,
+    },
     /// Too many queries run already.
     #[error("{running} queries run already; try again when one has ended")]
     Busy {

@@ -7,6 +7,7 @@ pub mod admin;
 mod asker;
 pub mod cli;
 mod client;
+mod clock;
 pub mod config;
 pub mod datadir;
 pub mod demo;

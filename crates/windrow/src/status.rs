@@ -192,6 +192,9 @@ pub struct Lake {
     pub visible_seq: u64,
     /// What is held up and why; it is tried again.
     pub degraded: Option<String>,
+    /// Whether it was not in reach since the start: queries are refused until it is.
+    #[serde(default)]
+    pub away: bool,
     /// Events committed since the start.
     pub events: u64,
     /// Commits since the start.

@@ -233,6 +233,15 @@ fn write_lake(lake: &Lake, journal: &Journal, paint: Paint, out: &mut dyn Write)
     let Some(reason) = &lake.degraded else {
         return Ok(());
     };
+    if lake.away {
+        writeln!(out, "          {}", paint.red(&escape(reason)))?;
+        let waiting = journal.durable_seq.saturating_sub(lake.position);
+        return writeln!(
+            out,
+            "          it is tried again; queries are refused until then, and {} events wait in the journal",
+            thousands(waiting)
+        );
+    }
     let in_journal_from = lake.visible_seq.max(journal.oldest_seq.saturating_sub(1));
     let dropped = in_journal_from - lake.visible_seq;
     let (seen, unseen) = (

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::{CursorError, Journal};
 
+use super::lake_room::LAKE_CURSOR;
 use super::own::Recorder;
 use super::sinks::CURSOR_PREFIX;
-use super::start::LAKE_CURSOR;
 use crate::config::checked::SyslogSink;
 
 /// Gives up the place of a sink by `remove`, and puts `message` on record before it.

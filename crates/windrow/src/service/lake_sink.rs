@@ -33,9 +33,9 @@ use windrow_lake::{JournalEntry, RowBuilder, Rows};
 use windrow_pipeline::journal::{Cursor, Frame, ReadError};
 
 use super::metrics::LakeMetrics;
-use commit::{Committer, Flight, Landed, RETRY_PAUSE, Store};
-pub(crate) use condition::Condition;
-use condition::Work;
+pub(crate) use commit::RETRY_PAUSE;
+use commit::{Committer, Flight, Landed, Store};
+pub(crate) use condition::{Condition, Work};
 use tail::CHUNK_ROWS_MAX;
 pub(crate) use tail::Tail;
 

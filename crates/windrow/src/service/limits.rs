@@ -28,3 +28,7 @@ pub(super) const LAKE_THREADS: std::ops::RangeInclusive<usize> = 2..=4;
 pub(super) const LAKE_BLOCKING_THREADS: usize = 16;
 /// How old what the metrics say of lag may be.
 pub(super) const LAG_GOOD_FOR: Duration = Duration::from_secs(1);
+/// How long a start waits for the first look at a lake in the network, before it goes on without.
+pub(super) const LAKE_FIRST_LOOK: Duration = Duration::from_secs(10);
+/// Commits that took something out of the lake and wait to be put on record.
+pub(super) const TOLD_AHEAD: usize = 16;

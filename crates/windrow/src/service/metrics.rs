@@ -19,6 +19,8 @@ pub(crate) struct LakeMetrics {
     pub(crate) degraded: Gauge,
     /// Files that were merged with others.
     pub(crate) merged: Counter,
+    /// 1 while nothing is taken out of the lake, since the clock is not believed.
+    pub(crate) clock_doubted: Gauge,
     /// Damaged files of the lake that queries have met.
     pub(crate) damaged: Gauge,
     /// Queries that run now.
@@ -57,6 +59,11 @@ impl LakeMetrics {
             "windrow_lake_merged_files",
             "Files of days that are over, merged with others of their day",
             self.merged.clone(),
+        );
+        registry.register(
+            "windrow_lake_clock_doubted",
+            "1 while the clock is not believed, so that nothing is taken out of the lake, merged or removed",
+            self.clock_doubted.clone(),
         );
         registry.register(
             "windrow_lake_damaged_files",

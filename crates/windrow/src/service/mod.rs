@@ -9,6 +9,7 @@ mod endpoint;
 mod fleet;
 mod forget;
 mod http;
+mod lake_room;
 mod lake_sink;
 mod limits;
 mod manager;
@@ -37,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use windrow_formats::batch::{Batch, DecodeError, Kind};
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_lake::{Lake, QueryError, QueryLimits, Retention};
+use windrow_lake::{QueryError, QueryLimits};
 use windrow_pipeline::journal::{AppendError, Entry, Full, Journal, Pressure, Seq};
 
 use crate::config::objects::Store;
@@ -46,10 +47,11 @@ use crate::datadir::{DataDir, Purpose};
 use crate::exit;
 use crate::{retention, status};
 
-use lake_sink::{Condition, Tail};
 pub(crate) use own::Recorder;
 
 pub(crate) use http::{Body, answer};
+pub(crate) use lake_room::app_id as lake_app_id;
+use lake_room::{LAKE_CURSOR, LakeRoom};
 pub(crate) use settings::{Edit, EditError, Edited, Offline};
 pub(crate) use sinks::{
     CURSOR_PREFIX, Look, destination as sink_destination, tls_client, warnings as sink_warnings,
@@ -57,10 +59,9 @@ pub(crate) use sinks::{
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
 pub use sources::Subscribers;
 pub(crate) use sources::revision as subscription_revision;
+pub(crate) use start::computer_name;
 pub use start::start;
-pub(crate) use start::{app_id as lake_app_id, computer_name};
 pub use workers::Pieces;
-use workers::Workers;
 
 /// Time the sinks have to deliver what is left when the service stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -153,19 +154,6 @@ struct Generation {
     refused: Option<status::Refused>,
 }
 
-/// The lake, and what it does not have yet.
-struct LakeRoom {
-    lake: Lake,
-    app_id: String,
-    tail: Tail,
-    condition: Condition,
-    workers: Workers,
-    metrics: metrics::LakeMetrics,
-    /// How long it keeps what; a change is taken up at once.
-    retention: tokio::sync::watch::Sender<Retention>,
-    tasks: Tasks,
-}
-
 /// Tasks that end together.
 #[derive(Clone, Default)]
 pub(crate) struct Tasks {
@@ -221,11 +209,12 @@ impl Service {
                     .journal
                     .cursors()
                     .into_iter()
-                    .find(|(name, _)| name == start::LAKE_CURSOR)
+                    .find(|(name, _)| name == LAKE_CURSOR)
                     .map_or(0, |(_, seq)| seq),
                 tail_events: room.tail.len() as u64,
                 visible_seq: room.tail.shown_to(),
-                degraded: room.condition.reason(),
+                degraded: room.reason(),
+                away: room.lake().is_err(),
                 events: room.metrics.rows.get(),
                 commits: room.metrics.commits.get(),
             }),
@@ -294,6 +283,7 @@ impl Service {
             let message = "the lake is switched off ([lake] enabled = false)".to_owned();
             return Err(QueryError::Refused { message });
         };
+        let lake = room.lake()?;
         let asked_at = self.durable_seq();
         room.tail.wait_for(asked_at).await;
         let seen = room.tail.seen();
@@ -304,7 +294,7 @@ impl Service {
         Ok(Answer {
             pieces: room
                 .workers
-                .ask(room.lake.clone(), sql.to_owned(), tail, limits)
+                .ask(lake.clone(), sql.to_owned(), tail, limits)
                 .await?,
             complete_to: seen.to,
             acknowledged_to: asked_at,
@@ -362,7 +352,7 @@ impl Service {
             });
         }
         let lake = self.shared.lake.as_ref();
-        match lake.and_then(|room| room.condition.reason()) {
+        match lake.and_then(LakeRoom::reason) {
             Some(reason) => web::Health::Degraded(format!("the lake is behind: {reason}")),
             None => web::Health::Accepting,
         }

@@ -116,16 +116,18 @@ impl Recorder {
         kept.is_ok()
     }
 
-    /// Makes a change of state durable that needs no record. One that cannot be is made at the next start.
-    pub(crate) async fn keep_state(&self, change: StateChange) {
+    /// Makes a change of state durable that needs no record; whether it is. One that cannot be is made at the next start.
+    pub(crate) async fn keep_state(&self, change: StateChange) -> bool {
         let entry = Entry {
             body: Vec::new(),
             events: 0,
             state: Some(change),
         };
-        if let Err(error) = self.journal.append_own(entry).await {
+        let kept = self.journal.append_own(entry).await;
+        if let Err(error) = &kept {
             tracing::error!(%error, "a state of our own could not be kept");
         }
+        kept.is_ok()
     }
 
     /// Records the roots of all segments sealed since the last one on record, also of earlier runs.

@@ -18,8 +18,8 @@ use uuid::Uuid;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::{Journal, Seq, StateChange};
 
+use super::lake_room::LAKE_CURSOR;
 use super::own::Recorder;
-use super::start::LAKE_CURSOR;
 
 /// State of the journal: where it lay, and its epoch.
 const STATE: &str = "own/place";

@@ -174,7 +174,9 @@ async fn query(request: Request<Incoming>, service: &Service) -> Response<Body> 
         Err(error) => {
             let status = match error {
                 QueryError::Refused { .. } => StatusCode::BAD_REQUEST,
-                QueryError::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+                QueryError::Busy { .. } | QueryError::Away { .. } => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             answer(status, TEXT, Chain(&error).to_string())

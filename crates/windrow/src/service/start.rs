@@ -9,34 +9,26 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_lake::Lake;
-use windrow_pipeline::journal::{Journal, JournalOptions, Seq, Start, WhenFull};
+use windrow_pipeline::journal::{Journal, JournalOptions, WhenFull};
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
 use super::endpoint::Endpoint;
 use super::fleet::FleetMetrics;
 use super::forget;
-use super::lake_sink::{Condition, Flush, LakeSink, Tail};
+use super::lake_room::LakeRoom;
 use super::limits::{ASKED_AT_ONCE, SURVEYS_AT_ONCE};
-use super::metrics::LakeMetrics;
 use super::own::Recorder;
 use super::sinks::Sinks;
 use super::sources::Sources;
-use super::workers::Workers;
 use super::{
-    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, LakeRoom, Service, Shared, Tasks, http, place,
-    renewal, socket, upkeep, watch, web,
+    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, Service, Shared, Tasks, http, place, renewal, socket,
+    watch, web,
 };
 use crate::config::checked;
 use crate::datadir::DataDir;
-use crate::lake_place;
-use crate::retention;
 
 /// Time after which an idle connection to health and metrics is closed.
 const WEB_IDLE: Duration = Duration::from_secs(10);
-
-/// The lake's cursor in the journal.
-pub(crate) const LAKE_CURSOR: &str = "lake";
 
 /// Starts the service on a data folder that is locked for it.
 ///
@@ -54,7 +46,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let journal = open_journal(&config, &data_dir)?;
     journal.metrics().register(&mut registry);
     let recorder = Recorder::new(journal.clone(), computer_name());
-    let lake = start_lake(&config.lake, &data_dir, &recorder, &journal, &mut registry).await?;
+    let lake = LakeRoom::start(&config.lake, &data_dir, &recorder, &journal, &mut registry).await?;
     let syslog_metrics = SyslogMetrics::default();
     syslog_metrics.register(&mut registry);
     let sinks = Sinks::new(syslog_metrics, data_dir.quarantine());
@@ -168,86 +160,6 @@ pub(super) fn open_journal(
     Ok(journal)
 }
 
-async fn start_lake(
-    config: &checked::Lake,
-    data_dir: &DataDir,
-    recorder: &Recorder,
-    journal: &Journal,
-    registry: &mut Registry,
-) -> anyhow::Result<Option<LakeRoom>> {
-    if !config.enabled {
-        forget::lake(journal, recorder).await?;
-        return Ok(None);
-    }
-    let place = lake_place::of(config, data_dir)?;
-    let lake = Lake::open(place).await.context("lake")?;
-    let metrics = LakeMetrics::default();
-    metrics.register(registry);
-    let workers = Workers::start(metrics.queries.clone(), metrics.damaged.clone())
-        .context("cannot start the threads for queries")?;
-    let room = LakeRoom {
-        lake: lake.clone(),
-        app_id: app_id(journal.id()),
-        tail: Tail::new(),
-        condition: Condition::new(metrics.degraded.clone()),
-        workers,
-        metrics: metrics.clone(),
-        retention: tokio::sync::watch::Sender::new(retention::of(config)),
-        tasks: Tasks::default(),
-    };
-    let position = begins_after(&room, *journal.durable().borrow()).await?;
-    let lacks = place::lacks(position, journal, recorder).await;
-    let mut cursor = journal.cursor(LAKE_CURSOR, Start::Oldest)?;
-    if lacks {
-        cursor
-            .take_back(position)
-            .context("the lake's place in the journal")?;
-    }
-    let upkeep = upkeep::run(
-        lake.clone(),
-        config.upkeep_after.0,
-        room.retention.subscribe(),
-        metrics.merged.clone(),
-        recorder.clone(),
-        room.tasks.token.clone(),
-    );
-    room.tasks.tracker.spawn_on(upkeep, room.workers.handle());
-    let sink = LakeSink {
-        store: lake,
-        journal: journal.id(),
-        app_id: room.app_id.clone(),
-        tail: room.tail.clone(),
-        condition: room.condition.clone(),
-        runtime: room.workers.handle().clone(),
-        flush: Flush {
-            interval: config.flush_interval.0,
-            rows: usize::try_from(config.flush_rows).unwrap_or(usize::MAX),
-        },
-        metrics,
-    };
-    let token = room.tasks.token.clone();
-    room.tasks.tracker.spawn(sink.run(cursor, token));
-    Ok(Some(room))
-}
-
-/// New events must get sequences that the lake has not seen: it would take them for events that it has.
-async fn begins_after(room: &LakeRoom, durable: Seq) -> anyhow::Result<Seq> {
-    let position = room.lake.position(&room.app_id).await.context("lake")?;
-    let position = position.and_then(|position| Seq::try_from(position).ok());
-    let position = position.unwrap_or(0);
-    anyhow::ensure!(
-        position <= durable,
-        "the lake has this journal's events up to {position}, and the journal ends at {durable}: it is older than the \
-         lake, as if put back from a copy. Put back both as they were at one time, or move journal/ away: a new one begins"
-    );
-    Ok(position)
-}
-
-/// The journal's name in the lake's transactions.
-pub(crate) fn app_id(journal: uuid::Uuid) -> String {
-    format!("windrow-journal-{journal}")
-}
-
 fn serve_doors(
     service: &Service,
     rest: &Tasks,
@@ -326,11 +238,11 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
         ("data_dir", old.data_dir == new.data_dir),
         ("[journal]", old.journal == new.journal),
         (
-            "[lake] enabled, flush_interval, flush_rows, upkeep_after",
+            "[lake] enabled, url, key_file, sas_file, credential, flush_interval, flush_rows, upkeep_after",
             {
                 let of = |lake: &checked::Lake| {
                     let flush = (lake.flush_interval, lake.flush_rows);
-                    (lake.enabled, flush, lake.upkeep_after)
+                    (lake.enabled, lake.azure.clone(), flush, lake.upkeep_after)
                 };
                 of(&old.lake) == of(&new.lake)
             },

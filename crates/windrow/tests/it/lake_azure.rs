@@ -1,12 +1,16 @@
 //! A lake in Azure's storage, or what Microsoft gives out to be tested against in its place: Azurite.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use rustix::process::Signal;
 
 use crate::support::azurite::{Azurite, KEY, sas};
 use crate::support::ledger::repeated;
 use crate::support::program::{Finished, run};
-use crate::support::service::Service;
-use crate::support::{Scratch, wait_until};
+use crate::support::rsyslog::{Listener, Rsyslog};
+use crate::support::service::{Service, Transport};
+use crate::support::{Scratch, installed, wait_until};
 
 /// The configuration's words for a lake there, with the secret in a file.
 fn settings(scratch: &Scratch, url: &str, kind: &str, secret: &str) -> String {
@@ -99,6 +103,115 @@ fn nothing_is_lost_or_doubled_where_service_and_storage_fail() {
 
 fn service_log(scratch: &Scratch) -> String {
     std::fs::read_to_string(scratch.join("service.err")).unwrap()
+}
+
+#[test]
+fn a_service_begins_while_the_storage_is_away_and_carries_all_into_it_later() {
+    let scratch = Scratch::new();
+    let Some(mut azurite) = Azurite::start(&scratch) else {
+        return;
+    };
+    if !installed("rsyslogd") {
+        return;
+    }
+    azurite.make("logs");
+    azurite.stop();
+    let siem = Rsyslog::start(&scratch, "siem", &Listener::Tcp);
+    let mut service = Service::new(&scratch);
+    let framing = "octet-counting";
+    service.destination("siem", siem.port, &Transport::Tcp { framing });
+    keep_in_azure(&service, &scratch, &azurite.url("logs/site-1"));
+    service.start();
+    let much = ["--machines", "3", "--rate", "100", "--events", "60"];
+    let ledger = service.fleet("fleet", &much).finish();
+    assert_eq!(ledger.count(), 180, "each is acknowledged");
+    wait_until("every record at the receiver", || {
+        ledger.missing(&siem.events()).is_empty()
+    });
+    is_said_to_be_away(&service, &scratch);
+
+    // A restart changes nothing of it, and neither may a reload point it elsewhere.
+    service.terminate().expect(0);
+    service.start();
+    service.reconfigure("logs/site-1", "logs/site-2");
+    service.program().signal(Signal::HUP);
+    wait_until("the other place to be refused", || {
+        let logged = service.program().stderr();
+        logged.contains("url, key_file") && logged.contains("restart it")
+    });
+    azurite.start_again();
+    wait_until("all to be well", || {
+        let health = service.get("/healthz");
+        health.is_some_and(|answer| answer.ends_with("ok\n"))
+    });
+    wait_until("every record in the lake", || {
+        ledger.missing(&service.lake()).is_empty()
+    });
+    assert_eq!(repeated(&service.lake()), [""; 0]);
+    assert_eq!(service.status()["lake"]["away"], false);
+    service.terminate().expect(0);
+}
+
+/// It says at each of its doors that its lake is away, and what to do.
+fn is_said_to_be_away(service: &Service<'_>, scratch: &Scratch) {
+    wait_until("a word about the storage", || {
+        let health = service.get("/healthz").unwrap_or_default();
+        health.contains("degraded: the lake is behind: the lake cannot be opened")
+            && service.metric("windrow_lake_degraded") == 1
+    });
+    let logged = service.program().stderr();
+    assert!(logged.contains("it cannot be reached"), "{logged}");
+    let lake = &service.status()["lake"];
+    assert_eq!(lake["away"], true, "{lake}");
+    let status = about(service, scratch, &["status"]).expect(0).stdout;
+    assert!(
+        status.contains("queries are refused until then"),
+        "{status}"
+    );
+    let mut query = service.arguments("query");
+    query.push("select count(*) from events".to_owned());
+    let refused = run(scratch, &query).expect(1).stderr;
+    assert!(refused.contains("the lake cannot be asked"), "{refused}");
+    assert!(refused.contains("it cannot be reached"), "{refused}");
+    let checked = about(service, scratch, &["check"]).stdout;
+    assert!(checked.contains("it cannot be reached"), "{checked}");
+}
+
+#[test]
+fn a_journal_put_back_while_the_storage_is_away_passes_for_no_other() {
+    let scratch = Scratch::new();
+    let Some(mut azurite) = Azurite::start(&scratch) else {
+        return;
+    };
+    azurite.make("logs");
+    let mut service = Service::new(&scratch);
+    keep_in_azure(&service, &scratch, &azurite.url("logs"));
+    service.start();
+    service.terminate().expect(0);
+    let copied = Command::new("cp")
+        .args(["-r", "data", "copy"])
+        .current_dir(scratch.path())
+        .status();
+    assert!(copied.unwrap().success());
+    // The lake gets more than the copy knows of: windrow's own records.
+    service.start();
+    service.terminate().expect(0);
+    azurite.stop();
+    service.keep_data_at(scratch.join("copy"));
+    service.start();
+    let much = ["--machines", "1", "--rate", "100", "--events", "50"];
+    // Now the copy's journal is longer than what the lake has of it.
+    assert_eq!(service.fleet("fleet", &much).finish().count(), 50);
+    azurite.start_again();
+    wait_until("a word about the copy", || {
+        let health = service.get("/healthz").unwrap_or_default();
+        health.contains("it is older than the lake")
+    });
+    service.kill();
+    let refused = run(&scratch, &service.arguments("run"));
+    assert_ne!(refused.code, Some(0));
+    let said = refused.stderr;
+    assert!(said.contains("it is older than the lake"), "{said}");
 }
 
 #[test]

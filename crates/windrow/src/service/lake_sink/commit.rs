@@ -16,7 +16,7 @@ use super::super::metrics::LakeMetrics;
 use super::condition::{Condition, Work};
 
 /// First and longest pause after an attempt that failed.
-pub(super) const RETRY_PAUSE: (Duration, Duration) =
+pub(crate) const RETRY_PAUSE: (Duration, Duration) =
     (Duration::from_millis(500), Duration::from_secs(30));
 
 /// Where rows are committed, each transaction once.

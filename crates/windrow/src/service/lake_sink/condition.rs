@@ -10,6 +10,8 @@ use super::super::lock;
 /// What can be held up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Work {
+    /// Opening the lake.
+    Opening,
     /// Finding out what the lake has, and going on from there.
     Beginning,
     /// Reading events from the journal.
@@ -21,6 +23,7 @@ pub(crate) enum Work {
 impl Work {
     fn what(self) -> &'static str {
         match self {
+            Work::Opening => "the lake cannot be opened",
             Work::Beginning => "the lake's side stopped and begins again",
             Work::Reading => "events cannot be read from the journal",
             Work::Committing => "events cannot be written to the lake",
@@ -46,14 +49,14 @@ impl Condition {
     }
 
     /// This failed and will be tried again.
-    pub(super) fn failed(&self, work: Work, reason: &str) {
+    pub(crate) fn failed(&self, work: Work, reason: &str) {
         let mut troubles = lock(&self.troubles);
         troubles.insert(work, reason.to_owned());
         self.degraded.set(1);
     }
 
     /// This works (again).
-    pub(super) fn works(&self, work: Work) {
+    pub(crate) fn works(&self, work: Work) {
         let mut troubles = lock(&self.troubles);
         if troubles.remove(&work).is_some() {
             tracing::info!("over: {}", work.what());
