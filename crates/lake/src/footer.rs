@@ -112,6 +112,27 @@ pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
     true
 }
 
+/// Whether a disk could not read what was written, of which nobody knows whether it is there still.
+pub(crate) fn is_of_disk(error: &(dyn Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            if error.raw_os_error() == Some(UNREADABLE) {
+                return true;
+            }
+            // Its source is that of what it holds, and not that itself.
+            next = error.get_ref().map(|inner| inner as _);
+            continue;
+        }
+        if let Some(ParquetError::External(inner)) = error.downcast_ref::<ParquetError>() {
+            next = Some(&**inner);
+            continue;
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// Of what a store says that a file is not there, or that its place on the disk cannot be read.
 pub(crate) fn is_of_place(error: &object_store::Error) -> bool {
     if let object_store::Error::NotFound { .. } = error {

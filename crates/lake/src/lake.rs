@@ -288,7 +288,7 @@ impl Lake {
     }
 
     /// Reads every file of every table: which of them are damaged or gone.
-    pub async fn check(&self, cure: Cure) -> Result<Vec<Checked>, LakeError> {
+    pub async fn check(&self, cure: Cure<'_>) -> Result<Vec<Checked>, LakeError> {
         let mut all = Vec::new();
         for table in self.tables().await? {
             all.push(table.check(cure).await?);

@@ -47,5 +47,7 @@ pub use request_rows::{RequestBuilder, RequestFile};
 pub use requests::{RequestKey, RequestSpan, Requests};
 pub use retention::{Hold, Retention, Rule, What};
 pub use rows::Rows;
-pub use table::{Appended, Checked, Cure, Expired, Expiry, Extent, Overview, Run, Told, Upkeep};
+pub use table::{
+    Appended, Checked, Cure, Expired, Expiry, Extent, Kept, Overview, Run, TakenOut, Told, Upkeep,
+};
 pub use top::{Top, TopBy, TopRow, Topped};

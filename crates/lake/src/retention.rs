@@ -176,6 +176,18 @@ impl Hold {
     }
 }
 
+impl Hold {
+    /// Whether it may hold rows of a table and date, of which nobody knows the channels.
+    pub(crate) fn may_be_of(&self, table: &str, date: Option<Date>) -> bool {
+        let is_of_table = self.tables.is_empty() || self.tables.iter().any(|name| name == table);
+        let has_channels = self.channels.is_empty() || table == EVENTS.name;
+        let is_of_date = |date: Date| {
+            self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
+        };
+        is_of_table && has_channels && date.is_none_or(is_of_date)
+    }
+}
+
 /// Whether what is kept so many days after its date is over on this day.
 fn is_over(date: Date, days: u32, today: Date) -> bool {
     goes_on(date, days).is_some_and(|goes| goes <= today)

@@ -44,7 +44,7 @@ mod migrate;
 mod state;
 mod upkeep;
 
-pub use check::{Checked, Cure};
+pub use check::{Checked, Cure, Kept, TakenOut};
 pub use expire::{Expired, Expiry, Run, Told};
 pub(crate) use state::State;
 pub use upkeep::Upkeep;

@@ -54,6 +54,8 @@ pub enum OwnEventId {
     SinkRemoved = 14,
     /// Retention took rows or texts out of a table of the lake.
     LakeExpired = 15,
+    /// A damaged file was taken out of a table of the lake: who, and what was lost with it.
+    LakeFileTakenOut = 16,
     /// A machine sent "no bookmark" although one was stored for it.
     BookmarkIgnored = 20,
     /// A setting was changed by command: who, from where, what.

@@ -95,13 +95,14 @@ const VIEWS: [View; 22] = [
     },
     View {
         name: "audit",
-        sentence: "who changed or tested a setting of windrow, or used its privileged endpoint, and who was refused (30, 31, 33, 1000 to 1017 of its own)",
+        sentence: "who changed or tested a setting of windrow by command, took something out of its lake by hand, or used its privileged endpoint, and who was refused (15, 16, 30, 31, 33, 1000 to 1017 of its own)",
         columns: "coalesce(event_data['Who'], event_data['Account']) as who, event_data['From'] as from_address, \
             event_data['By'] as by_program, event_data['Object'] as object, event_data['Verb'] as verb, \
             event_data['Old'] as old_value, event_data['New'] as new_value, \
             case when event_id = 31 then 'refused' else coalesce(event_data['Outcome'], 'done') end as outcome, \
             event_data['Reason'] as reason, event_data['Session'] as session, event_data['Account'] as account, message",
-        condition: "(event_id in (30, 31, 33) or event_id between 1000 and 1017) and provider = 'Windrow' and origin = 'own'",
+        condition: "(event_id in (30, 31, 33) or event_id in (15, 16) and event_data['Who'] is not null \
+            or event_id between 1000 and 1017) and provider = 'Windrow' and origin = 'own'",
     },
     View {
         name: "authentications",

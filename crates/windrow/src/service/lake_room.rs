@@ -4,7 +4,6 @@
 //! journal that takes events meanwhile is worth more than a service that does not run: so everything starts without it, and
 //! it is opened when it answers. Until then nobody reads from it, and the journal keeps what it has not seen.
 
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -37,7 +36,7 @@ const UNSEEN: &str = "own/lake-unseen";
 /// The lake, and what it does not have yet.
 pub(super) struct LakeRoom {
     /// None until it is in reach.
-    lake: Arc<OnceLock<Lake>>,
+    lake: watch::Sender<Option<Lake>>,
     pub(super) app_id: String,
     pub(super) tail: Tail,
     condition: Condition,
@@ -71,7 +70,7 @@ impl LakeRoom {
         let workers = Workers::start(metrics.queries.clone(), metrics.damaged.clone())
             .context("cannot start the threads for queries")?;
         let room = LakeRoom {
-            lake: Arc::default(),
+            lake: watch::Sender::default(),
             app_id: app_id(journal.id()),
             tail: Tail::new(),
             condition: Condition::new(metrics.degraded.clone()),
@@ -106,15 +105,16 @@ impl LakeRoom {
     ///
     /// # Errors
     /// Why it is not.
-    pub(super) fn lake(&self) -> Result<&Lake, QueryError> {
-        self.lake.get().ok_or_else(|| QueryError::Away {
+    pub(super) fn lake(&self) -> Result<Lake, QueryError> {
+        let lake = self.lake.borrow().clone();
+        lake.ok_or_else(|| QueryError::Away {
             reason: self.reason().unwrap_or_default(),
         })
     }
 
     /// What is held up and why; none while all is at work.
     pub(super) fn reason(&self) -> Option<String> {
-        let is_away = self.lake.get().is_none();
+        let is_away = self.lake.borrow().is_none();
         let silent = || is_away.then(|| "it has not answered yet".to_owned());
         self.condition.reason().or_else(silent)
     }
@@ -127,7 +127,7 @@ impl LakeRoom {
         journal: &Journal,
     ) -> anyhow::Result<Carrier> {
         Ok(Carrier {
-            opened: Arc::clone(&self.lake),
+            opened: self.lake.clone(),
             app_id: self.app_id.clone(),
             tail: self.tail.clone(),
             condition: self.condition.clone(),
@@ -162,7 +162,7 @@ impl LakeRoom {
         if let Ok(Ok(Some(older))) = timeout(LAKE_FIRST_LOOK, looked).await {
             return Err(older);
         }
-        if self.lake.get().is_none() {
+        if self.lake.borrow().is_none() {
             tracing::error!(
                 "windrow starts without its lake: what comes is acknowledged and forwarded, and waits in the journal for the lake"
             );
@@ -184,7 +184,7 @@ struct JournalOlder {
 
 /// What it takes to carry events into the lake once it is there.
 struct Carrier {
-    opened: Arc<OnceLock<Lake>>,
+    opened: watch::Sender<Option<Lake>>,
     app_id: String,
     tail: Tail,
     condition: Condition,
@@ -281,7 +281,7 @@ impl Carrier {
     /// Carries events into the lake, and keeps it up.
     fn carry(self, lake: Lake) {
         let Tasks { tracker, token } = self.tasks.clone();
-        let _ = self.opened.set(lake.clone());
+        self.opened.send_replace(Some(lake.clone()));
         let upkeep = Upkeep {
             lake: lake.clone(),
             first: self.upkeep_after,

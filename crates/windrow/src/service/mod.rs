@@ -23,6 +23,7 @@ mod socket;
 mod sources;
 mod start;
 mod supervise;
+mod taken;
 mod upkeep;
 mod watch;
 mod web;
@@ -61,6 +62,7 @@ pub use sources::Subscribers;
 pub(crate) use sources::revision as subscription_revision;
 pub(crate) use start::computer_name;
 pub use start::start;
+pub(crate) use taken::{BY as TAKEN_BY, PATH as TAKEN_PATH, Taken};
 pub use workers::Pieces;
 
 /// Time the sinks have to deliver what is left when the service stops.
@@ -292,10 +294,7 @@ impl Service {
             rows: seen.rows,
         };
         Ok(Answer {
-            pieces: room
-                .workers
-                .ask(lake.clone(), sql.to_owned(), tail, limits)
-                .await?,
+            pieces: room.workers.ask(lake, sql.to_owned(), tail, limits).await?,
             complete_to: seen.to,
             acknowledged_to: asked_at,
             oldest: self.shared.journal.oldest_seq(),

@@ -11,7 +11,6 @@ use windrow_formats::batch::{Encoder, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
 use windrow_formats::own::{EndpointEvent, OwnEvent, OwnEventId, OwnLevel};
 use windrow_formats::text::hex;
-use windrow_lake::Expired;
 use windrow_pipeline::journal::{Entry, Journal, Pressure, Seal, StateChange};
 
 /// The authenticated source of our own records.
@@ -205,17 +204,6 @@ impl Recorder {
     pub(crate) async fn destination_tested(&self, message: &str, data: &[(&str, &str)]) {
         let (id, level) = (OwnEventId::DestinationTested, OwnLevel::Information);
         self.record(id, level, message, data).await;
-    }
-
-    /// Retention took something out of a table of the lake.
-    pub(crate) async fn expired(&self, table: &str, gone: &Expired) {
-        let (rows, texts) = (gone.rows.to_string(), gone.texts.to_string());
-        let message = format!(
-            "retention took {rows} rows, and the text of {texts} others, out of the lake's table {table}"
-        );
-        let (id, level) = (OwnEventId::LakeExpired, OwnLevel::Information);
-        let data = [("Table", table), ("Rows", &*rows), ("Texts", &*texts)];
-        self.record(id, level, &message, &data).await;
     }
 
     /// The settings have this generation at a start. A change that was written right before the program was killed is

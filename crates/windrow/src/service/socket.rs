@@ -6,7 +6,8 @@
 //! 1970) as parameters, and answers an Arrow IPC stream, with the last sequence it looked at and the last one that
 //! was acknowledged in the headers [`COMPLETE_TO`], [`ACKNOWLEDGED_TO`] and [`OLDEST`]; a query that is refused or fails is a 4xx
 //! or 5xx with the reason as text. `POST /v1/forward` takes a batch of imported events for the
-//! sinks, and answers when it is durable; 503 asks to try again, the journal being full. Settings are changed and shown
+//! sinks, and answers when it is durable; 503 asks to try again, the journal being full. `POST /v1/lake/taken` puts on record
+//! what a command took out of the lake. Settings are changed and shown
 //! by POST to the paths of [`Verb`], with JSON both ways; who asks is the user that the system names. So are the tokens of
 //! the privileged endpoint, [`access::Verb`], and here alone.
 
@@ -26,6 +27,7 @@ use windrow_pipeline::journal::AppendError;
 use windrow_pipeline::journal::limits::MAX_ENTRY_BYTES;
 
 use super::http::{Body, Peer, answer};
+use super::taken::{self, Taken};
 use super::{ForwardError, Service, fleet};
 use crate::access::{self, manage};
 use crate::admin::{Actor, Refusal, RefusalKind, Verb, routes};
@@ -41,6 +43,8 @@ pub(crate) const ACKNOWLEDGED_TO: &str = "windrow-acknowledged-to";
 pub(crate) const OLDEST: &str = "windrow-oldest";
 /// Bytes of a request about tokens.
 const TOKEN_REQUEST_BYTES_MAX: usize = 4 << 10;
+/// Bytes of a request to put on record what was taken out of the lake.
+const TAKEN_REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Where requests through this door come from, as records say it.
 const FROM: &str = "this machine";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -80,12 +84,13 @@ pub(crate) async fn respond(request: Request<Incoming>, service: &Service) -> Re
         (_, PATH) => fleet::not_allowed(),
         (&Method::POST, "/v1/query") => query(request, service).await,
         (&Method::POST, "/v1/forward") => forward(request, service).await,
-        (_, "/v1/status" | "/v1/query" | "/v1/forward") => not_allowed(),
+        (&Method::POST, taken::PATH) => taken(request, service).await,
+        (_, "/v1/status" | "/v1/query" | "/v1/forward" | taken::PATH) => not_allowed(),
         _ if verb.is_some() || token_verb.is_some() => not_allowed(),
         _ => answer(
             StatusCode::NOT_FOUND,
             TEXT,
-            "there are /v1/status, /v1/sources, /v1/query, /v1/forward, /v1/syslog/…, /v1/subscription/… and /v1/sources/forget\n",
+            "there are /v1/status, /v1/sources, /v1/query, /v1/forward, /v1/lake/taken, /v1/syslog/…, /v1/subscription/… and /v1/sources/forget\n",
         ),
     }
 }
@@ -202,6 +207,27 @@ async fn forward(request: Request<Incoming>, service: &Service) -> Response<Body
             };
             answer(status, TEXT, Chain(&error).to_string())
         }
+    }
+}
+
+/// Puts on record what a command took out of the lake.
+async fn taken(request: Request<Incoming>, service: &Service) -> Response<Body> {
+    let actor = actor(&request, taken::BY);
+    let body = match routes::whole(request, TAKEN_REQUEST_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(malformed) => return malformed.answer(),
+    };
+    let taken: Taken = match serde_json::from_slice(&body) {
+        Ok(taken) => taken,
+        Err(error) => return answer(StatusCode::BAD_REQUEST, TEXT, format!("{error}\n")),
+    };
+    match service.recorder().taken(&taken, Some(&actor)).await {
+        true => answer(StatusCode::OK, TEXT, ""),
+        false => answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TEXT,
+            "the journal did not take the record\n",
+        ),
     }
 }
 

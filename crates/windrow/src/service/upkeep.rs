@@ -84,7 +84,7 @@ async fn record(mut gone: mpsc::Receiver<(&'static str, Expired)>, recorder: Rec
             files = gone.removed + gone.rewritten,
             "the lake's retention took out what is kept no longer"
         );
-        recorder.expired(table, &gone).await;
+        recorder.taken(&(table, gone).into(), None).await;
     }
 }
 

@@ -168,3 +168,91 @@ fn what_was_too_old_to_import_comes_when_it_is_kept_longer() {
     assert_eq!(import(), [0, 5, 0]);
     assert_eq!(count(&scratch, "count(*)"), 5);
 }
+
+/// Own events about what was taken out: who, from where, what and how much.
+fn on_record(scratch: &Scratch) -> Vec<Value> {
+    let sql = "select event_id, event_data['Table'] as tab, event_data['Rows'] as n, event_data['Who'] as who, \
+               event_data['From'] as place from events where origin = 'own' and event_id in (15, 16) order by seq";
+    let rows = json(windrow(scratch, &["query", "--output", "json", sql]));
+    rows.as_array().unwrap().clone()
+}
+
+#[test]
+fn what_a_command_takes_out_is_on_record_with_and_without_a_service() {
+    let scratch = Scratch::new();
+    let all = filled(&scratch);
+    configure(&scratch, "[lake.retention]\nevents = \"90d\"\n");
+    windrow(&scratch, &["lake", "expire", "--dry-run"]).expect(0);
+    assert_eq!(on_record(&scratch), [Value::Null; 0]);
+    windrow(&scratch, &["lake", "expire"]).expect(0);
+    let told = on_record(&scratch);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        (&told[0]["event_id"], &told[0]["tab"]),
+        (&15.into(), &"events".into())
+    );
+    assert_eq!(told[0]["n"], all.to_string());
+    assert!(told[0]["who"].as_str().unwrap().contains("uid"), "{told:?}");
+    assert_eq!(told[0]["place"], "this machine, the service not running");
+
+    // A damaged file, and a service that runs.
+    configure(&scratch, "");
+    windrow(&scratch, &["import", "old.evtx"]).expect(0);
+    let service = Program::start(&scratch, "service", &["run", "--config", "windrow.toml"]);
+    wait_until("the service answers", || {
+        windrow(&scratch, &["status"]).code == Some(0)
+    });
+    let files = windrow(&scratch, &["lake", "files", "--absolute"])
+        .expect(0)
+        .stdout;
+    std::fs::write(files.lines().next().unwrap(), "").unwrap();
+    let text = std::fs::read_to_string(scratch.join("windrow.toml")).unwrap();
+    scratch.write("windrow.toml", &format!("{text}[lake.hold.case-7]\n"));
+    let held = windrow(&scratch, &["lake", "check", "--take-out"]).expect(1);
+    assert!(
+        held.stderr.contains("stays: [lake.hold.case-7]"),
+        "{held:?}"
+    );
+    scratch.write("windrow.toml", &text);
+    windrow(&scratch, &["lake", "check", "--take-out"]).expect(1);
+    windrow(&scratch, &["lake", "check"]).expect(0);
+    let told = on_record(&scratch);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(
+        (&told[1]["event_id"], &told[1]["place"]),
+        (&16.into(), &"this machine".into())
+    );
+    let sql = "select verb, object from audit order by time";
+    let audit = json(windrow(&scratch, &["query", "--output", "json", sql]));
+    assert_eq!(audit[0]["verb"], "expire", "{audit}");
+    assert_eq!(
+        (&audit[1]["verb"], &audit[1]["object"]),
+        (&"take-out".into(), &"lake events".into())
+    );
+    service.terminate().expect(0);
+}
+
+#[test]
+fn a_clock_that_jumped_is_not_believed_until_somebody_says_so() {
+    let scratch = Scratch::new();
+    let all = filled(&scratch);
+    let text = "[lake]\nupkeep_after = \"1s\"\n[lake.retention]\nevents = \"90d\"\n";
+    configure(&scratch, text);
+    let known = "version = 1\ntime = \"2020-01-01T00:00:00Z\"\nup_s = 1\n";
+    scratch.write("data/lake/clock.toml", known);
+    let service = Program::start(&scratch, "service", &["run", "--config", "windrow.toml"]);
+    wait_until("a word about the clock", || {
+        service.stderr().contains("the clock is not believed")
+    });
+    assert_eq!(count(&scratch, "count(*)"), all);
+    windrow(&scratch, &["lake", "expire"]).expect(0);
+    assert_eq!(count(&scratch, "count(*)"), 0);
+    service.terminate().expect(0);
+    windrow(&scratch, &["import", "old.evtx"]).expect(0);
+    let service = Program::start(&scratch, "again", &["run", "--config", "windrow.toml"]);
+    wait_until("the lake to be looked after", || {
+        let known = std::fs::read_to_string(scratch.join("data/lake/clock.toml"));
+        known.is_ok_and(|known| !known.contains("2020"))
+    });
+    assert!(!service.stderr().contains("the clock is not believed"));
+}

@@ -263,16 +263,19 @@ async fn the_audit_trail_and_the_alerts_are_windrows_own_alone() {
                 &[("AlertId", "a1"), ("Severity", "Critical"), ("Title", who)],
             ),
             of(1, &[("Version", "1")]),
+            of(15, &[("Table", "iis"), ("Who", who), ("Verb", "expire")]),
+            of(15, &[("Table", "iis")]),
         ]
     };
     let own = rows_from(&header(Kind::Own), &texts("ada"), Some(1));
     // A machine may say of itself what it likes.
-    let forged = rows_from(&header(Kind::Wef), &texts("mallory"), Some(6));
+    let forged = rows_from(&header(Kind::Wef), &texts("mallory"), Some(8));
     lake.append(Rows::merge([own, forged]), None).await.unwrap();
     let audit = "select who, verb, outcome, reason from audit order by event_id";
     let alerts = "select change, alert_id, title from alerts order by event_id";
     let answers = [ask(&lake, audit).await, ask(&lake, alerts).await].concat();
     insta::assert_snapshot!(answers, @r#"
+    {"who":"ada","verb":"expire","outcome":"done","reason":null}
     {"who":"ada","verb":"set","outcome":"done","reason":null}
     {"who":"ada","verb":"set","outcome":"refused","reason":"not an admin"}
     {"change":"created","alert_id":"a1","title":"ada"}

@@ -1,6 +1,7 @@
 //! `windrow lake`
 
 mod check;
+mod record;
 mod show;
 
 use std::io::Write as _;
@@ -10,7 +11,8 @@ use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
-use windrow_lake::{Expired, Lake, Retention, Run, table_names};
+use tokio::sync::mpsc;
+use windrow_lake::{Expired, Lake, Run, table_names};
 
 use super::{Invocation, Out};
 use crate::clock::Clock;
@@ -94,7 +96,8 @@ struct VacuumArgs {}
 /// Read every data file of every table, and name those that are damaged or gone
 ///
 /// Answers lack what of such a file cannot be read, and say so. Best is a copy of the file, put in its place under its
-/// name. Without one, --take-out has the table forget it.
+/// name. Without one, --take-out has the table forget it, and puts it on record. What a hold may be of stays in its table, and
+/// so does what the disk cannot read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -148,13 +151,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
                 writeln!(out, "merged {merged} files of {days} days")?;
                 Ok(Code::Ok)
             }
-            Verb::Expire(args) => {
-                let held = retention::of(&config.lake);
-                let gone = expire(&config, &held, args, today).await?;
-                let format = args.output.format(&invocation.terminal);
-                expired(&gone).write(out, format, &invocation.terminal)?;
-                Ok(Code::Ok)
-            }
+            Verb::Expire(args) => expire(&config, args, today, invocation, out).await,
             Verb::Vacuum(_) => {
                 let removed = to_write(&config).await?.vacuum(now).await?;
                 writeln!(out, "removed {} files", thousands(removed))?;
@@ -180,20 +177,34 @@ async fn to_write(config: &checked::Config) -> anyhow::Result<Lake> {
 
 async fn expire(
     config: &checked::Config,
-    retention: &Retention,
     args: &ExpireArgs,
     today: Date,
-) -> anyhow::Result<Vec<(&'static str, Expired)>> {
-    let (lake, run) = match args.dry_run {
-        true => (to_read(config).await?, Run::Dry),
-        false => {
-            let lake = to_write(config).await?;
-            // Whoever does this by hand says that the clock is right.
-            Clock::of(&folder::open(&config.data_dir)?.lake()).trust()?;
-            (lake, Run::Real)
-        }
-    };
-    Ok(lake.expire(retention, today, run).await?)
+    invocation: &Invocation,
+    out: &mut Out<'_>,
+) -> anyhow::Result<Code> {
+    let held = retention::of(&config.lake);
+    let format = args.output.format(&invocation.terminal);
+    let terminal = &invocation.terminal;
+    if args.dry_run {
+        let gone = to_read(config)
+            .await?
+            .expire(&held, today, Run::Dry)
+            .await?;
+        expired(&gone).write(out, format, terminal)?;
+        return Ok(Code::Ok);
+    }
+    let lake = to_write(config).await?;
+    // Whoever does this by hand says that the clock is right.
+    Clock::of(&folder::open(&config.data_dir)?.lake()).trust()?;
+    let (told, gone) = mpsc::channel(record::TOLD_AHEAD);
+    let expiring = async move { lake.expire_and_tell(&held, today, &told).await };
+    let (expiry, recorded) = tokio::join!(expiring, record::all(config, gone));
+    expired(&expiry.tables).write(out, format, terminal)?;
+    recorded?;
+    match expiry.failed {
+        None => Ok(Code::Ok),
+        Some(error) => Err(error.into()),
+    }
 }
 
 fn expired(gone: &[(&'static str, Expired)]) -> Table {
