@@ -193,8 +193,14 @@ fn a_journal_put_back_while_the_storage_is_away_passes_for_no_other() {
         .current_dir(scratch.path())
         .status();
     assert!(copied.unwrap().success());
-    // The lake gets more than the copy knows of: windrow's own records.
+    // The lake gets more than the copy knows of.
     service.start();
+    let few = ["--machines", "1", "--rate", "100", "--events", "10"];
+    assert_eq!(service.fleet("before", &few).finish().count(), 10);
+    wait_until("them in the lake", || {
+        let status = service.status();
+        status["lake"]["position"].as_u64() >= status["journal"]["durable_seq"].as_u64()
+    });
     service.terminate().expect(0);
     azurite.stop();
     service.keep_data_at(scratch.join("copy"));
