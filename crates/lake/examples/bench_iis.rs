@@ -1,4 +1,4 @@
-//! CPU seconds of questions about one W3C log of a gigabyte, asked straight from the file.
+//! CPU seconds of questions about one W3C log of a gigabyte, asked straight from the file, and of its import.
 //!
 //! ```sh
 //! cargo run --release -p windrow-lake --example bench_iis [MEGABYTES]
@@ -7,7 +7,8 @@
 //! The log is of its own making, seeded, and shaped like that of a busy IIS 8.5: thirty days with a header each, CRLF,
 //! fifteen fields, `+` for blanks, some `#` in addresses, one request of 456 with status 500. The question is how many of
 //! those there were each minute; mawk, which looks at nothing but the place of the field, is asked the same, and the two
-//! must count the same.
+//! must count the same. The import is that of `windrow import`: every request with its identity, in commits as large, into
+//! an empty lake.
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::large_futures)]
 
 mod common;
@@ -18,13 +19,21 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use windrow_lake::{EventFiles, Files, Format, Given, Layout, QueryLimits, Source};
+use jiff::Timestamp;
+use windrow_lake::{
+    Appended, EventFiles, Files, Format, Given, Lake, Layout, QueryLimits, RequestBuilder,
+    RequestFile, Source,
+};
 
 const MEGABYTES: u64 = 1_000;
 const ROUNDS: usize = 3;
 /// What each question may cost, of a gigabyte.
 const NEEDED_S: f64 = 0.8;
 const ALL_S: f64 = 1.5;
+/// What the import may cost.
+const IMPORT_S: f64 = 12.0;
+/// Requests of a commit of the import.
+const COMMIT: usize = 200_000;
 
 const FIELDS: &str = "date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) cs(Referer) sc-status sc-substatus sc-win32-status time-taken";
 
@@ -103,6 +112,12 @@ async fn main() {
         println!("| {what} | {seconds:.2} | {aim}{missed} |");
     }
     println!("| most memory, MiB | {} | |", common::peak_mib());
+    let (requests, seconds) = imported(&path).await;
+    assert_eq!(requests, made.requests);
+    let seconds = per_gb(seconds);
+    let missed = if seconds <= IMPORT_S { "" } else { " (missed)" };
+    println!("| imported into a lake | {seconds:.2} | {IMPORT_S}{missed} |");
+    println!("| most memory with that, MiB | {} | |", common::peak_mib());
     assert!(files.unread().is_empty(), "{:?}", files.unread());
 }
 
@@ -116,6 +131,27 @@ async fn asked(files: &Files, sql: &str) -> (usize, u64) {
     let counts = text.lines().skip(1);
     let counts = counts.map(|line| line.split(',').nth(1).unwrap().parse::<u64>().unwrap());
     (text.lines().count() - 1, counts.sum())
+}
+
+/// Requests that came into a lake, and CPU seconds.
+async fn imported(path: &Path) -> (u64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = Lake::open(folder.path()).await.unwrap();
+    let start = common::cpu_seconds();
+    let mut file = RequestFile::open(path).unwrap();
+    let (mut rows, mut requests) = (RequestBuilder::new(Timestamp::now()), 0);
+    let mut is_over = false;
+    while !is_over {
+        let read = file.read(&mut rows, |_| {}, |line, why| panic!("line {line}: {why}"));
+        is_over = read.unwrap().is_none();
+        if is_over || rows.len() >= COMMIT {
+            let appended = lake.append_requests(rows.finish(), None).await.unwrap();
+            if let Appended::Committed { rows, .. } = appended {
+                requests += rows;
+            }
+        }
+    }
+    (requests, common::cpu_seconds() - start)
 }
 
 /// Minutes, requests in them, and CPU seconds.

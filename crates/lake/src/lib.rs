@@ -31,6 +31,7 @@ mod store;
 mod table;
 #[cfg(test)]
 mod testing;
+mod texts;
 mod top;
 
 pub use builder::{JournalEntry, RowBuilder, Unreadable};

@@ -24,6 +24,7 @@ use crate::files::w3c::column_name;
 use crate::limits::{BATCH_BYTES, BATCH_ROWS, FILE_UNIT_BYTES};
 use crate::rows::Rows;
 use crate::schema::{self, Column, DATE, IIS, Kind};
+use crate::texts::Texts;
 
 /// What `source` says of each request.
 const SOURCE: &str = "w3c";
@@ -45,7 +46,7 @@ pub struct RequestBuilder {
 /// The values of one column.
 enum Values {
     Key(BinaryBuilder),
-    Text(StringBuilder),
+    Text(Texts),
     Int(Int32Builder),
     Long(Int64Builder),
     Double(Float64Builder),
@@ -82,7 +83,7 @@ impl Values {
     fn new(column: &Column) -> Values {
         match column.kind {
             Kind::Bytes => Values::Key(BinaryBuilder::new()),
-            Kind::Text => Values::Text(StringBuilder::new()),
+            Kind::Text => Values::Text(Texts::new()),
             Kind::Int => Values::Int(Int32Builder::new()),
             Kind::Long => Values::Long(Int64Builder::new()),
             Kind::Double => Values::Double(Float64Builder::new()),
@@ -102,7 +103,7 @@ impl Values {
 
     fn text(&mut self, text: Option<&str>) {
         if let Values::Text(values) = self {
-            values.append_option(text);
+            values.append(text.map(str::as_bytes));
         }
     }
 
@@ -115,10 +116,7 @@ impl Values {
     /// The value that a line has for it.
     fn value(&mut self, value: Option<&[u8]>) {
         match self {
-            Values::Text(values) => match value {
-                Some(value) => values.append_value(String::from_utf8_lossy(value)),
-                None => values.append_null(),
-            },
+            Values::Text(values) => values.append(value),
             Values::Int(values) => {
                 values.append_option(value.and_then(number).and_then(|it| it.try_into().ok()));
             }

@@ -119,6 +119,7 @@ impl<'a> Row<'a> {
     }
 
     /// The value at a place of `#Fields`; none where it is empty.
+    #[inline]
     #[must_use]
     pub fn at(&self, place: usize) -> Option<&'a [u8]> {
         let (start, end) = *self.places.get(place)?;
@@ -145,6 +146,7 @@ impl<'a> Row<'a> {
 }
 
 /// The decimal number that a value is.
+#[inline]
 #[must_use]
 pub fn number(value: &[u8]) -> Option<u64> {
     if value.is_empty() || value.len() > 19 {

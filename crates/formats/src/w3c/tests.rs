@@ -113,6 +113,19 @@ fn days_are_those_of_the_calendar() {
 }
 
 #[test]
+fn each_day_comes_after_the_one_before() {
+    let mut days = Vec::new();
+    for year in 1970..2200 {
+        for (month, day) in (0..14).flat_map(|month| (0..33).map(move |day| (month, day))) {
+            let text = format!("{year}-{month:02}-{day:02}");
+            days.extend(Date::read(text.as_bytes()).map(Date::days));
+        }
+    }
+    // Of 230 years 56 have a day more.
+    assert_eq!(days, (0..230 * 365 + 56).collect::<Vec<_>>());
+}
+
+#[test]
 fn names_and_fields_are_each_others() {
     for (name, field) in super::fields::names() {
         assert_eq!(field.name(), name);

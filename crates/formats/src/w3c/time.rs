@@ -20,14 +20,19 @@ impl Date {
         let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
             return None;
         };
-        let year = number(&[y1, y2, y3, y4])? as i32;
-        let (month, day) = (number(&[m1, m2])? as i32, number(&[d1, d2])? as i32);
-        let lengths = [31, 28 + leap(year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-        let length = *lengths.get((month - 1) as usize)?;
+        let year = two_digits(y1, y2)? * 100 + two_digits(y3, y4)?;
+        let (month, day) = (two_digits(m1, m2)?, two_digits(d1, d2)?);
+        let before_month = |month: i32| {
+            let is_after_february = i32::from(month > 2);
+            Some(
+                DAYS_BEFORE.get(usize::try_from(month - 1).ok()?)? + is_after_february * leap(year),
+            )
+        };
+        let before = before_month(month)?;
+        let length = before_month(month + 1)? - before;
         if !(1970..2200).contains(&year) || !(1..=length).contains(&day) {
             return None;
         }
-        let before: i32 = lengths[..(month - 1) as usize].iter().sum();
         Some(Date {
             days: days_before(year) + before + day - 1,
         })
@@ -39,6 +44,9 @@ impl Date {
         self.days
     }
 }
+
+/// Days of a year of 365 before each month, and of all months.
+const DAYS_BEFORE: [i32; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 
 /// Days from 1970-01-01 to the first of January of a year.
 fn days_before(year: i32) -> i32 {
@@ -58,16 +66,21 @@ impl Time {
         else {
             return None;
         };
-        let (hour, minute) = (number(&[h1, h2])?, number(&[m1, m2])?);
-        let second = number(&[s1, s2])?;
+        let (hour, minute) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
+        let second = two_digits(s1, s2)?;
         // A leap second is the last one of its minute once more.
         if hour > 23 || minute > 59 || second > 60 {
             return None;
         }
         let seconds =
-            i64::from(date.days) * 86_400 + (hour * 3_600 + minute * 60 + second.min(59)) as i64;
+            i64::from(date.days) * 86_400 + i64::from(hour * 3_600 + minute * 60 + second.min(59));
         Some(Time(seconds * 1_000_000 + micros(fraction)?))
     }
+}
+
+fn two_digits(tens: u8, ones: u8) -> Option<i32> {
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    (tens < 10 && ones < 10).then(|| i32::from(tens) * 10 + i32::from(ones))
 }
 
 fn micros(fraction: &[u8]) -> Option<i64> {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewBuilder,
+    ArrayRef, Int32Builder, Int64Builder, RecordBatch, RecordBatchOptions,
     TimestampMicrosecondBuilder,
 };
 use arrow::datatypes::{DataType, Field as Column, Schema, SchemaRef, TimeUnit};
@@ -25,6 +25,7 @@ use crate::limits::{
     FIELDS_BYTES, FILE_BATCH_BYTES, FILE_BATCH_ROWS, FILE_UNIT_BYTES, HEAD_BYTES, HEAD_FILES,
     SOURCE_COLUMNS,
 };
+use crate::texts::Texts;
 
 const TIME: &str = "time";
 
@@ -147,7 +148,7 @@ fn data_type(name: &str) -> DataType {
         Some(Field::Win32Status | Field::BytesSent | Field::BytesReceived | Field::TimeTaken) => {
             DataType::Int64
         }
-        _ => DataType::Utf8View,
+        _ => DataType::Utf8,
     }
 }
 
@@ -156,7 +157,7 @@ enum Values {
     Time(TimestampMicrosecondBuilder),
     Int(Int32Builder),
     Long(Int64Builder),
-    Text(StringViewBuilder),
+    Text(Texts),
 }
 
 impl Values {
@@ -167,7 +168,7 @@ impl Values {
             }
             DataType::Int32 => Values::Int(Int32Builder::new()),
             DataType::Int64 => Values::Long(Int64Builder::new()),
-            _ => Values::Text(StringViewBuilder::new()),
+            _ => Values::Text(Texts::new()),
         }
     }
 
@@ -182,10 +183,7 @@ impl Values {
             Values::Long(values) => {
                 values.append_option(value.and_then(number).and_then(|it| it.try_into().ok()));
             }
-            Values::Text(values) => match value {
-                Some(value) => values.append_value(String::from_utf8_lossy(value)),
-                None => values.append_null(),
-            },
+            Values::Text(values) => values.append(value),
         }
         value.map_or(0, <[u8]>::len)
     }
@@ -223,7 +221,7 @@ impl Making<'_> {
                     let number = number(value).and_then(|number| i64::try_from(number).ok());
                     number.is_some_and(|number| test.takes_number(number))
                 }
-                (Some(value), DataType::Utf8View) => test.takes_text(value),
+                (Some(value), DataType::Utf8) => test.takes_text(value),
                 _ => true,
             }
         };
