@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 
 use super::state::State;
-use super::{Changes, Table, back_off, paths, state};
+use super::{Changes, Purpose, Table, back_off, paths, state};
 use crate::datafile::{self, Change};
 use crate::error::LakeError;
 use crate::limits::{COMMIT_ATTEMPTS, COMPACTED_FILE_BYTES};
@@ -103,7 +103,11 @@ impl Table {
                 Err(error) if state::is_overtaken(&error) => {}
                 Err(error) => {
                     let error = LakeError::table("compact")(error);
-                    return settled(&mut state, &changes, error).await;
+                    return match changes.purpose {
+                        // What is gone has to be told.
+                        Purpose::Delete => settled(&mut state, &changes, error).await,
+                        Purpose::Append | Purpose::Merge => Err(error),
+                    };
                 }
             }
             drop(state);
