@@ -144,3 +144,18 @@ pub const W3C_DIRECTIVE_BYTES_MAX: usize = 16 * 1024;
 
 /// Most fields that a W3C log file names: 22 are standard, administrators add headers.
 pub const W3C_FIELDS_MAX: usize = 128;
+
+/// Largest configuration of Azure Diagnostics, in bytes. Those of real projects have 8 kB at most.
+pub const WAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Elements open at once in such a configuration: its schema has ten.
+pub const WAD_DEPTH_MAX: usize = 16;
+
+/// Most elements, or objects of JSON, in such a configuration. The counters of a machine are some thousands.
+pub const WAD_ELEMENTS_MAX: usize = 32 * 1024;
+
+/// Most attributes of one of its elements, or values of one object: its schema has nine.
+pub const WAD_ATTRIBUTES_MAX: usize = 64;
+
+/// Most findings that a check tells one by one.
+pub const WAD_FINDINGS_MAX: usize = 1_000;

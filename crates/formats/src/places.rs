@@ -21,6 +21,13 @@ impl PlacedText {
         self.text.push_str(text);
     }
 
+    /// The same with every place so many bytes later.
+    pub(crate) fn moved(&mut self, by: usize) {
+        for (_, piece) in &mut self.pieces {
+            *piece = piece.start + by..piece.end + by;
+        }
+    }
+
     /// The bytes of the XML that bytes of the text come from; nothing when there is no text.
     pub(crate) fn place_of(&self, at: &Range<usize>) -> Option<Range<usize>> {
         let place = |offset: usize| {

@@ -210,6 +210,12 @@ impl Filter {
             .any(|select| select.is_possible(Known::within(scope)))
     }
 
+    /// Whether it can select any event of this level. It errs on the side of yes.
+    pub(crate) fn can_select_level(&self, level: u8) -> bool {
+        let mut selects = self.queries.iter().flat_map(|query| &query.selects);
+        selects.any(|select| select.is_possible(Known::of_level(level)))
+    }
+
     /// What it selects as it was understood, a line for each Select and Suppress:
     /// `Security!*[System[EventID=4624]]`, `but not Security!*[…]`.
     pub fn explain(&self) -> Vec<String> {
@@ -243,7 +249,7 @@ pub fn check_query_list(xml: &str) -> Result<(), FilterError> {
 
 /// The channel of `Channel!expression` and where its expression begins, split at the first
 /// `!`. An expression alone has no `!` but the one of `!=`, behind a bracket or a path.
-fn channel_of(text: &str) -> Option<(&str, usize)> {
+pub(crate) fn channel_of(text: &str) -> Option<(&str, usize)> {
     let (channel, expression) = text.split_once('!')?;
     let is_expression = channel.contains(['[', ']', '*', '\'', '"', '=', '<', '>', '@'])
         || expression.starts_with('=');

@@ -36,6 +36,7 @@ mod value;
 
 pub use error::{Doubt, Fault, FilterError, FilterFault, Warning, XPathError};
 pub use expression::Expression;
+pub(crate) use filter::channel_of;
 pub use filter::{Filter, Verdict, check_query_list};
 pub(crate) use possible::Scope;
 pub use set::{FilterSet, Matches, TooManyFilters};

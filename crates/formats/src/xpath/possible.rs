@@ -68,6 +68,14 @@ impl Known {
         Ok(known)
     }
 
+    /// The level of an event.
+    pub(super) fn of_level(level: u8) -> Result<Known, Key> {
+        let mut known = Known::default();
+        let level = Ranges::span(level.into(), level.into());
+        known.meet(Key::Field(Field::Level), &Domain::Numbers(level))?;
+        Ok(known)
+    }
+
     /// The field has one of these values, in upper or lower case.
     pub(super) fn is_one_of<'a>(
         &mut self,

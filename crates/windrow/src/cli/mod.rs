@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod config;
 mod demo;
+mod diagnostics;
 mod import;
 mod lake;
 mod man;
@@ -109,6 +110,7 @@ enum Command {
     Sources(sources::Args),
     Subscription(Box<subscription::Args>),
     Syslog(Box<syslog::Args>),
+    Diagnostics(diagnostics::Args),
     Admin(admin::Args),
     Tail(tail::Args),
     Top(top::Args),
@@ -205,6 +207,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Admin(args) => admin::run(&args, invocation, out),
         Command::Subscription(args) => subscription::run(&args, invocation, out),
         Command::Syslog(args) => syslog::run(&args, invocation, out),
+        Command::Diagnostics(args) => diagnostics::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),
         Command::Top(args) => top::run(&args, invocation, out),
         Command::Verify(args) => verify::run(&args, invocation, out),

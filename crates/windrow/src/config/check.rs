@@ -14,12 +14,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
+use windrow_formats::suggest;
 use windrow_pipeline::kerberos::Principal;
 
 use super::checked::{self, WefAuthentication};
 use super::objects::Names;
 use super::units::{ByteSize, Span};
-use super::{ConfigError, Environment, Overrides, check_admin, limits, raw, suggest};
+use super::{ConfigError, Environment, Overrides, check_admin, limits, raw};
 
 pub(super) use subscription::{group_object, subscription_object};
 use subscription::{machine_group, subscription};

@@ -5,8 +5,8 @@ use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::suggest::nearest;
 use crate::output::escape;
+use windrow_formats::suggest::nearest;
 
 /// Characters of a line that are shown of a long one.
 const EXCERPT_CHARS: usize = 120;

@@ -16,7 +16,6 @@ pub mod limits;
 pub mod objects;
 pub mod query;
 mod raw;
-pub(crate) mod suggest;
 pub mod units;
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,7 @@ mod backup;
 mod cli;
 mod damage;
 mod delivery;
+mod diagnostics;
 mod docs;
 mod durability;
 mod endpoint;

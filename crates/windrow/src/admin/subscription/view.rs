@@ -15,9 +15,9 @@ use crate::config::checked::{
 };
 use crate::config::objects::Object;
 use crate::config::query::place_in;
-use crate::config::suggest::nearest;
 use crate::config::units::{ByteSize, Span};
 use crate::service::{Service, Subscribers, subscription_revision};
+use windrow_formats::suggest::nearest;
 
 /// Batches below this are warned of: many requests.
 const SMALL_BATCH: u32 = 10;

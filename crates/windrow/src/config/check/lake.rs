@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use toml::Spanned;
+use windrow_formats::suggest;
 
 use windrow_lake::AzureUrl;
 
 use super::{Source, number_or, span};
 use crate::config::checked::LakeCredential;
-use crate::config::{ConfigError, checked, raw, suggest};
+use crate::config::{ConfigError, checked, raw};
 
 pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, ConfigError> {
     let usual = Duration::from_secs(60);

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use toml::Spanned;
+use windrow_formats::suggest;
 use windrow_formats::wef::audience::Pattern;
 use windrow_formats::wef::baseline::{BASELINES, Baseline};
 use windrow_formats::xpath::check_query_list;
 
 use super::{At, Source, check_name, number, number_or, size, span};
 use crate::config::checked::{self, Delivery};
-use crate::config::{ConfigError, limits, query, raw, suggest};
+use crate::config::{ConfigError, limits, query, raw};
 
 /// What a name of a machine looks like, for messages.
 const MACHINE_FORM: &str =

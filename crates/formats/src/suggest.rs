@@ -2,10 +2,8 @@
 
 /// The candidate closest to `wrong`, when it is close enough to be what was meant: at most a third of the letters
 /// differ, where a letter too many, too few, changed or swapped with its neighbour counts one.
-pub(crate) fn nearest<'a>(
-    wrong: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong = wrong.to_lowercase();
     // Words of one or two letters are near to everything.
     let limit = (wrong.chars().count() / 3).min(4);
