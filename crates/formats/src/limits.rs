@@ -159,3 +159,39 @@ pub const WAD_ATTRIBUTES_MAX: usize = 64;
 
 /// Most findings that a check tells one by one.
 pub const WAD_FINDINGS_MAX: usize = 1_000;
+
+/// Largest buffer of a trace, in bytes: what Windows allows a session (EVENT_TRACE_PROPERTIES, BufferSize), 16 MiB.
+pub const ETL_BUFFER_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Smallest buffer that can hold the description of a trace, in bytes: the one of a file put together anew has 1 KiB.
+pub const ETL_BUFFER_BYTES_MIN: usize = 512;
+
+/// Bytes of the names of session and file that are read: each is a path of Windows at most.
+pub const ETL_NAME_BYTES_MAX: usize = 4 * 1024;
+
+/// Most fields of one template, structures' own among them. Windows allows 128 properties.
+pub const ETL_FIELDS_MAX: usize = 1024;
+
+/// Deepest structure in structures of a payload.
+pub const ETL_TEMPLATE_DEPTH_MAX: usize = 8;
+
+/// Most values of one payload: as many as it can have bytes.
+pub const ETL_VALUES_MAX: usize = 64 * 1024;
+
+/// Largest manifest, in bytes: as much as the parts of one can bring.
+pub const ETL_MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most elements of a manifest.
+pub const ETL_MANIFEST_ELEMENTS_MAX: usize = 256 * 1024;
+
+/// Elements open at once in a manifest: its schema has eight.
+pub const ETL_MANIFEST_DEPTH_MAX: usize = 16;
+
+/// Most parts of a manifest that a trace has: each but the last has 65,280 bytes.
+pub const ETL_MANIFEST_CHUNKS_MAX: usize = 256;
+
+/// Manifests of which parts are kept at once while they come.
+pub const ETL_MANIFESTS_OPEN_MAX: usize = 16;
+
+/// Bytes of all manifests, whole or not, that traces brought and that are kept.
+pub const ETL_LEARNED_BYTES_MAX: usize = 64 * 1024 * 1024;
