@@ -11,6 +11,7 @@ pub mod criticality;
 pub mod describe;
 pub mod etl;
 pub mod event;
+pub mod freb;
 pub mod guid;
 pub mod identity;
 mod input;

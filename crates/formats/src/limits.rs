@@ -195,3 +195,12 @@ pub const ETL_MANIFESTS_OPEN_MAX: usize = 16;
 
 /// Bytes of all manifests, whole or not, that traces brought and that are kept.
 pub const ETL_LEARNED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Largest trace of a failed request, in bytes. IIS cuts at 512 kB unless it is told to take more.
+pub const FREB_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most events of one: real ones have some hundred.
+pub const FREB_EVENTS_MAX: usize = 64 * 1024;
+
+/// Elements open at once in one: its events have six, of the request's own.
+pub const FREB_DEPTH_MAX: usize = 40;
