@@ -18,6 +18,7 @@ mod input;
 pub mod limits;
 pub mod lines;
 pub mod meaning;
+pub mod minidump;
 pub mod names;
 pub mod own;
 mod places;

@@ -204,3 +204,16 @@ pub const FREB_EVENTS_MAX: usize = 64 * 1024;
 
 /// Elements open at once in one: its events have six, of the request's own.
 pub const FREB_DEPTH_MAX: usize = 40;
+
+/// Most streams of a minidump: its writers make some twenty.
+pub const MINIDUMP_STREAMS_MAX: usize = 1024;
+
+/// Most modules of a minidump that are read. Large programs have some hundred.
+pub const MINIDUMP_MODULES_MAX: usize = 4096;
+
+/// Bytes of the name of a module that are read: a path of 2,048 characters, so that a dump that lies about all of its modules
+/// costs some ten MiB.
+pub const MINIDUMP_NAME_BYTES_MAX: usize = 4 * 1024;
+
+/// Bytes of what names the build of a module that are read: a GUID and a path.
+pub const MINIDUMP_RECORD_BYTES_MAX: usize = 1024;
