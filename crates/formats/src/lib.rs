@@ -7,6 +7,7 @@
 
 pub mod batch;
 pub mod cef;
+pub mod counters;
 pub mod criticality;
 pub mod describe;
 pub mod etl;

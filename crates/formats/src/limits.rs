@@ -217,3 +217,9 @@ pub const MINIDUMP_NAME_BYTES_MAX: usize = 4 * 1024;
 
 /// Bytes of what names the build of a module that are read: a GUID and a path.
 pub const MINIDUMP_RECORD_BYTES_MAX: usize = 1024;
+
+/// Longest line of a file of counters, in bytes. All counters of a large machine are some 20,000 paths.
+pub const COUNTERS_LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Most counters of one file.
+pub const COUNTERS_COLUMNS_MAX: usize = 64 * 1024;
