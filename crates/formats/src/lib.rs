@@ -15,6 +15,7 @@ pub mod event;
 pub mod freb;
 pub mod guid;
 pub mod identity;
+pub mod iis;
 mod input;
 pub mod limits;
 pub mod lines;

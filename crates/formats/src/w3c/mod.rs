@@ -15,7 +15,7 @@ mod time;
 #[cfg(test)]
 mod tests;
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 pub use fields::{Field, Fields, FieldsError};
 pub use time::{Date, Time};
@@ -28,6 +28,9 @@ pub struct Parser {
     fields: Option<Fields>,
     date: Option<Date>,
     software: String,
+    /// Whether values with blanks stand in quotes, as those of IIS Advanced Logging do. In other logs a quote is what a client
+    /// sent.
+    has_quotes: bool,
     /// Where each value of the line begins and ends.
     places: Vec<(u32, u32)>,
 }
@@ -200,6 +203,7 @@ impl Parser {
             self.date = value.get(..10).and_then(Date::read);
         } else if name.eq_ignore_ascii_case(b"Software") {
             self.software = String::from_utf8_lossy(value).into_owned();
+            self.has_quotes = self.software.contains("Advanced Logging");
         }
         Line::Directive
     }
@@ -211,7 +215,10 @@ impl Parser {
         let Some(fields) = &self.fields else {
             return Line::Malformed(Malformed::NoFields);
         };
-        split(line, &mut self.places);
+        match self.has_quotes {
+            true => split_quoted(line, &mut self.places),
+            false => split(line, &mut self.places),
+        }
         let (found, named) = (self.places.len(), fields.len());
         let realigned = found > named;
         if found < named {
@@ -265,6 +272,38 @@ fn split(line: &[u8], places: &mut Vec<(u32, u32)>) {
         start = at + place as u32 + 1;
     }
     places.push((start, line.len() as u32));
+}
+
+/// As [`split`], but a value that begins with a quote ends at the next one that stands before a blank or the end; the quotes
+/// do not belong to it.
+fn split_quoted(line: &[u8], places: &mut Vec<(u32, u32)>) {
+    places.clear();
+    let line = line.strip_suffix(b" ").unwrap_or(line);
+    let mut at = 0;
+    while places.len() < W3C_FIELDS_MAX * 2 {
+        let rest = &line[at..];
+        let (start, end, after) = match rest.strip_prefix(b"\"") {
+            Some(inner) => {
+                let closed = memmem::find(inner, b"\" ");
+                let closed = closed.or_else(|| inner.ends_with(b"\"").then(|| inner.len() - 1));
+                // What is not closed was not written to its end: the line has a value less.
+                let Some(length) = closed else {
+                    return;
+                };
+                (at + 1, at + 1 + length, at + length + 2)
+            }
+            None => {
+                let end = memchr(b' ', rest).map_or(line.len(), |blank| at + blank);
+                (at, end, end)
+            }
+        };
+        places.push((start as u32, end as u32));
+        if after >= line.len() {
+            return;
+        }
+        at = after + 1;
+    }
+    places.push((at as u32, line.len() as u32));
 }
 
 /// The highest bit of each byte that is a blank.

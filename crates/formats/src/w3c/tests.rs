@@ -68,6 +68,44 @@ fn a_value_with_blanks_leaves_the_others_under_their_names() {
 }
 
 #[test]
+fn values_of_advanced_logging_stand_in_quotes() {
+    insta::assert_snapshot!(read(&[
+        b"#Software: IIS Advanced Logging Module",
+        b"#Fields: date time cs-uri-stem sc-status cs(User-Agent) X-Forwarded-For",
+        b"2026-11-21 10:00:01.125 /a 200 \"Mozilla/5.0 (a; \"\"b\"\"; c)\" \"10.0.0.1\"",
+        b"2026-11-21 10:00:02.125 \"/a b\" 404 - \"\"",
+        b"2026-11-21 10:00:03.125 /a 200 \"Mozilla/5.0 (a",
+        b"#Software: Microsoft Internet Information Services 10.0",
+        b"#Fields: date time cs-uri-stem sc-status",
+        b"2026-11-21 10:00:01 \"/a\" 200",
+    ]), @r#"
+    2026-11-21|10:00:01.125|/a|200|Mozilla/5.0 (a; ""b""; c)|10.0.0.1 @Some(1795255201125000)
+    2026-11-21|10:00:02.125|/a b|404|·|· @Some(1795255202125000)
+    ! 4 values where #Fields names 6
+    2026-11-21|10:00:01|"/a"|200 @Some(1795255201000000)
+    "#);
+}
+
+#[test]
+fn logs_of_http_sys_and_ftp_name_their_own_fields() {
+    insta::assert_snapshot!(read(&[
+        b"#Software: Microsoft HTTP API 2.0",
+        b"#Fields: date time c-ip c-port s-ip s-port cs-version cs-method cs-uri streamid sc-status s-siteid s-reason s-queuename",
+        b"2026-11-21 10:00:01 fe80::1%7 50123 ::1 443 HTTP/1.1 GET /a?b c 12 400 - URL -",
+        b"2026-11-21 10:00:02 10.0.0.1 50124 10.0.0.2 443 - - - - - - Timer_ConnectionIdle -",
+        b"#Software: Microsoft Internet Information Services 8.5",
+        b"#Fields: date time c-ip cs-username s-ip s-port cs-method cs-uri-stem sc-status sc-win32-status sc-substatus x-session x-fullpath",
+        b"2026-11-21 10:00:03 10.0.0.1 DOM\\ann lee 10.0.0.2 21 RETR /a+b.txt 226 0 0 1b2c /a+b.txt",
+        b"2026-11-21 10:00:04 10.0.0.1 - 10.0.0.2 21 ControlChannelOpened - - 0 0 1b2c -",
+    ]), @r"
+    ~ 2026-11-21|10:00:01|fe80::1%7|50123|::1|443|HTTP/1.1|GET|/a?b c|12|400|·|URL|· @Some(1795255201000000)
+    2026-11-21|10:00:02|10.0.0.1|50124|10.0.0.2|443|·|·|·|·|·|·|Timer_ConnectionIdle|· @Some(1795255202000000)
+    ~ 2026-11-21|10:00:03|10.0.0.1|DOM\ann lee|10.0.0.2|21|RETR|/a+b.txt|226|0|0|1b2c|/a+b.txt @Some(1795255203000000)
+    2026-11-21|10:00:04|10.0.0.1|·|10.0.0.2|21|ControlChannelOpened|·|·|0|0|1b2c|· @Some(1795255204000000)
+    ");
+}
+
+#[test]
 fn what_cannot_be_read_says_why() {
     let long = vec![b'a'; 2 << 20];
     insta::assert_snapshot!(read(&[
@@ -150,6 +188,15 @@ proptest! {
         let values: Vec<_> = places.iter().map(|(start, end)| &line[*start as usize..*end as usize]).collect();
         let expected: Vec<_> = line.strip_suffix(b" ").unwrap_or(line).split(|byte| *byte == b' ').collect();
         prop_assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn quoted_values_come_back(values in prop::collection::vec("[!#-~é][ !#-~]{0,12}", 1..8)) {
+        let line = values.iter().map(|value| format!("\"{value}\"")).collect::<Vec<_>>().join(" ");
+        let mut places = Vec::new();
+        split_quoted(line.as_bytes(), &mut places);
+        let read: Vec<_> = places.iter().map(|(start, end)| &line[*start as usize..*end as usize]).collect();
+        prop_assert_eq!(read, values);
     }
 
     #[test]
