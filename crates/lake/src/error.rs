@@ -8,6 +8,11 @@ use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use parquet::errors::ParquetError;
 
+/// A version, or what stands for none.
+fn known(version: Option<i64>) -> i64 {
+    version.unwrap_or(0)
+}
+
 /// A failure of the table itself.
 #[derive(Debug, thiserror::Error)]
 pub enum LakeError {
@@ -40,6 +45,14 @@ pub enum LakeError {
     Contended {
         /// Attempts made.
         attempts: u32,
+    },
+    /// Somebody else writes under this application's name.
+    #[error("the lake was written under the name of this journal by another collector: it has events up to {} by that name, and this one brought them up to {}", known(*found), known(*brought))]
+    Another {
+        /// The application's version.
+        found: Option<i64>,
+        /// What the caller brought it to.
+        brought: Option<i64>,
     },
     /// The key or the signature has not the form of one.
     #[error(

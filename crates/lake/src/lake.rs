@@ -174,6 +174,23 @@ impl Lake {
         self.shared.events.append(rows, txn).await
     }
 
+    /// Adds these rows to `events` as one commit that brings the application from one version to the next. Trying again
+    /// does it once, as in [`Lake::append`].
+    ///
+    /// # Errors
+    /// [`LakeError::Another`] where the application is at neither of the two: somebody else goes by its name, and which of
+    /// these rows the lake has is not known.
+    pub async fn append_after(
+        &self,
+        rows: Rows,
+        app_id: &str,
+        after: Option<i64>,
+        version: i64,
+    ) -> Result<Appended, LakeError> {
+        let events = &self.shared.events;
+        events.append_after(rows, (app_id, version), after).await
+    }
+
     /// Adds those of these rows to `events` that it does not have, as one commit with the application's new version.
     ///
     /// Rows that are the same event among themselves are added once. The transaction makes it happen

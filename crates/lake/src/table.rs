@@ -37,6 +37,7 @@ use crate::rows::{Days, Rows};
 use crate::schema::{self, Definition};
 use crate::store::site::{Seen, Site, log_in};
 
+mod after;
 mod check;
 mod expire;
 mod merge;

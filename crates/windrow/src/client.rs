@@ -4,14 +4,14 @@
 pub(crate) mod endpoint;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
@@ -34,6 +34,8 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// A connection to the service.
 #[derive(Debug)]
 pub(crate) struct Client {
+    /// The local socket, where it is one: the way to another connection.
+    socket: Option<PathBuf>,
     sender: SendRequest<Full<Bytes>>,
     connection: JoinHandle<hyper::Result<()>>,
     host: HeaderValue,
@@ -68,7 +70,11 @@ impl Client {
             }
         };
         let host = HeaderValue::from_static("windrow");
-        Ok(Some(Client::over(stream, host, None).await?))
+        let client = Client::over(stream, host, None).await?;
+        Ok(Some(Client {
+            socket: Some(socket.to_owned()),
+            ..client
+        }))
     }
 
     /// Connects to the endpoint of another machine.
@@ -105,6 +111,7 @@ impl Client {
             ended
         });
         Ok(Client {
+            socket: None,
             sender,
             connection,
             host,
@@ -151,20 +158,16 @@ impl Client {
         path: &str,
         body: Bytes,
     ) -> anyhow::Result<(Parts, Incoming)> {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(http::header::HOST, &self.host)
-            .header(http::header::CONTENT_TYPE, "application/json");
-        if let Some(authorization) = &self.authorization {
-            request = request.header(http::header::AUTHORIZATION, authorization);
-        }
-        let request = request.body(Full::new(body))?;
-        let sent = match self.sender.ready().await {
-            Ok(()) => self.sender.send_request(request).await,
-            Err(error) => Err(error),
-        };
+        let sent = self.sent(&method, path, &body).await?;
         let response = match sent {
+            // The connection ended with the answer before: of this request nothing was sent.
+            Err(error) if error.is_canceled() || error.is_closed() => match self.again().await? {
+                true => self.sent(&method, path, &body).await?,
+                false => Err(error),
+            },
+            sent => sent,
+        };
+        let response = match response {
             Ok(response) => response,
             Err(error) => return Err(self.broken(error).await),
         };
@@ -176,6 +179,41 @@ impl Client {
         let reason = whole(body).await?;
         let reason = String::from_utf8_lossy(&reason).trim_end().to_owned();
         Err(Refused { status, reason }.into())
+    }
+
+    async fn sent(
+        &mut self,
+        method: &Method,
+        path: &str,
+        body: &Bytes,
+    ) -> anyhow::Result<hyper::Result<Response<Incoming>>> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(http::header::HOST, &self.host)
+            .header(http::header::CONTENT_TYPE, "application/json");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(http::header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Full::new(body.clone()))?;
+        Ok(match self.sender.ready().await {
+            Ok(()) => self.sender.send_request(request).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Connects once more to the local service; whether that is there.
+    async fn again(&mut self) -> anyhow::Result<bool> {
+        let Some(socket) = &self.socket else {
+            return Ok(false);
+        };
+        match Client::connect(socket).await? {
+            None => Ok(false),
+            Some(client) => {
+                *self = client;
+                Ok(true)
+            }
+        }
     }
 
     /// Why there is no answer. What the other side does not like of a certificate it says late, and it may be the

@@ -4,7 +4,7 @@ use windrow_lake::{Hold, Retention};
 
 use crate::config::checked;
 
-/// How long rows are kept, by this configuration.
+/// How long rows are kept, by this configuration. Where another collector takes out what is over, nothing ever is here.
 pub(crate) fn of(lake: &checked::Lake) -> Retention {
     let checked::Retention {
         events,
@@ -28,8 +28,12 @@ pub(crate) fn of(lake: &checked::Lake) -> Retention {
     ];
     let tables = tables
         .into_iter()
+        .filter(|_| lake.expire)
         .filter_map(|(name, age)| Some((name.to_owned(), age.0?)));
-    let channels = channels.iter().map(|(name, age)| (name.clone(), age.0));
+    let channels = channels
+        .iter()
+        .filter(|_| lake.expire)
+        .map(|(name, age)| (name.clone(), age.0));
     let holds = lake.hold.iter().map(|(name, hold)| Hold {
         name: name.clone(),
         tables: hold.tables.clone(),
@@ -40,7 +44,7 @@ pub(crate) fn of(lake: &checked::Lake) -> Retention {
     Retention {
         tables: tables.collect(),
         channels: channels.collect(),
-        text: event_text.0,
+        text: event_text.0.filter(|_| lake.expire),
         holds: holds.collect(),
     }
 }

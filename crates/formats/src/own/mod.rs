@@ -56,6 +56,8 @@ pub enum OwnEventId {
     LakeExpired = 15,
     /// A damaged file was taken out of a table of the lake: who, and what was lost with it.
     LakeFileTakenOut = 16,
+    /// Another collector writes into the lake under this journal's name: nothing more goes there from here.
+    LakeOfAnother = 17,
     /// A machine sent "no bookmark" although one was stored for it.
     BookmarkIgnored = 20,
     /// A setting was changed by command: who, from where, what.

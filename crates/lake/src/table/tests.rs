@@ -502,6 +502,39 @@ async fn the_list_of_live_files_has_each_row_once() {
 }
 
 #[tokio::test]
+async fn two_who_go_by_one_name_do_not_pass_for_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, other) = (
+        Lake::open(dir.path()).await.unwrap(),
+        Lake::open(dir.path()).await.unwrap(),
+    );
+    let bring = async |lake: &Lake, computer, after, version| {
+        let one = rows(&[logon(computer, 1, 0)], Some(1));
+        lake.append_after(one, "journal", after, version).await
+    };
+    bring(&one, 1, None, 5).await.unwrap();
+    // Once more, as after an answer that was lost.
+    let again = bring(&one, 1, None, 5).await.unwrap();
+    assert_eq!(again, Appended::Already { position: 5 });
+    bring(&one, 1, Some(5), 9).await.unwrap();
+    for (after, version) in [(Some(5), 8), (Some(5), 12), (None, 5), (Some(12), 20)] {
+        let refused = bring(&other, 2, after, version).await;
+        assert!(
+            matches!(refused, Err(LakeError::Another { found: Some(9), .. })),
+            "{after:?} {version}: {refused:?}"
+        );
+    }
+    assert_eq!(count(&one).await, "{\"n\":2,\"d\":1}\n");
+    let (_, files) = one.live_files("events").await.unwrap().unwrap();
+    let folder = fs::read_dir(one.folder().join("date=2025-11-05")).unwrap();
+    assert_eq!(
+        (files.len(), folder.count()),
+        (2, 2),
+        "nothing is left over"
+    );
+}
+
+#[tokio::test]
 async fn every_table_is_made_written_merged_and_asked() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();

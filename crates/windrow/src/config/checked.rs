@@ -585,6 +585,8 @@ pub struct Lake {
     pub flush_rows: u32,
     /// From the start to the first time that files of days that are over are merged.
     pub upkeep_after: Span,
+    /// Whether this collector takes out what is kept no longer: of several that fill one lake, one does.
+    pub expire: bool,
     /// How long rows are kept.
     pub retention: Retention,
     /// What is kept whatever its age.

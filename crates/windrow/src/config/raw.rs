@@ -218,6 +218,7 @@ pub(super) struct Lake {
     pub(super) flush_interval: Option<Spanned<Span>>,
     pub(super) flush_rows: Option<Spanned<u32>>,
     pub(super) upkeep_after: Option<Spanned<Span>>,
+    pub(super) expire: Option<bool>,
     pub(super) retention: Retention,
     pub(super) hold: Named<Hold>,
 }

@@ -50,6 +50,7 @@ fn nothing_at_all_is_a_configuration() {
     flush_interval = "1m"
     flush_rows = 100000
     upkeep_after = "10m"
+    expire = true
 
     [lake.retention]
     events = "forever"

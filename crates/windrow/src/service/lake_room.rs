@@ -11,7 +11,9 @@ use prometheus_client::registry::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_lake::{Lake, LakeError, Place, QueryError, Retention};
 use windrow_pipeline::journal::{Cursor, Journal, Seq, Start, StateChange};
 
@@ -32,6 +34,9 @@ pub(crate) const LAKE_CURSOR: &str = "lake";
 
 /// State of the journal: where it ended when a lake was first looked for that has not been seen since.
 const UNSEEN: &str = "own/lake-unseen";
+
+/// State of the journal: another collector has written into the lake under this journal's name.
+const ANOTHER: &str = "own/lake-of-another";
 
 /// The lake, and what it does not have yet.
 pub(super) struct LakeRoom {
@@ -253,6 +258,11 @@ impl Carrier {
 
     /// Opens the lake, and sees whether it fits a journal that ended there when it was last seen.
     async fn found(&mut self, place: Place, end: Seq) -> anyhow::Result<Lake> {
+        if self.journal.state(ANOTHER).is_some() {
+            anyhow::bail!(
+                "another collector has written into the lake under the name of this journal, as if both were made from one image: what the lake has of which is not known. Once every destination has its events, stop the service and move journal/ away: a new one begins"
+            );
+        }
         let app_id = self.app_id.clone();
         let opening = self.workers.spawn(async move {
             let lake = Lake::open(place).await?;
@@ -281,6 +291,7 @@ impl Carrier {
     /// Carries events into the lake, and keeps it up.
     fn carry(self, lake: Lake) {
         let Tasks { tracker, token } = self.tasks.clone();
+        let recorder = self.recorder.clone();
         self.opened.send_replace(Some(lake.clone()));
         let upkeep = Upkeep {
             lake: lake.clone(),
@@ -292,6 +303,18 @@ impl Carrier {
             tasks: self.tasks,
         };
         tracker.spawn_on(upkeep.run(), &self.workers);
+        let another = CancellationToken::new();
+        let noticed = (another.clone(), token.clone());
+        tracker.spawn(async move {
+            let (another, token) = noticed;
+            if token
+                .run_until_cancelled(another.cancelled())
+                .await
+                .is_some()
+            {
+                record_another(&recorder).await;
+            }
+        });
         let sink = LakeSink {
             store: lake,
             journal: self.journal.id(),
@@ -300,10 +323,24 @@ impl Carrier {
             flush: self.flush,
             metrics: self.metrics,
             condition: self.condition,
+            another,
             runtime: self.workers,
         };
         tracker.spawn_on(sink.run(self.cursor, token), &self.collector);
     }
+}
+
+/// It has to be known at the next start too: by then this journal may have gone beyond what the other one wrote.
+async fn record_another(recorder: &Recorder) {
+    let message = "another collector writes into the lake under this journal's name: nothing more goes there from here";
+    let change = StateChange {
+        key: ANOTHER.to_owned(),
+        value: Some(vec![1]),
+    };
+    let (id, level) = (OwnEventId::LakeOfAnother, OwnLevel::Error);
+    recorder
+        .record_with(id, level, message, &[], Some(change))
+        .await;
 }
 
 /// Where the journal ended when a lake was first looked for that has not been seen since.

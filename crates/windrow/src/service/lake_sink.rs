@@ -30,7 +30,7 @@ use uuid::Uuid;
 use windrow_formats::event::Index;
 use windrow_formats::text::Chain;
 use windrow_lake::{JournalEntry, RowBuilder, Rows};
-use windrow_pipeline::journal::{Cursor, Frame, ReadError};
+use windrow_pipeline::journal::{Cursor, Frame, ReadError, Seq};
 
 use super::metrics::LakeMetrics;
 pub(crate) use commit::RETRY_PAUSE;
@@ -71,6 +71,8 @@ pub(crate) struct LakeSink<S> {
     pub(crate) metrics: LakeMetrics,
     /// Whether all is at work.
     pub(crate) condition: Condition,
+    /// Cancelled where another collector writes under this journal's name: nothing more goes into the lake then.
+    pub(crate) another: CancellationToken,
     /// Where commits run.
     pub(crate) runtime: Handle,
 }
@@ -78,6 +80,8 @@ pub(crate) struct LakeSink<S> {
 /// What the loop has in hand.
 struct InHand {
     builder: RowBuilder,
+    /// What the lake has of the journal; none where it has nothing.
+    in_lake: Option<Seq>,
     /// Rows that no commit has taken up, not counting the builder's.
     rows: usize,
     /// Their memory.
@@ -127,12 +131,14 @@ impl<S: Store> LakeSink<S> {
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
         let position = self.store.position(&self.app_id).await;
-        if let Some(position) = position.context("cannot ask the lake what it has")? {
-            cursor.advance(u64::try_from(position).unwrap_or(0));
+        let position = position.context("cannot ask the lake what it has")?;
+        let in_lake = position.map(|position| u64::try_from(position).unwrap_or(0));
+        if let Some(in_lake) = in_lake {
+            cursor.advance(in_lake);
         }
         cursor.rewind();
         self.condition.works(Work::Beginning);
-        let mut hand = InHand::new(self.journal, cursor.position());
+        let mut hand = InHand::new(self.journal, in_lake, cursor.position());
         self.tail.begin(hand.read_to);
         let mut index = Index::default();
         loop {
@@ -145,9 +151,10 @@ impl<S: Store> LakeSink<S> {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = self.another.cancelled() => return Ok(()),
                 () = self.tail.wanted() => self.show(&mut hand, flight),
                 () = at(hand.visible_at) => self.show(&mut hand, flight),
-                landed = flight.landed() => self.landed(landed?, cursor),
+                landed = flight.landed() => self.landed(landed?, &mut hand, cursor),
                 () = at(hand.commit_at), if flight.is_idle() => {
                     self.begin(&mut hand, cursor, flight, shutdown);
                 }
@@ -158,21 +165,26 @@ impl<S: Store> LakeSink<S> {
                 },
             }
         }
-        if self.last(cursor, flight).await? {
+        if self.last(&mut hand, cursor, flight).await? {
             self.begin(&mut hand, cursor, flight, shutdown);
-            self.last(cursor, flight).await?;
+            self.last(&mut hand, cursor, flight).await?;
         }
         Ok(())
     }
 
     /// Waits for the commit on its way, if there is one; `false` when it was given up.
-    async fn last(&self, cursor: &Cursor, flight: &mut Flight) -> anyhow::Result<bool> {
+    async fn last(
+        &self,
+        hand: &mut InHand,
+        cursor: &Cursor,
+        flight: &mut Flight,
+    ) -> anyhow::Result<bool> {
         if flight.is_idle() {
             return Ok(true);
         }
         let landed = flight.landed().await?;
         let is_in = landed.is_some();
-        self.landed(landed, cursor);
+        self.landed(landed, hand, cursor);
         Ok(is_in)
     }
 
@@ -249,6 +261,7 @@ impl<S: Store> LakeSink<S> {
         let batch = commit::Batch {
             chunks: chunks.len(),
             rows: Rows::merge(chunks),
+            after: hand.in_lake,
             to: hand.read_to,
         };
         (hand.rows, hand.bytes) = (0, 0);
@@ -257,14 +270,16 @@ impl<S: Store> LakeSink<S> {
             app_id: self.app_id.clone(),
             metrics: self.metrics.clone(),
             condition: self.condition.clone(),
+            another: self.another.clone(),
             runtime: self.runtime.clone(),
         };
         flight.begin(&committer, batch, shutdown.clone());
     }
 
     /// What was committed leaves the tail.
-    fn landed(&self, landed: Option<Landed>, cursor: &Cursor) {
+    fn landed(&self, landed: Option<Landed>, hand: &mut InHand, cursor: &Cursor) {
         if let Some(Landed { chunks, to }) = landed {
+            hand.in_lake = Some(to);
             self.tail.remove_first(chunks);
             cursor.advance(to);
         }
@@ -272,9 +287,10 @@ impl<S: Store> LakeSink<S> {
 }
 
 impl InHand {
-    fn new(journal: Uuid, read_to: u64) -> InHand {
+    fn new(journal: Uuid, in_lake: Option<Seq>, read_to: u64) -> InHand {
         InHand {
             builder: RowBuilder::of_journal(journal),
+            in_lake,
             rows: 0,
             bytes: 0,
             read_to,

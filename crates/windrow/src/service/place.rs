@@ -89,17 +89,17 @@ async fn put_back(journal: &Journal, place: Place, recorder: &Recorder) -> Uuid 
 }
 
 /// Whether the lake, which has events up to `position`, is older than the journal: it lacks what it
-/// told the journal that it has. The journal may not have that any more either, so it is put on
-/// record. A lake that says nothing is a new one.
+/// told the journal that it has, or has nothing, as one in another place. The journal may not have that any more either, so
+/// it is put on record.
 pub(crate) async fn lacks(position: Seq, journal: &Journal, recorder: &Recorder) -> bool {
     let cursors = journal.cursors();
     let told = cursors.iter().find(|(name, _)| name == LAKE_CURSOR);
-    let Some(&(_, told)) = told.filter(|(_, told)| (1..*told).contains(&position)) else {
+    let Some(&(_, told)) = told.filter(|(_, told)| (0..*told).contains(&position)) else {
         return false;
     };
     let [first, last] = [position + 1, told].map(|seq| seq.to_string());
     let message = format!(
-        "the lake was put back from a copy older than the journal and lacks events {first} to {last}: those come again that the journal still has"
+        "the lake is another one, or was put back from a copy older than the journal, and lacks events {first} to {last}: those come again that the journal still has"
     );
     tracing::error!(first_seq = first, last_seq = last, "{message}");
     let (id, level) = (OwnEventId::LakePutBack, OwnLevel::Error);

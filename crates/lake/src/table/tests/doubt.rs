@@ -85,7 +85,8 @@ async fn nothing_is_built_upon_a_merge_that_may_not_be_on_disk() {
     for seq in 1..=files {
         append_one(&lake, seq).await.unwrap();
     }
-    fs::write(&mark, "1").unwrap();
+    // Neither the first time nor when it is written again.
+    fs::write(&mark, "12").unwrap();
     let now = at("2025-11-06T00:00:00Z");
     lake.keep_up(now).await.unwrap_err();
     fs::write(&mark, "1").unwrap();
@@ -109,7 +110,7 @@ async fn no_file_goes_for_a_merge_that_may_not_be_on_disk() {
     for seq in 1..=files {
         append_one(&lake, seq).await.unwrap();
     }
-    fs::write(&mark, "1").unwrap();
+    fs::write(&mark, "12").unwrap();
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
     lake.keep_up(later).await.unwrap_err();
     fs::write(&mark, "1").unwrap();

@@ -182,6 +182,10 @@ async fn expire(
     invocation: &Invocation,
     out: &mut Out<'_>,
 ) -> anyhow::Result<Code> {
+    if !config.lake.expire {
+        let why = "this collector takes nothing out of the lake: `[lake] expire` is false, and another one does";
+        return Err(UsageError(why.to_owned()).into());
+    }
     let held = retention::of(&config.lake);
     let format = args.output.format(&invocation.terminal);
     let terminal = &invocation.terminal;

@@ -254,7 +254,7 @@ async fn wait(rows: QueryOutput, files: Option<&Files>, terminal: &Terminal) -> 
 async fn write(
     question: &Question,
     rows: QueryOutput,
-    file: Option<Pending<'_>>,
+    file: Option<Pending>,
     out: &mut Out<'_>,
 ) -> anyhow::Result<()> {
     let written = match file {

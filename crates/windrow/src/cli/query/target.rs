@@ -1,7 +1,7 @@
 //! Where an answer goes, and in which form.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use tempfile::NamedTempFile;
@@ -59,14 +59,23 @@ impl Form {
 }
 
 /// A file that gets its name when all of an answer is in it.
-pub(super) struct Pending<'a> {
-    path: &'a Path,
+pub(super) struct Pending {
+    path: PathBuf,
     file: NamedTempFile,
 }
 
-impl Pending<'_> {
-    /// Makes it in the folder where it will be: before the question, so that none is answered in vain.
-    pub(super) fn make(path: &Path) -> anyhow::Result<Pending<'_>> {
+impl Pending {
+    /// Makes it in the folder where it will be: before the question, so that none is answered in vain. A device or a pipe of
+    /// that name would be no more afterwards, and is refused.
+    pub(super) fn make(path: &Path) -> anyhow::Result<Pending> {
+        // What a link points to is what is meant.
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path.metadata().is_ok_and(|found| !found.is_file()) {
+            let path = escape(&path.display().to_string()).into_owned();
+            return Err(usage(format!(
+                "{path} is there and is no file: leave --output-file out and send stdout there"
+            )));
+        }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
@@ -99,7 +108,7 @@ impl Pending<'_> {
         out.flush().with_context(named)?;
         drop(out);
         self.file.as_file().sync_all().with_context(named)?;
-        self.file.persist(self.path).with_context(named)?;
+        self.file.persist(&self.path).with_context(named)?;
         Ok(written)
     }
 }

@@ -22,10 +22,24 @@ pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, 
     for (name, raw) in raw.hold {
         hold.insert(name.into_inner(), one_hold(source, raw)?);
     }
+    let place = raw.url.as_ref().map(Spanned::span);
     let azure = azure(source, raw.url, raw.key_file, raw.sas_file, raw.credential)?;
+    let retention = retention(source, raw.retention)?;
+    let says_something = retention != checked::Retention::default() || !hold.is_empty();
+    let expire = match (raw.expire, place) {
+        (Some(expire), _) => expire,
+        (None, Some(place)) if says_something => {
+            let what = "others may fill this lake too, and it is not said who takes out what is kept no longer";
+            return Err(source.error(what, place).expected(
+                "`expire = true` beside it for one collector, which has the retention and the holds of all, and `expire = false` for every other",
+            ));
+        }
+        (None, _) => true,
+    };
     Ok(checked::Lake {
         enabled: raw.enabled.unwrap_or(true),
         azure,
+        expire,
         flush_interval: span(source, raw.flush_interval, usual, range)?,
         flush_rows: number_or(source, raw.flush_rows, 100_000, 1_000..=1_000_000)?,
         upkeep_after: span(
@@ -34,7 +48,7 @@ pub(super) fn lake(source: Source<'_>, raw: raw::Lake) -> Result<checked::Lake, 
             10 * usual,
             Duration::from_secs(1)..=24 * hour,
         )?,
-        retention: retention(source, raw.retention)?,
+        retention,
         hold,
     })
 }

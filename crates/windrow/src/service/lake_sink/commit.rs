@@ -25,11 +25,12 @@ pub(crate) trait Store: Clone + Send + Sync + 'static {
     fn position(&self, app_id: &str)
     -> impl Future<Output = Result<Option<i64>, LakeError>> + Send;
 
-    /// Adds these rows as one commit, with the application's new version.
+    /// Adds these rows as one commit that brings the application from one version to the next.
     fn append(
         &self,
         rows: Rows,
         app_id: &str,
+        after: Option<i64>,
         version: i64,
     ) -> impl Future<Output = Result<(), LakeError>> + Send;
 }
@@ -39,8 +40,14 @@ impl Store for Lake {
         Lake::position(self, app_id).await
     }
 
-    async fn append(&self, rows: Rows, app_id: &str, version: i64) -> Result<(), LakeError> {
-        Lake::append(self, rows, Some((app_id, version))).await?;
+    async fn append(
+        &self,
+        rows: Rows,
+        app_id: &str,
+        after: Option<i64>,
+        version: i64,
+    ) -> Result<(), LakeError> {
+        self.append_after(rows, app_id, after, version).await?;
         if let Err(error) = self.roll_up().await {
             // The next commit's counts have these too, and answers count them meanwhile.
             tracing::warn!(error = %Chain(&error), "cannot bring the lake's event_counts up to date; it is tried again");
@@ -55,6 +62,8 @@ pub(super) struct Batch {
     pub(super) rows: Rows,
     /// Pieces of the tail they are.
     pub(super) chunks: usize,
+    /// What the lake has of this journal; none where it has nothing.
+    pub(super) after: Option<Seq>,
     /// The last sequence read.
     pub(super) to: Seq,
 }
@@ -66,6 +75,8 @@ pub(super) struct Committer<S> {
     pub(super) app_id: String,
     pub(super) metrics: LakeMetrics,
     pub(super) condition: Condition,
+    /// Cancelled where another collector writes under this journal's name.
+    pub(super) another: CancellationToken,
     /// Where commits run, so that they take no time from sources.
     pub(super) runtime: Handle,
 }
@@ -143,19 +154,29 @@ async fn commit<S: Store>(
     batch: Batch,
     shutdown: CancellationToken,
 ) -> bool {
-    let version = i64::try_from(batch.to).unwrap_or(i64::MAX);
+    let version = |seq| i64::try_from(seq).unwrap_or(i64::MAX);
+    let (after, version) = (batch.after.map(version), version(batch.to));
     let mut pause = RETRY_PAUSE.0;
     loop {
         let rows = batch.rows.clone();
         let Err(error) = committer
             .store
-            .append(rows, &committer.app_id, version)
+            .append(rows, &committer.app_id, after, version)
             .await
         else {
             break;
         };
         let reason = Chain(&error).to_string();
         committer.metrics.failures.inc();
+        if let LakeError::Another { .. } = error {
+            tracing::error!(
+                error = reason,
+                "nothing more goes from here into the lake; the journal keeps the events"
+            );
+            committer.condition.failed(Work::Committing, &reason);
+            committer.another.cancel();
+            return false;
+        }
         tracing::error!(error = reason, retry_in = ?pause, "cannot write to the lake; the journal keeps the events");
         committer.condition.failed(Work::Committing, &reason);
         tokio::select! {

@@ -70,9 +70,21 @@ impl Store for FakeLake {
         Ok(lock(&self.commits).last().map(|(version, _)| *version))
     }
 
-    async fn append(&self, rows: Rows, _app_id: &str, version: i64) -> Result<(), LakeError> {
+    async fn append(
+        &self,
+        rows: Rows,
+        _app_id: &str,
+        after: Option<i64>,
+        version: i64,
+    ) -> Result<(), LakeError> {
         self.attempt().await?;
-        lock(&self.commits).push((version, rows.len()));
+        let mut commits = lock(&self.commits);
+        let found = commits.last().map(|(version, _)| *version);
+        if found != after {
+            let brought = after;
+            return Err(LakeError::Another { found, brought });
+        }
+        commits.push((version, rows.len()));
         Ok(())
     }
 }
@@ -124,6 +136,7 @@ struct Bench {
     condition: Condition,
     metrics: LakeMetrics,
     shutdown: CancellationToken,
+    another: CancellationToken,
     task: JoinHandle<()>,
     _folder: TempDir,
 }
@@ -143,7 +156,7 @@ impl Bench {
         let lake = FakeLake::new(mood);
         let (tail, metrics) = (Tail::new(), LakeMetrics::default());
         let condition = Condition::new(metrics.degraded.clone());
-        let shutdown = CancellationToken::new();
+        let (shutdown, another) = (CancellationToken::new(), CancellationToken::new());
         let sink = LakeSink {
             store: lake.clone(),
             journal: uuid::Uuid::nil(),
@@ -155,6 +168,7 @@ impl Bench {
             },
             metrics: metrics.clone(),
             condition: condition.clone(),
+            another: another.clone(),
             runtime: Handle::current(),
         };
         let cursor = journal.cursor("lake", Start::Oldest).unwrap();
@@ -169,6 +183,7 @@ impl Bench {
             condition,
             metrics,
             shutdown,
+            another,
             task,
             _folder: folder,
         }
@@ -210,6 +225,28 @@ async fn fill(journal: &Journal, events: usize) {
             )
             .await;
     }
+}
+
+/// Of two collectors from one image each has a journal of the same name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_writes_under_the_same_name_passes_for_nothing_of_ours() {
+    let bench = Bench::start(Mood::Takes, FlakyDisk::default(), 0).await;
+    bench.add(3).await;
+    bench
+        .until("everything in the lake", |bench| bench.lake.events() == 3)
+        .await;
+    // Beyond what this one brings next.
+    lock(&bench.lake.commits).push((100, 97));
+    let last = bench.add(2).await;
+    bench
+        .until("the other one is noticed", |bench| {
+            bench.another.is_cancelled()
+        })
+        .await;
+    assert!(bench.condition.reason().unwrap().contains("up to 100"));
+    let cursors = bench.journal.cursors();
+    assert!(cursors.iter().all(|(_, at)| *at < last), "{cursors:?}");
+    assert_eq!(bench.stop().await.events(), 100, "nothing more went there");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
