@@ -508,11 +508,13 @@ impl Table {
         error: DeltaTableError,
     ) -> Result<Commit, LakeError> {
         state.refresh().await?;
-        let Some((app_id, version)) = txns.first() else {
+        let Some((_, version)) = txns.first() else {
             return Err(LakeError::table("write")(error));
         };
-        if state.position(app_id).await? != Some(*version) {
-            return Err(LakeError::table("write")(error));
+        for (app_id, version) in txns {
+            if state.position(app_id).await? != Some(*version) {
+                return Err(LakeError::table("write")(error));
+            }
         }
         state.assure().await?;
         Ok(Commit::Already(*version))
