@@ -151,6 +151,10 @@ pub const WAD_BYTES_MAX: usize = 1024 * 1024;
 /// Elements open at once in such a configuration: its schema has ten.
 pub const WAD_DEPTH_MAX: usize = 16;
 
+/// Elements open at once in a schema of such configurations. One whose types have no names needs four for each element that it
+/// describes.
+pub const WAD_SCHEMA_DEPTH_MAX: usize = 64;
+
 /// Most elements, or objects of JSON, in such a configuration. The counters of a machine are some thousands.
 pub const WAD_ELEMENTS_MAX: usize = 32 * 1024;
 

@@ -253,6 +253,9 @@ pub enum Fault {
     /// A query that is doubtful.
     #[error("in the query: {0}")]
     QueryDoubt(Doubt),
+    /// By a schema that somebody gave.
+    #[error("by the schema: {0}")]
+    Given(#[from] super::given_schema::SchemaFault),
     /// Anything that is accepted and wrong, or worth knowing.
     #[error("{0}")]
     Doubt(#[from] super::doubt::WadDoubt),
@@ -275,7 +278,7 @@ impl Fault {
     /// Whether a schema of XML could see it.
     #[must_use]
     pub fn is_of_schema(&self) -> bool {
-        let is_beyond = matches!(self, Fault::Query(_) | Fault::Doubt(_));
+        let is_beyond = matches!(self, Fault::Query(_) | Fault::Doubt(_) | Fault::Given(_));
         self.severity() == Severity::Error && !is_beyond
     }
 }

@@ -17,6 +17,7 @@ mod describe;
 mod doubt;
 mod fields;
 mod finding;
+mod given_schema;
 mod json;
 mod json_out;
 mod merge;
@@ -33,6 +34,7 @@ mod xml;
 
 pub use doubt::WadDoubt;
 pub use finding::{Fault, Finding, Severity};
+pub use given_schema::{GivenSchema, Repair, SchemaError, SchemaFault, SchemaNote};
 pub use merge::{Change, Conflict, Merged, Prefer, merge};
 pub use model::*;
 pub use print::{Form, print};

@@ -7,7 +7,7 @@ use super::finding::{Fault, Finding, Report, excerpt};
 use super::model::Configuration;
 use super::tree::{Element, Namespace, Notation};
 use super::{json, one_zero, reader, xml};
-use crate::limits::WAD_BYTES_MAX;
+use crate::limits::{WAD_BYTES_MAX, WAD_DEPTH_MAX};
 use crate::places::Place;
 use crate::wsman;
 
@@ -73,6 +73,21 @@ pub fn read(file: &[u8]) -> Reading {
     }
 }
 
+/// The text of a file, and its elements where it is XML.
+pub(super) fn tree_of(file: &[u8]) -> (String, Result<Option<Element>, At<Fault>>) {
+    if file.len() > WAD_BYTES_MAX {
+        return (String::new(), Err((Fault::TooLarge, 0)));
+    }
+    let mut text = wsman::Text::new();
+    text.decode(file, None);
+    let text = text.as_str().to_owned();
+    let tree = match text.trim_start().starts_with(['{', '[']) {
+        true => Ok(None),
+        false => xml::read(&text, WAD_DEPTH_MAX).map(Some),
+    };
+    (text, tree)
+}
+
 /// A file on its way to one tree.
 #[derive(Default)]
 struct Opened {
@@ -100,7 +115,7 @@ impl Opened {
     }
 
     fn open_xml(&mut self) -> Result<Element, At<Fault>> {
-        let mut root = xml::read(&self.outer)?;
+        let mut root = xml::read(&self.outer, WAD_DEPTH_MAX)?;
         self.source = Some(Source::Xml);
         check_namespaces(&root, &Namespace::Ours, &mut self.report);
         let at = root.at;
@@ -172,7 +187,7 @@ impl Opened {
         text.decode(&bytes, None);
         let offset = self.outer.len() + 1;
         let inner = text.as_str().to_owned();
-        let root = xml::read(&inner);
+        let root = xml::read(&inner, WAD_DEPTH_MAX);
         self.inner = Some((inner, at));
         let mut root = root.map_err(|(fault, within)| (fault, offset + within))?;
         root.moved(offset);

@@ -10,16 +10,16 @@ use quick_xml::name::ResolveResult;
 use super::NAMESPACE;
 use super::finding::Fault;
 use super::tree::{Attribute, Element, Namespace, Notation};
-use crate::limits::{WAD_ATTRIBUTES_MAX, WAD_DEPTH_MAX, WAD_ELEMENTS_MAX};
+use crate::limits::{WAD_ATTRIBUTES_MAX, WAD_ELEMENTS_MAX};
 use crate::places::PlacedText;
 
 type At<E> = (E, usize);
 
-/// Reads the one element that a document is.
+/// Reads the one element that a document is, with elements open at once up to a limit.
 ///
 /// # Errors
 /// The document is not well-formed, or larger than anybody's: the first thing that is wrong with it, and where.
-pub(super) fn read(xml: &str) -> Result<Element, At<Fault>> {
+pub(super) fn read(xml: &str, depth_max: usize) -> Result<Element, At<Fault>> {
     let mut reader = NsReader::from_str(xml);
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
@@ -39,7 +39,7 @@ pub(super) fn read(xml: &str) -> Result<Element, At<Fault>> {
             Event::Start(tag) => {
                 elements += 1;
                 open.push(element(&tag, namespace, start)?);
-                if open.len() > WAD_DEPTH_MAX {
+                if open.len() > depth_max {
                     return Err((Fault::TooDeep, start));
                 }
             }

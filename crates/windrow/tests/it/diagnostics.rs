@@ -121,3 +121,61 @@ fn a_conflict_is_named_and_writes_nothing() {
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+#[test]
+fn a_schema_that_is_given_is_asked_too() {
+    let scratch = Scratch::new();
+    let ours = run(&scratch, &["diagnostics", "schema", "--form", "xsd"])
+        .expect(0)
+        .stdout;
+    let xsd = scratch.write("wad.xsd", &ours);
+    let space = "http://schemas.microsoft.com/ServiceHosting/2010/10/DiagnosticsConfiguration";
+    let file = |quota: &str| {
+        let xml = format!(
+            "<PublicConfig xmlns=\"{space}\"><WadCfg>\n<DiagnosticMonitorConfiguration overallQuotaInMB=\"{quota}\" />\n\
+             </WadCfg></PublicConfig>"
+        );
+        scratch.write("a.xml", &xml)
+    };
+    let validate = |file: &Path, xsd: &Path| {
+        let words = [
+            "diagnostics",
+            "validate",
+            path(file),
+            "--xsd",
+            path(xsd),
+            "--output",
+            "table",
+        ];
+        run(&scratch, &words)
+    };
+    let taken = validate(&file("1"), &xsd).expect(0);
+    assert_eq!(taken.stderr, "");
+    // What was narrowed by whoever gives the schema is told beside what we know.
+    let narrow = ours.replace(
+        "base=\"xs:unsignedInt\">",
+        "base=\"xs:unsignedInt\"><xs:pattern value=\"^[2-9]$\"/>",
+    );
+    let narrow = scratch.write("narrow.xsd", &narrow);
+    let refused = validate(&file("1"), &narrow).expect(1);
+    assert!(
+        refused.stderr.contains("narrow.xsd:") && refused.stderr.contains("anchored"),
+        "{}",
+        refused.stderr
+    );
+    assert!(
+        refused
+            .stdout
+            .contains(":2:51: error: by the schema: overallQuotaInMB"),
+        "{}",
+        refused.stdout
+    );
+    assert!(
+        refused.stdout.contains("cannot be used"),
+        "{}",
+        refused.stdout
+    );
+    validate(&file("3"), &narrow).expect(0);
+    let none = validate(&file("3"), &file("3"));
+    assert_eq!(none.code, Some(2), "{}", none.stderr);
+}

@@ -10,17 +10,17 @@ use crate::datadir::WholeFiles;
 use crate::exit::{Hint as _, UsageError};
 use crate::output::escape;
 
-/// Reads a file, whatever is wrong with what it says.
+/// Reads a file, as far as it can be a configuration.
 ///
 /// # Errors
 /// It cannot be read: the command line is wrong.
-pub(super) fn read(path: &Path) -> Result<Reading, UsageError> {
+pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, UsageError> {
     let cannot = |error: std::io::Error| UsageError(error.to_string());
     let file = fs_err::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();
     let most = WAD_BYTES_MAX as u64 + 1;
     file.take(most).read_to_end(&mut bytes).map_err(cannot)?;
-    Ok(wad::read(&bytes))
+    Ok(bytes)
 }
 
 /// Reads a file that has to be without errors.
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Reading, UsageError> {
 /// # Errors
 /// It cannot be read, or has errors: the first of them.
 pub(super) fn read_sound(path: &Path) -> anyhow::Result<(Configuration, Reading)> {
-    let reading = read(path)?;
+    let reading = wad::read(&bytes(path)?);
     if let Some(configuration) = &reading.configuration {
         return Ok((configuration.clone(), reading));
     }

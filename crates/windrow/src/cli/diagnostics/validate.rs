@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use windrow_formats::wad::{Finding, Reading, Severity};
+use windrow_formats::wad::{self, Finding, GivenSchema, Reading, Severity};
 
 use super::super::{Invocation, Out};
 use super::files;
-use crate::exit::Code;
+use crate::exit::{Code, UsageError};
 use crate::output::{Cell, Column, Format, RowsOutput, Table, Terminal, escape};
 
 /// Check configurations: every fault with its line and column, what is allowed, and the nearest right word
@@ -19,6 +19,7 @@ use crate::output::{Cell, Column, Format, RowsOutput, Table, Terminal, escape};
 Examples:
   windrow diagnostics validate diagnostics.wadcfgx
   windrow diagnostics validate *.wadcfgx --no-notes
+  windrow diagnostics validate diagnostics.wadcfgx --xsd WadConfig.xsd
   windrow diagnostics validate settings.json --output json | jq '.[].message'
 
 The exit code is 0 when no file has errors, and 1 when one has.")]
@@ -26,6 +27,10 @@ pub(super) struct Args {
     /// The files
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+
+    /// Check with this schema (XSD) too: what it refuses is an error. Microsoft's file is repaired where it is not valid
+    #[arg(long, value_name = "FILE")]
+    xsd: Option<PathBuf>,
 
     /// Leave notes out
     #[arg(long)]
@@ -53,9 +58,15 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         Column::Left("message"),
     ]);
     let mut code = Code::Ok;
+    let schema = args.xsd.as_deref().map(given_schema).transpose()?;
     for path in &args.files {
-        let reading = files::read(path)?;
-        if reading.configuration.is_none() {
+        let file = files::bytes(path)?;
+        let mut reading = wad::read(&file);
+        if let Some(schema) = &schema {
+            reading.findings.extend(schema.check(&file));
+            reading.findings.sort_by_key(|finding| finding.at);
+        }
+        if is_wrong(&reading) {
             code = Code::Negative;
         }
         let told: Vec<&Finding> = reading
@@ -76,6 +87,28 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         table.write(out, format, terminal)?;
     }
     Ok(code)
+}
+
+/// Loads a schema, and tells on stderr what was repaired in it or is not checked.
+fn given_schema(path: &Path) -> anyhow::Result<GivenSchema> {
+    let schema = GivenSchema::load(&files::bytes(path)?)
+        .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
+    for note in &schema.notes {
+        let at = note.at;
+        files::note(&format!(
+            "{}:{}:{}: {}",
+            path.display(),
+            at.line,
+            at.column,
+            note.what
+        ));
+    }
+    Ok(schema)
+}
+
+fn is_wrong(reading: &Reading) -> bool {
+    let mut findings = reading.findings.iter();
+    findings.any(|finding| finding.severity() == Severity::Error)
 }
 
 fn people(
@@ -111,9 +144,9 @@ fn people(
         })
         .collect();
     let form = reading.source.map_or("unknown", |source| source.as_str());
-    let verdict = match &reading.configuration {
-        Some(_) => "can be used",
-        None => "cannot be used",
+    let verdict = match is_wrong(reading) {
+        false => "can be used",
+        true => "cannot be used",
     };
     let path = path.display().to_string();
     let counts = if counts.is_empty() {
