@@ -106,6 +106,9 @@ pub(crate) const COPIES_COUNTED: usize = 16;
 /// Buckets that a distribution tells.
 pub(crate) const DISTRIBUTION_ROWS: u64 = 100_000;
 
+/// Rows that a join which compares each row with each takes at a time, with all of its other side.
+pub(crate) const JOINED_ROWS: usize = 32;
+
 /// Operators and opening brackets of a query.
 pub(crate) const SQL_OPERATORS: usize = 1_000;
 

@@ -1,5 +1,7 @@
 //! Follows the log of `events`: which files were added since, and their counts into `event_counts`.
 
+use std::collections::{BTreeSet, HashSet};
+
 use deltalake::kernel::{Action, Add};
 use deltalake::logstore::{LogStoreRef, get_actions};
 use deltalake::{DeltaTable, DeltaTableError};
@@ -34,8 +36,8 @@ pub(super) struct Position {
 pub(super) enum Due {
     /// Nothing.
     Nothing,
-    /// Files that were added since.
-    Added(Vec<Part>),
+    /// Files that were added since. Of the dates beside them these are all there is.
+    Added(Vec<Part>, BTreeSet<String>),
     /// All files of a version, since it is not known any more which were added: counts of a date are raised to what is
     /// there.
     All(Vec<Part>),
@@ -123,8 +125,8 @@ impl Lake {
         };
         let parts = match due(self.events(), events, Some(counts.counted)).await? {
             Due::Nothing => Vec::new(),
-            Due::Added(parts) if parts.len() <= FURTHER_FILES => parts,
-            Due::Added(_) | Due::All(_) | Due::Back(_) => return Ok(None),
+            Due::Added(parts, _) if parts.len() <= FURTHER_FILES => parts,
+            Due::Added(..) | Due::All(_) | Due::Back(_) => return Ok(None),
         };
         let site = self.events().site();
         let mut counter = Counter::default();
@@ -228,10 +230,23 @@ pub(super) async fn due(
         return Ok(Due::All(live(events)?));
     };
     let paths = parts.iter().map(|part| part.path.clone()).collect();
-    Ok(match table.site().has_all(paths).await? {
-        true => Due::Added(parts),
-        false => Due::All(live(events)?),
-    })
+    if !table.site().has_all(paths).await? {
+        return Ok(Due::All(live(events)?));
+    }
+    let begun = begun(events, &parts)?;
+    Ok(Due::Added(parts, begun))
+}
+
+/// Dates of which this version has nothing but these files.
+fn begun(events: &DeltaTable, parts: &[Part]) -> Result<BTreeSet<String>, LakeError> {
+    let mut begun: BTreeSet<String> = parts.iter().map(|part| part.date.clone()).collect();
+    let added: HashSet<&str> = parts.iter().map(|part| part.path.as_str()).collect();
+    for part in live(events)? {
+        if !added.contains(part.path.as_str()) {
+            begun.remove(&part.date);
+        }
+    }
+    Ok(begun)
 }
 
 /// Files of rows that versions after one, up to another, added; none where the log does not say so any more.

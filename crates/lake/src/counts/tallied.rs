@@ -48,7 +48,7 @@ impl<'a> Tallied<'a> {
     pub(super) async fn take(&mut self, at: &DeltaTable, due: Due) -> Result<Taken, LakeError> {
         let parts = match due {
             Due::Nothing => Vec::new(),
-            Due::Added(parts) => parts,
+            Due::Added(parts, begun) => return self.add(at, parts, &begun).await,
             Due::All(parts) => return self.raise(at, parts).await,
             Due::Back(parts) => {
                 let dates: BTreeSet<&str> = parts.iter().map(|part| part.date.as_str()).collect();
@@ -57,6 +57,25 @@ impl<'a> Tallied<'a> {
             }
         };
         self.take_parts(parts).await
+    }
+
+    /// Counts files that came. Of a date that had none, counts are of events that have expired: those may have come again,
+    /// and count once.
+    async fn add(
+        &mut self,
+        at: &DeltaTable,
+        parts: Vec<Part>,
+        begun: &BTreeSet<String>,
+    ) -> Result<Taken, LakeError> {
+        let expired = of_dates(at, |date| begun.contains(date))?;
+        let expired: BTreeSet<String> = expired.iter().map(date_of).collect();
+        let (again, new): (Vec<Part>, Vec<Part>) = parts
+            .into_iter()
+            .partition(|part| expired.contains(&part.date));
+        match self.take_parts(new).await? {
+            Taken::All => self.raise(at, again).await,
+            Taken::Gone => Ok(Taken::Gone),
+        }
     }
 
     async fn take_parts(&mut self, parts: Vec<Part>) -> Result<Taken, LakeError> {

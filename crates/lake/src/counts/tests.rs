@@ -150,6 +150,32 @@ async fn without_its_log_what_has_expired_stays_counted() {
 }
 
 #[tokio::test]
+async fn what_has_expired_and_is_imported_again_counts_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let import = || lake.append_new(rows(&logons(), None), None);
+    import().await.unwrap();
+    lake.roll_up().await.unwrap();
+    let retention = Retention {
+        tables: [("events".to_owned(), 20)].into(),
+        ..Retention::default()
+    };
+    let today = "2025-12-01".parse().unwrap();
+    lake.expire(&retention, today, Run::Real).await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":4}\n");
+    for _ in 0..2 {
+        import().await.unwrap();
+        lake.roll_up().await.unwrap();
+        assert_eq!(ask(&lake, COUNTS).await, "{\"n\":4}\n");
+    }
+    // What comes then is counted beside them.
+    let one = rows(&[logon(5, 1, 0)], None);
+    lake.append_new(one, None).await.unwrap();
+    lake.roll_up().await.unwrap();
+    assert_eq!(ask(&lake, COUNTS).await, "{\"n\":5}\n");
+}
+
+#[tokio::test]
 async fn events_that_are_put_back_are_counted_anew() {
     let dir = tempfile::tempdir().unwrap();
     let lake = Lake::open(dir.path()).await.unwrap();

@@ -80,19 +80,10 @@ pub(super) async fn read(
         bar.set_message(format!("{day}, day {} of {}", place + 1, days.len()));
         let mut counts = Counts::new();
         for whose in questions(history.scopes) {
-            let question = DayCounts {
-                day,
-                width_s: history.width.seconds(),
-                whose: &whose,
-                wanted: history.wanted,
-            };
-            let answer = asked.query(&question.sql(), question.limits()).await?;
-            let mut take = |count: DayCount<'_>| {
-                let added = add(&mut counts, names, history.scopes, &whose, count);
-                missed.unnamed += added.unnamed;
-            };
-            let all = question.read(answer, &mut take).await?;
-            missed.days += u64::from(!all);
+            let of_day = whatever_fits(asked, history, day, whose, names).await?;
+            missed.unnamed += of_day.unnamed;
+            missed.days += u64::from(!of_day.is_whole);
+            of_day.add_to(&mut counts);
         }
         look_for(history.series, &counts, names, watch);
         for (bucket, counts) in counts.range(..history.end) {
@@ -100,6 +91,83 @@ pub(super) async fn read(
         }
     }
     Ok(missed)
+}
+
+/// What a question about a day has told.
+#[derive(Default)]
+struct OfDay {
+    counts: Counts,
+    unnamed: u64,
+    is_whole: bool,
+}
+
+impl OfDay {
+    fn add_to(self, counts: &mut Counts) {
+        for (bucket, of_bucket) in self.counts {
+            let known = counts.entry(bucket).or_default();
+            for (key, events) in of_bucket {
+                let sum = known.entry(key).or_default();
+                *sum = sum.saturating_add(events);
+            }
+        }
+    }
+}
+
+/// Counts of a day. Whoever fails to log on chooses the names of accounts, how many and how long: where an answer about
+/// them does not come, the day is asked for with fewer names, so that nobody puts out of sight what others do.
+async fn whatever_fits(
+    asked: &mut Asked,
+    history: &History<'_>,
+    day: &str,
+    mut whose: Vec<Whose>,
+    names: &mut Names,
+) -> anyhow::Result<OfDay> {
+    let mut is_cut = false;
+    loop {
+        let error = match of_day(asked, history, day, &whose, names).await {
+            Ok(found) => {
+                let is_whole = found.is_whole && !is_cut;
+                return Ok(OfDay { is_whole, ..found });
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(
+            day,
+            error = format!("{error:#}"),
+            "cannot count by every name"
+        );
+        is_cut = true;
+        if whose == [Whose::Address] {
+            // The events themselves are counted by the other question.
+            return Ok(OfDay::default());
+        }
+        if whose.pop().is_none() {
+            return Err(error);
+        }
+    }
+}
+
+async fn of_day(
+    asked: &mut Asked,
+    history: &History<'_>,
+    day: &str,
+    whose: &[Whose],
+    names: &mut Names,
+) -> anyhow::Result<OfDay> {
+    let question = DayCounts {
+        day,
+        width_s: history.width.seconds(),
+        whose,
+        wanted: history.wanted,
+    };
+    let answer = asked.query(&question.sql(), question.limits()).await?;
+    let mut found = OfDay::default();
+    let mut take = |count: DayCount<'_>| {
+        let added = add(&mut found.counts, names, history.scopes, whose, count);
+        found.unnamed += added.unnamed;
+    };
+    found.is_whole = question.read(answer, &mut take).await?;
+    Ok(found)
 }
 
 /// Whose counts have to be asked for together: addresses are asked for apart, since they are counted event by event.
