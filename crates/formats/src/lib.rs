@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod azure;
 pub mod batch;
 pub mod cef;
 pub mod counters;

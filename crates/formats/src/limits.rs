@@ -227,3 +227,30 @@ pub const COUNTERS_LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Most counters of one file.
 pub const COUNTERS_COLUMNS_MAX: usize = 64 * 1024;
+
+/// UTF-16 units of a PartitionKey or a RowKey: the service says 1 KiB in one place and 1,024 characters in another.
+pub const AZURE_KEY_UNITS_MAX: usize = 512;
+
+/// UTF-16 units of a property's name.
+pub const AZURE_NAME_UNITS_MAX: usize = 255;
+
+/// UTF-16 units of a text in a property: 64 KiB.
+pub const AZURE_TEXT_UNITS_MAX: usize = 32_768;
+
+/// Properties of an entity beside its two keys and its Timestamp.
+pub const AZURE_PROPERTIES_MAX: usize = 252;
+
+/// Bytes of an entity, as the service counts them.
+pub const AZURE_ENTITY_BYTES_MAX: usize = 1 << 20;
+
+/// Operations of a batch.
+pub const AZURE_BATCH_OPERATIONS_MAX: usize = 100;
+
+/// Bytes of a batch's body.
+pub const AZURE_BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// Entities of a page: the service gives a thousand at most.
+pub const AZURE_PAGE_ENTITIES_MAX: usize = 10_000;
+
+/// Characters of the service's own words that are told.
+pub const AZURE_TOLD_CHARS_MAX: usize = 300;
