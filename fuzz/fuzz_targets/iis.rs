@@ -9,7 +9,11 @@ use windrow_formats::w3c::Field;
 
 fuzz_target!(|data: &[u8]| {
     for line in data.split_inclusive(|byte| *byte == b'\n') {
-        for read in [native(line, DayOrder::MonthFirst), native(line, DayOrder::DayFirst), ncsa(line)] {
+        for read in [
+            native(line, DayOrder::MonthFirst),
+            native(line, DayOrder::DayFirst),
+            ncsa(line),
+        ] {
             if let Ok(Some(entry)) = read {
                 assert!(entry.number(Field::Status).is_some());
                 black_box((entry.moment, entry.get(Field::UriStem)));
