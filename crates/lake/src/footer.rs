@@ -14,6 +14,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
 use crate::limits::{FOOTER_BYTES, FOOTER_DEPTH};
+use crate::store::site::Scratch;
 
 /// Bytes after the footer: its length, and the name of the format.
 pub(crate) const TRAILER_BYTES: u64 = 8;
@@ -99,6 +100,9 @@ pub(crate) fn is_damage(error: &(dyn Error + 'static)) -> bool {
             return is_of_place(error);
         }
         if let Some(error) = error.downcast_ref::<io::Error>() {
+            if error.get_ref().is_some_and(|inner| inner.is::<Scratch>()) {
+                return false;
+            }
             // What a store refused comes as one of these too.
             let refused = error.get_ref().and_then(|inner| inner.downcast_ref());
             return refused.map_or_else(|| is_of_content(error), is_of_place);

@@ -137,11 +137,12 @@ pub(crate) const PLAN_STACK_BYTES: usize = 64 << 20;
 /// Applications whose positions are remembered; reading one back costs a look through the log.
 pub(crate) const POSITIONS: usize = 64;
 
-/// Times that a request to Azure's storage is made again, and for how long at most.
+/// Times that a request to Azure's storage is made again, and for how long at most: longer than one may take, or none that
+/// took too long would be made again.
 pub(crate) const BLOB_RETRIES: usize = 4;
 
 /// See [`BLOB_RETRIES`].
-pub(crate) const BLOB_RETRY: Duration = Duration::from_secs(20);
+pub(crate) const BLOB_RETRY: Duration = Duration::from_secs(90);
 
 /// For how long a connection to Azure's storage may take to come about.
 pub(crate) const BLOB_CONNECT: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
 use crate::error::LakeError;
-use crate::limits::{BLOB_CONNECT, BLOB_REQUEST, BLOB_RETRIES, BLOB_RETRY};
+use crate::limits::{BLOB_CONNECT, BLOB_PART_BYTES, BLOB_REQUEST, BLOB_RETRIES, BLOB_RETRY};
 use crate::store::blobs::{Blobs, Listing};
 
 /// Where the tables of a lake are.
@@ -32,6 +32,8 @@ pub struct Azure {
     pub(crate) url: AzureUrl,
     pub(crate) scratch: PathBuf,
     pub(crate) blobs: Arc<dyn ObjectStore>,
+    /// Bytes of a data file that go in one request.
+    pub(crate) part_bytes: usize,
 }
 
 /// What opens the storage. It shows itself nowhere.
@@ -220,6 +222,7 @@ impl Azure {
             url,
             scratch,
             blobs: Arc::new(blobs),
+            part_bytes: BLOB_PART_BYTES,
         })
     }
 }

@@ -272,16 +272,17 @@ impl ObjectStore for Blobs {
         prefix: Option<&Path>,
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
-        if self.listing == Listing::Whole {
-            let offset = offset.clone();
-            let listed = self.list(prefix);
-            return listed
-                .try_filter(move |one| std::future::ready(one.location > offset))
-                .boxed();
-        }
         let expires = self.expires;
-        let listed = self.inner.list_with_offset(prefix, offset);
-        listed.map_err(move |error| told(error, expires)).boxed()
+        let listed = match self.listing {
+            Listing::Whole => self.inner.list(prefix),
+            Listing::FromOffset => self.inner.list_with_offset(prefix, offset),
+        };
+        // A storage may begin anywhere before it, or at it.
+        let offset = offset.clone();
+        listed
+            .try_filter(move |one| std::future::ready(one.location > offset))
+            .map_err(move |error| told(error, expires))
+            .boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {

@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::{DurableFiles, Staged, create_folder, remove_stale, sync_inside};
 use crate::error::LakeError;
-use crate::limits::{BLOB_ASKED, BLOB_PART_BYTES, SCRATCH_FILE_BYTES};
+use crate::limits::{BLOB_ASKED, SCRATCH_FILE_BYTES};
 use crate::place::{Azure, Place};
 
 /// The folder of a table's log, in its own.
@@ -44,7 +44,14 @@ pub(crate) struct BlobFolder {
     /// Names in it.
     objects: Arc<dyn ObjectStore>,
     scratch: PathBuf,
+    /// Bytes that go there or come from there in one request.
+    part_bytes: usize,
 }
+
+/// A local folder does not take what is fetched: nothing of that is wrong for it.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot keep what is fetched in the folder `scratch` of the lake")]
+pub(crate) struct Scratch(#[from] io::Error);
 
 /// When what was written to a log and can be seen there is there to stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +164,10 @@ impl Site {
                 let (staged, file) = Staged::new(&table.join(folder))?;
                 Ok((Making::Staged(staged, table.clone()), file))
             }
-            Site::Blobs(blobs) => Ok((Making::Scratch(blobs.clone()), blobs.scratch()?)),
+            Site::Blobs(blobs) => {
+                let file = blobs.scratch().map_err(io::Error::other)?;
+                Ok((Making::Scratch(blobs.clone()), file))
+            }
         }
     }
 
@@ -201,7 +211,7 @@ impl Making {
 
 impl BlobFolder {
     /// A file without a name.
-    fn scratch(&self) -> io::Result<File> {
+    fn scratch(&self) -> Result<File, Scratch> {
         fs::create_dir_all(&self.scratch)?;
         let path = self.scratch.join(Uuid::new_v4().simple().to_string());
         let mut options = OpenOptions::new();
@@ -214,23 +224,26 @@ impl BlobFolder {
         Ok(file)
     }
 
+    /// In parts, so that no request lasts long however slow the way is.
     async fn fetch(&self, path: &str) -> io::Result<File> {
         let failed = |error: Error| match error {
             Error::NotFound { .. } => io::Error::new(io::ErrorKind::NotFound, error),
             error => io::Error::other(error),
         };
-        let found = self.objects.get(&Path::from(path)).await.map_err(failed)?;
-        if found.meta.size > SCRATCH_FILE_BYTES {
-            let text = format!(
-                "it has {} bytes, more than any of windrow's",
-                found.meta.size
-            );
+        let path = Path::from(path);
+        let bytes = self.objects.head(&path).await.map_err(failed)?.size;
+        if bytes > SCRATCH_FILE_BYTES {
+            let text = format!("it has {bytes} bytes, more than any of windrow's");
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         }
-        let mut file = self.scratch()?;
-        let mut content = found.into_stream();
-        while let Some(bytes) = content.try_next().await.map_err(failed)? {
-            file.write_all(&bytes)?;
+        let mut file = self.scratch().map_err(io::Error::other)?;
+        let mut at = 0;
+        while at < bytes {
+            let end = bytes.min(at + self.part_bytes as u64);
+            let part = self.objects.get_range(&path, at..end).await;
+            let kept = file.write_all(&part.map_err(failed)?);
+            kept.map_err(Scratch::from).map_err(io::Error::other)?;
+            at = end;
         }
         file.rewind()?;
         Ok(file)
@@ -242,8 +255,8 @@ impl BlobFolder {
         let mut upload = self.objects.put_multipart(&path).await.map_err(failed)?;
         let mut bytes = 0;
         loop {
-            let mut part = Vec::with_capacity(BLOB_PART_BYTES);
-            file.take(BLOB_PART_BYTES as u64).read_to_end(&mut part)?;
+            let mut part = Vec::with_capacity(self.part_bytes);
+            file.take(self.part_bytes as u64).read_to_end(&mut part)?;
             if part.is_empty() {
                 break;
             }
@@ -276,6 +289,7 @@ fn blobs(azure: &Azure, name: &str) -> Result<(Site, LogStoreRef), LakeError> {
         shown,
         objects,
         scratch,
+        part_bytes: azure.part_bytes,
     };
     Ok((Site::Blobs(folder), log))
 }

@@ -102,6 +102,8 @@ fn place() -> (Place, Arc<LosesAnswers>, TempDir) {
             .unwrap(),
         scratch: scratch.path().to_owned(),
         blobs: Arc::new(blobs),
+        // So that every data file is fetched, and made, in several.
+        part_bytes: 4_096,
     });
     (place, store, scratch)
 }

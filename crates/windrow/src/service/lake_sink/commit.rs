@@ -48,10 +48,14 @@ impl Store for Lake {
         version: i64,
     ) -> Result<(), LakeError> {
         self.append_after(rows, app_id, after, version).await?;
-        if let Err(error) = self.roll_up().await {
-            // The next commit's counts have these too, and answers count them meanwhile.
-            tracing::warn!(error = %Chain(&error), "cannot bring the lake's event_counts up to date; it is tried again");
-        }
+        // Beside it: after a long pause, or where a log was lost, counting takes minutes that no event has to wait.
+        let lake = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = lake.roll_up_unless_busy().await {
+                // The next commit's counts have these too, and answers count them meanwhile.
+                tracing::warn!(error = %Chain(&error), "cannot bring the lake's event_counts up to date; it is tried again");
+            }
+        });
         Ok(())
     }
 }
