@@ -52,18 +52,6 @@ impl Lake {
     /// whoever calls, and answers count it meanwhile.
     pub async fn roll_up(&self) -> Result<u64, LakeError> {
         let _one = self.rolling_up().lock().await;
-        self.roll_up_alone().await
-    }
-
-    /// The same, unless somebody in this process is at it: what that one does not count is counted the next time.
-    pub async fn roll_up_unless_busy(&self) -> Result<u64, LakeError> {
-        match self.rolling_up().try_lock() {
-            Ok(_one) => self.roll_up_alone().await,
-            Err(_) => Ok(0),
-        }
-    }
-
-    async fn roll_up_alone(&self) -> Result<u64, LakeError> {
         let counts = self.other_to_write(&COUNTS).await?;
         let id = id(&self.events().snapshot().await?)?;
         for attempt in 0..COMMIT_ATTEMPTS {

@@ -16,6 +16,7 @@
 
 mod commit;
 mod condition;
+mod counting;
 mod tail;
 
 use std::panic::AssertUnwindSafe;
@@ -36,6 +37,7 @@ use super::metrics::LakeMetrics;
 pub(crate) use commit::RETRY_PAUSE;
 use commit::{Committer, Flight, Landed, Store};
 pub(crate) use condition::{Condition, Work};
+use counting::Counting;
 use tail::CHUNK_ROWS_MAX;
 pub(crate) use tail::Tail;
 
@@ -98,11 +100,22 @@ struct InHand {
 impl<S: Store> LakeSink<S> {
     /// Runs until `shutdown` or until the journal is closed; commits what it has before it ends.
     pub(crate) async fn run(self, mut cursor: Cursor, shutdown: CancellationToken) {
-        let mut flight = Flight::default();
+        let mut flight = Flight::new(Counting::begin(self.store.clone(), &self.runtime));
+        self.carry_on(&mut cursor, &mut flight, &shutdown).await;
+        flight.end().await;
+    }
+
+    /// Begins anew after each failure.
+    async fn carry_on(
+        &self,
+        cursor: &mut Cursor,
+        flight: &mut Flight,
+        shutdown: &CancellationToken,
+    ) {
         let mut pause = RETRY_PAUSE.0;
         loop {
             let commits = self.metrics.commits.get();
-            let carried = self.carry(&mut cursor, &mut flight, &shutdown);
+            let carried = self.carry(cursor, flight, shutdown);
             let reason = match AssertUnwindSafe(carried).catch_unwind().await {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => format!("{error:#}"),

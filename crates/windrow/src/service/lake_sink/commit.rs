@@ -14,6 +14,7 @@ use windrow_pipeline::journal::Seq;
 
 use super::super::metrics::LakeMetrics;
 use super::condition::{Condition, Work};
+use super::counting::Counting;
 
 /// First and longest pause after an attempt that failed.
 pub(crate) const RETRY_PAUSE: (Duration, Duration) =
@@ -33,6 +34,9 @@ pub(crate) trait Store: Clone + Send + Sync + 'static {
         after: Option<i64>,
         version: i64,
     ) -> impl Future<Output = Result<(), LakeError>> + Send;
+
+    /// Counts what was added and is not counted yet.
+    fn count(&self) -> impl Future<Output = Result<(), LakeError>> + Send;
 }
 
 impl Store for Lake {
@@ -47,16 +51,13 @@ impl Store for Lake {
         after: Option<i64>,
         version: i64,
     ) -> Result<(), LakeError> {
-        self.append_after(rows, app_id, after, version).await?;
-        // Beside it: after a long pause, or where a log was lost, counting takes minutes that no event has to wait.
-        let lake = self.clone();
-        tokio::spawn(async move {
-            if let Err(error) = lake.roll_up_unless_busy().await {
-                // The next commit's counts have these too, and answers count them meanwhile.
-                tracing::warn!(error = %Chain(&error), "cannot bring the lake's event_counts up to date; it is tried again");
-            }
-        });
-        Ok(())
+        self.append_after(rows, app_id, after, version)
+            .await
+            .map(drop)
+    }
+
+    async fn count(&self) -> Result<(), LakeError> {
+        self.roll_up().await.map(drop)
     }
 }
 
@@ -86,8 +87,10 @@ pub(super) struct Committer<S> {
 }
 
 /// The commit on its way; at most one.
-#[derive(Default)]
-pub(super) struct Flight(Option<Flying>);
+pub(super) struct Flight {
+    flying: Option<Flying>,
+    counting: Counting,
+}
 
 struct Flying {
     task: JoinHandle<bool>,
@@ -104,13 +107,21 @@ pub(super) struct Landed {
 }
 
 impl Flight {
+    /// Nothing is on its way; what landed is counted.
+    pub(super) fn new(counting: Counting) -> Flight {
+        Flight {
+            flying: None,
+            counting,
+        }
+    }
+
     /// Pieces of the tail that are on their way.
     pub(super) fn chunks(&self) -> usize {
-        self.0.as_ref().map_or(0, |flying| flying.chunks)
+        self.flying.as_ref().map_or(0, |flying| flying.chunks)
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.0.is_none()
+        self.flying.is_none()
     }
 
     /// Sends a commit on its way; after `shutdown` it is tried once.
@@ -124,7 +135,7 @@ impl Flight {
         let task = committer
             .runtime
             .spawn(commit(committer.clone(), batch, shutdown));
-        self.0 = Some(Flying { task, chunks, to });
+        self.flying = Some(Flying { task, chunks, to });
     }
 
     /// Waits for the commit on its way, for ever when there is none; none when it was given up.
@@ -132,7 +143,7 @@ impl Flight {
     /// # Errors
     /// Its task died.
     pub(super) async fn landed(&mut self) -> Result<Option<Landed>, JoinError> {
-        let Some(flying) = &mut self.0 else {
+        let Some(flying) = &mut self.flying else {
             return std::future::pending().await;
         };
         let ended = (&mut flying.task).await;
@@ -140,8 +151,12 @@ impl Flight {
             chunks: flying.chunks,
             to: flying.to,
         };
-        self.0 = None;
-        Ok(ended?.then_some(landed))
+        self.flying = None;
+        if !ended? {
+            return Ok(None);
+        }
+        self.counting.want();
+        Ok(Some(landed))
     }
 
     /// Waits until nothing is on its way, however that ended.
@@ -149,6 +164,12 @@ impl Flight {
         if !self.is_idle() {
             let _ = self.landed().await;
         }
+    }
+
+    /// Waits until nothing is on its way and what landed is counted, unless counting takes long.
+    pub(super) async fn end(mut self) {
+        self.settle().await;
+        self.counting.end().await;
     }
 }
 

@@ -34,6 +34,10 @@ struct FakeLake {
     commits: Arc<Mutex<Vec<(i64, usize)>>>,
     /// Attempts, whatever came of them.
     attempts: Arc<watch::Sender<u64>>,
+    /// What counting does.
+    counts: Arc<watch::Sender<Mood>>,
+    /// Events that are counted.
+    counted: Arc<watch::Sender<usize>>,
 }
 
 impl FakeLake {
@@ -42,6 +46,8 @@ impl FakeLake {
             mood: Arc::new(watch::Sender::new(mood)),
             commits: Arc::default(),
             attempts: Arc::new(watch::Sender::new(0)),
+            counts: Arc::new(watch::Sender::new(Mood::Takes)),
+            counted: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -85,6 +91,15 @@ impl Store for FakeLake {
             return Err(LakeError::Another { found, brought });
         }
         commits.push((version, rows.len()));
+        Ok(())
+    }
+
+    async fn count(&self) -> Result<(), LakeError> {
+        let events = self.events();
+        let mut mood = self.counts.subscribe();
+        let now = *mood.wait_for(|mood| *mood != Mood::Holds).await.unwrap();
+        assert_ne!(now, Mood::Panics, "as the test wants it");
+        self.counted.send_replace(events);
         Ok(())
     }
 }
@@ -383,6 +398,39 @@ async fn what_is_in_hand_is_committed_at_the_end() {
     bench.shutdown.cancel();
     bench.lake.mood.send_replace(Mood::Takes);
     assert_eq!(bench.stop().await.events(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commits_do_not_wait_for_counting_and_the_end_does() {
+    let bench = Bench::start(Mood::Takes, FlakyDisk::default(), 0).await;
+    bench.lake.counts.send_replace(Mood::Holds);
+    for events in 1..=4 {
+        bench.add(1).await;
+        bench
+            .until("another commit", |bench| bench.lake.events() == events)
+            .await;
+    }
+    assert_eq!(*bench.lake.counted.borrow(), 0);
+    bench.shutdown.cancel();
+    bench.lake.counts.send_replace(Mood::Takes);
+    let lake = bench.stop().await;
+    assert_eq!(*lake.counted.borrow(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_does_not_end_counting() {
+    let bench = Bench::start(Mood::Takes, FlakyDisk::default(), 0).await;
+    bench.lake.counts.send_replace(Mood::Panics);
+    bench.add(2).await;
+    bench
+        .until("a commit", |bench| bench.lake.events() == 2)
+        .await;
+    bench.lake.counts.send_replace(Mood::Takes);
+    bench.add(1).await;
+    bench
+        .until("another commit", |bench| bench.lake.events() == 3)
+        .await;
+    assert_eq!(*bench.stop().await.counted.borrow(), 3);
 }
 
 #[tokio::test]
