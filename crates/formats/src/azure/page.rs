@@ -70,7 +70,7 @@ fn entity(mut row: Map<String, Json>) -> Result<Entity<'static>, String> {
     if row.len() > 3 * AZURE_PROPERTIES_MAX {
         return Err("it has more properties than an entity can".to_owned());
     }
-    let mut properties = Vec::new();
+    let mut properties: Vec<(Cow<str>, Value)> = Vec::new();
     for (name, json) in &row {
         if name.contains("odata.") || json.is_null() {
             continue;
@@ -86,6 +86,8 @@ fn entity(mut row: Map<String, Json>) -> Result<Entity<'static>, String> {
             None => return Err(format!("its {name} is no {}", told.unwrap_or("value"))),
         }
     }
+    // The order in an object means nothing, and whether the map keeps it is for the whole program to choose.
+    properties.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(Entity {
         partition_key,
         row_key,
