@@ -1,13 +1,18 @@
-//! Any bytes as what Azure's table storage answers: a page, a refusal, the answer to a batch.
+//! Any bytes as what Azure's storage answers: a page, an entity, names of tables, blobs, a refusal, the answer to a batch.
 #![no_main]
 
 use std::hint::black_box;
 
 use libfuzzer_sys::fuzz_target;
-use windrow_formats::azure::{answered, read_page, refusal};
+use windrow_formats::azure::{
+    answered, read_blobs, read_entity, read_page, read_table_names, refusal,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     black_box(refusal(500, bytes));
+    black_box(read_blobs(bytes)).ok();
+    black_box(read_entity(bytes)).ok();
+    black_box(read_table_names(bytes)).ok();
     let kind = "multipart/mixed; boundary=b";
     black_box(answered(kind, bytes, 2)).ok();
     let Ok(page) = read_page(bytes) else {

@@ -252,5 +252,17 @@ pub const AZURE_BATCH_BYTES_MAX: usize = 4 << 20;
 /// Entities of a page: the service gives a thousand at most.
 pub const AZURE_PAGE_ENTITIES_MAX: usize = 10_000;
 
+/// UTF-16 units of a blob's name.
+pub const AZURE_BLOB_NAME_UNITS_MAX: usize = 1_024;
+
+/// Blocks of a blob, whether it is made of them at once or appended to.
+pub const AZURE_BLOCKS_MAX: u32 = 50_000;
+
+/// Blobs of a list: the service gives 5,000 at most.
+pub const AZURE_LISTED_BLOBS_MAX: usize = 10_000;
+
+/// Elements inside each other in a list of blobs.
+pub const AZURE_LIST_DEPTH_MAX: usize = 8;
+
 /// Characters of the service's own words that are told.
 pub const AZURE_TOLD_CHARS_MAX: usize = 300;

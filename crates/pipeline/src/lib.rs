@@ -3,6 +3,7 @@
 //! A source is acknowledged after its batch is on disk; each sink moves its own cursor.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod azure;
 pub mod journal;
 pub mod kerberos;
 pub mod limits;

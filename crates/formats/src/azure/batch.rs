@@ -24,6 +24,7 @@ pub struct Batch {
     partition_key: Option<String>,
     row_keys: Vec<String>,
     body: Vec<u8>,
+    is_repeatable: bool,
 }
 
 /// An operation that does not fit.
@@ -69,6 +70,7 @@ impl Batch {
             partition_key: None,
             row_keys: Vec::new(),
             body: Vec::new(),
+            is_repeatable: true,
         }
     }
 
@@ -80,6 +82,16 @@ impl Batch {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.row_keys.is_empty()
+    }
+
+    /// Where its table is.
+    pub fn table_url(&self) -> &str {
+        &self.table_url
+    }
+
+    /// Whether the whole of it done again changes nothing and is no refusal: what is taken away is there once only.
+    pub fn is_repeatable(&self) -> bool {
+        self.is_repeatable
     }
 
     /// The Content-Type of its body.
@@ -111,6 +123,7 @@ impl Batch {
         }
         self.partition_key = Some(entity.partition_key.clone().into_owned());
         self.row_keys.push(entity.row_key.clone().into_owned());
+        self.is_repeatable &= operation == Operation::InsertOrReplace;
         Ok(())
     }
 
@@ -153,10 +166,8 @@ impl Batch {
     }
 
     /// The body of the request.
-    pub fn finish(mut self) -> Vec<u8> {
-        let tail = self.tail();
-        self.body.extend_from_slice(tail.as_bytes());
-        self.body
+    pub fn body(&self) -> Vec<u8> {
+        [&self.body[..], self.tail().as_bytes()].concat()
     }
 }
 

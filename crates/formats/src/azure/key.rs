@@ -31,15 +31,22 @@ pub fn table_name_is_allowed(name: &str) -> bool {
 pub fn key_in_path(partition_key: &str, row_key: &str) -> String {
     let mut path = String::with_capacity(partition_key.len() + row_key.len() + 32);
     path.push_str("(PartitionKey='");
-    push_encoded(&mut path, &partition_key.replace('\'', "''"));
+    push_encoded(&mut path, partition_key.replace('\'', "''").as_bytes());
     path.push_str("',RowKey='");
-    push_encoded(&mut path, &row_key.replace('\'', "''"));
+    push_encoded(&mut path, row_key.replace('\'', "''").as_bytes());
     path.push_str("')");
     path
 }
 
-fn push_encoded(path: &mut String, text: &str) {
-    for byte in text.bytes() {
+/// Bytes as they stand in the query of a URL.
+pub fn in_query(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    push_encoded(&mut text, bytes);
+    text
+}
+
+pub(super) fn push_encoded(path: &mut String, bytes: &[u8]) {
+    for &byte in bytes {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             path.push(char::from(byte));
         } else {

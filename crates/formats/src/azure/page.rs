@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value as Json};
 
-use super::{Entity, Value};
+use super::{Entity, Value, table_name_is_allowed};
 use crate::limits::{AZURE_PAGE_ENTITIES_MAX, AZURE_PROPERTIES_MAX};
 
 /// Entities of a page, and those that are none.
@@ -27,6 +27,9 @@ pub enum PageError {
     /// It has no `value`, or too many.
     #[error("the answer is no page of entities")]
     Form,
+    /// It is one entity alone, or should be.
+    #[error("the answer is no entity: {0}")]
+    Entity(String),
 }
 
 /// Suffix of the name of what tells a property's type.
@@ -38,18 +41,8 @@ const TYPE: &str = "@odata.type";
 /// # Errors
 /// It is no page at all.
 pub fn read_page(body: &[u8]) -> Result<Page, PageError> {
-    let json = serde_json::from_slice(body).map_err(|error| PageError::Json(error.to_string()))?;
-    let Json::Object(mut json) = json else {
-        return Err(PageError::Form);
-    };
-    let Some(Json::Array(rows)) = json.remove("value") else {
-        return Err(PageError::Form);
-    };
-    if rows.len() > AZURE_PAGE_ENTITIES_MAX {
-        return Err(PageError::Form);
-    }
     let mut page = Page::default();
-    for (place, row) in rows.into_iter().enumerate() {
+    for (place, row) in rows_of(body)?.into_iter().enumerate() {
         match row {
             Json::Object(row) => match entity(row) {
                 Ok(entity) => page.entities.push(entity),
@@ -59,6 +52,46 @@ pub fn read_page(body: &[u8]) -> Result<Page, PageError> {
         }
     }
     Ok(page)
+}
+
+/// Reads the answer that is one entity alone.
+///
+/// # Errors
+/// It is none.
+pub fn read_entity(body: &[u8]) -> Result<Entity<'static>, PageError> {
+    match json(body)? {
+        Json::Object(row) => entity(row).map_err(PageError::Entity),
+        _ => Err(PageError::Form),
+    }
+}
+
+/// Reads a page of the names of an account's tables.
+///
+/// # Errors
+/// It is none.
+pub fn read_table_names(body: &[u8]) -> Result<Vec<String>, PageError> {
+    let name = |row| match row {
+        Json::Object(mut row) => match row.remove("TableName") {
+            Some(Json::String(name)) if table_name_is_allowed(&name) => Ok(name),
+            _ => Err(PageError::Form),
+        },
+        _ => Err(PageError::Form),
+    };
+    rows_of(body)?.into_iter().map(name).collect()
+}
+
+fn json(body: &[u8]) -> Result<Json, PageError> {
+    serde_json::from_slice(body).map_err(|error| PageError::Json(error.to_string()))
+}
+
+fn rows_of(body: &[u8]) -> Result<Vec<Json>, PageError> {
+    let Json::Object(mut page) = json(body)? else {
+        return Err(PageError::Form);
+    };
+    match page.remove("value") {
+        Some(Json::Array(rows)) if rows.len() <= AZURE_PAGE_ENTITIES_MAX => Ok(rows),
+        _ => Err(PageError::Form),
+    }
 }
 
 fn entity(mut row: Map<String, Json>) -> Result<Entity<'static>, String> {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::limits::{AZURE_BATCH_OPERATIONS_MAX, AZURE_TEXT_UNITS_MAX};
+use crate::limits::{AZURE_BATCH_OPERATIONS_MAX, AZURE_BLOCKS_MAX, AZURE_TEXT_UNITS_MAX};
 
 fn entity(row_key: &str) -> Entity<'static> {
     let at: Timestamp = "2025-11-05T10:00:00.1234567Z".parse().unwrap();
@@ -113,7 +113,7 @@ fn a_batch_is_of_one_partition_and_has_each_row_once() {
         Err(BatchError::OtherPartition)
     );
     assert_eq!(batch.len(), 2);
-    let body = String::from_utf8(batch.finish()).unwrap();
+    let body = String::from_utf8(batch.body()).unwrap();
     insta::assert_snapshot!(body.replace('\r', ""), @r#"
     --batch_m
     Content-Type: multipart/mixed; boundary=changeset_m
@@ -175,7 +175,7 @@ fn a_batch_has_a_hundred_operations_and_four_mebibytes() {
         rows += 1;
     }
     assert_eq!((rows, batch.len()), (5, 5));
-    assert!(batch.finish().len() <= 4 << 20);
+    assert!(batch.body().len() <= 4 << 20);
 }
 
 const ANSWER: &str = "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_2\r\n\r\n\
@@ -244,28 +244,63 @@ fn the_service_says_no_in_json_and_in_xml() {
 
 #[test]
 fn what_is_signed_is_what_the_reference_says() {
-    let date = "Thu, 05 Nov 2025 10:00:00 GMT";
+    let date = "Wed, 05 Nov 2025 10:00:00 GMT";
     insta::assert_snapshot!(lite_of_table(date, "acme", "/Tables", None), @r#"
-    Thu, 05 Nov 2025 10:00:00 GMT
+    Wed, 05 Nov 2025 10:00:00 GMT
     /acme/Tables
     "#);
     insta::assert_snapshot!(lite_of_table(date, "acme", "/", Some("list")), @r#"
-    Thu, 05 Nov 2025 10:00:00 GMT
+    Wed, 05 Nov 2025 10:00:00 GMT
     /acme/?comp=list
     "#);
     let headers = [
         ("x-ms-version", "2021-12-02"),
         ("X-MS-Date", date),
         ("Accept", "*/*"),
+        ("Content-Type", "text/plain"),
+        ("Content-Length", "11"),
     ];
-    insta::assert_snapshot!(lite_of_blob("PUT", "text/plain", &headers, "acme", "/logs/a", Some("block")), @r#"
+    let query = [("comp", "block"), ("BlockId", "MDAw/+=")];
+    insta::assert_snapshot!(key_of_blob("PUT", &headers, "acme", "/logs/a%20b", &query), @r#"
     PUT
+
+
+    11
 
     text/plain
 
-    x-ms-date:Thu, 05 Nov 2025 10:00:00 GMT
+
+
+
+
+
+    x-ms-date:Wed, 05 Nov 2025 10:00:00 GMT
     x-ms-version:2021-12-02
-    /acme/logs/a?comp=block
+    /acme/logs/a%20b
+    blockid:MDAw/+=
+    comp:block
+    "#);
+    // Nothing of no length, and a condition in its place.
+    let headers = [
+        ("content-length", "0"),
+        ("If-None-Match", "*"),
+        ("x-ms-date", date),
+    ];
+    insta::assert_snapshot!(key_of_blob("PUT", &headers, "acme", "/logs/a", &[]), @r#"
+    PUT
+
+
+
+
+
+
+
+
+    *
+
+
+    x-ms-date:Wed, 05 Nov 2025 10:00:00 GMT
+    /acme/logs/a
     "#);
 }
 
@@ -280,6 +315,33 @@ fn names_and_keys_are_those_of_the_service() {
     ] {
         assert_eq!(table_name_is_allowed(name), is_allowed, "{name}");
     }
+    for (name, is_allowed) in [
+        ("wad-iis-logfiles", true),
+        ("logs", true),
+        ("ab", false),
+        ("Logs", false),
+        ("a--b", false),
+        ("-logs", false),
+        ("logs-", false),
+        ("a_b", false),
+    ] {
+        assert_eq!(container_name_is_allowed(name), is_allowed, "{name}");
+    }
+    for (name, is_allowed) in [
+        ("W3SVC1/u_ex25110510.log", true),
+        ("a b/é+%", true),
+        ("", false),
+        ("/a", false),
+        ("a/", false),
+        ("a/../b", false),
+        ("a/b.", false),
+        ("a\\b", false),
+        ("a\nb", false),
+    ] {
+        assert_eq!(blob_name_is_allowed(name), is_allowed, "{name}");
+    }
+    assert_eq!(blob_in_path("logs", "a b/é+%"), "/logs/a%20b/%C3%A9%2B%25");
+    assert_eq!(in_query(b"a b'\xff"), "a%20b%27%FF");
     assert_eq!(
         key_in_path("O'Brien", "a b%"),
         "(PartitionKey='O%27%27Brien',RowKey='a%20b%25')"
@@ -370,6 +432,85 @@ fn a_page_has_what_was_put_there() {
     assert!(matches!(read_page(b"<html>"), Err(PageError::Json(_))));
 }
 
+#[test]
+fn one_entity_and_the_names_of_tables_are_read() {
+    let body = br#"{"odata.metadata":"https://x/$metadata#T/@Element","PartitionKey":"0","RowKey":"1","I":7}"#;
+    let entity = read_entity(body).unwrap();
+    assert_eq!(entity.properties, vec![("I".into(), Value::Int(7))]);
+    assert!(matches!(read_entity(b"{}"), Err(PageError::Entity(_))));
+    assert_eq!(read_entity(b"[]"), Err(PageError::Form));
+    let names =
+        read_table_names(br#"{"value":[{"TableName":"WADLogsTable"},{"TableName":"abc"}]}"#);
+    assert_eq!(names.unwrap(), ["WADLogsTable", "abc"]);
+    // A name that would be another path.
+    let names = read_table_names(br#"{"value":[{"TableName":"a/../b"}]}"#);
+    assert_eq!(names, Err(PageError::Form));
+}
+
+#[test]
+fn blocks_are_named_by_their_place() {
+    assert_eq!(block_id(0).len(), block_id(AZURE_BLOCKS_MAX - 1).len());
+    insta::assert_snapshot!(block_list(2), @r#"<?xml version="1.0" encoding="utf-8"?><BlockList><Latest>MDAwMDAwMDAw</Latest><Latest>MDAwMDAwMDAx</Latest></BlockList>"#);
+}
+
+#[test]
+fn a_list_of_blobs_is_read() {
+    let body = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\
+        <EnumerationResults ServiceEndpoint=\"https://acme.blob.core.windows.net/\" ContainerName=\"logs\">\
+        <Prefix>a</Prefix><Marker/><MaxResults>2</MaxResults><Blobs>\
+        <Blob><Name>a &amp; b/&#x441;.log</Name><Properties><Creation-Time>Wed, 05 Nov 2025 09:00:00 GMT</Creation-Time>\
+        <Last-Modified>Wed, 05 Nov 2025 10:00:00 GMT</Last-Modified><Etag>0x8D1</Etag><Content-Length>12</Content-Length>\
+        <BlobType>AppendBlob</BlobType></Properties><Metadata><Name>no</Name></Metadata></Blob>\
+        <Blob><Name Encoded=\"true\">a%20%EF%BF%BE</Name><Properties><Content-Length>0</Content-Length>\
+        <BlobType>BlockBlob</BlobType></Properties></Blob>\
+        <Blob><Properties><Content-Length>1</Content-Length></Properties></Blob>\
+        <BlobPrefix><Name>c</Name></BlobPrefix></Blobs><NextMarker>2!8!x &lt;</NextMarker></EnumerationResults>";
+    let list = read_blobs(body.as_bytes()).unwrap();
+    insta::assert_debug_snapshot!(list, @r#"
+    BlobList {
+        blobs: [
+            ListedBlob {
+                name: "a & b/с.log",
+                length: 12,
+                kind: Append,
+                modified: Some(
+                    2025-11-05T10:00:00Z,
+                ),
+                etag: Some(
+                    "0x8D1",
+                ),
+            },
+            ListedBlob {
+                name: "a \u{fffe}",
+                length: 0,
+                kind: Block,
+                modified: None,
+                etag: None,
+            },
+        ],
+        next: Some(
+            "2!8!x <",
+        ),
+    }
+    "#);
+    let end = body.replace("<NextMarker>2!8!x &lt;</NextMarker>", "<NextMarker />");
+    assert_eq!(read_blobs(end.as_bytes()).unwrap().next, None);
+    for (body, why) in [
+        ("", "empty"),
+        ("<html></html>", "another document"),
+        (&body[..body.len() - 9], "cut off"),
+        (
+            "<!DOCTYPE a><EnumerationResults><Blobs></Blobs></EnumerationResults>",
+            "a type",
+        ),
+        ("<EnumerationResults></EnumerationResults>", "no list"),
+    ] {
+        assert!(read_blobs(body.as_bytes()).is_err(), "{why}");
+    }
+    let deep = format!("<EnumerationResults>{}", "<a>".repeat(100_000));
+    assert!(read_blobs(deep.as_bytes()).is_err());
+}
+
 fn value() -> impl Strategy<Value = Value<'static>> {
     prop_oneof![
         any::<String>().prop_map(|text| Value::Text(text.into())),
@@ -413,5 +554,9 @@ proptest! {
         let _ = answered("multipart/mixed; boundary=b", text.as_bytes(), 1);
         let _ = refusal(500, &body);
         let _ = read_page(&body);
+        let _ = read_entity(&body);
+        let _ = read_table_names(&body);
+        let _ = read_blobs(&body);
+        let _ = read_blobs(format!("<EnumerationResults><Blobs>{text}").as_bytes());
     }
 }

@@ -1,0 +1,396 @@
+//! The client of Azure Storage against Microsoft's emulator, which `./test` installs. It checks each signature by itself; of the
+//! service's limits it checks few.
+#![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
+
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use secrecy::SecretString;
+use tempfile::TempDir;
+use windrow_formats::azure::{BlobKind, Entity, Operation, Value};
+use windrow_pipeline::azure::{
+    Account, Appended, AzureError, Client, Credential, Limits, Made, Query, Removed,
+};
+use windrow_pipeline::tls::Roots;
+
+/// The account that every emulator has, and its key, which is no secret.
+const ACCOUNT: &str = "devstoreaccount1";
+const KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// Longest that it may take to start.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A running emulator. What it holds is in a folder that goes with it.
+struct Azurite {
+    child: Child,
+    ports: [u16; 3],
+    _folder: TempDir,
+}
+
+impl Azurite {
+    /// Starts one; none where it is not installed. Where `CI` is set a test that is skipped has failed.
+    fn start() -> Option<Azurite> {
+        let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let tools = cache.or_else(home)?.join("windrow-tests");
+        let script = tools.join("azurite/node_modules/azurite/dist/src/azurite.js");
+        let node = tools.join("node/node");
+        if !(script.is_file() && node.is_file()) {
+            assert!(std::env::var_os("CI").is_none(), "azurite is not installed");
+            eprintln!("skipped: azurite is not installed (./test installs it)");
+            return None;
+        }
+        let folder = TempDir::new().unwrap();
+        let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let ports = listeners.map(|listener| listener.local_addr().unwrap().port());
+        let [blob, queue, table] = ports.map(|port| port.to_string());
+        let child = Command::new(node)
+            .arg(script)
+            .args(["--silent", "--disableTelemetry", "--location"])
+            .arg(folder.path())
+            .args([
+                "--blobPort",
+                &blob,
+                "--queuePort",
+                &queue,
+                "--tablePort",
+                &table,
+            ])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let azurite = Azurite {
+            child,
+            ports,
+            _folder: folder,
+        };
+        let since = Instant::now();
+        while azurite
+            .ports
+            .iter()
+            .any(|port| TcpStream::connect(("127.0.0.1", *port)).is_err())
+        {
+            assert!(since.elapsed() < PATIENCE, "it does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(azurite)
+    }
+
+    fn client(&self, credential: Credential) -> Client {
+        let [blob, _, table] = self
+            .ports
+            .map(|port| format!("http://127.0.0.1:{port}/{ACCOUNT}"));
+        let account = Account::emulator(Some(&table), Some(&blob), credential).unwrap();
+        Client::new(account, &Roots::System, Limits::default()).unwrap()
+    }
+}
+
+impl Drop for Azurite {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn key(key: &str) -> Credential {
+    Credential::Key(SecretString::from(key.to_owned()))
+}
+
+fn entity(row: usize) -> Entity<'static> {
+    Entity {
+        partition_key: "0638979408000000000".into(),
+        // What may stand in a key and means something elsewhere.
+        row_key: format!("it's {row:05} é %&+'").into(),
+        properties: vec![
+            ("Channel".into(), Value::Text("Security".into())),
+            ("EventTickCount".into(), Value::Long(i64::MAX)),
+            ("N".into(), Value::Int(i32::try_from(row).unwrap())),
+        ],
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_takes_batches_and_gives_pages() {
+    let Some(azurite) = Azurite::start() else {
+        return;
+    };
+    let (client, table) = (azurite.client(key(KEY)), "WADWindowsEventLogsTable");
+    let mut early = client.new_batch(table);
+    early.push(Operation::InsertOrReplace, &entity(0)).unwrap();
+    let error = client.batch(table, &early).await.unwrap_err();
+    assert_eq!(error.refusal().unwrap().code, "TableNotFound", "{error}");
+
+    assert_eq!(client.create_table(table).await.unwrap(), Made::New);
+    assert_eq!(client.create_table(table).await.unwrap(), Made::There);
+    for first in (0..2_500).step_by(100) {
+        let mut batch = client.new_batch(table);
+        for row in first..first + 100 {
+            batch
+                .push(Operation::InsertOrReplace, &entity(row))
+                .unwrap();
+        }
+        client.batch(table, &batch).await.unwrap();
+        // An answer that was lost: the same again changes nothing.
+        if first == 0 {
+            client.batch(table, &batch).await.unwrap();
+        }
+    }
+
+    let mut query = Query {
+        filter: Some("PartitionKey eq '0638979408000000000' and N ge 0".to_owned()),
+        select: vec!["N".to_owned()],
+        ..Query::default()
+    };
+    let (mut pages, mut rows) = (0, Vec::new());
+    loop {
+        let answer = client.query(table, &query).await.unwrap();
+        assert_eq!(answer.page.unread, vec![]);
+        pages += 1;
+        rows.extend(answer.page.entities);
+        query.after = answer.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!((pages, rows.len()), (3, 2_500));
+    for (row, entity) in rows.iter().enumerate() {
+        let number = i32::try_from(row).unwrap();
+        assert_eq!(entity.properties, vec![("N".into(), Value::Int(number))]);
+    }
+    a_row_is_there_once(&client, table).await;
+    a_batch_is_undone_whole(&client, table).await;
+
+    let names = client.tables(None).await.unwrap();
+    assert_eq!((names.names, names.next), (vec![table.to_owned()], None));
+    assert_eq!(client.delete_table(table).await.unwrap(), Removed::Now);
+    assert_eq!(client.delete_table(table).await.unwrap(), Removed::NotThere);
+}
+
+async fn a_row_is_there_once(client: &Client, table: &str) {
+    let one = entity(7);
+    let (partition_key, row_key) = (&*one.partition_key, &*one.row_key);
+    let found = client
+        .get_entity(table, partition_key, row_key)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(found.properties[..3], one.properties);
+    let removed = client
+        .delete_entity(table, partition_key, row_key)
+        .await
+        .unwrap();
+    assert_eq!(removed, Removed::Now);
+    let removed = client
+        .delete_entity(table, partition_key, row_key)
+        .await
+        .unwrap();
+    assert_eq!(removed, Removed::NotThere);
+    let found = client
+        .get_entity(table, partition_key, row_key)
+        .await
+        .unwrap();
+    assert_eq!(found, None);
+    let error = client.get_entity("absent", partition_key, row_key).await;
+    assert_eq!(error.unwrap_err().refusal().unwrap().code, "TableNotFound");
+}
+
+/// One operation that cannot be done, and the others are not.
+async fn a_batch_is_undone_whole(client: &Client, table: &str) {
+    let mut batch = client.new_batch(table);
+    batch
+        .push(Operation::InsertOrReplace, &entity(9_000))
+        .unwrap();
+    batch.push(Operation::Delete, &entity(9_001)).unwrap();
+    let error = client.batch(table, &batch).await.unwrap_err();
+    let refusal = error.refusal().unwrap();
+    assert_eq!(
+        (&*refusal.code, refusal.place),
+        ("ResourceNotFound", Some(1)),
+        "{error}"
+    );
+    assert!(!error.is_passing());
+    let one = entity(9_000);
+    let found = client
+        .get_entity(table, &one.partition_key, &one.row_key)
+        .await;
+    assert_eq!(found.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blobs_are_made_of_blocks_appended_to_and_read_in_parts() {
+    let Some(azurite) = Azurite::start() else {
+        return;
+    };
+    let client = azurite.client(key(KEY));
+    let (container, blob) = ("wad-iis-logfiles", "a b/é%+/u_ex25110510.log");
+    assert_eq!(
+        client
+            .blob_properties("wad-crashdumps", "a")
+            .await
+            .unwrap_err()
+            .refusal()
+            .unwrap()
+            .code,
+        "ContainerNotFound"
+    );
+    assert_eq!(client.create_container(container).await.unwrap(), Made::New);
+    assert_eq!(
+        client.create_container(container).await.unwrap(),
+        Made::There
+    );
+
+    a_blob_is_made_of_blocks(&client, container, blob).await;
+    client
+        .put_block_blob(container, "b", Bytes::from_static(b"one"), "text/plain")
+        .await
+        .unwrap();
+    client
+        .put_block_blob(container, "b", Bytes::new(), "text/plain")
+        .await
+        .unwrap();
+    an_append_is_done_once(&client, container).await;
+
+    let list = client.list_blobs(container, "", None).await.unwrap();
+    let found = list
+        .blobs
+        .iter()
+        .map(|blob| (&*blob.name, blob.length, blob.kind));
+    let expected = [
+        (blob, 20 << 20, BlobKind::Block),
+        ("a.log", 11, BlobKind::Append),
+        ("b", 0, BlobKind::Block),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let list = client.list_blobs(container, "a b/é%", None).await.unwrap();
+    assert_eq!((list.blobs.len(), list.next), (1, None));
+    assert_eq!(
+        client.delete_blob(container, blob).await.unwrap(),
+        Removed::Now
+    );
+    assert_eq!(
+        client.delete_blob(container, blob).await.unwrap(),
+        Removed::NotThere
+    );
+}
+
+/// Twenty mebibytes, committed twice as if the first answer was lost.
+async fn a_blob_is_made_of_blocks(client: &Client, container: &str, blob: &str) {
+    let bytes: Bytes = (0..20 << 20)
+        .map(|at: u32| (at % 251) as u8)
+        .collect::<Vec<u8>>()
+        .into();
+    let block = 4 << 20;
+    for place in 0..5 {
+        let part = bytes.slice(place * block..(place + 1) * block);
+        client
+            .stage_block(container, blob, u32::try_from(place).unwrap(), part)
+            .await
+            .unwrap();
+    }
+    assert_eq!(client.blob_properties(container, blob).await.unwrap(), None);
+    client
+        .commit_blocks(container, blob, 5, "text/plain")
+        .await
+        .unwrap();
+    client
+        .commit_blocks(container, blob, 5, "text/plain")
+        .await
+        .unwrap();
+    let error = client
+        .commit_blocks(container, blob, 6, "text/plain")
+        .await
+        .unwrap_err();
+    assert_eq!(error.refusal().unwrap().code, "InvalidBlockList", "{error}");
+    it_is_read_in_parts(client, container, blob, &bytes).await;
+}
+
+async fn it_is_read_in_parts(client: &Client, container: &str, blob: &str, bytes: &Bytes) {
+    let known = client
+        .blob_properties(container, blob)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!((known.length, known.kind), (20 << 20, BlobKind::Block));
+    let mut read = Vec::new();
+    while (read.len() as u64) < known.length {
+        let (from, etag) = (read.len() as u64, known.etag.as_deref());
+        let part = client
+            .get_blob_range(container, blob, from, 3 << 20, etag)
+            .await
+            .unwrap();
+        assert_eq!(part.length, known.length);
+        read.extend_from_slice(&part.bytes);
+    }
+    assert!(read == *bytes, "it is not what was written");
+    let behind = client
+        .get_blob_range(container, blob, (20 << 20) + 1, 1, None)
+        .await;
+    assert_eq!(behind.unwrap_err().refusal().unwrap().code, "InvalidRange");
+    let other = client
+        .get_blob_range(container, blob, 0, 1, Some("\"0x0\""))
+        .await;
+    assert_eq!(
+        other.unwrap_err().refusal().unwrap().code,
+        "ConditionNotMet"
+    );
+}
+
+async fn an_append_is_done_once(client: &Client, container: &str) {
+    let made = || client.create_append_blob(container, "a.log", "text/plain");
+    assert_eq!(made().await.unwrap(), Made::New);
+    let append = |at: u64, text: &'static str| {
+        client.append_block(container, "a.log", at, Bytes::from_static(text.as_bytes()))
+    };
+    let now = |end: u64, blocks: u32| Appended::Now {
+        end,
+        blocks: Some(blocks),
+    };
+    assert_eq!(append(0, "first\n").await.unwrap(), now(6, 1));
+    assert_eq!(
+        append(0, "first\n").await.unwrap(),
+        Appended::Already { end: 6 }
+    );
+    assert_eq!(append(6, "other").await.unwrap(), now(11, 2));
+    // Neither before the end with something else, nor behind it, nor over it.
+    assert_eq!(
+        append(0, "zzzzz\n").await.unwrap(),
+        Appended::Elsewhere { end: 11 }
+    );
+    assert_eq!(
+        append(12, "more").await.unwrap(),
+        Appended::Elsewhere { end: 11 }
+    );
+    assert_eq!(
+        append(6, "others").await.unwrap(),
+        Appended::Elsewhere { end: 11 }
+    );
+    // Made again it is not empty.
+    assert_eq!(made().await.unwrap(), Made::There);
+    let whole = client
+        .get_blob_range(container, "a.log", 0, 100, None)
+        .await
+        .unwrap();
+    assert_eq!(&whole.bytes[..], b"first\nother");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_key_is_denied() {
+    let Some(azurite) = Azurite::start() else {
+        return;
+    };
+    let client = azurite.client(key("d3Jvbmc="));
+    for error in [
+        client.create_table("WADLogsTable").await.unwrap_err(),
+        client.create_container("logs").await.unwrap_err(),
+        client.blob_properties("logs", "a").await.unwrap_err(),
+    ] {
+        // Its code for it is the one that the service has for its firewall.
+        let is_denied = matches!(error, AzureError::Denied { .. });
+        assert!(is_denied && error.is_passing(), "{error:?}");
+    }
+}
