@@ -18,6 +18,9 @@ mod request;
 mod table;
 mod verdict;
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 
