@@ -3,11 +3,13 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use secrecy::SecretString;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use windrow_formats::azure::{Batch, Entity, Operation};
 
 use super::*;
+use crate::tls::{CertificateFault, IdentityPem, server_config_from_pem};
 
 /// What a server does with a request.
 #[derive(Clone)]
@@ -76,7 +78,7 @@ impl Server {
 }
 
 async fn serve(
-    mut stream: TcpStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
     connection: usize,
     script: Arc<Mutex<VecDeque<Act>>>,
     heard: Arc<Mutex<Vec<(usize, String)>>>,
@@ -426,4 +428,81 @@ fn an_account_is_reached_in_the_open_on_this_machine_alone() {
         cloud.table.unwrap(),
         "https://acme.table.core.chinacloudapi.cn"
     );
+}
+
+/// An authority, and a certificate of it for this machine's address.
+fn identity() -> (String, String, String) {
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let authority = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    let certificate = params.signed_by(&key, &authority).unwrap();
+    (authority.pem(), certificate.pem(), key.serialize_pem())
+}
+
+#[tokio::test]
+async fn a_service_is_believed_by_its_authority_alone() {
+    let (authority, certificate, key_pem) = identity();
+    let identity = IdentityPem {
+        certificate: &certificate,
+        key: &key_pem,
+    };
+    let acceptor = TlsAcceptor::from(Arc::new(server_config_from_pem(identity, None).unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let script = Arc::new(Mutex::new(VecDeque::from([no_tables()])));
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            // Whoever does not believe it goes away.
+            if let Ok(tls) = acceptor.accept(tcp).await {
+                tokio::spawn(serve(tls, 0, script.clone(), Arc::default()));
+            }
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let client = |pem: &str| {
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, pem).unwrap();
+        let table = Some(url.clone());
+        let account = Account::new("acme", key(), Endpoints { table, blob: None }).unwrap();
+        Client::new(account, &Roots::File(path), Limits::default()).unwrap()
+    };
+    let (other, _, _) = self::identity();
+    match client(&other).tables(None).await.unwrap_err() {
+        AzureError::Away {
+            why: Absence::Certificate { fault, .. },
+            ..
+        } => {
+            // The authorities have one name and two keys.
+            assert_eq!(fault, CertificateFault::BadSignature);
+        }
+        error => panic!("{error:?}"),
+    }
+    client(&authority).tables(None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let server = Server {
+        port,
+        heard: Arc::default(),
+    };
+    let error = server.client(key()).tables(None).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            AzureError::Away {
+                why: Absence::Connect { .. },
+                ..
+            }
+        ),
+        "{error:?}"
+    );
+    assert!(error.is_passing());
 }
