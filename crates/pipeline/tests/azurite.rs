@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use aws_lc_rs::hmac;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use windrow_formats::azure::{BlobKind, Entity, Operation, Value};
 use windrow_pipeline::azure::{
-    Account, Appended, AzureError, Client, Credential, Limits, Made, Query, Removed,
+    Account, Appended, AzureError, Client, Credential, Denial, Limits, Made, Query, Removed,
 };
 use windrow_pipeline::tls::Roots;
 
@@ -392,5 +395,51 @@ async fn a_wrong_key_is_denied() {
         // Its code for it is the one that the service has for its firewall.
         let is_denied = matches!(error, AzureError::Denied { .. });
         assert!(is_denied && error.is_passing(), "{error:?}");
+    }
+}
+
+/// A signature for tables and blobs that ends then.
+fn sas(end: &str) -> Credential {
+    let signed = format!("{ACCOUNT}\nrwdlacu\nbt\nsco\n\n{end}\n\n\n2020-08-04\n");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &BASE64.decode(KEY).unwrap());
+    let signature = BASE64.encode(hmac::sign(&key, signed.as_bytes()));
+    let signature = signature
+        .replace('+', "%2B")
+        .replace('/', "%2F")
+        .replace('=', "%3D");
+    let text = format!("?sv=2020-08-04&ss=bt&srt=sco&sp=rwdlacu&se={end}&sig={signature}");
+    Credential::Sas(SecretString::from(text))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shared_access_signature_opens_until_it_ends() {
+    let Some(azurite) = Azurite::start() else {
+        return;
+    };
+    let (client, table) = (azurite.client(sas("2040-01-01T00:00:00Z")), "WADLogsTable");
+    assert_eq!(client.create_table(table).await.unwrap(), Made::New);
+    let mut batch = client.new_batch(table);
+    batch.push(Operation::InsertOrReplace, &entity(1)).unwrap();
+    client.batch(table, &batch).await.unwrap();
+    let answer = client.query(table, &Query::default()).await.unwrap();
+    assert_eq!(answer.page.entities.len(), 1);
+    assert_eq!(client.create_container("logs").await.unwrap(), Made::New);
+    client
+        .put_block_blob("logs", "a", Bytes::from_static(b"x"), "text/plain")
+        .await
+        .unwrap();
+
+    let ended = azurite.client(sas("2020-01-01T00:00:00Z"));
+    for error in [
+        ended.tables(None).await.unwrap_err(),
+        ended.list_blobs("logs", "", None).await.unwrap_err(),
+    ] {
+        match &error {
+            AzureError::Denied {
+                why: Denial::SasEnded { .. },
+                ..
+            } => {}
+            _ => panic!("{error:?}"),
+        }
     }
 }
