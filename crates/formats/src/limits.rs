@@ -266,3 +266,6 @@ pub const AZURE_LIST_DEPTH_MAX: usize = 8;
 
 /// Characters of the service's own words that are told.
 pub const AZURE_TOLD_CHARS_MAX: usize = 300;
+
+/// UTF-16 code units of each of deployment, role and instance in a RowKey, which has the three of them and a number.
+pub const AZURE_ORIGIN_UNITS_MAX: usize = 160;

@@ -53,6 +53,20 @@ pub fn push_csv(line: &mut String, field: &str) {
     line.push('"');
 }
 
+/// As much of the text, from its beginning, as has at most so many code units in UTF-16.
+pub fn utf16_prefix(text: &str, units_max: usize) -> &str {
+    // No character has fewer bytes than units.
+    if text.len() <= units_max {
+        return text;
+    }
+    let mut units = 0;
+    let end = text.char_indices().find(|(_, character)| {
+        units += character.len_utf16();
+        units > units_max
+    });
+    end.map_or(text, |(end, _)| &text[..end])
+}
+
 /// Bytes in hexadecimal, in small letters.
 pub fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);

@@ -28,4 +28,5 @@ pub use entity::{Entity, EntityError};
 pub use key::{in_query, key_in_path, key_is_allowed, table_name_is_allowed};
 pub use page::{Page, PageError, read_entity, read_page, read_table_names};
 pub use sign::{key_of_blob, lite_of_table};
+pub(crate) use value::utf16_units;
 pub use value::{EPOCH_TICKS, Value, ticks};

@@ -59,7 +59,7 @@ impl Value<'_> {
 }
 
 /// Code units of a text in UTF-16, which is how the service measures it.
-pub(super) fn utf16_units(text: &str) -> usize {
+pub(crate) fn utf16_units(text: &str) -> usize {
     text.chars().map(char::len_utf16).sum()
 }
 

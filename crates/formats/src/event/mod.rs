@@ -12,7 +12,7 @@ mod index;
 pub(crate) mod number;
 mod parse;
 mod pieces;
-mod scan;
+pub(crate) mod scan;
 mod span;
 #[cfg(test)]
 mod tests;

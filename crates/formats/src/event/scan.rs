@@ -22,6 +22,12 @@ pub(crate) struct Name {
 }
 
 impl Name {
+    /// Where the tag of the name begins that is a start tag.
+    #[inline]
+    pub(crate) fn tag_start(self) -> usize {
+        self.start.saturating_sub(1)
+    }
+
     /// The span of the name without its prefix.
     #[inline]
     pub(crate) fn local_span(self) -> Span {

@@ -26,6 +26,7 @@ mod one_zero;
 mod print;
 mod read;
 mod reader;
+pub mod rows;
 mod schema;
 mod tree;
 mod value;
