@@ -107,6 +107,41 @@ impl AzureError {
     }
 }
 
+#[cfg(test)]
+impl AzureError {
+    /// A refusal, for tests of those who write.
+    pub(crate) fn refused(status: u16, code: &str, place: Option<usize>) -> AzureError {
+        AzureError::Refused {
+            place: Box::new(Place::of_test()),
+            refusal: Refusal {
+                status,
+                code: code.to_owned(),
+                message: "as the test wants it".to_owned(),
+                place,
+            },
+        }
+    }
+
+    /// A service that has too much to do, for tests of those who write.
+    pub(crate) fn busy() -> AzureError {
+        AzureError::Busy {
+            place: Box::new(Place::of_test()),
+            why: Business::BeingDeleted,
+            after: None,
+        }
+    }
+}
+
+#[cfg(test)]
+impl Place {
+    fn of_test() -> Place {
+        Place {
+            account: "acme".to_owned(),
+            what: What::Tables,
+        }
+    }
+}
+
 /// What was asked, and of which account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

@@ -20,6 +20,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::azure::{Value, ticks};
+use crate::event::Event;
 use crate::limits::AZURE_TEXT_UNITS_MAX;
 use crate::text::utf16_prefix;
 
@@ -27,6 +28,13 @@ use crate::text::utf16_prefix;
 pub const WINDOWS_EVENT_LOGS: &str = "WADWindowsEventLogsTable";
 /// What the collecting program itself did.
 pub const INFRASTRUCTURE_LOGS: &str = "WADDiagnosticInfrastructureLogsTable";
+
+/// When an event happened; when it came in where it does not say, or says a moment that no table can have (those can have
+/// the years 1601 to 9999).
+pub fn happened(event: Event<'_>, arrived: Timestamp) -> Timestamp {
+    let is_in_range = |at: &Timestamp| (-11_644_473_600..253_402_300_800).contains(&at.as_second());
+    event.time_created().filter(is_in_range).unwrap_or(arrived)
+}
 
 /// Properties of a row, in the order of their columns.
 type Properties<'a> = Vec<(Cow<'a, str>, Value<'a>)>;

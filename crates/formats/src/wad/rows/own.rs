@@ -3,8 +3,7 @@
 use jiff::Timestamp;
 
 use super::keys::{Counter, Origin, Partition};
-use super::windows_event::is_in_range;
-use super::{begin, column, end, int, text};
+use super::{begin, column, end, happened, int, text};
 use crate::azure::{Entity, Value};
 use crate::event::Event;
 
@@ -17,7 +16,7 @@ pub fn infrastructure_log<'a>(
     partition: &Partition,
     counter: Counter,
 ) -> Entity<'a> {
-    let at = event.time_created().filter(is_in_range).unwrap_or(arrived);
+    let at = happened(event, arrived);
     let message = event.rendering().and_then(|rendering| rendering.message());
     let mut properties = begin(at, origin);
     properties.extend([

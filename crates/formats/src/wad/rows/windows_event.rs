@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use super::keys::{Counter, Origin, Partition};
-use super::{begin, column, end, int, text, xml};
+use super::{begin, column, end, happened, int, text, xml};
 use crate::azure::Entity;
 use crate::describe;
 use crate::event::Event;
@@ -22,7 +22,7 @@ pub fn windows_event<'a>(
     partition: &Partition,
     counter: Counter,
 ) -> Entity<'a> {
-    let at = event.time_created().filter(is_in_range).unwrap_or(arrived);
+    let at = happened(event, arrived);
     let provider = event.provider_name().unwrap_or_default();
     let description = description(event, &provider);
     let mut properties = begin(at, origin);
@@ -57,9 +57,4 @@ fn description<'a>(event: Event<'a>, provider: &str) -> Cow<'a, str> {
         .filter(|message| !message.is_empty())
         .or_else(|| describe::describe(provider, event.event_id()?).map(Cow::Borrowed))
         .unwrap_or_default()
-}
-
-/// Whether a table can have this moment: years 1601 to 9999.
-pub(super) fn is_in_range(at: &Timestamp) -> bool {
-    (-11_644_473_600..253_402_300_800).contains(&at.as_second())
 }

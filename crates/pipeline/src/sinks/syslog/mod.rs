@@ -7,7 +7,6 @@
 //! frame; an event that cannot be encoded is counted, recorded, put into the quarantine and left
 //! out, and stops nothing; whatever fails is tried again with growing waits until the sink is told to stop.
 
-mod backoff;
 mod choice;
 mod connection;
 mod datagram;
@@ -33,8 +32,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::backoff::Backoff;
 use crate::journal::Cursor;
-use backoff::Backoff;
 use sender::{Ended, Sender};
 use status::Reporter;
 use stream::Trust;
