@@ -19,6 +19,7 @@ pub mod logging;
 pub mod output;
 pub mod pki;
 mod retention;
+mod secret_file;
 pub mod service;
 pub mod setup;
 pub mod simulate;

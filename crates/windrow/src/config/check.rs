@@ -2,6 +2,7 @@
 //!
 //! The same checks hold for `windrow.toml` and for each object of `conf.d`.
 
+mod azure_table;
 mod filter;
 mod fleet;
 mod lake;

@@ -22,3 +22,5 @@ pub const MAX_DESCRIPTION_BYTES: usize = 500;
 pub const MAX_OBJECT_BYTES: u64 = 512 << 10;
 /// Files in `conf.d`, others than ours included.
 pub const MAX_OBJECTS: usize = 1_024;
+/// A deployment's id or a role, in the keys of rows beside the name of a machine.
+pub const MAX_ORIGIN_CHARS: usize = 100;

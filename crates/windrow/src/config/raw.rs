@@ -12,9 +12,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::checked::{
-    CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, ExpiredCrl, Framing,
-    KerberosAccounts, LogFormat, ManagedIdentity, NewChannels, Prefix, Product, Profile, Transport,
-    WhenFull,
+    CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, EventVolume, ExpiredCrl,
+    Framing, KerberosAccounts, LogFormat, ManagedIdentity, NewChannels, PartitionBy, Prefix,
+    Product, Profile, Transport, WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{Age, ByteSize, Span};
@@ -58,6 +58,29 @@ pub(super) struct Sources {
 )]
 pub(super) struct Sinks {
     pub(super) syslog: Named<SyslogSink>,
+    pub(super) azure_table: Named<AzureTableSink>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [sink.azure_table.wad]"
+)]
+pub(super) struct AzureTableSink {
+    pub(super) enabled: Option<bool>,
+    pub(super) account: Spanned<String>,
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) sas_file: Option<Spanned<PathBuf>>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) deployment_id: Option<Spanned<String>>,
+    pub(super) role: Option<Spanned<String>>,
+    pub(super) event_volume: Option<EventVolume>,
+    pub(super) partition_by: Option<PartitionBy>,
+    pub(super) transfer_period: Option<Spanned<Span>>,
+    pub(super) output_severity: Option<OutputSeverity>,
+    #[serde(default)]
+    pub(super) filter: SinkFilter,
 }
 
 #[derive(Debug, Deserialize)]

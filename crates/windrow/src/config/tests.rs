@@ -3,6 +3,7 @@ use std::path::Path;
 use super::checked::Config;
 use super::*;
 
+mod azure_table;
 mod source;
 mod subscription;
 
@@ -38,6 +39,8 @@ fn nothing_at_all_is_a_configuration() {
     [subscription]
 
     [sink.syslog]
+
+    [sink.azure_table]
 
     [journal]
     quota = "10 GB"
@@ -99,6 +102,13 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# providers",
         "# computers",
         "# ca_file",
+        "# account",
+        "# endpoint",
+        "# deployment_id",
+        "# role",
+        "# event_volume",
+        "# partition_by",
+        "# transfer_period",
         "# client_",
         "# fingerprint",
         "# deployment_root",
@@ -287,7 +297,7 @@ fn an_unknown_table() {
       |
     1 | [sink.sislog.siem]
       |       ^^^^^^
-      = expected syslog
+      = expected one of syslog, azure_table
     hint: did you mean `syslog`?
     ");
     insta::assert_snapshot!(refused("[subscriptions.base]\n"), @r"

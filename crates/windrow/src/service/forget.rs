@@ -2,15 +2,14 @@
 //!
 //! Giving one up loses what its sink did not get, so that is on record before it is done.
 
-use std::collections::BTreeMap;
-
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::{CursorError, Journal};
 
 use super::lake_room::LAKE_CURSOR;
 use super::own::Recorder;
-use super::sinks::CURSOR_PREFIX;
-use crate::config::checked::SyslogSink;
+use super::sinks::cursor_name;
+use super::table_sinks;
+use crate::config::checked;
 
 /// Gives up the place of a sink by `remove`, and puts `message` on record before it.
 ///
@@ -56,13 +55,15 @@ pub(super) async fn lake(journal: &Journal, recorder: &Recorder) -> anyhow::Resu
 /// Damaged places of sinks that are not configured. The configured ones have opened theirs by now,
 /// or keep them for when they are switched on.
 pub(super) async fn lost(
-    configured: &BTreeMap<String, SyslogSink>,
+    configured: &checked::Sinks,
     journal: &Journal,
     recorder: &Recorder,
 ) -> anyhow::Result<()> {
     for lost in journal.lost_cursors() {
-        let mut sinks = configured.keys();
-        if sinks.any(|name| lost.is_of(&format!("{CURSOR_PREFIX}{name}"))) {
+        let syslog = configured.syslog.keys().map(|name| cursor_name(name));
+        let tables = configured.azure_table.keys();
+        let tables = tables.map(|name| table_sinks::cursor_name(name));
+        if syslog.chain(tables).any(|cursor| lost.is_of(&cursor)) {
             continue;
         }
         let message = format!(
@@ -99,7 +100,9 @@ mod tests {
         let journal = open();
         assert_eq!(journal.lost_cursors().len(), 1);
         let recorder = Recorder::new(journal.clone(), "host.example".to_owned());
-        lost(&BTreeMap::new(), &journal, &recorder).await.unwrap();
+        lost(&checked::Sinks::default(), &journal, &recorder)
+            .await
+            .unwrap();
         assert!(journal.lost_cursors().is_empty() && !file.exists());
         assert_eq!(*journal.durable().borrow(), 1, "it is on record");
     }

@@ -23,6 +23,7 @@ mod socket;
 mod sources;
 mod start;
 mod supervise;
+mod table_sinks;
 mod taken;
 mod upkeep;
 mod watch;
@@ -105,6 +106,7 @@ struct Shared {
     lake: Option<LakeRoom>,
     sources: sources::Sources,
     sinks: sinks::Sinks,
+    table_sinks: table_sinks::TableSinks,
     web_address: SocketAddr,
     /// The privileged endpoint, where it is open.
     endpoint: Option<Arc<endpoint::Endpoint>>,
@@ -201,7 +203,11 @@ impl Service {
             journal: self.journal_status(),
             sources: shared.sources.status(),
             machines,
-            sinks: shared.sinks.status(&config, &shared.journal),
+            sinks: {
+                let mut sinks = shared.sinks.status(&config, &shared.journal);
+                sinks.extend(shared.table_sinks.status(&config, &shared.journal));
+                sinks
+            },
             endpoint: shared
                 .endpoint
                 .as_ref()
@@ -392,11 +398,16 @@ impl Service {
             Some(_) => Some(endpoint::prepare(&config.admin)?),
             None => None,
         };
+        let tables = shared.table_sinks.prepare(&config, journal)?;
         // The last of them: it makes places in the journal, which have to be given up when another fails.
         let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
         shared.sinks.take_up(sinks, &config, journal).await;
         shared
             .sinks
+            .forget_removed(&config, journal, recorder)
+            .await;
+        shared.table_sinks.take_up(tables, &config, journal).await;
+        (shared.table_sinks)
             .forget_removed(&config, journal, recorder)
             .await;
         shared.sources.take_up(sources, journal, recorder).await;
@@ -448,6 +459,7 @@ impl Service {
         shared.recorder.roots().await;
         shared.sinks.drain(self.durable_seq(), DRAIN_TIMEOUT).await;
         shared.sinks.stop(DRAIN_TIMEOUT).await;
+        shared.table_sinks.stop(DRAIN_TIMEOUT).await;
         if let Some(room) = &shared.lake
             && !room.tasks.stop(LAKE_TIMEOUT).await
         {

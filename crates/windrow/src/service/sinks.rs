@@ -292,10 +292,7 @@ impl Sinks {
         config: &checked::Config,
         journal: &Journal,
     ) -> BTreeMap<String, status::Sink> {
-        let held = Held {
-            oldest: journal.oldest_seq(),
-            durable: *journal.durable().borrow(),
-        };
+        let held = Held::of(journal);
         let running = lock(&self.running);
         let runs = running
             .iter()
@@ -379,14 +376,27 @@ impl Running {
 
 /// What the journal holds.
 #[derive(Clone, Copy)]
-struct Held {
+pub(crate) struct Held {
     oldest: Seq,
     durable: Seq,
 }
 
 impl Held {
+    /// At this moment.
+    pub(crate) fn of(journal: &Journal) -> Held {
+        Held {
+            oldest: journal.oldest_seq(),
+            durable: *journal.durable().borrow(),
+        }
+    }
+
+    /// The last sequence that is on disk.
+    pub(crate) fn durable(self) -> Seq {
+        self.durable
+    }
+
     /// Events after a place: those that are there, and those that were dropped.
-    fn after(self, place: Seq) -> (u64, u64) {
+    pub(crate) fn after(self, place: Seq) -> (u64, u64) {
         let from = place.max(self.oldest.saturating_sub(1));
         (self.durable.saturating_sub(from), from - place)
     }

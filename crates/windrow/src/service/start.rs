@@ -10,6 +10,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use windrow_formats::own::{OwnEventId, OwnLevel};
 use windrow_pipeline::journal::{Journal, JournalOptions, WhenFull};
+use windrow_pipeline::sinks::azure_table::AzureTableMetrics;
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
 
 use super::endpoint::Endpoint;
@@ -20,6 +21,7 @@ use super::limits::{ASKED_AT_ONCE, SURVEYS_AT_ONCE};
 use super::own::Recorder;
 use super::sinks::Sinks;
 use super::sources::Sources;
+use super::table_sinks::TableSinks;
 use super::{
     DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, Service, Shared, Tasks, http, place, renewal, socket,
     watch, web,
@@ -47,19 +49,18 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     journal.metrics().register(&mut registry);
     let recorder = Recorder::new(journal.clone(), computer_name());
     let lake = LakeRoom::start(&config.lake, &data_dir, &recorder, &journal, &mut registry).await?;
-    let syslog_metrics = SyslogMetrics::default();
-    syslog_metrics.register(&mut registry);
-    let sinks = Sinks::new(syslog_metrics, data_dir.quarantine());
+    let (sinks, table_sinks) = no_sinks_yet(&data_dir, &mut registry);
     let epoch = place::epoch(&journal, &data_dir.journal(), &recorder).await;
     let sources = Sources::new(&data_dir, epoch, &mut registry);
     let started = async {
         sinks.start(&config, &journal, &recorder).await?;
-        forget::lost(&config.sink.syslog, &journal, &recorder).await?;
+        table_sinks.start(&config, &journal, &recorder).await?;
+        forget::lost(&config.sink, &journal, &recorder).await?;
         sources.start(&config, &journal, &recorder).await
     };
     if let Err(error) = started.await {
         // What runs already ends in good order: a task that is cut off in the lake panics.
-        sinks.stop(DRAIN_TIMEOUT).await;
+        futures::join!(sinks.stop(DRAIN_TIMEOUT), table_sinks.stop(DRAIN_TIMEOUT));
         if let Some(room) = &lake {
             room.tasks.stop(LAKE_TIMEOUT).await;
         }
@@ -89,6 +90,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             lake,
             sources,
             sinks,
+            table_sinks,
             web_address,
             endpoint,
             endpoint_tasks: Tasks::default(),
@@ -103,6 +105,17 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     open_endpoint(&service, endpoint_listener);
     record_start(&service.shared.recorder, &service.config()).await;
     Ok(service)
+}
+
+fn no_sinks_yet(data_dir: &DataDir, registry: &mut Registry) -> (Sinks, TableSinks) {
+    let (syslog, tables) = (SyslogMetrics::default(), AzureTableMetrics::default());
+    syslog.register(registry);
+    tables.register(registry);
+    let quarantine = data_dir.quarantine();
+    (
+        Sinks::new(syslog, quarantine.clone()),
+        TableSinks::new(tables, quarantine),
+    )
 }
 
 async fn record_start(recorder: &Recorder, config: &checked::Config) {

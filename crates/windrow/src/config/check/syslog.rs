@@ -7,7 +7,7 @@ use toml::Spanned;
 use windrow_formats::limits::{SYSLOG_MESSAGE_DEFAULT, SYSLOG_MESSAGE_MIN};
 use windrow_pipeline::tls::Fingerprint;
 
-use super::{At, Source, check_name, filter, homes, named, number, number_or};
+use super::{At, Source, azure_table, check_name, filter, homes, named, number, number_or};
 use crate::config::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use crate::config::{ConfigError, raw};
 
@@ -15,6 +15,7 @@ pub(super) fn sinks(source: Source<'_>, raw: raw::Sinks) -> Result<checked::Sink
     Ok(checked::Sinks {
         homes: homes(source, &raw.syslog),
         syslog: named(source, raw.syslog, syslog_sink)?,
+        azure_table: named(source, raw.azure_table, azure_table::sink)?,
     })
 }
 

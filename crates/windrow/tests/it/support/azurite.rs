@@ -19,6 +19,8 @@ pub(crate) const KEY: &str =
 /// A running Azurite. What it holds is in the test's folder.
 pub(crate) struct Azurite {
     child: Child,
+    /// `blob` or `table`.
+    service: &'static str,
     node: PathBuf,
     script: PathBuf,
     folder: PathBuf,
@@ -26,22 +28,35 @@ pub(crate) struct Azurite {
 }
 
 impl Azurite {
-    /// Starts one; none where it is not installed, which is said.
+    /// Starts one with its blobs; none where it is not installed, which is said.
     pub(crate) fn start(scratch: &Scratch) -> Option<Azurite> {
+        Azurite::start_of(scratch, "blob")
+    }
+
+    /// Starts one with its tables.
+    pub(crate) fn start_tables(scratch: &Scratch) -> Option<Azurite> {
+        Azurite::start_of(scratch, "table")
+    }
+
+    fn start_of(scratch: &Scratch, service: &'static str) -> Option<Azurite> {
         let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
         let cache = std::env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .or_else(home)?;
         let tools = cache.join("windrow-tests");
-        let script = tools.join("azurite/node_modules/azurite/dist/src/blob/main.js");
+        let script = tools
+            .join("azurite/node_modules/azurite/dist/src")
+            .join(service)
+            .join("main.js");
         let node = tools.join("node/node");
         if !or_skipped(node.is_file() && script.is_file(), "azurite") {
             return None;
         }
         let (folder, port) = (scratch.join("azurite"), free_port());
-        let child = run(&node, &script, &folder, port);
+        let child = run(&node, &script, service, &folder, port);
         Some(Azurite {
             child,
+            service,
             node,
             script,
             folder,
@@ -59,13 +74,59 @@ impl Azurite {
 
     /// The same storage again.
     pub(crate) fn start_again(&mut self) {
-        self.child = run(&self.node, &self.script, &self.folder, self.port);
+        self.child = run(
+            &self.node,
+            &self.script,
+            self.service,
+            &self.folder,
+            self.port,
+        );
+    }
+
+    /// The address of the account.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}/{ACCOUNT}", self.port)
     }
 
     /// The address of a folder in a container.
     pub(crate) fn url(&self, place: &str) -> String {
         format!("http://127.0.0.1:{}/{ACCOUNT}/{place}", self.port)
     }
+}
+
+/// Reads a table with Microsoft's own client, in Python: each row as its names, types and values.
+const READ_TABLE: &str = r#"
+import json, sys
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables import TableClient
+endpoint, account, key, table = sys.argv[1:]
+client = TableClient(endpoint, table, credential=AzureNamedKeyCredential(account, key))
+for entity in client.list_entities():
+    row = {}
+    for name, value in entity.items():
+        kind = type(value).__name__
+        if kind == "EntityProperty":
+            kind, value = value.edm_type.value, value.value
+        row[name] = [kind, value if isinstance(value, (str, int, float, bool)) else str(value)]
+    print(json.dumps(row))
+"#;
+
+/// Rows of a table as Microsoft's client reads them: by name, what type it takes the value for, and the value. None where
+/// that is not installed, which is said.
+pub(crate) fn read_table(azurite: &Azurite, table: &str) -> Option<Vec<serde_json::Value>> {
+    let mut python = super::from_pypi("azure-sdk")?;
+    let read = python
+        .args(["-c", READ_TABLE, &azurite.endpoint(), ACCOUNT, KEY, table])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&read.stderr);
+    assert!(read.status.success(), "{said}");
+    let rows = String::from_utf8(read.stdout).unwrap();
+    Some(
+        rows.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect(),
+    )
 }
 
 impl Azurite {
@@ -122,11 +183,12 @@ impl Drop for Azurite {
     }
 }
 
-fn run(node: &Path, script: &Path, folder: &Path, port: u16) -> Child {
+fn run(node: &Path, script: &Path, service: &str, folder: &Path, port: u16) -> Child {
     let port = port.to_string();
     let child = Command::new(node)
         .arg(script)
-        .args(["--blobHost", "127.0.0.1", "--blobPort", &port])
+        .args([&format!("--{service}Host"), "127.0.0.1"])
+        .args([&format!("--{service}Port"), &port])
         .args(["--skipApiVersionCheck", "--silent", "--disableTelemetry"])
         .arg("--location")
         .arg(folder)

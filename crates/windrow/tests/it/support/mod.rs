@@ -128,20 +128,28 @@ pub(crate) fn installed(program: &str) -> bool {
     or_skipped(found, program)
 }
 
-/// A scanner of TLS, which `./test` installs from PyPI into the user's cache. Says so when it is not there.
+/// A scanner of TLS.
 pub(crate) fn sslyze() -> Option<Command> {
+    let mut command = from_pypi("sslyze")?;
+    command.args(["-m", "sslyze"]);
+    Some(command)
+}
+
+/// Python with something that `./test` installs from PyPI into the user's cache. Says so when it is not there.
+pub(crate) fn from_pypi(folder: &str) -> Option<Command> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache"));
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(home);
-    let python = cache.map(|cache| cache.join("windrow-tests/sslyze/bin/python"));
+    let python = cache.map(|cache| {
+        let tools = cache.join("windrow-tests").join(folder);
+        tools.join("bin/python")
+    });
     let python = python.filter(|python| python.is_file());
-    if !or_skipped(python.is_some(), "sslyze") {
+    if !or_skipped(python.is_some(), folder) {
         return None;
     }
-    let mut command = Command::new(python?);
-    command.args(["-m", "sslyze"]);
-    Some(command)
+    Some(Command::new(python?))
 }
 
 /// Whether something was found. In CI everything is installed first, and a skipped test would look like a passed one.
