@@ -238,14 +238,14 @@ impl Merging {
 }
 
 /// `path/name[key]/`
-fn below(path: &str, node: &Outline) -> String {
+pub(super) fn below(path: &str, node: &Outline) -> String {
     match node.key.as_str() {
         "" => format!("{path}{}/", node.name),
         key => format!("{path}{}[{}]/", node.name, excerpt(key)),
     }
 }
 
-fn shown(leaf: &Leaf) -> String {
+pub(super) fn shown(leaf: &Leaf) -> String {
     match leaf.privacy {
         Privacy::Public => leaf.value.clone(),
         Privacy::Secret => "(a key)".to_owned(),

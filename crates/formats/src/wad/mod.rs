@@ -14,6 +14,7 @@
 //! form and is read again as the same.
 
 mod describe;
+mod difference;
 mod doubt;
 mod fields;
 mod finding;
@@ -24,6 +25,7 @@ mod merge;
 mod model;
 mod one_zero;
 mod print;
+mod query_list;
 mod read;
 mod reader;
 pub mod rows;
@@ -33,6 +35,7 @@ mod value;
 mod writer;
 mod xml;
 
+pub use difference::{Difference, Differs, differences};
 pub use doubt::WadDoubt;
 pub use finding::{Fault, Finding, Severity};
 pub use given_schema::{GivenSchema, Repair, SchemaError, SchemaFault, SchemaNote};

@@ -47,6 +47,27 @@ words!(
     Critical
 );
 
+impl LogLevel {
+    /// Whether an event of this level is collected: a level takes all graver ones with it, and what has none (0, as
+    /// audits have) is always taken.
+    #[must_use]
+    pub fn takes(self, level: u8) -> bool {
+        level <= self.most()
+    }
+
+    /// The least grave level that is collected, as Windows numbers them.
+    fn most(self) -> u8 {
+        match self {
+            LogLevel::Undefined => u8::MAX,
+            LogLevel::Verbose => 5,
+            LogLevel::Information => 4,
+            LogLevel::Warning => 3,
+            LogLevel::Error => 2,
+            LogLevel::Critical => 1,
+        }
+    }
+}
+
 impl Value for LogLevel {
     const KIND: Kind = Kind::text(
         "Undefined, Verbose, Information, Warning, Error or Critical",
@@ -135,5 +156,21 @@ impl Value for StorageType {
         if *self == StorageType::TableAndBlob {
             report.add(WadDoubt::WrittenTwice, seen.at);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LogLevel;
+
+    #[test]
+    fn a_level_takes_the_graver_ones_with_it() {
+        let taken = |level: LogLevel| (0..=6).filter(|of| level.takes(*of)).collect::<Vec<u8>>();
+        assert_eq!(taken(LogLevel::Critical), [0, 1]);
+        assert_eq!(taken(LogLevel::Error), [0, 1, 2]);
+        assert_eq!(taken(LogLevel::Warning), [0, 1, 2, 3]);
+        assert_eq!(taken(LogLevel::Information), [0, 1, 2, 3, 4]);
+        assert_eq!(taken(LogLevel::Verbose), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(taken(LogLevel::Undefined), [0, 1, 2, 3, 4, 5, 6]);
     }
 }
