@@ -9,7 +9,7 @@ use super::server::ServerSet;
 use super::subscription;
 use super::test;
 use super::view::{self, ServerChanged};
-use super::{Actor, Answer, Request, Verb, fallback, forget, shortened};
+use super::{Actor, Answer, Request, Verb, diagnostics, fallback, forget, shortened};
 use crate::config::checked::{self, Home, SyslogSink};
 use crate::config::is_name;
 use crate::config::limits::MAX_OBJECT_BYTES;
@@ -79,6 +79,9 @@ pub(crate) async fn apply(
             Place::Offline(offline) => subscription::subscriptions(offline.config(), &get, None),
         }
         .map(Answer::Subscriptions),
+        Request::DiagnosticsGet(get) => {
+            diagnostics::configurations(&place.config(), &get).map(Answer::Configurations)
+        }
         change => {
             let service = match place {
                 Place::Service(service) => Some(service.clone()),
@@ -95,6 +98,10 @@ pub(crate) async fn apply(
             if let Request::SourceForget(named) = &change {
                 let forgotten = forget::forget(place, &named.name, actor).await?;
                 return Ok(Answer::SourceForgotten(forgotten));
+            }
+            if change.verb().is_of_diagnostics() {
+                let changed = diagnostics::change(place, &change, actor).await?;
+                return Ok(Answer::DiagnosticsChanged(Box::new(changed)));
             }
             if change.verb().is_of_syslog() {
                 let changed = change_server(place, &change, actor).await?;
@@ -121,6 +128,10 @@ pub(crate) async fn show(
         Request::SubscriptionGet(get) => {
             let shown = subscription::subscriptions(config, get, None);
             Some(shown.map(Answer::Subscriptions))
+        }
+        Request::DiagnosticsGet(get) => {
+            let shown = diagnostics::configurations(config, get);
+            Some(shown.map(Answer::Configurations))
         }
         _ => None,
     }

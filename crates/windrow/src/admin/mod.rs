@@ -7,6 +7,7 @@
 mod apply;
 mod apply_client;
 mod client;
+mod diagnostics;
 mod fallback;
 mod forget;
 mod refusal;
@@ -24,6 +25,11 @@ use serde::{Deserialize, Serialize};
 use crate::access::Role;
 pub(crate) use apply::{Place, apply, show};
 pub use client::{Certificate, Client, ClientSet};
+pub use diagnostics::{
+    Configuration, Configurations, Conflicting, DiagnosticsChanged, DiagnosticsGet,
+    DiagnosticsRemove, DiagnosticsRollback, DiagnosticsSet, Difference, Hidden, How, Key, Mode,
+    Revision,
+};
 pub use forget::SourceForgotten;
 pub use refusal::{Refusal, RefusalKind};
 pub use server::{DEFAULT_NAME, ServerGet, ServerName, ServerSet};
@@ -97,6 +103,14 @@ pub enum Request {
     GroupRemove(Named),
     /// Forgets a machine.
     SourceForget(Named),
+    /// Sets a configuration of Azure Diagnostics.
+    DiagnosticsSet(Box<DiagnosticsSet>),
+    /// Shows those in force.
+    DiagnosticsGet(DiagnosticsGet),
+    /// Takes one away.
+    DiagnosticsRemove(DiagnosticsRemove),
+    /// Sets one again that was in force before.
+    DiagnosticsRollback(Box<DiagnosticsRollback>),
 }
 
 /// The verbs, without what they are about.
@@ -138,11 +152,19 @@ pub enum Verb {
     GroupRemove,
     /// [`Request::SourceForget`]
     SourceForget,
+    /// [`Request::DiagnosticsSet`]
+    DiagnosticsSet,
+    /// [`Request::DiagnosticsGet`]
+    DiagnosticsGet,
+    /// [`Request::DiagnosticsRemove`]
+    DiagnosticsRemove,
+    /// [`Request::DiagnosticsRollback`]
+    DiagnosticsRollback,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 18] = [
+    pub const ALL: [Verb; 22] = [
         Verb::ServerSet,
         Verb::ServerGet,
         Verb::ServerRemove,
@@ -161,6 +183,10 @@ impl Verb {
         Verb::GroupSet,
         Verb::GroupRemove,
         Verb::SourceForget,
+        Verb::DiagnosticsSet,
+        Verb::DiagnosticsGet,
+        Verb::DiagnosticsRemove,
+        Verb::DiagnosticsRollback,
     ];
 
     /// Where it is asked for with a POST.
@@ -185,6 +211,10 @@ impl Verb {
             Verb::GroupSet => "/v1/subscription/group/set",
             Verb::GroupRemove => "/v1/subscription/group/remove",
             Verb::SourceForget => "/v1/sources/forget",
+            Verb::DiagnosticsSet => "/v1/diagnostics/set",
+            Verb::DiagnosticsGet => "/v1/diagnostics/get",
+            Verb::DiagnosticsRemove => "/v1/diagnostics/remove",
+            Verb::DiagnosticsRollback => "/v1/diagnostics/rollback",
         }
     }
 
@@ -199,7 +229,9 @@ impl Verb {
     #[must_use]
     pub fn role(self) -> Role {
         match self {
-            Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet => Role::Viewer,
+            Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet | Verb::DiagnosticsGet => {
+                Role::Viewer
+            }
             Verb::Test => Role::Analyst,
             Verb::ServerSet
             | Verb::ServerRemove
@@ -214,7 +246,10 @@ impl Verb {
             | Verb::SubscriptionDisable
             | Verb::GroupSet
             | Verb::GroupRemove
-            | Verb::SourceForget => Role::Admin,
+            | Verb::SourceForget
+            | Verb::DiagnosticsSet
+            | Verb::DiagnosticsRemove
+            | Verb::DiagnosticsRollback => Role::Admin,
         }
     }
 
@@ -224,11 +259,18 @@ impl Verb {
         self.path().starts_with("/v1/syslog/")
     }
 
+    /// Whether it is about configurations of Azure Diagnostics.
+    #[must_use]
+    pub(crate) fn is_of_diagnostics(self) -> bool {
+        self.path().starts_with("/v1/diagnostics/")
+    }
+
     /// What it comes through on this machine, as records say it.
     #[must_use]
     pub(crate) fn command(self) -> &'static str {
         match self {
             Verb::SourceForget => "windrow sources",
+            verb if verb.is_of_diagnostics() => "windrow diagnostics",
             verb if verb.is_of_syslog() => "windrow syslog",
             _ => "windrow subscription",
         }
@@ -238,12 +280,20 @@ impl Verb {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Verb::ServerSet | Verb::ClientSet | Verb::SubscriptionSet | Verb::GroupSet => "set",
-            Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet => "get",
+            Verb::ServerSet
+            | Verb::ClientSet
+            | Verb::SubscriptionSet
+            | Verb::GroupSet
+            | Verb::DiagnosticsSet => "set",
+            Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet | Verb::DiagnosticsGet => {
+                "get"
+            }
+            Verb::DiagnosticsRollback => "rollback",
             Verb::ServerRemove
             | Verb::ClientRemove
             | Verb::SubscriptionRemove
-            | Verb::GroupRemove => "remove",
+            | Verb::GroupRemove
+            | Verb::DiagnosticsRemove => "remove",
             Verb::ServerEnable | Verb::SubscriptionEnable => "enable",
             Verb::ServerDisable | Verb::SubscriptionDisable => "disable",
             Verb::SubscriptionAdd => "add",
@@ -276,6 +326,10 @@ impl Request {
             Request::GroupSet(_) => Verb::GroupSet,
             Request::GroupRemove(_) => Verb::GroupRemove,
             Request::SourceForget(_) => Verb::SourceForget,
+            Request::DiagnosticsSet(_) => Verb::DiagnosticsSet,
+            Request::DiagnosticsGet(_) => Verb::DiagnosticsGet,
+            Request::DiagnosticsRemove(_) => Verb::DiagnosticsRemove,
+            Request::DiagnosticsRollback(_) => Verb::DiagnosticsRollback,
         }
     }
 
@@ -304,6 +358,12 @@ impl Request {
             Verb::GroupSet => Request::GroupSet(serde_json::from_slice(json)?),
             Verb::GroupRemove => Request::GroupRemove(serde_json::from_slice(json)?),
             Verb::SourceForget => Request::SourceForget(serde_json::from_slice(json)?),
+            Verb::DiagnosticsSet => Request::DiagnosticsSet(serde_json::from_slice(json)?),
+            Verb::DiagnosticsGet => Request::DiagnosticsGet(serde_json::from_slice(json)?),
+            Verb::DiagnosticsRemove => Request::DiagnosticsRemove(serde_json::from_slice(json)?),
+            Verb::DiagnosticsRollback => {
+                Request::DiagnosticsRollback(serde_json::from_slice(json)?)
+            }
             Verb::ClientGet => {
                 let Nothing {} = serde_json::from_slice(json)?;
                 Request::ClientGet
@@ -337,6 +397,10 @@ impl Request {
             | Request::GroupRemove(named)
             | Request::SourceForget(named) => serde_json::to_vec(named),
             Request::GroupSet(set) => serde_json::to_vec(set),
+            Request::DiagnosticsSet(set) => serde_json::to_vec(set),
+            Request::DiagnosticsGet(get) => serde_json::to_vec(get),
+            Request::DiagnosticsRemove(remove) => serde_json::to_vec(remove),
+            Request::DiagnosticsRollback(back) => serde_json::to_vec(back),
             Request::ClientGet | Request::ClientRemove => Ok(b"{}".to_vec()),
         }
     }
@@ -384,6 +448,10 @@ pub enum Answer {
     SubscriptionChanged(Box<SubscriptionChanged>),
     /// To [`Request::SourceForget`].
     SourceForgotten(SourceForgotten),
+    /// To [`Request::DiagnosticsGet`].
+    Configurations(Configurations),
+    /// To a change of a configuration of Azure Diagnostics.
+    DiagnosticsChanged(Box<DiagnosticsChanged>),
 }
 
 /// Most bytes of a value that somebody has set where it is shown again, as in a record: a query may be far longer than what

@@ -59,7 +59,7 @@ pub(crate) async fn respond(
     service: &Service,
 ) -> Result<Response<Body>, Malformed> {
     let most = match verb {
-        Verb::ClientSet => PFX_REQUEST_BYTES_MAX,
+        Verb::ClientSet | Verb::DiagnosticsSet => PFX_REQUEST_BYTES_MAX,
         _ => REQUEST_BYTES_MAX,
     };
     let body = whole(request, most).await?;

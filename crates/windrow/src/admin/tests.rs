@@ -39,6 +39,36 @@ fn what_is_about_tls_is_refused_by_its_name_without_it() {
     insta::assert_snapshot!(keys(|set| (set.no_encryption, set.ca_file) = (true, ca())), @"refused: --ca-file is about TLS, and --no-encryption sends in the clear -> leave out --ca-file, or --no-encryption");
 }
 
+/// One of each about configurations of Azure Diagnostics.
+fn of_diagnostics() -> [Request; 4] {
+    [
+        Request::DiagnosticsSet(Box::new(DiagnosticsSet {
+            name: "shop".to_owned(),
+            configuration: Hidden::new("<PublicConfig/>".to_owned()),
+            how: How::MergePreferNew,
+            machines: None,
+            machine_groups: Some(vec!["web".to_owned()]),
+            storage_account: Some("shoplogs".to_owned()),
+            table_endpoint: None,
+            ca_file: None,
+            key: Some(Key::AccountKey(Hidden::new("AAAA".to_owned()))),
+            deployment_id: None,
+            role: Some("web".to_owned()),
+            mode: Mode::Tell,
+            seen: Some(3),
+        })),
+        Request::DiagnosticsGet(DiagnosticsGet::default()),
+        Request::DiagnosticsRemove(DiagnosticsRemove::default()),
+        Request::DiagnosticsRollback(Box::new(DiagnosticsRollback {
+            name: "shop".to_owned(),
+            to: Some(2),
+            key: Some(Key::Sas(Hidden::new("sig".to_owned()))),
+            mode: Mode::Do,
+            seen: None,
+        })),
+    ]
+}
+
 #[test]
 fn a_request_survives_its_json() {
     let name = ServerName {
@@ -75,6 +105,7 @@ fn a_request_survives_its_json() {
         Request::GroupRemove(Named::default()),
         Request::SourceForget(Named::default()),
     ];
+    let requests: Vec<Request> = requests.into_iter().chain(of_diagnostics()).collect();
     assert_eq!(requests.len(), Verb::ALL.len());
     for request in requests {
         let verb = request.verb();

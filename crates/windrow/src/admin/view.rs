@@ -167,7 +167,7 @@ pub(super) fn server(
     let sink = &config.syslog_sink(name)?;
     let (by_command, file) = match config.sink.homes.get(name)? {
         Home::File { path, .. } => (false, path.clone()),
-        Home::Object { path } => (true, path.clone()),
+        Home::Object { path } | Home::Diagnostics { path, .. } => (true, path.clone()),
     };
     let mut now = status.and_then(|status| status.sinks.get(&format!("syslog.{name}")).cloned());
     let mut warnings: Vec<String> = advice(name, sink).into_iter().collect();

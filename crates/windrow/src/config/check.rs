@@ -91,6 +91,7 @@ pub(super) fn check(
     let homes = checked::Homes {
         machine_group: homes(source, &raw.machine_group),
         subscription: homes(source, &raw.subscription),
+        azure_table: homes(source, &raw.sink.azure_table),
     };
     let machine_group = named(source, raw.machine_group, machine_group)?;
     let groups = known(&machine_group, &made.machine_groups);
@@ -107,9 +108,10 @@ pub(super) fn check(
         settings_generation: 0,
         data_dir,
         source: checked::Sources { wef },
-        sink: syslog::sinks(source, raw.sink)?,
+        sink: syslog::sinks(source, raw.sink, &groups)?,
         subscription,
         machine_group,
+        diagnostics: BTreeMap::new(),
         fleet: fleet::fleet(source, raw.fleet)?,
         homes,
         journal: journal(source, raw.journal)?,
@@ -121,6 +123,33 @@ pub(super) fn check(
         web: web(source, raw.web)?,
         admin: check_admin::admin(source, raw.admin)?,
         log: log(source, raw.log, environment, overrides)?,
+    })
+}
+
+/// What a configuration of Azure Diagnostics means, by name.
+pub(super) struct Compiled {
+    pub(super) subscriptions: BTreeMap<String, checked::Subscription>,
+    pub(super) azure_table: BTreeMap<String, checked::AzureTableSink>,
+}
+
+/// Checks the settings that a configuration of Azure Diagnostics means, where these groups of machines exist.
+///
+/// # Errors
+/// Where in their text what is wrong.
+pub(super) fn compiled(
+    raw: raw::Config,
+    groups: &[&str],
+    source: Source<'_>,
+) -> Result<Compiled, ConfigError> {
+    let subscriptions = named(source, raw.subscription, |at, raw| {
+        subscription(at, raw, groups)
+    })?;
+    let azure_table = named(source, raw.sink.azure_table, |at, raw| {
+        azure_table::sink(at, raw, groups)
+    })?;
+    Ok(Compiled {
+        subscriptions,
+        azure_table,
     })
 }
 

@@ -11,9 +11,15 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+mod azure;
+
 pub use super::filter::{EventIdRange, OutputSeverity, SinkFilter};
 use super::units::{Age, ByteSize, Span};
 use crate::access::Role;
+pub use azure::{
+    AccountCredential, AzureTableSink, Diagnostics, DiagnosticsStorage, EventVolume, LeastLevel,
+    PartitionBy, WadTable,
+};
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,6 +42,9 @@ pub struct Config {
     /// The machines that events are expected of.
     #[serde(skip_serializing_if = "Fleet::is_empty")]
     pub fleet: Fleet,
+    /// Configurations of Azure Diagnostics in force, by name; what they mean is among the other settings.
+    #[serde(skip)]
+    pub diagnostics: BTreeMap<String, Diagnostics>,
     /// Where each subscription and each group is set.
     #[serde(skip)]
     pub homes: Homes,
@@ -82,6 +91,8 @@ pub struct Homes {
     pub machine_group: BTreeMap<String, Home>,
     /// Of subscriptions.
     pub subscription: BTreeMap<String, Home>,
+    /// Of table sinks.
+    pub azure_table: BTreeMap<String, Home>,
 }
 
 impl Config {
@@ -150,6 +161,13 @@ pub enum Home {
     Object {
         /// The file.
         path: PathBuf,
+    },
+    /// A configuration of Azure Diagnostics, set by command.
+    Diagnostics {
+        /// The file that holds it.
+        path: PathBuf,
+        /// Its name.
+        name: String,
     },
 }
 
@@ -431,74 +449,6 @@ pub struct SyslogSink {
     /// Which events it gets.
     #[serde(skip_serializing_if = "SinkFilter::is_empty")]
     pub filter: SinkFilter,
-}
-
-/// `[sink.azure_table.NAME]`: rows in the tables that Azure Diagnostics wrote.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct AzureTableSink {
-    /// One that is switched off writes nothing and keeps its place in the journal.
-    pub enabled: bool,
-    /// The storage account.
-    pub account: String,
-    /// Where its tables are; `https://ACCOUNT.table.core.windows.net` when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub endpoint: Option<String>,
-    /// What opens it.
-    #[serde(flatten)]
-    pub credential: AccountCredential,
-    /// The authority of the service's certificate; the system's when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca_file: Option<PathBuf>,
-    /// What stands for this collector in the tables; the journal's id when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub deployment_id: Option<String>,
-    /// What stands for the role of the machines.
-    pub role: String,
-    /// Over how many partitions the rows of a minute are spread.
-    pub event_volume: EventVolume,
-    /// Which minute a row is put under.
-    pub partition_by: PartitionBy,
-    /// How often events are transferred; as they come where it is zero.
-    pub transfer_period: Span,
-    /// How grave events have to be.
-    pub output_severity: OutputSeverity,
-    /// Which events it gets.
-    #[serde(skip_serializing_if = "SinkFilter::is_empty")]
-    pub filter: SinkFilter,
-}
-
-/// What opens a storage account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AccountCredential {
-    /// A file with a key of the account, readable by its owner only.
-    KeyFile(PathBuf),
-    /// A file with a shared access signature, readable by its owner only.
-    SasFile(PathBuf),
-}
-
-/// Over how many partitions the rows of a minute are spread.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EventVolume {
-    /// One.
-    #[default]
-    Small,
-    /// Ten.
-    Medium,
-    /// A hundred.
-    Large,
-}
-
-/// Which minute a row is put under.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PartitionBy {
-    /// That in which the event came in.
-    #[default]
-    Arrival,
-    /// That in which it happened.
-    Event,
 }
 
 fn is_false(value: &bool) -> bool {

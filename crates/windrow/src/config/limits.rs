@@ -24,3 +24,5 @@ pub const MAX_OBJECT_BYTES: u64 = 512 << 10;
 pub const MAX_OBJECTS: usize = 1_024;
 /// A deployment's id or a role, in the keys of rows beside the name of a machine.
 pub const MAX_ORIGIN_CHARS: usize = 100;
+/// Earlier revisions of a configuration of Azure Diagnostics that are kept.
+pub const MAX_REVISIONS: usize = 50;

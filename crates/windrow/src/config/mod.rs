@@ -8,6 +8,7 @@
 mod check;
 mod check_admin;
 pub mod checked;
+pub(crate) mod diagnostics;
 mod environment;
 mod error;
 mod filter;

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::checked::{self, Home};
-use super::{ConfigError, check, limits, raw};
+use super::{ConfigError, check, diagnostics, limits, raw};
 use crate::datadir::{self, Kept, WholeFiles};
 
 const GENERATION: &str = "GENERATION";
@@ -37,6 +37,8 @@ pub enum Object {
     SyslogSink(String),
     /// The certificate that this side shows to syslog receivers.
     SyslogClient,
+    /// A configuration of Azure Diagnostics.
+    Diagnostics(String),
 }
 
 impl Object {
@@ -46,6 +48,7 @@ impl Object {
             Object::SyslogClient => "syslog-client.toml".to_owned(),
             Object::MachineGroup(name) => format!("machine_group.{name}.toml"),
             Object::Subscription(name) => format!("subscription.{name}.toml"),
+            Object::Diagnostics(name) => format!("diagnostics.{name}.toml"),
         }
     }
 
@@ -54,6 +57,7 @@ impl Object {
         match self {
             Object::SyslogSink(_) | Object::SyslogClient => "windrow syslog",
             Object::MachineGroup(_) | Object::Subscription(_) => "windrow subscription",
+            Object::Diagnostics(_) => "windrow diagnostics",
         }
     }
 
@@ -67,7 +71,11 @@ impl Object {
         let sink = || of("sink.syslog.").map(Object::SyslogSink);
         let group = || of("machine_group.").map(Object::MachineGroup);
         let subscription = || of("subscription.").map(Object::Subscription);
-        sink().or_else(group).or_else(subscription)
+        let diagnostics = || of("diagnostics.").map(Object::Diagnostics);
+        sink()
+            .or_else(group)
+            .or_else(subscription)
+            .or_else(diagnostics)
     }
 }
 
@@ -181,6 +189,21 @@ impl Store {
         check::group_object(name, raw, self.source(&file, text))
     }
 
+    /// What the text of a configuration of Azure Diagnostics means, where these groups of machines exist.
+    ///
+    /// # Errors
+    /// Where in the text what is wrong.
+    pub(crate) fn check_diagnostics(
+        &self,
+        name: &str,
+        text: &str,
+        groups: &[&str],
+    ) -> Result<diagnostics::Checked, ConfigError> {
+        let file = self.path(&Object::Diagnostics(name.to_owned()));
+        let raw: raw::Diagnostics = parse(&file, text)?;
+        diagnostics::object(name, raw, groups, self.source(&file, text))
+    }
+
     /// Writes an object, or takes it away.
     ///
     /// # Errors
@@ -286,6 +309,9 @@ pub(super) fn names(data_dir: &Path) -> Result<Names, ConfigError> {
         match object {
             Object::MachineGroup(name) => names.machine_groups.push(name),
             Object::Subscription(name) => names.subscriptions.push(name),
+            Object::Diagnostics(name) => {
+                (names.subscriptions).push(diagnostics::subscription_name(&name));
+            }
             Object::SyslogSink(_) | Object::SyslogClient => {}
         }
     }
@@ -307,6 +333,7 @@ pub(super) fn load(config: &mut checked::Config) -> Result<(), ConfigError> {
         ("syslog sinks", config.sink.syslog.len()),
         ("subscriptions", config.subscription.len()),
         ("groups of machines", config.machine_group.len()),
+        ("table sinks", config.sink.azure_table.len()),
     ];
     for (what, count) in counts {
         if count > limits::MAX_TABLES_A_KIND {
@@ -327,7 +354,8 @@ fn add(
     match object {
         Object::SyslogSink(name) => {
             let sink = store.check_syslog_sink(&name, text)?;
-            one_home(&mut config.sink.homes, "sink.syslog", &name, path)?;
+            let homes = &mut config.sink.homes;
+            one_home(homes, "sink.syslog", &name, Home::Object { path })?;
             config.sink.syslog.insert(name, sink);
         }
         Object::SyslogClient => {
@@ -336,37 +364,48 @@ fn add(
         Object::MachineGroup(name) => {
             let group = store.check_machine_group(&name, text)?;
             let homes = &mut config.homes.machine_group;
-            one_home(homes, "machine_group", &name, path)?;
+            one_home(homes, "machine_group", &name, Home::Object { path })?;
             config.machine_group.insert(name, group);
         }
         Object::Subscription(name) => {
             let groups: Vec<&str> = config.machine_group.keys().map(String::as_str).collect();
             let subscription = store.check_subscription(&name, text, &groups)?;
             let homes = &mut config.homes.subscription;
-            one_home(homes, "subscription", &name, path)?;
+            one_home(homes, "subscription", &name, Home::Object { path })?;
             config.subscription.insert(name, subscription);
+        }
+        Object::Diagnostics(name) => {
+            let groups: Vec<&str> = config.machine_group.keys().map(String::as_str).collect();
+            let checked = store.check_diagnostics(&name, text, &groups)?;
+            diagnostics::add(config, name, checked, &path)?;
         }
     }
     Ok(())
 }
 
-fn one_home(
+/// Says where a setting stands.
+///
+/// # Errors
+/// It stands elsewhere already.
+pub(super) fn one_home(
     homes: &mut BTreeMap<String, Home>,
     kind: &str,
     name: &str,
-    object: PathBuf,
+    home: Home,
 ) -> Result<(), ConfigError> {
-    if let Some(Home::File { path, line }) = homes.get(name) {
-        return Err(ConfigError::new(format!(
-            "{kind}.{name} is set twice: in {}, line {line}, and by command in {}",
-            path.display(),
-            object.display()
-        ))
-        .with_hint(
+    let place = |home: &Home| match home {
+        Home::File { path, line } => format!("in {}, line {line}", path.display()),
+        Home::Object { path } => format!("by command in {}", path.display()),
+        Home::Diagnostics { path, .. } => format!("for Azure Diagnostics in {}", path.display()),
+    };
+    if let Some(other) = homes.get(name) {
+        let (one, other) = (place(other), place(&home));
+        let message = format!("{kind}.{name} is set twice: {one}, and {other}");
+        return Err(ConfigError::new(message).with_hint(
             "a setting has one home: take the table out of the one, or the other file away",
         ));
     }
-    homes.insert(name.to_owned(), Home::Object { path: object });
+    homes.insert(name.to_owned(), home);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 //! Kind first (`[sink.syslog.siem]`), no untagged enums, no flattening: only so does a wrong word get an error that
 //! points at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ use toml::Spanned;
 
 use super::checked::{
     CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, EventVolume, ExpiredCrl,
-    Framing, KerberosAccounts, LogFormat, ManagedIdentity, NewChannels, PartitionBy, Prefix,
-    Product, Profile, Transport, WhenFull,
+    Framing, KerberosAccounts, LeastLevel, LogFormat, ManagedIdentity, NewChannels, PartitionBy,
+    Prefix, Product, Profile, Transport, WadTable, WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{Age, ByteSize, Span};
@@ -78,9 +78,35 @@ pub(super) struct AzureTableSink {
     pub(super) event_volume: Option<EventVolume>,
     pub(super) partition_by: Option<PartitionBy>,
     pub(super) transfer_period: Option<Spanned<Span>>,
+    pub(super) tables: Option<Spanned<BTreeSet<WadTable>>>,
+    pub(super) infrastructure_level: Option<LeastLevel>,
+    pub(super) subscription: Option<Spanned<String>>,
+    pub(super) machines: Option<List<String>>,
+    pub(super) machine_groups: Option<List<String>>,
     pub(super) output_severity: Option<OutputSeverity>,
     #[serde(default)]
     pub(super) filter: SinkFilter,
+}
+
+/// `conf.d/diagnostics.NAME.toml`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Diagnostics {
+    pub(super) revision: u64,
+    pub(super) set_at: Timestamp,
+    pub(super) set_by: String,
+    pub(super) account: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) sas_file: Option<PathBuf>,
+    pub(super) deployment_id: Option<String>,
+    pub(super) role: Option<String>,
+    #[serde(default)]
+    pub(super) machines: Vec<String>,
+    #[serde(default)]
+    pub(super) machine_groups: Vec<String>,
+    pub(super) configuration: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]

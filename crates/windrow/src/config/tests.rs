@@ -89,7 +89,6 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
     );
     let choices = [
         "# query",
-        "# subscriptions",
         "# baseline",
         "# description",
         "# machine",
@@ -109,6 +108,8 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# event_volume",
         "# partition_by",
         "# transfer_period",
+        "# infra",
+        "# subscription",
         "# client_",
         "# fingerprint",
         "# deployment_root",

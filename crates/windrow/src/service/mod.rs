@@ -407,9 +407,7 @@ impl Service {
             .forget_removed(&config, journal, recorder)
             .await;
         shared.table_sinks.take_up(tables, &config, journal).await;
-        (shared.table_sinks)
-            .forget_removed(&config, journal, recorder)
-            .await;
+        table_sinks::forget_removed(&config, journal, recorder).await;
         shared.sources.take_up(sources, journal, recorder).await;
         sources::forget_channels(&config, journal).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {

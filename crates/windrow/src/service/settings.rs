@@ -18,7 +18,7 @@ use super::limits::LAG_GOOD_FOR;
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look};
 use super::sources::{Subscribers, revision as subscription_revision};
-use super::{Service, lock, start};
+use super::{Service, lock, start, table_sinks};
 use crate::access::{self, Tokens, manage};
 use crate::admin::{Actor, Refusal};
 use crate::config::objects::{Object, Store, Written};
@@ -86,12 +86,17 @@ impl Service {
         } = edit;
         let journal = &shared.journal;
         let store = Store::new(&config.data_dir);
-        if let Object::Subscription(_) | Object::MachineGroup(_) = object {
+        if let Object::Subscription(_) | Object::MachineGroup(_) | Object::Diagnostics(_) = object {
             let made = shared.sources.prepare_subscriptions(&config);
             let made = made.map_err(EditError::Unusable)?;
+            // Groups of machines decide whose events they get.
+            let tables = shared.table_sinks.prepare(&config, journal);
+            let tables = tables.map_err(EditError::Unusable)?;
             let Written { generation, kept } = write(&store, &object, text).await?;
             config.settings_generation = generation;
             shared.sources.resubscribe(made, &config, journal).await;
+            shared.table_sinks.take_up(tables, &config, journal).await;
+            table_sinks::forget_removed(&config, journal, &shared.recorder).await;
             *lock(&shared.config) = Arc::new(config);
             return Ok(Edited {
                 generation,
@@ -259,9 +264,18 @@ impl Offline {
                 .with_context(|| format!("sink.syslog.{name}"))
                 .map_err(EditError::Journal)?;
         }
+        for (name, sink) in &config.sink.azure_table {
+            if sink.enabled && !self.config.sink.azure_table.contains_key(name) {
+                self.journal
+                    .cursor(&table_sinks::cursor_name(name), Start::Newest)
+                    .with_context(|| format!("sink.azure_table.{name}"))
+                    .map_err(EditError::Journal)?;
+            }
+        }
         let store = Store::new(&config.data_dir);
         let Written { generation, kept } = write(&store, &object, text).await?;
         config.settings_generation = generation;
+        table_sinks::forget_removed(&config, &self.journal, &self.recorder).await;
         // Nobody asks for metrics while no service runs.
         let unseen = SyslogMetrics::default();
         let forgotten =

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_formats::wef::audience::{Audience, Pattern};
+use windrow_formats::wef::audience::{Audience, NameError, Pattern};
 use windrow_pipeline::journal::Journal;
 use windrow_pipeline::kerberos::{self, Accounts, Principal, Replays};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
@@ -562,19 +562,24 @@ fn audience(
     settings: &checked::Subscription,
     config: &checked::Config,
 ) -> anyhow::Result<Audience> {
-    let patterns = |names: &[String], groups: &[String]| {
-        let of_groups = groups
-            .iter()
-            .filter_map(|group| config.machine_group.get(group))
-            .flat_map(|group| &group.members);
-        let all = names.iter().chain(of_groups);
-        all.map(|name| Pattern::compile(name))
-            .collect::<Result<Vec<_>, _>>()
-    };
-    let mut include = patterns(&settings.machines, &settings.machine_groups)?;
+    let mut include = machines(&settings.machines, &settings.machine_groups, config)?;
     if settings.machines.is_empty() && settings.machine_groups.is_empty() {
         include.push(Pattern::compile("*")?);
     }
-    let except = patterns(&settings.except_machines, &settings.except_groups)?;
+    let except = machines(&settings.except_machines, &settings.except_groups, config)?;
     Ok(Audience::new(include, except)?)
+}
+
+/// Machines and those of groups.
+pub(super) fn machines(
+    names: &[String],
+    groups: &[String],
+    config: &checked::Config,
+) -> Result<Vec<Pattern>, NameError> {
+    let of_groups = groups
+        .iter()
+        .filter_map(|group| config.machine_group.get(group))
+        .flat_map(|group| &group.members);
+    let all = names.iter().chain(of_groups);
+    all.map(|name| Pattern::compile(name)).collect()
 }

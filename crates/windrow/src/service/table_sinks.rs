@@ -1,6 +1,6 @@
 //! The sinks that write to Azure's tables, by name: started, changed and stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,19 +11,21 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
-use windrow_formats::wad;
+use windrow_formats::wad::{self, LogLevel};
+use windrow_formats::wef::audience::Audience;
 use windrow_pipeline::azure::{Account, Client, Credential, Endpoints, Limits};
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sinks::azure_table::{
-    self, AzureTable, AzureTableMetrics, PartitionBy, State, Status,
+    self, AzureTable, AzureTableMetrics, PartitionBy, State, Status, Written,
 };
 use windrow_pipeline::tls::Roots;
 
 use super::own::Recorder;
 use super::sinks::Held;
+use super::sources::machines;
 use super::{Tasks, forget, lock, supervise};
-use crate::config::checked::{self, AccountCredential, AzureTableSink};
+use crate::config::checked::{self, AccountCredential, AzureTableSink, LeastLevel, WadTable};
 use crate::{secret_file, status};
 
 /// What the cursors of these sinks begin with.
@@ -48,6 +50,8 @@ struct Running {
     config: AzureTableSink,
     /// Hash of what opens the account: a renewed one begins the sink anew.
     credential: [u8; 32],
+    /// Whose events it writes, groups spelled out.
+    machines: Option<Audience>,
     status: watch::Receiver<Status>,
     tasks: Tasks,
     task: AbortHandle,
@@ -97,7 +101,7 @@ impl TableSinks {
     ) -> anyhow::Result<()> {
         let prepared = self.prepare(config, journal)?;
         self.take_up(prepared, config, journal).await;
-        self.forget_removed(config, journal, recorder).await;
+        forget_removed(config, journal, recorder).await;
         Ok(())
     }
 
@@ -116,7 +120,7 @@ impl TableSinks {
                 continue;
             }
             let table = table_of(name);
-            let ready = self.ready(name, sink, journal).context(table)?;
+            let ready = self.ready(name, config, sink, journal).context(table)?;
             if !self.runs(name, &ready) {
                 prepared.0.insert(name.clone(), ready);
             }
@@ -128,6 +132,7 @@ impl TableSinks {
         lock(&self.running).get(name).is_some_and(|running| {
             running.config == ready.config
                 && running.credential == ready.credential
+                && running.machines == ready.sink.machines
                 && !running.task.is_finished()
         })
     }
@@ -135,6 +140,7 @@ impl TableSinks {
     fn ready(
         &self,
         name: &str,
+        all: &checked::Config,
         config: &AzureTableSink,
         journal: &Journal,
     ) -> anyhow::Result<Ready> {
@@ -158,6 +164,10 @@ impl TableSinks {
                 checked::PartitionBy::Event => PartitionBy::Event,
             },
             period: config.transfer_period.0,
+            tables: written(&config.tables),
+            own_level: level(config.infrastructure_level),
+            subscription: config.subscription.clone(),
+            machines: audience(config, all)?,
             selection: config.filter.selection(config.output_severity)?,
             quarantine: Some(quarantine),
         };
@@ -202,6 +212,7 @@ impl TableSinks {
             sink,
             client,
         } = ready;
+        let machines = sink.machines.clone();
         // Its place is kept from now on, whenever its task comes to it.
         if let Err(error) = journal.cursor(&cursor_name(&sink.name), Start::Newest) {
             tracing::error!(%error, "{} has no place in the journal", table_of(&sink.name));
@@ -218,46 +229,10 @@ impl TableSinks {
         Running {
             config,
             credential,
+            machines,
             status,
             tasks,
             task: task.abort_handle(),
-        }
-    }
-
-    /// Gives up the places of those that `config` does not name any more.
-    pub(crate) async fn forget_removed(
-        &self,
-        config: &checked::Config,
-        journal: &Journal,
-        recorder: &Recorder,
-    ) {
-        let durable = *journal.durable().borrow();
-        for (cursor, position) in journal.cursors() {
-            let Some(name) = cursor.strip_prefix(CURSOR_PREFIX) else {
-                continue;
-            };
-            if config.sink.azure_table.contains_key(name) {
-                continue;
-            }
-            let unsent = durable.saturating_sub(position);
-            let message = format!(
-                "{} is no longer configured: up to {unsent} events, those after its place in the journal, are in no table and \
-                 will not be",
-                table_of(name)
-            );
-            let data = [
-                ("Sink", name),
-                ("UnsentEvents", &*unsent.to_string()),
-                ("Extent", "at-most"),
-            ];
-            let remove = || journal.remove_cursor(&cursor);
-            if let Err(error) = forget::give_up(recorder, &message, &data, remove).await {
-                tracing::error!(
-                    %error,
-                    "{} is gone and its place still holds the journal: the next reload or start tries again",
-                    table_of(name)
-                );
-            }
         }
     }
 
@@ -374,6 +349,74 @@ async fn write(
         Err(error) => {
             tracing::error!(%error, "{} has no place in the journal", table_of(&sink.name));
         }
+    }
+}
+
+/// Gives up the places of those that `config` does not name any more.
+pub(crate) async fn forget_removed(
+    config: &checked::Config,
+    journal: &Journal,
+    recorder: &Recorder,
+) {
+    let durable = *journal.durable().borrow();
+    for (cursor, position) in journal.cursors() {
+        let Some(name) = cursor.strip_prefix(CURSOR_PREFIX) else {
+            continue;
+        };
+        if config.sink.azure_table.contains_key(name) {
+            continue;
+        }
+        let unsent = durable.saturating_sub(position);
+        let message = format!(
+            "{} is no longer configured: up to {unsent} events, those after its place in the journal, are in no table and \
+             will not be",
+            table_of(name)
+        );
+        let data = [
+            ("Sink", name),
+            ("UnsentEvents", &*unsent.to_string()),
+            ("Extent", "at-most"),
+        ];
+        let remove = || journal.remove_cursor(&cursor);
+        if let Err(error) = forget::give_up(recorder, &message, &data, remove).await {
+            tracing::error!(
+                %error,
+                "{} is gone and its place still holds the journal: the next reload or start tries again",
+                table_of(name)
+            );
+        }
+    }
+}
+
+/// Whose events a sink gets; everybody's where nothing is said.
+fn audience(sink: &AzureTableSink, config: &checked::Config) -> anyhow::Result<Option<Audience>> {
+    if sink.machines.is_empty() && sink.machine_groups.is_empty() {
+        return Ok(None);
+    }
+    let include = machines(&sink.machines, &sink.machine_groups, config)?;
+    Ok(Some(Audience::new(include, Vec::new())?))
+}
+
+fn written(tables: &BTreeSet<WadTable>) -> Written {
+    let has = |table: WadTable| tables.contains(&table);
+    match (
+        has(WadTable::WindowsEventLogs),
+        has(WadTable::InfrastructureLogs),
+    ) {
+        (true, false) => Written::WindowsEventLogs,
+        (false, true) => Written::InfrastructureLogs,
+        _ => Written::All,
+    }
+}
+
+fn level(level: LeastLevel) -> LogLevel {
+    match level {
+        LeastLevel::Undefined => LogLevel::Undefined,
+        LeastLevel::Verbose => LogLevel::Verbose,
+        LeastLevel::Information => LogLevel::Information,
+        LeastLevel::Warning => LogLevel::Warning,
+        LeastLevel::Error => LogLevel::Error,
+        LeastLevel::Critical => LogLevel::Critical,
     }
 }
 

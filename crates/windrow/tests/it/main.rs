@@ -10,6 +10,7 @@ mod cli;
 mod damage;
 mod delivery;
 mod diagnostics;
+mod diagnostics_set;
 mod docs;
 mod durability;
 mod endpoint;

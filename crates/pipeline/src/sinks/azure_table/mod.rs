@@ -14,6 +14,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod transfer;
+mod wanted;
 
 use std::time::Duration;
 
@@ -27,7 +28,8 @@ use uuid::Uuid;
 use windrow_formats::azure::Batch;
 use windrow_formats::selection::Selection;
 use windrow_formats::text::Chain;
-use windrow_formats::wad::EventVolume;
+use windrow_formats::wad::{EventVolume, LogLevel};
+use windrow_formats::wef::audience::Audience;
 
 use super::backoff::Backoff;
 use crate::azure::{AzureError, Client};
@@ -58,10 +60,30 @@ pub struct AzureTable {
     pub partition_by: PartitionBy,
     /// How often events are transferred; as they come where it is zero.
     pub period: Duration,
+    /// Which of the tables are written.
+    pub tables: Written,
+    /// How grave windrow's own events have to be, graver ones included.
+    pub own_level: LogLevel,
+    /// Of what machines forward, what came by this subscription; whatever came where nothing is said.
+    pub subscription: Option<String>,
+    /// Whose events of Windows; everybody's where nothing is said.
+    pub machines: Option<Audience>,
     /// Which events.
     pub selection: Selection,
     /// Where events are kept that the service refuses.
     pub quarantine: Option<Quarantine>,
+}
+
+/// Which tables a sink writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Written {
+    /// Both.
+    #[default]
+    All,
+    /// Windows events alone.
+    WindowsEventLogs,
+    /// Windrow's own events alone.
+    InfrastructureLogs,
 }
 
 /// Which minute a row is put under.

@@ -160,19 +160,31 @@ impl Bench {
         }
     }
 
-    fn run(&self, period: Duration) -> Runs {
+    fn sink(&self) -> AzureTable {
         let quarantine = self.folder.path().join("quarantine");
-        let sink = AzureTable {
+        AzureTable {
             name: "wad".to_owned(),
             journal: self.journal.id(),
             deployment_id: "deployment".to_owned(),
             role: "IaaS".to_owned(),
             volume: EventVolume::Small,
             partition_by: PartitionBy::Arrival,
-            period,
+            period: Duration::ZERO,
+            tables: Written::All,
+            own_level: LogLevel::Undefined,
+            subscription: None,
+            machines: None,
             selection: Selection::default(),
             quarantine: Some(Quarantine::open(&quarantine, QuarantineLimits::default()).unwrap()),
-        };
+        }
+    }
+
+    fn run(&self, period: Duration) -> Runs {
+        let sink = self.sink();
+        self.run_as(AzureTable { period, ..sink })
+    }
+
+    fn run_as(&self, sink: AzureTable) -> Runs {
         let cursor = self.journal.cursor("wad", Start::Oldest).unwrap();
         let (sender, status) = watch::channel(Status::new("wad", "acme"));
         let shutdown = CancellationToken::new();
@@ -194,7 +206,7 @@ impl Bench {
             kind,
             source: "srv0001.corp.example".to_owned(),
             address: None,
-            subscription: None,
+            subscription: (kind == Kind::Wef).then(|| "base".to_owned()),
             received_at: received_at(),
         });
         let mut index = Index::default();
@@ -204,6 +216,30 @@ impl Bench {
             encoder.push(&text, Flags::NONE, &index);
         }
         self.append(encoder.events(), encoder.finish()).await
+    }
+
+    /// Adds an event of our own.
+    async fn add_own(&self, level: OwnLevel) -> Seq {
+        let own = OwnEvent {
+            id: OwnEventId::ServiceStarted,
+            level,
+            time: received_at(),
+            computer: "collector",
+            message: "windrow runs",
+            data: &[],
+        };
+        let text = own.to_xml();
+        let mut encoder = Encoder::new(&Header {
+            kind: Kind::Own,
+            source: "windrow".to_owned(),
+            address: None,
+            subscription: None,
+            received_at: received_at(),
+        });
+        let mut index = Index::default();
+        event::parse(&text, &mut index).unwrap();
+        encoder.push(&text, Flags::NONE, &index);
+        self.append(1, encoder.finish()).await
     }
 
     async fn append(&self, events: u32, body: Vec<u8>) -> Seq {
@@ -271,26 +307,7 @@ async fn every_event_becomes_its_own_row_and_stays_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_events_are_of_the_infrastructure() {
     let bench = Bench::new();
-    let own = OwnEvent {
-        id: OwnEventId::ServiceStarted,
-        level: OwnLevel::Information,
-        time: received_at(),
-        computer: "collector",
-        message: "windrow runs",
-        data: &[],
-    };
-    let text = own.to_xml();
-    let mut encoder = Encoder::new(&Header {
-        kind: Kind::Own,
-        source: "windrow".to_owned(),
-        address: None,
-        subscription: None,
-        received_at: received_at(),
-    });
-    let mut index = Index::default();
-    event::parse(&text, &mut index).unwrap();
-    encoder.push(&text, Flags::NONE, &index);
-    let last = bench.append(1, encoder.finish()).await;
+    let last = bench.add_own(OwnLevel::Information).await;
     let mut runs = bench.run(Duration::ZERO);
     runs.until("written", |status| status.written_seq == last)
         .await;
@@ -437,15 +454,9 @@ async fn what_is_overdue_is_written_at_once_and_the_rest_on_the_period() {
 async fn what_is_not_wanted_is_passed_over() {
     let bench = Bench::new();
     let last = bench.add(Kind::Wef, 0..10).await;
-    let quarantine = None;
     let sink = AzureTable {
-        name: "wad".to_owned(),
-        journal: bench.journal.id(),
-        deployment_id: "deployment".to_owned(),
-        role: "IaaS".to_owned(),
         volume: EventVolume::Large,
         partition_by: PartitionBy::Event,
-        period: Duration::ZERO,
         selection: Selection {
             channels: windrow_formats::selection::Choice {
                 only: windrow_formats::selection::Names::new(["C1"]).unwrap(),
@@ -453,7 +464,7 @@ async fn what_is_not_wanted_is_passed_over() {
             },
             ..Selection::default()
         },
-        quarantine,
+        ..bench.sink()
     };
     let cursor = bench.journal.cursor("wad", Start::Oldest).unwrap();
     let (sender, mut status) = watch::channel(Status::new("wad", "acme"));
@@ -483,4 +494,82 @@ async fn what_is_not_wanted_is_passed_over() {
         partition.ends_with("___0639310229400000000"),
         "a shard, and the event's own minute: {partition}"
     );
+}
+
+/// The machines of a pattern.
+fn of(machine: &str) -> Option<Audience> {
+    use windrow_formats::wef::audience::Pattern;
+    let pattern = Pattern::compile(machine).unwrap();
+    Some(Audience::new(vec![pattern], Vec::new()).unwrap())
+}
+
+fn set(all: &[&str]) -> BTreeSet<String> {
+    all.iter().map(|one| (*one).to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_writes_one_table_of_some_machines_where_it_is_told_so() {
+    let bench = Bench::new();
+    let levels = [OwnLevel::Critical, OwnLevel::Warning, OwnLevel::Information];
+    for level in levels {
+        bench.add_own(level).await;
+    }
+    // The sender is srv0001.corp.example; a file's events are of the computer they name.
+    bench.add(Kind::Wef, 1..4).await;
+    let last = bench.add(Kind::Evtx, 7..9).await;
+    let written = async |sink: AzureTable| {
+        lock(&bench.tables.rows).clear();
+        let mut runs = bench.run_as(sink);
+        runs.until("all seen", |status| status.written_seq == last)
+            .await;
+        runs.stop().await;
+        bench.journal.remove_cursor("wad").unwrap();
+        let rows = lock(&bench.tables.rows);
+        let rows = rows.iter().map(|((table, ..), row)| {
+            let (id, level) = (row["EventId"].as_i64(), row["Level"].as_i64());
+            match table.as_str() {
+                "WADWindowsEventLogsTable" => format!("event {}", id.unwrap()),
+                _ => format!("own {}", level.unwrap()),
+            }
+        });
+        rows.collect::<BTreeSet<_>>()
+    };
+    let own = AzureTable {
+        tables: Written::InfrastructureLogs,
+        own_level: LogLevel::Warning,
+        ..bench.sink()
+    };
+    assert_eq!(written(own).await, set(&["own 1", "own 3"]));
+    let fleet = AzureTable {
+        tables: Written::WindowsEventLogs,
+        machines: of("srv*"),
+        ..bench.sink()
+    };
+    assert_eq!(
+        written(fleet).await,
+        set(&["event 1", "event 2", "event 3"])
+    );
+    let of_another = AzureTable {
+        tables: Written::WindowsEventLogs,
+        subscription: Some("another".to_owned()),
+        ..bench.sink()
+    };
+    let of_files = set(&["event 7", "event 8"]);
+    assert_eq!(written(of_another.clone()).await, of_files);
+    let of_this = AzureTable {
+        subscription: Some("base".to_owned()),
+        ..of_another
+    };
+    assert_eq!(
+        written(of_this).await.len(),
+        5,
+        "three of machines, two of a file"
+    );
+    let named = AzureTable {
+        machines: of("claimed"),
+        ..bench.sink()
+    };
+    let all_own = ["own 1", "own 3", "own 4"];
+    let own_and_file: Vec<&str> = ["event 7", "event 8"].into_iter().chain(all_own).collect();
+    assert_eq!(written(named).await, set(&own_and_file));
 }

@@ -9,6 +9,7 @@ use super::chunk::Chunk;
 use super::limits::REFUSED_IN_A_ROW_MAX;
 use super::load::{Filled, Load};
 use super::status::Reporter;
+use super::wanted::Wanted;
 use super::{AzureTable, Tables, row};
 use crate::azure::AzureError;
 use crate::journal::{FrameEntry, Seq};
@@ -68,6 +69,7 @@ pub(super) struct Transfer<T> {
     made: BTreeSet<&'static str>,
     /// Rows refused since the last one was written.
     refused_in_a_row: usize,
+    wanted: Wanted,
 }
 
 impl<T: Tables> Transfer<T> {
@@ -78,6 +80,7 @@ impl<T: Tables> Transfer<T> {
             reporter,
             made: BTreeSet::new(),
             refused_in_a_row: 0,
+            wanted: Wanted::default(),
         }
     }
 
@@ -240,7 +243,7 @@ impl<T: Tables> Transfer<T> {
             let _ = event::parse(record.text, index);
         }
         let event = Event::new(record.text, index);
-        if !self.sink.selection.keeps(event, header) {
+        if !self.wanted.keeps(&self.sink, event, header) {
             self.reporter.filtered();
             progress.done.insert(seq);
             return Ok(None);

@@ -92,6 +92,7 @@ fn named(object: &Object) -> (&'static str, &str) {
         Object::MachineGroup(name) => ("machine_group", name),
         Object::SyslogSink(name) => ("sink.syslog", name),
         Object::SyslogClient => ("syslog-client", ""),
+        Object::Diagnostics(name) => ("diagnostics", name),
     }
 }
 

@@ -218,6 +218,11 @@ pub(super) fn remove_group(config: &checked::Config, name: &str) -> Planned {
         let message = format!("the subscription {subscription} names the group {name}");
         return Err(Refusal::invalid(message).hint("take it out there first"));
     }
+    let mut sinks = config.sink.azure_table.iter();
+    if let Some((sink, _)) = sinks.find(|(_, sink)| of(&sink.machine_groups)) {
+        let message = format!("sink.azure_table.{sink} names the group {name}");
+        return Err(Refusal::invalid(message).hint("take it out there first"));
+    }
     let mut config = config.clone();
     config.machine_group.remove(name);
     config.homes.machine_group.remove(name);
@@ -308,13 +313,20 @@ fn known_keys(config: &checked::Config, store: &Store, name: &str) -> Result<tom
 }
 
 fn may_be_changed(home: Option<&Home>, kind: &str, name: &str) -> Result<(), Refusal> {
-    let Some(Home::File { path, line }) = home else {
-        return Ok(());
+    let (message, hint) = match home {
+        None | Some(Home::Object { .. }) => return Ok(()),
+        Some(Home::File { path, line }) => (
+            format!(
+                "{kind}.{name} stands in {}, line {line}: change it there",
+                path.display()
+            ),
+            "a reload (SIGHUP) takes it up; or take it out there first, and set it by command"
+                .to_owned(),
+        ),
+        Some(Home::Diagnostics { name: of, .. }) => (
+            format!("{kind}.{name} is part of the configuration {of} of Azure Diagnostics"),
+            format!("`windrow diagnostics set FILE --name {of}` changes it"),
+        ),
     };
-    let message = format!(
-        "{kind}.{name} stands in {}, line {line}: change it there",
-        path.display()
-    );
-    Err(Refusal::new(RefusalKind::Elsewhere, message)
-        .hint("a reload (SIGHUP) takes it up; or take it out there first, and set it by command"))
+    Err(Refusal::new(RefusalKind::Elsewhere, message).hint(hint))
 }

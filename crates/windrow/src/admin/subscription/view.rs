@@ -260,7 +260,7 @@ pub(super) fn group(config: &checked::Config, name: &str) -> Option<Group> {
 fn home(home: &Home) -> (bool, PathBuf) {
     match home {
         Home::File { path, .. } => (false, path.clone()),
-        Home::Object { path } => (true, path.clone()),
+        Home::Object { path } | Home::Diagnostics { path, .. } => (true, path.clone()),
     }
 }
 

@@ -1,9 +1,12 @@
-//! `windrow diagnostics`: configurations of Azure Diagnostics, as far as a file is all that it takes.
+//! `windrow diagnostics`: configurations of Azure Diagnostics, as files and in force.
 
+mod change;
 mod convert;
 mod files;
+mod get;
 mod merge;
 mod schema;
+mod set;
 mod show;
 mod validate;
 
@@ -13,7 +16,7 @@ use windrow_formats::wad;
 use super::{Invocation, Out};
 use crate::exit::Code;
 
-/// Check, show, convert and merge configurations of Azure Diagnostics (.wadcfgx, WadCfg, xmlCfg)
+/// Check configurations of Azure Diagnostics (.wadcfgx, WadCfg, xmlCfg), convert and merge them, put them in force
 ///
 /// Every form is read: XML with PublicConfig or DiagnosticsConfiguration, that of version 1.0, JSON, and JSON with the XML
 /// as base64. Keys of the private part are never shown.
@@ -24,6 +27,8 @@ Examples:
   windrow diagnostics show diagnostics.wadcfgx
   windrow diagnostics convert diagnostics.wadcfgx --to json
   windrow diagnostics merge logons.xml --into diagnostics.wadcfgx
+  windrow diagnostics set diagnostics.wadcfgx --name shop --key-file shop.key
+  windrow diagnostics get
   windrow diagnostics schema --form xsd > wad.xsd")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -36,6 +41,10 @@ enum Verb {
     Show(show::Args),
     Convert(convert::Args),
     Merge(merge::Args),
+    Set(Box<set::Set>),
+    Get(get::Args),
+    Remove(set::Remove),
+    Rollback(set::Rollback),
     Schema(schema::Args),
 }
 
@@ -95,6 +104,10 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         Verb::Show(args) => show::run(args, invocation, out),
         Verb::Convert(args) => convert::run(args, out),
         Verb::Merge(args) => merge::run(args, invocation, out),
+        Verb::Set(args) => set::set(args, invocation, out),
+        Verb::Get(args) => get::run(args, invocation, out),
+        Verb::Remove(args) => set::remove(args, invocation, out),
+        Verb::Rollback(args) => set::roll_back(args, invocation, out),
         Verb::Schema(args) => schema::run(args, out),
     }
 }

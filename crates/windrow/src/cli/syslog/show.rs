@@ -20,9 +20,11 @@ pub(super) fn text(answer: &Answer, paint: Paint, out: &mut Out<'_>) -> anyhow::
         Answer::Client(found) => client(found, paint, out),
         Answer::ClientChanged(done) => client_changed(done, paint, out),
         Answer::Tested(tested) => test(tested, paint, out),
-        Answer::Subscriptions(_) | Answer::SubscriptionChanged(_) | Answer::SourceForgotten(_) => {
-            Ok(())
-        }
+        Answer::Subscriptions(_)
+        | Answer::SubscriptionChanged(_)
+        | Answer::SourceForgotten(_)
+        | Answer::Configurations(_)
+        | Answer::DiagnosticsChanged(_) => Ok(()),
     }
 }
 
@@ -34,7 +36,11 @@ pub(super) fn json(answer: &Answer, out: &mut Out<'_>) -> anyhow::Result<()> {
         Answer::Client(found) => serde_json::to_string_pretty(found),
         Answer::ClientChanged(done) => serde_json::to_string_pretty(done),
         Answer::Tested(tested) => serde_json::to_string_pretty(tested),
-        Answer::Subscriptions(_) | Answer::SubscriptionChanged(_) | Answer::SourceForgotten(_) => {
+        Answer::Subscriptions(_)
+        | Answer::SubscriptionChanged(_)
+        | Answer::SourceForgotten(_)
+        | Answer::Configurations(_)
+        | Answer::DiagnosticsChanged(_) => {
             return Ok(());
         }
     };

@@ -1,5 +1,6 @@
 //! `[sink.azure_table.NAME]`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,8 +8,9 @@ use secrecy::SecretString;
 use toml::Spanned;
 use windrow_pipeline::azure::{Account, AccountError, Credential, Endpoints};
 
-use super::{At, Source, filter, span};
-use crate::config::checked::{self, AccountCredential};
+use super::subscription::{included, known_groups, not_emptied};
+use super::{At, Source, filter, is_name, span};
+use crate::config::checked::{self, AccountCredential, WadTable};
 use crate::config::limits::MAX_ORIGIN_CHARS;
 use crate::config::units::Span;
 use crate::config::{ConfigError, raw};
@@ -19,9 +21,11 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 pub(super) fn sink(
     at: &At<'_>,
     raw: raw::AzureTableSink,
+    groups: &[&str],
 ) -> Result<checked::AzureTableSink, ConfigError> {
     let source = at.source;
     account(source, &raw)?;
+    not_emptied(source, &raw.machine_groups)?;
     let period = span(source, raw.transfer_period, MINUTE, Duration::ZERO..=DAY)?;
     Ok(checked::AzureTableSink {
         enabled: raw.enabled.unwrap_or(true),
@@ -36,9 +40,42 @@ pub(super) fn sink(
         event_volume: raw.event_volume.unwrap_or_default(),
         partition_by: raw.partition_by.unwrap_or_default(),
         transfer_period: whole_minutes(period),
+        tables: tables(source, raw.tables)?,
+        infrastructure_level: raw.infrastructure_level.unwrap_or_default(),
+        subscription: subscription(source, raw.subscription)?,
+        machines: included(source, raw.machines)?,
+        machine_groups: known_groups(source, raw.machine_groups, groups)?,
         output_severity: raw.output_severity.unwrap_or_default(),
         filter: filter::sink_filter(source, raw.filter)?,
     })
+}
+
+fn tables(
+    source: Source<'_>,
+    given: Option<Spanned<BTreeSet<WadTable>>>,
+) -> Result<BTreeSet<WadTable>, ConfigError> {
+    let all = [WadTable::WindowsEventLogs, WadTable::InfrastructureLogs];
+    match given {
+        None => Ok(BTreeSet::from(all)),
+        Some(given) if given.get_ref().is_empty() => {
+            let error = source.error("no table is written", given.span());
+            Err(error.with_hint("`enabled = false` switches a sink off"))
+        }
+        Some(given) => Ok(given.into_inner()),
+    }
+}
+
+/// A name that a subscription can have: whether there is one, who reads the settings of machines says.
+fn subscription(
+    source: Source<'_>,
+    given: Option<Spanned<String>>,
+) -> Result<Option<String>, ConfigError> {
+    match given {
+        Some(name) if !is_name(name.get_ref()) => {
+            Err(source.error("no subscription has such a name", name.span()))
+        }
+        given => Ok(given.map(Spanned::into_inner)),
+    }
 }
 
 /// Whether there is such an account there, as far as names go.

@@ -204,7 +204,7 @@ fn machines(
 }
 
 /// Names of machines that a subscription is for. A list that was emptied would be for every one.
-fn included(
+pub(super) fn included(
     source: Source<'_>,
     list: Option<raw::List<String>>,
 ) -> Result<Vec<String>, ConfigError> {
@@ -212,11 +212,14 @@ fn included(
     machines(source, list)
 }
 
-fn not_emptied(source: Source<'_>, list: &Option<raw::List<String>>) -> Result<(), ConfigError> {
+pub(super) fn not_emptied(
+    source: Source<'_>,
+    list: &Option<raw::List<String>>,
+) -> Result<(), ConfigError> {
     if let Some(list) = list.as_ref().filter(|list| list.get_ref().is_empty()) {
         let error = source.error("the list names nobody", list.span());
         return Err(error.with_hint(
-            "without the key it is for every machine; `enabled = false` switches a subscription off",
+            "without the key it is for every machine; `enabled = false` switches it off",
         ));
     }
     Ok(())
@@ -238,7 +241,7 @@ fn except(source: Source<'_>, list: Option<raw::List<String>>) -> Result<Vec<Str
     machines(source, list)
 }
 
-fn known_groups(
+pub(super) fn known_groups(
     source: Source<'_>,
     list: Option<raw::List<String>>,
     known: &[&str],

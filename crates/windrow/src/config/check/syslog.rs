@@ -11,11 +11,17 @@ use super::{At, Source, azure_table, check_name, filter, homes, named, number, n
 use crate::config::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use crate::config::{ConfigError, raw};
 
-pub(super) fn sinks(source: Source<'_>, raw: raw::Sinks) -> Result<checked::Sinks, ConfigError> {
+pub(super) fn sinks(
+    source: Source<'_>,
+    raw: raw::Sinks,
+    groups: &[&str],
+) -> Result<checked::Sinks, ConfigError> {
     Ok(checked::Sinks {
         homes: homes(source, &raw.syslog),
         syslog: named(source, raw.syslog, syslog_sink)?,
-        azure_table: named(source, raw.azure_table, azure_table::sink)?,
+        azure_table: named(source, raw.azure_table, |at, raw| {
+            azure_table::sink(at, raw, groups)
+        })?,
     })
 }
 

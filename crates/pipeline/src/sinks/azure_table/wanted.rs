@@ -1,0 +1,58 @@
+//! Which events a sink writes.
+
+use windrow_formats::batch::{Header, Kind};
+use windrow_formats::event::Event;
+use windrow_formats::wef::audience::{Audience, MachineName};
+
+use super::{AzureTable, Written};
+
+/// What was last found of a machine: the events of a batch are of one.
+#[derive(Default)]
+pub(super) struct Wanted {
+    last: Option<(String, bool)>,
+}
+
+impl Wanted {
+    /// Whether an event becomes a row.
+    pub(super) fn keeps(&mut self, sink: &AzureTable, event: Event<'_>, header: &Header) -> bool {
+        let is_written = match (sink.tables, header.kind) {
+            (Written::All, _) => true,
+            (Written::WindowsEventLogs, kind) => kind != Kind::Own,
+            (Written::InfrastructureLogs, kind) => kind == Kind::Own,
+        };
+        if !is_written {
+            return false;
+        }
+        if header.kind == Kind::Own {
+            let level = event.level().unwrap_or_default();
+            let level = u8::try_from(level).unwrap_or(u8::MAX);
+            return sink.own_level.takes(level) && sink.selection.keeps(event, header);
+        }
+        let has_come_by =
+            |name: &String| header.kind != Kind::Wef || header.subscription.as_ref() == Some(name);
+        if !sink.subscription.as_ref().is_none_or(has_come_by) {
+            return false;
+        }
+        self.is_of(sink.machines.as_ref(), event, header) && sink.selection.keeps(event, header)
+    }
+
+    /// Whether an event is of one of these machines: of who the sender proved to be, and from a file of the computer it names.
+    fn is_of(&mut self, machines: Option<&Audience>, event: Event<'_>, header: &Header) -> bool {
+        let Some(machines) = machines else {
+            return true;
+        };
+        let computer = match header.kind {
+            Kind::Wef => None,
+            Kind::Evtx | Kind::Own => event.computer(),
+        };
+        let name = computer.as_deref().unwrap_or(&header.source);
+        if let Some((last, is_of)) = &self.last
+            && last == name
+        {
+            return *is_of;
+        }
+        let found = MachineName::of_listed(name).is_ok_and(|name| machines.matches(&name));
+        self.last = Some((name.to_owned(), found));
+        found
+    }
+}

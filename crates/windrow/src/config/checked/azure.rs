@@ -1,0 +1,161 @@
+//! Tables of Azure Diagnostics, and configurations of it in force.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::config::filter::{OutputSeverity, SinkFilter};
+use crate::config::units::Span;
+
+/// A configuration of Azure Diagnostics that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// How often one of this name was set.
+    pub revision: u64,
+    /// When it was set.
+    pub set_at: Timestamp,
+    /// Who has set it.
+    pub set_by: String,
+    /// Where it writes to, and what opens that.
+    pub storage: Option<DiagnosticsStorage>,
+    /// Which machines it is for, with `*` and `?`; all when this and `machine_groups` are empty.
+    pub machines: Vec<String>,
+    /// Names of `[machine_group.NAME]` tables that it is for.
+    pub machine_groups: Vec<String>,
+    /// What stands for the deployment in the tables.
+    pub deployment_id: String,
+    /// What stands for the role of its machines in the tables.
+    pub role: String,
+    /// The configuration in XML, without keys.
+    pub configuration: String,
+    /// The settings that it means, as windrow.toml would have them.
+    pub settings: String,
+    /// What of it is not done, and why; a sentence each.
+    pub undone: Vec<String>,
+}
+
+/// The storage account of a configuration of Azure Diagnostics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiagnosticsStorage {
+    /// Its name.
+    pub account: String,
+    /// Where its tables are, where that is not at Azure's usual address.
+    pub endpoint: Option<String>,
+    /// The authority of the service's certificate; the system's when absent.
+    pub ca_file: Option<PathBuf>,
+    /// What opens it.
+    pub credential: AccountCredential,
+}
+
+/// `[sink.azure_table.NAME]`: rows in the tables that Azure Diagnostics wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AzureTableSink {
+    /// One that is switched off writes nothing and keeps its place in the journal.
+    pub enabled: bool,
+    /// The storage account.
+    pub account: String,
+    /// Where its tables are; `https://ACCOUNT.table.core.windows.net` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// What opens it.
+    #[serde(flatten)]
+    pub credential: AccountCredential,
+    /// The authority of the service's certificate; the system's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// What stands for this collector in the tables; the journal's id when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deployment_id: Option<String>,
+    /// What stands for the role of the machines.
+    pub role: String,
+    /// Over how many partitions the rows of a minute are spread.
+    pub event_volume: EventVolume,
+    /// Which minute a row is put under.
+    pub partition_by: PartitionBy,
+    /// How often events are transferred; as they come where it is zero.
+    pub transfer_period: Span,
+    /// The tables that are written.
+    pub tables: BTreeSet<WadTable>,
+    /// How grave windrow's own events have to be, graver ones included.
+    pub infrastructure_level: LeastLevel,
+    /// Of what machines forward it gets what came by this subscription alone; whatever came when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription: Option<String>,
+    /// Whose events of Windows it gets, with `*` and `?`; everybody's when this and `machine_groups` are empty.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machines: Vec<String>,
+    /// Names of `[machine_group.NAME]` tables whose events it gets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub machine_groups: Vec<String>,
+    /// How grave events have to be.
+    pub output_severity: OutputSeverity,
+    /// Which events it gets.
+    #[serde(skip_serializing_if = "SinkFilter::is_empty")]
+    pub filter: SinkFilter,
+}
+
+/// What opens a storage account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountCredential {
+    /// A file with a key of the account, readable by its owner only.
+    KeyFile(PathBuf),
+    /// A file with a shared access signature, readable by its owner only.
+    SasFile(PathBuf),
+}
+
+/// Over how many partitions the rows of a minute are spread.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventVolume {
+    /// One.
+    #[default]
+    Small,
+    /// Ten.
+    Medium,
+    /// A hundred.
+    Large,
+}
+
+/// A table of Azure Diagnostics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WadTable {
+    /// Windows events.
+    #[serde(rename = "WADWindowsEventLogsTable")]
+    WindowsEventLogs,
+    /// Windrow's own events.
+    #[serde(rename = "WADDiagnosticInfrastructureLogsTable")]
+    InfrastructureLogs,
+}
+
+/// How grave events have to be at least: each takes all graver ones with it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeastLevel {
+    /// Not at all: everything.
+    #[default]
+    Undefined,
+    /// Everything that has a level.
+    Verbose,
+    /// Information.
+    Information,
+    /// Warnings.
+    Warning,
+    /// Errors.
+    Error,
+    /// Critical events.
+    Critical,
+}
+
+/// Which minute a row is put under.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PartitionBy {
+    /// That in which the event came in.
+    #[default]
+    Arrival,
+    /// That in which it happened.
+    Event,
+}
