@@ -1,9 +1,9 @@
-//! Any bytes as a stored batch: decoding refuses it, or every record can be read, and what was
-//! read can be written again and comes back the same.
+//! Any bytes as a stored batch: decoding refuses it, or every record or the reference to a file can be
+//! read, and what was read can be written again and comes back the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use windrow_formats::batch::{Batch, Encoder};
+use windrow_formats::batch::{Batch, Encoder, Kind};
 use windrow_formats::event::{Event, Index};
 use windrow_fuzz::read_everything;
 
@@ -11,6 +11,9 @@ fuzz_target!(|data: &[u8]| {
     let Ok(batch) = Batch::decode(data) else {
         return;
     };
+    if batch.header.kind == Kind::File {
+        return refers_to_a_file(&batch);
+    }
     let mut encoder = Encoder::new(&batch.header);
     let mut read = Vec::new();
     let mut records = batch.records();
@@ -38,3 +41,13 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(decoded, *index);
     }
 });
+
+fn refers_to_a_file(batch: &Batch<'_>) {
+    assert!(batch.records().next().is_none());
+    let Ok(reference) = batch.file() else { return };
+    let reference = reference.expect("a batch of this kind refers to one");
+    let bytes = reference.encode(&batch.header);
+    let again = Batch::decode(&bytes).expect("a batch that was just made");
+    assert_eq!(again.header, batch.header);
+    assert_eq!(again.file(), Ok(Some(reference)));
+}

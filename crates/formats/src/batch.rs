@@ -12,8 +12,12 @@
 //! events        flags u8, varint text length, varint index length, index, text
 //! ```
 //!
+//! A batch of version 2 has a [reference to a piece of a file](file) in the place of events, and counts as one.
+//!
 //! Invariants: decoding never panics and allocates only for the header; what the encoder
 //! wrote decodes to the same values.
+
+pub mod file;
 
 use std::net::IpAddr;
 
@@ -23,7 +27,10 @@ use crate::event::{self, Index};
 use crate::limits::BATCH_NAME_BYTES_MAX;
 use crate::varint::{self, Reader};
 
+/// Of batches that have events.
 const VERSION: u8 = 1;
+/// Of batches that refer to a piece of a file, so that a program that knows only events says what it lacks.
+const FILE_VERSION: u8 = 2;
 
 /// Where a batch came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,10 +41,19 @@ pub enum Kind {
     Evtx,
     /// The program's own records: alerts, audit trail, losses.
     Own,
+    /// A piece of a file, referred to.
+    File,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Wef, Self::Evtx, Self::Own];
+    const ALL: [Self; 4] = [Self::Wef, Self::Evtx, Self::Own, Self::File];
+
+    fn version(self) -> u8 {
+        match self {
+            Kind::Wef | Kind::Evtx | Kind::Own => VERSION,
+            Kind::File => FILE_VERSION,
+        }
+    }
 }
 
 /// What all Events of a batch have in common.
@@ -110,7 +126,7 @@ impl std::fmt::Debug for Flags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Written by another version of the program.
-    #[error("batch has version {0}, this program reads version {VERSION}")]
+    #[error("batch has version {0}, this program reads versions up to {FILE_VERSION}")]
     Version(u8),
     /// The header is cut short or has values that no header has.
     #[error("batch header is damaged")]
@@ -123,6 +139,9 @@ pub enum DecodeError {
         /// How many the batch says it has.
         events: u32,
     },
+    /// The reference to a piece of a file is cut short or has values that none has.
+    #[error("reference to a file is damaged")]
+    File,
     /// Bytes follow the last Event.
     #[error("bytes follow the last event of the batch")]
     TrailingBytes,
@@ -137,30 +156,9 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Begins a batch. Source and subscription beyond [`BATCH_NAME_BYTES_MAX`] are cut.
+    /// Begins a batch of events. Source and subscription beyond [`BATCH_NAME_BYTES_MAX`] are cut.
     pub fn new(header: &Header) -> Self {
-        let mut bytes = vec![VERSION, 0, 0, 0, 0, header.kind as u8];
-        varint::put_signed(&mut bytes, header.received_at.as_second());
-        varint::put_signed(
-            &mut bytes,
-            i64::from(header.received_at.subsec_nanosecond()),
-        );
-        match header.address {
-            None => bytes.push(0),
-            Some(IpAddr::V4(address)) => {
-                bytes.push(4);
-                bytes.extend_from_slice(&address.octets());
-            }
-            Some(IpAddr::V6(address)) => {
-                bytes.push(6);
-                bytes.extend_from_slice(&address.octets());
-            }
-        }
-        put_name(&mut bytes, &header.source);
-        bytes.push(u8::from(header.subscription.is_some()));
-        if let Some(subscription) = &header.subscription {
-            put_name(&mut bytes, subscription);
-        }
+        let bytes = header_bytes(VERSION, 0, header);
         Self {
             bytes,
             index: Vec::new(),
@@ -197,6 +195,35 @@ impl Encoder {
     }
 }
 
+/// What a batch begins with.
+fn header_bytes(version: u8, events: u32, header: &Header) -> Vec<u8> {
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&events.to_le_bytes());
+    bytes.push(header.kind as u8);
+    varint::put_signed(&mut bytes, header.received_at.as_second());
+    varint::put_signed(
+        &mut bytes,
+        i64::from(header.received_at.subsec_nanosecond()),
+    );
+    match header.address {
+        None => bytes.push(0),
+        Some(IpAddr::V4(address)) => {
+            bytes.push(4);
+            bytes.extend_from_slice(&address.octets());
+        }
+        Some(IpAddr::V6(address)) => {
+            bytes.push(6);
+            bytes.extend_from_slice(&address.octets());
+        }
+    }
+    put_name(&mut bytes, &header.source);
+    bytes.push(u8::from(header.subscription.is_some()));
+    if let Some(subscription) = &header.subscription {
+        put_name(&mut bytes, subscription);
+    }
+    bytes
+}
+
 fn put_name(bytes: &mut Vec<u8>, name: &str) {
     let name = &name[..name.floor_char_boundary(BATCH_NAME_BYTES_MAX)];
     varint::put(bytes, name.len() as u64);
@@ -209,7 +236,7 @@ pub struct Batch<'a> {
     /// What all its Events have in common.
     pub header: Header,
     events: u32,
-    records: &'a [u8],
+    body: &'a [u8],
 }
 
 impl<'a> Batch<'a> {
@@ -217,10 +244,12 @@ impl<'a> Batch<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let version = reader.byte().ok_or(DecodeError::Header)?;
-        if version != VERSION {
+        if !(VERSION..=FILE_VERSION).contains(&version) {
             return Err(DecodeError::Version(version));
         }
-        Self::decode_header(reader).ok_or(DecodeError::Header)
+        Self::decode_header(reader)
+            .filter(|batch| batch.header.kind.version() == version)
+            .ok_or(DecodeError::Header)
     }
 
     fn decode_header(mut reader: Reader<'a>) -> Option<Self> {
@@ -251,20 +280,24 @@ impl<'a> Batch<'a> {
         Some(Self {
             header,
             events,
-            records: reader.rest(),
+            body: reader.rest(),
         })
     }
 
-    /// How many Events the batch says it has.
+    /// How many Events the batch says it has; a reference to a file counts as one.
     pub fn events(&self) -> u32 {
         self.events
     }
 
-    /// The Events in order; an error is the last item.
+    /// The Events in order, none where it refers to a file; an error is the last item.
     pub fn records(&self) -> Records<'a> {
+        let (body, events) = match self.header.kind {
+            Kind::Wef | Kind::Evtx | Kind::Own => (self.body, self.events),
+            Kind::File => (&[][..], 0),
+        };
         Records {
-            reader: Reader::new(self.records),
-            events: self.events,
+            reader: Reader::new(body),
+            events,
             place: 0,
         }
     }

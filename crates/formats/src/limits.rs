@@ -23,6 +23,12 @@ pub const RENDERING_KEYWORDS_MAX: usize = 64;
 /// Longest source name, and longest subscription name, in a batch header, in bytes.
 pub const BATCH_NAME_BYTES_MAX: usize = 4 * 1024;
 
+/// Longest path of a file in a reference to it: what Linux takes.
+pub const FILE_PATH_BYTES_MAX: usize = 4 * 1024;
+
+/// Most bytes of the directives that travel with a piece of a log file: the last of three kinds.
+pub const FILE_DIRECTIVES_BYTES_MAX: usize = 3 * W3C_DIRECTIVE_BYTES_MAX;
+
 /// Least that a syslog message may be allowed, in bytes: what the longest prefix, all keys
 /// of a profile and its numbers need when every text is cut.
 pub const SYSLOG_MESSAGE_MIN: usize = 1024;

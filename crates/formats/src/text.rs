@@ -98,6 +98,46 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
+/// The small letter of a character, where that is one character.
+#[must_use]
+pub fn fold(character: char) -> char {
+    let mut small = character.to_lowercase();
+    match (small.next(), small.next()) {
+        (Some(small), None) => small,
+        _ => character,
+    }
+}
+
+/// Whether a [folded](fold) pattern means a name, whatever its case: `*` is any characters, `?` is one. When characters stop to fit, the last `*` takes one
+/// more of them: what an earlier one took need never be looked at again.
+#[must_use]
+pub fn glob(pattern: &str, name: &str) -> bool {
+    let (mut pattern, mut name) = (pattern.chars(), name.chars());
+    let mut star = None;
+    loop {
+        let behind = name.clone();
+        match (pattern.next(), name.next()) {
+            (None, None) => return true,
+            (Some('*'), _) => {
+                name = behind;
+                star = Some((pattern.clone(), name.clone()));
+                continue;
+            }
+            (Some('?'), Some(_)) => continue,
+            (Some(wanted), Some(found)) if wanted == fold(found) => continue,
+            _ => {}
+        }
+        let Some((after_star, rest)) = &mut star else {
+            return false;
+        };
+        if rest.next().is_none() {
+            return false;
+        }
+        pattern = after_star.clone();
+        name = rest.clone();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

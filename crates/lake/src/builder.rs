@@ -155,7 +155,7 @@ impl RowBuilder {
     }
 
     /// Adds the events of an entry of the journal that come after this sequence. Imported ones are left out: who
-    /// imports a file puts it into the lake itself.
+    /// imports a file puts it into the lake itself. A reference to a file is no event.
     ///
     /// # Errors
     /// The entry, or its end, cannot be read; the events before that are rows.
@@ -174,7 +174,7 @@ impl RowBuilder {
             }
         };
         let batch = Batch::decode(entry.body).map_err(unreadable(entry.first_seq))?;
-        if batch.header.kind == Source::Evtx {
+        if matches!(batch.header.kind, Source::Evtx | Source::File) {
             return Ok(());
         }
         for (record, seq) in batch.records().zip(entry.first_seq..) {
@@ -210,6 +210,7 @@ impl RowBuilder {
             Source::Wef => "wef",
             Source::Evtx => "evtx",
             Source::Own => "own",
+            Source::File => "file",
         };
         self.columns.text(slot!(Text, "origin"), Some(origin));
         self.columns

@@ -134,6 +134,30 @@ async fn what_is_passed_again_after_a_break_counts_once() {
 }
 
 #[tokio::test]
+async fn references_to_files_are_passed_over() {
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let (store, received) = (Store::new(), Received::default());
+        store.append_file().await;
+        store.append(2..=3).await;
+        let last = store.append_file().await;
+        let (receiver, udp, port);
+        if matches!(transport, Transport::Udp) {
+            udp = UdpReceiver::start(0, received.clone()).await;
+            (port, receiver) = (udp.port, None);
+        } else {
+            let tcp = Receiver::start(0, None, Manner::PLAIN, received.clone()).await;
+            (port, receiver) = (tcp.port(), Some(tcp));
+        }
+        let mut sink = Sink::start(&store, destination(port, transport));
+        let status = sink.confirmed(last).await;
+        assert_eq!((status.sent, status.filtered), (2, 0));
+        sink.stop().await;
+        assert_eq!(received.ids(), [2, 3]);
+        drop(receiver);
+    }
+}
+
+#[tokio::test]
 async fn over_udp_what_is_left_out_is_neither_sent_nor_waited_for() {
     let received = Received::default();
     let (store, receiver) = (Store::new(), UdpReceiver::start(0, received.clone()).await);

@@ -147,8 +147,16 @@ fn what_is_wrong_is_named() {
     );
     bytes[5] = 9;
     assert_eq!(Batch::decode(&bytes).unwrap_err(), DecodeError::Header);
-    bytes[0] = 2;
-    assert_eq!(Batch::decode(&bytes).unwrap_err(), DecodeError::Version(2));
+    bytes[0] = 3;
+    assert_eq!(
+        Batch::decode(&bytes).unwrap_err().to_string(),
+        "batch has version 3, this program reads versions up to 2"
+    );
+    // Events have the first version, files the second.
+    (bytes[0], bytes[5]) = (2, Kind::Wef as u8);
+    assert_eq!(Batch::decode(&bytes).unwrap_err(), DecodeError::Header);
+    (bytes[0], bytes[5]) = (1, Kind::File as u8);
+    assert_eq!(Batch::decode(&bytes).unwrap_err(), DecodeError::Header);
     assert_eq!(Batch::decode(&[]).unwrap_err(), DecodeError::Header);
 }
 

@@ -13,7 +13,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::limits::{AUDIENCE_PATTERNS_MAX, MACHINE_NAME_BYTES_MAX};
-use crate::text::is_hidden;
+use crate::text::{fold, glob, is_hidden};
 
 /// The authenticated name of a machine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -361,44 +361,6 @@ fn is_netbios_of(short: &str, name: &str) -> bool {
 fn is_lookalike(character: char) -> bool {
     let mut others = character.to_uppercase().chain(character.to_lowercase());
     !character.is_ascii() && others.any(|other| other.is_ascii())
-}
-
-/// The small letter of a character, where that is one character.
-fn fold(character: char) -> char {
-    let mut small = character.to_lowercase();
-    match (small.next(), small.next()) {
-        (Some(small), None) => small,
-        _ => character,
-    }
-}
-
-/// Whether a folded pattern means a name. When characters stop to fit, the last `*` takes one
-/// more of them: what an earlier one took need never be looked at again.
-fn glob(pattern: &str, name: &str) -> bool {
-    let (mut pattern, mut name) = (pattern.chars(), name.chars());
-    let mut star = None;
-    loop {
-        let behind = name.clone();
-        match (pattern.next(), name.next()) {
-            (None, None) => return true,
-            (Some('*'), _) => {
-                name = behind;
-                star = Some((pattern.clone(), name.clone()));
-                continue;
-            }
-            (Some('?'), Some(_)) => continue,
-            (Some(wanted), Some(found)) if wanted == fold(found) => continue,
-            _ => {}
-        }
-        let Some((after_star, rest)) = &mut star else {
-            return false;
-        };
-        if rest.next().is_none() {
-            return false;
-        }
-        pattern = after_star.clone();
-        name = rest.clone();
-    }
 }
 
 #[cfg(test)]

@@ -11,10 +11,12 @@ pub mod unruly;
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use windrow_formats::batch::file::{Content, FileClass, FileId, FileReference};
 use windrow_formats::batch::{self, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
 use windrow_formats::syslog::Framing;
@@ -110,6 +112,34 @@ impl Store {
             self.journal.append(entry(first..=last)).await.unwrap();
             first = last + 1;
         }
+    }
+
+    /// Appends a reference to a piece of a file; its sequence.
+    pub async fn append_file(&self) -> u64 {
+        let reference = FileReference {
+            class: FileClass::IisLog,
+            site: None,
+            path: "u_ex.log".into(),
+            file: FileId([1; 16]),
+            offset: 0,
+            content: Content::Dropped { bytes: 9 },
+            lines: None,
+            whole: None,
+            modified_at: None,
+        };
+        let header = Header {
+            kind: Kind::File,
+            source: "web".into(),
+            address: None,
+            subscription: None,
+            received_at: Timestamp::UNIX_EPOCH,
+        };
+        let entry = Entry {
+            body: reference.encode(&header),
+            events: 1,
+            state: None,
+        };
+        self.journal.append(entry).await.unwrap().start
     }
 }
 

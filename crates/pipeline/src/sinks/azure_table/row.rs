@@ -12,7 +12,7 @@ use crate::journal::Seq;
 /// the sender proved to be; one from a file, or of our own, is of the computer it names.
 pub(super) fn role_instance(header: &Header, event: Event<'_>) -> String {
     let computer = match header.kind {
-        Kind::Wef => None,
+        Kind::Wef | Kind::File => None,
         Kind::Evtx | Kind::Own => event.computer(),
     };
     format!("_{}", computer.as_deref().unwrap_or(&header.source))
@@ -39,7 +39,8 @@ pub(super) fn of_event<'a>(
     let partition = Partition::new(minute, sink.volume, &origin);
     let counter = Counter::new(sink.journal.into_bytes(), seq);
     let (table, entity) = match header.kind {
-        Kind::Wef | Kind::Evtx => (
+        // A batch that refers to a file has no events.
+        Kind::Wef | Kind::Evtx | Kind::File => (
             rows::WINDOWS_EVENT_LOGS,
             rows::windows_event(event, &origin, arrived, &partition, counter),
         ),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+use windrow_formats::batch::file::{Content, FileClass, FileId, FileReference};
 use windrow_formats::batch::{Encoder, Flags, Header, Kind};
 use windrow_formats::event::{self, Index};
 use windrow_formats::own::{OwnEvent, OwnEventId, OwnLevel};
@@ -429,6 +430,37 @@ async fn what_cannot_be_read_is_kept_aside_and_passed() {
     assert_eq!(runs.status.borrow().skipped, 3);
     runs.stop().await;
     assert_eq!((bench.tables.count(), bench.kept_aside()), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_to_files_are_passed_over() {
+    let bench = Bench::new();
+    let reference = FileReference {
+        class: FileClass::Other,
+        site: None,
+        path: "a.dmp".to_owned(),
+        file: FileId([1; 16]),
+        offset: 0,
+        content: Content::Dropped { bytes: 1 },
+        lines: None,
+        whole: None,
+        modified_at: None,
+    };
+    let header = Header {
+        kind: Kind::File,
+        source: "srv0001".to_owned(),
+        address: None,
+        subscription: None,
+        received_at: received_at(),
+    };
+    bench.append(1, reference.encode(&header)).await;
+    bench.add(Kind::Wef, 0..2).await;
+    let last = bench.append(1, reference.encode(&header)).await;
+    let mut runs = bench.run(Duration::ZERO);
+    runs.until("all dealt with", |status| status.written_seq == last)
+        .await;
+    runs.stop().await;
+    assert_eq!((bench.tables.count(), bench.kept_aside()), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,7 +42,7 @@ impl Wanted {
             return true;
         };
         let computer = match header.kind {
-            Kind::Wef => None,
+            Kind::Wef | Kind::File => None,
             Kind::Evtx | Kind::Own => event.computer(),
         };
         let name = computer.as_deref().unwrap_or(&header.source);

@@ -206,6 +206,7 @@ async fn forward(
                 sender.skip(poison, &mut link.outbox).await;
                 account(sender, link);
             }
+            Item::File { last } => link.outbox.pass(last),
         }
         if shutdown.is_cancelled() {
             return Err(Ended::Stopped);

@@ -50,6 +50,11 @@ impl Outbox {
         self.truncated = 0;
     }
 
+    /// Everything up to `seq` is dealt with, and what is new of it is nothing to send.
+    pub(super) fn pass(&mut self, seq: Seq) {
+        self.seq = Some(seq);
+    }
+
     /// Whether what is in it is to be written: it is enough, or has waited for more while many
     /// events went by that the destination does not get.
     pub(super) fn is_due(&self, batch_bytes: usize) -> bool {

@@ -324,6 +324,7 @@ async fn pack(
                 }
             }
             Item::Unreadable(poison) => sender.skip(poison, outbox).await,
+            Item::File { last } => outbox.pass(last),
         }
         flush_due(sender, link, shutdown).await?;
     }

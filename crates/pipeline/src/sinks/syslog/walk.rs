@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::slice;
 
-use windrow_formats::batch::{Batch, Header, Record, Records};
+use windrow_formats::batch::{Batch, Header, Kind, Record, Records};
 
 use super::metrics::DropReason;
 use super::sender::Poison;
@@ -20,6 +20,8 @@ pub(super) enum Item<'w> {
     },
     /// So many events from there on cannot be read.
     Unreadable(Poison<'w>),
+    /// Everything up to there has no event: it refers to a file, which other sinks take.
+    File { last: Seq },
 }
 
 /// A walk over what entries have after an event that was the last one done.
@@ -55,6 +57,11 @@ impl<'f> Walk<'f> {
                 let entry = self.entries.next()?;
                 let (seq, end) = (entry.first_seq, entry.first_seq + u64::from(entry.events));
                 match Batch::decode(&entry.body) {
+                    Ok(batch) if batch.header.kind == Kind::File => {
+                        if let Some(last) = end.checked_sub(1).filter(|last| *last > self.done) {
+                            return Some(Item::File { last });
+                        }
+                    }
                     Ok(batch) => {
                         self.batch = Some(Open {
                             body: &entry.body,
