@@ -10,5 +10,6 @@ pub mod limits;
 pub mod quarantine;
 pub mod sinks;
 pub mod sources;
+pub mod spool;
 pub mod stamp;
 pub mod tls;

@@ -12,6 +12,15 @@ pub const PEER_NAME_BYTES_MAX: usize = 253;
 /// Largest file in the quarantine; of something longer the beginning is kept.
 pub const QUARANTINE_ENTRY_BYTES_MAX: usize = 1024 * 1024;
 
+/// Largest piece of a file in the spool. It is in memory while it is put there and while a sink takes it.
+pub const SPOOL_PIECE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A piece is at most this part of the spool's quota, so that one that waits does not fill it.
+pub const SPOOL_PIECE_SHARE: u64 = 4;
+
+/// What a small piece takes of the disk, and so of the quota.
+pub const SPOOL_BLOCK_BYTES: u64 = 4 * 1024;
+
 /// Lines of the quarantine's index before it is begun anew beside the previous one.
 pub const QUARANTINE_INDEX_LINES_MAX: usize = 10_000;
 

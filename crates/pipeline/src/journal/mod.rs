@@ -31,7 +31,7 @@ mod scan;
 mod segment;
 mod shared;
 #[cfg(test)]
-mod sim;
+pub(crate) mod sim;
 mod slots;
 mod state;
 pub mod storage;
@@ -566,6 +566,25 @@ impl Journal {
         let (disk, dir) = (Arc::clone(&shared.disk), shared.dir().clone());
         let mut reader = reader::Reader::new(disk, dir, Arc::clone(&shared.catalog), seq);
         Some(reader.next().ok()??.committed_at)
+    }
+
+    /// Up to there nothing is read again: every cursor is past it, on disk, or it was dropped. Without any cursor a sink
+    /// may still come that begins with the oldest.
+    pub fn done_seq(&self) -> Seq {
+        let passed = self.inner.shared.floor().unwrap_or(0);
+        passed.max(self.oldest_seq().saturating_sub(1))
+    }
+
+    /// The durable frames after a sequence. Reads from disk, so call it where blocking is allowed.
+    pub fn read_after(&self, seq: Seq) -> offline::Frames {
+        let shared = &self.inner.shared;
+        let (disk, dir) = (Arc::clone(&shared.disk), shared.dir().clone());
+        offline::Frames::of(reader::Reader::new(
+            disk,
+            dir,
+            Arc::clone(&shared.catalog),
+            seq,
+        ))
     }
 
     /// How full the journal is.

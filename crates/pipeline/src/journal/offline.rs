@@ -37,6 +37,11 @@ impl Frames {
     ) -> Frames {
         let mut reader = Reader::new(disk, dir, catalog, after);
         reader.on_read_error(OnReadError::Skip);
+        Frames::of(reader)
+    }
+
+    /// What a reader reads.
+    pub(super) fn of(reader: Reader) -> Frames {
         Frames {
             reader,
             failed: false,

@@ -17,7 +17,7 @@ mod crash;
 
 /// What may go wrong, and when.
 #[derive(Debug)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// Operations until the power goes; every one after it fails without effect.
     left: AtomicI64,
     /// A sync says yes and does nothing: the control that must lose data.
@@ -29,13 +29,19 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn new(seed: u64) -> Faults {
+    pub(crate) fn new(seed: u64) -> Faults {
         Faults {
             left: AtomicI64::new(i64::MAX),
             lies: false,
             failing_syncs: 0,
             rng: Mutex::new(StdRng::seed_from_u64(seed)),
         }
+    }
+
+    /// The power goes after so many operations.
+    pub(crate) fn cut_after(mut self, operations: i64) -> Faults {
+        self.left = AtomicI64::new(operations);
+        self
     }
 
     fn step(&self) -> io::Result<()> {
@@ -45,7 +51,7 @@ impl Faults {
         Ok(())
     }
 
-    fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.left.load(Ordering::Relaxed) <= 0
     }
 
@@ -55,7 +61,7 @@ impl Faults {
 }
 
 #[derive(Debug)]
-pub(super) struct SimDisk(pub(super) Arc<Faults>);
+pub(crate) struct SimDisk(pub(crate) Arc<Faults>);
 
 #[derive(Debug)]
 struct SimFile {
