@@ -8,6 +8,8 @@ use datafusion::error::DataFusionError;
 use deltalake::DeltaTableError;
 use parquet::errors::ParquetError;
 
+use crate::failures::Failures;
+
 /// A version, or what stands for none.
 fn known(version: Option<i64>) -> i64 {
     version.unwrap_or(0)
@@ -73,6 +75,17 @@ pub enum LakeError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The disk cannot read a data file, which may pass.
+    #[error("the disk cannot read the lake's file {}: {reason}; put a copy in its place, or remove it", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What it says.
+        reason: String,
+    },
+    /// What is done for every table failed for some.
+    #[error("not done for every table of the lake: {0}")]
+    Tables(Failures),
     /// The table could not be read or written; it is as it was before.
     #[error("cannot {doing} the lake")]
     Table {

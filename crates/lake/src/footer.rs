@@ -159,6 +159,8 @@ const UNREADABLE: i32 = 5;
 /// disk cannot be read.
 fn is_of_content(error: &io::Error) -> bool {
     match error.raw_os_error() {
+        // One of our limits, which says nothing of what is in the file.
+        None if error.kind() == io::ErrorKind::FileTooLarge => false,
         None => true,
         Some(number) => number == UNREADABLE || error.kind() == io::ErrorKind::NotFound,
     }

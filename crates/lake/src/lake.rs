@@ -12,14 +12,13 @@ use jiff::civil::Date;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::error::LakeError;
+use crate::failures::{Done, Failures};
 use crate::files::Met;
 use crate::place::Place;
 use crate::retention::Retention;
 use crate::rows::Rows;
 use crate::schema::{COUNTS, Definition, EVENTS, IIS, TABLES};
-use crate::table::{
-    Appended, Checked, Cure, Expired, Expiry, Extent, Overview, Run, Table, Told, Upkeep,
-};
+use crate::table::{Appended, Checked, Cure, Expired, Extent, Overview, Run, Table, Told, Upkeep};
 
 /// The lake. Cheap to clone; clones share the tables.
 #[derive(Clone)]
@@ -123,22 +122,27 @@ impl Lake {
         Ok(table)
     }
 
-    /// Every table that there is, by name.
-    pub(crate) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
-        let mut tables = Vec::with_capacity(TABLES.len());
+    /// Every table that there is and can be opened, and why others cannot.
+    pub(crate) async fn tables(&self) -> (Vec<Table>, Failures) {
+        let (mut tables, mut failures) = (Vec::with_capacity(TABLES.len()), Failures::default());
         for definition in TABLES {
-            if definition.name == EVENTS.name {
-                tables.push(self.shared.events.clone());
-            } else if self.shared.access == Access::Read {
-                tables.extend(self.other(definition).await?);
-            } else if Table::open_to_read(definition, &self.shared.place)
-                .await?
-                .is_some()
-            {
-                tables.push(self.other_to_write(definition).await?);
-            }
+            let table = self.table(definition).await;
+            tables.extend(failures.note(definition.name, table).flatten());
         }
-        Ok(tables)
+        (tables, failures)
+    }
+
+    async fn table(&self, definition: &'static Definition) -> Result<Option<Table>, LakeError> {
+        if definition.name == EVENTS.name {
+            return Ok(Some(self.shared.events.clone()));
+        }
+        if self.shared.access == Access::Read {
+            return self.other(definition).await;
+        }
+        match Table::open_to_read(definition, &self.shared.place).await? {
+            Some(_) => self.other_to_write(definition).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Who keeps damaged files in mind: whoever lives long enough to meet them again.
@@ -219,12 +223,13 @@ impl Lake {
     }
 
     /// Every table that there is, by name.
-    pub async fn overview(&self) -> Result<Vec<Overview>, LakeError> {
+    pub async fn overview(&self) -> Done<Vec<Overview>> {
+        let (tables, mut failures) = self.tables().await;
         let mut all = Vec::new();
-        for table in self.tables().await? {
-            all.push(table.overview().await?);
+        for table in tables {
+            all.extend(failures.note(table.name(), table.overview().await));
         }
-        Ok(all)
+        failures.of(all)
     }
 
     /// Paths of the live data files of a table, below its folder; none where there is no such table.
@@ -232,13 +237,14 @@ impl Lake {
         &self,
         table: &str,
     ) -> Result<Option<(PathBuf, Vec<String>)>, LakeError> {
-        for one in self.tables().await? {
-            if one.name() == table {
-                let files = one.live_files().await?;
-                return Ok(Some((one.folder().to_owned(), files)));
-            }
-        }
-        Ok(None)
+        let Some(definition) = TABLES.iter().find(|definition| definition.name == table) else {
+            return Ok(None);
+        };
+        let Some(table) = self.table(definition).await? else {
+            return Ok(None);
+        };
+        let files = table.live_files().await?;
+        Ok(Some((table.folder().to_owned(), files)))
     }
 
     /// Takes out of every table what is kept no longer; what went, by table. Others may append and query meanwhile.
@@ -250,90 +256,92 @@ impl Lake {
     ) -> Result<Vec<(&'static str, Expired)>, LakeError> {
         let expiry = match run {
             Run::Dry => {
-                self.expire_of(&self.tables().await?, retention, today, None)
-                    .await
+                let (tables, mut failures) = self.tables().await;
+                let gone = expire_of(&tables, retention, today, None, &mut failures).await;
+                failures.of(gone)
             }
             Run::Real => {
                 let (told, _) = mpsc::channel(1);
                 self.expire_and_tell(retention, today, &told).await
             }
         };
-        match expiry.failed {
-            None => Ok(expiry.tables),
-            Some(error) => Err(error),
-        }
+        expiry.whole()
     }
 
     /// The same, telling what went right after each commit: also of the one on its way where this is no longer waited for.
     /// What fails for one table keeps nothing in the others.
-    pub async fn expire_and_tell(&self, retention: &Retention, today: Date, told: &Told) -> Expiry {
-        let mut tables = match self.tables().await {
-            Ok(tables) => tables,
-            Err(error) => {
-                return Expiry {
-                    tables: Vec::new(),
-                    failed: Some(error),
-                };
-            }
-        };
-        // Counts stay when events go.
-        let uncounted = self.roll_up().await.err();
-        if uncounted.is_some() {
-            tables.retain(|table| table.name() != EVENTS.name);
-        }
-        let mut expiry = self.expire_of(&tables, retention, today, Some(told)).await;
-        let unfollowed = self.roll_up().await.err();
-        expiry.failed = uncounted.or(expiry.failed).or(unfollowed);
-        expiry
-    }
-
-    async fn expire_of(
+    pub async fn expire_and_tell(
         &self,
-        tables: &[Table],
         retention: &Retention,
         today: Date,
-        told: Option<&Told>,
-    ) -> Expiry {
-        let mut expiry = Expiry::default();
-        for table in tables {
-            let mut gone = Expired::default();
-            let done = table.expire(retention, today, told, &mut gone).await;
-            expiry.tables.push((table.name(), gone));
-            expiry.failed = expiry.failed.or(done.err());
+        told: &Told,
+    ) -> Done<Vec<(&'static str, Expired)>> {
+        let (mut tables, mut failures) = self.tables().await;
+        // Counts stay when events go.
+        if failures.note(COUNTS.name, self.roll_up().await).is_none() {
+            tables.retain(|table| table.name() != EVENTS.name);
         }
-        expiry
+        let gone = expire_of(&tables, retention, today, Some(told), &mut failures).await;
+        failures.note(COUNTS.name, self.roll_up().await);
+        failures.of(gone)
     }
 
     /// Reads every file of every table: which of them are damaged or gone.
-    pub async fn check(&self, cure: Cure<'_>) -> Result<Vec<Checked>, LakeError> {
+    pub async fn check(&self, cure: Cure<'_>) -> Done<Vec<Checked>> {
+        let (tables, mut failures) = self.tables().await;
         let mut all = Vec::new();
-        for table in self.tables().await? {
-            all.push(table.check(cure).await?);
+        for table in tables {
+            all.extend(failures.note(table.name(), table.check(cure).await));
         }
-        Ok(all)
+        failures.of(all)
     }
 
     /// Removes files that were replaced or left behind long enough ago, of every table; how many.
-    pub async fn vacuum(&self, now: Timestamp) -> Result<u64, LakeError> {
+    pub async fn vacuum(&self, now: Timestamp) -> Done<u64> {
+        let (tables, mut failures) = self.tables().await;
         let mut removed = 0;
-        for table in self.tables().await? {
-            removed += table.remove_unnamed(now).await?;
+        for table in tables {
+            let done = table.remove_unnamed(now).await;
+            removed += failures.note(table.name(), done).unwrap_or(0);
         }
-        Ok(removed)
+        failures.of(removed)
     }
 
     /// Merges the small files of days that are over, as many days a call as there is time for, and removes files that
     /// were replaced or left behind long enough ago, of every table. Others may append and query meanwhile.
-    pub async fn keep_up(&self, now: Timestamp) -> Result<Upkeep, LakeError> {
-        self.roll_up().await?;
+    ///
+    /// What fails for one table keeps no other from it, and neither does a roll-up that is behind: where files that it has
+    /// not counted are gone once it counts, it counts all that are there.
+    pub async fn keep_up(&self, now: Timestamp) -> Done<Upkeep> {
+        let (tables, mut failures) = self.tables().await;
+        failures.note(COUNTS.name, self.roll_up().await);
         let mut done = Upkeep::default();
-        for table in self.tables().await? {
-            done.add(table.keep_up(now).await?);
+        for table in tables {
+            if let Some(of_table) = failures.note(table.name(), table.keep_up(now).await) {
+                done.add(of_table);
+            }
         }
         // Merging adds nothing, and that has to be noted while the log still says so.
-        self.roll_up().await?;
-        Ok(done)
+        failures.note(COUNTS.name, self.roll_up().await);
+        failures.of(done)
     }
+}
+
+async fn expire_of(
+    tables: &[Table],
+    retention: &Retention,
+    today: Date,
+    told: Option<&Told>,
+    failures: &mut Failures,
+) -> Vec<(&'static str, Expired)> {
+    let mut gone = Vec::with_capacity(tables.len());
+    for table in tables {
+        let mut expired = Expired::default();
+        let done = table.expire(retention, today, told, &mut expired).await;
+        failures.note(table.name(), done);
+        gone.push((table.name(), expired));
+    }
+    gone
 }
 
 /// The names of all tables that a lake may have.
@@ -367,3 +375,6 @@ pub(crate) fn counts_app_id(events_id: &str) -> String {
 pub(crate) fn counts_mark_id(events_id: &str) -> String {
     format!("windrow-{}-mark-{events_id}", COUNTS.name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ mod datafile;
 mod day_counts;
 mod distribution;
 mod error;
+mod failures;
 mod files;
 mod footer;
 mod import;
@@ -38,6 +39,7 @@ pub use builder::{JournalEntry, RowBuilder, Unreadable};
 pub use day_counts::{DayCount, DayCounts, Days, Wanted, Whose};
 pub use distribution::{Bucket, Buckets, By, Distribution, Precision, Strays, TimeSpan, Unplaced};
 pub use error::{LakeError, QueryError};
+pub use failures::{Done, Failures};
 pub use files::{EventFiles, Files, Given, Kind, Source, SourceError, Tally, Unread, is_w3c_log};
 pub use lake::{Lake, table_names};
 pub use limits::SQL_BYTES;
@@ -49,6 +51,6 @@ pub use requests::{RequestKey, RequestSpan, Requests};
 pub use retention::{Hold, Retention, Rule, What};
 pub use rows::Rows;
 pub use table::{
-    Appended, Checked, Cure, Expired, Expiry, Extent, Kept, Overview, Run, TakenOut, Told, Upkeep,
+    Appended, Checked, Cure, Expired, Extent, Kept, Overview, Run, TakenOut, Told, Upkeep,
 };
 pub use top::{Top, TopBy, TopRow, Topped};

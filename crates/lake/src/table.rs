@@ -46,7 +46,7 @@ mod state;
 mod upkeep;
 
 pub use check::{Checked, Cure, Kept, TakenOut};
-pub use expire::{Expired, Expiry, Run, Told};
+pub use expire::{Expired, Run, Told};
 pub(crate) use state::State;
 pub use upkeep::Upkeep;
 

@@ -171,7 +171,7 @@ async fn fill(lake: &Lake, events: usize) -> (Spent, usize) {
             let start = cpu_seconds();
             // Two days later nobody reads what was replaced.
             let later = Timestamp::now() + SignedDuration::from_hours(49);
-            lake.keep_up(later).await.unwrap();
+            lake.keep_up(later).await.whole().unwrap();
             spent.merging += cpu_seconds() - start;
         }
     }

@@ -31,6 +31,8 @@ pub(super) enum Counted {
     Full(Counter, Rest),
     /// It is damaged: what was counted of it does not count.
     Damaged(String),
+    /// The disk cannot read it, which may pass.
+    Unreadable(String),
     /// It is not there.
     Gone,
 }
@@ -82,11 +84,43 @@ fn begin(file: File, date: String) -> Result<Rest, ParquetError> {
     Ok(Rest { reader, date })
 }
 
-/// Damage is an answer; what may pass is an error, so that the file is counted the next time.
+/// What keeps a file from being counted.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    /// See [`Counted::Unreadable`].
+    Disk(String),
+    /// See [`Counted::Damaged`].
+    Damage(String),
+}
+
+impl Fault {
+    /// # Errors
+    /// Anything else, which may pass: the file is counted the next time.
+    fn of(error: ParquetError) -> Result<Fault, LakeError> {
+        match error {
+            error if footer::is_of_disk(&error) => Ok(Fault::Disk(error.to_string())),
+            error if footer::is_damage(&error) => Ok(Fault::Damage(error.to_string())),
+            error => Err(error.into()),
+        }
+    }
+}
+
+/// Damage is an answer.
 fn told(counted: Result<Counted, ParquetError>) -> Result<Counted, LakeError> {
     match counted {
-        Err(error) if footer::is_damage(&error) => Ok(Counted::Damaged(error.to_string())),
-        counted => Ok(counted?),
+        Ok(counted) => Ok(counted),
+        Err(error) => Ok(match Fault::of(error)? {
+            Fault::Disk(why) => Counted::Unreadable(why),
+            Fault::Damage(why) => Counted::Damaged(why),
+        }),
+    }
+}
+
+/// Nothing is counted beside a file that the disk cannot read: its events would be missing for good.
+pub(super) fn unreadable(site: &Site, path: &str, reason: String) -> LakeError {
+    LakeError::Unreadable {
+        file: site.shown().join(path),
+        reason,
     }
 }
 
@@ -110,15 +144,37 @@ pub(super) async fn take_over(
             }
             Ok(of_file)
         });
-        match taken {
+        match taken.map_err(Fault::of) {
             Ok(of_file) => counter.merge(&of_file),
-            Err(error) if footer::is_damage(&error) => {
+            // What it counts has expired elsewhere: nobody can count it again.
+            Err(Ok(Fault::Disk(why))) => return Err(unreadable(&site, &path, why)),
+            Err(Ok(Fault::Damage(why))) => {
                 let file = site.shown().join(&path);
-                tracing::error!(file = %file.display(), %error, "a file of the lake's event_counts is damaged");
+                tracing::error!(file = %file.display(), why, "a file of the lake's event_counts is damaged");
             }
-            Err(error) => return Err(error.into()),
+            Err(Err(error)) => return Err(error),
         }
         Ok(counter)
     });
     taken.await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_cannot_read_is_no_damage_and_neither_is_what_passes() {
+        let io = |number| ParquetError::from(io::Error::from_raw_os_error(number));
+        let (unreadable, too_many_files) = (5, 24);
+        assert!(matches!(Fault::of(io(unreadable)), Ok(Fault::Disk(_))));
+        assert!(matches!(
+            told(Err(io(unreadable))),
+            Ok(Counted::Unreadable(_))
+        ));
+        let cut = ParquetError::EOF("the end is missing".to_owned());
+        assert!(matches!(Fault::of(cut), Ok(Fault::Damage(_))));
+        assert!(Fault::of(io(too_many_files)).is_err());
+        assert!(told(Err(io(too_many_files))).is_err());
+    }
 }

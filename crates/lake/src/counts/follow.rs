@@ -134,7 +134,9 @@ impl Lake {
             match file::count(site, &part).await? {
                 Counted::Whole(of_file) => counter = merged(counter, of_file).await?,
                 Counted::Full(..) => return Ok(None),
-                Counted::Damaged(why) => tally.damaged(&site.shown().join(&part.path), why),
+                Counted::Damaged(why) | Counted::Unreadable(why) => {
+                    tally.damaged(&site.shown().join(&part.path), why);
+                }
                 // Where it was merged meanwhile, the events say where theirs are.
                 Counted::Gone => return Ok(None),
             }

@@ -107,6 +107,9 @@ impl<'a> Tallied<'a> {
                     self.tell_damage(part, &why);
                     break;
                 }
+                Counted::Unreadable(why) => {
+                    return Err(file::unreadable(self.events.site(), &part.path, why));
+                }
                 Counted::Gone => match self.events.names(&part.path).await? {
                     true => {
                         self.tell_damage(part, "it is not there");
@@ -173,6 +176,9 @@ impl<'a> Tallied<'a> {
                 Counted::Damaged(why) => {
                     self.tell_damage(part, &why);
                     continue;
+                }
+                Counted::Unreadable(why) => {
+                    return Err(file::unreadable(self.events.site(), &part.path, why));
                 }
                 Counted::Gone if self.events.names(&part.path).await? => {
                     self.tell_damage(part, "it is not there");

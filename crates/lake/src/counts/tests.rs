@@ -61,6 +61,7 @@ async fn merging_and_importing_twice_count_nothing_again() {
     let done = lake
         .keep_up("2025-11-07T00:00:00Z".parse().unwrap())
         .await
+        .whole()
         .unwrap();
     assert_eq!(
         (done.days, done.merged),
@@ -250,6 +251,7 @@ async fn a_file_that_goes_while_it_is_counted_is_no_damage() {
     assert_eq!(lake.events().keep_up(now).await.unwrap().merged, 10);
     lake.vacuum("2028-01-01T00:00:00Z".parse().unwrap())
         .await
+        .whole()
         .unwrap();
     let mut tallied = Tallied::new(lake.events(), &counts);
     assert!(matches!(tallied.take(&at, due).await.unwrap(), Taken::Gone));

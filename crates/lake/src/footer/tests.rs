@@ -51,6 +51,7 @@ fn what_passes_is_no_damage() {
     let io = |error: io::Error| is_damage(&ParquetError::External(Box::new(error)));
     let too_many_files = 24;
     assert!(!io(io::Error::from_raw_os_error(too_many_files)));
+    assert!(!io(io::ErrorKind::FileTooLarge.into()), "a limit of ours");
     assert!(io(io::Error::from_raw_os_error(5)), "the medium is bad");
     assert!(io(io::Error::from_raw_os_error(2)), "there is no file");
     assert!(

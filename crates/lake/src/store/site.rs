@@ -245,7 +245,9 @@ impl BlobFolder {
             kept.map_err(Scratch::from).map_err(io::Error::other)?;
             at = end;
         }
-        file.rewind()?;
+        file.rewind()
+            .map_err(Scratch::from)
+            .map_err(io::Error::other)?;
         Ok(file)
     }
 

@@ -36,15 +36,6 @@ pub struct Expired {
 /// Who is told what went from which table, right after the commit that took it out.
 pub type Told = mpsc::Sender<(&'static str, Expired)>;
 
-/// What a run came to.
-#[derive(Debug, Default)]
-pub struct Expiry {
-    /// What went, by table.
-    pub tables: Vec<(&'static str, Expired)>,
-    /// What kept more from going; it can be tried again.
-    pub failed: Option<LakeError>,
-}
-
 /// Whether something is done, or only counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Run {

@@ -236,14 +236,26 @@ async fn files_of_days_that_are_over_become_one() {
             .unwrap();
     }
     // The second day is not over, the first one is.
-    let done = lake.keep_up(at("2025-11-06T23:00:00Z")).await.unwrap();
+    let done = lake
+        .keep_up(at("2025-11-06T23:00:00Z"))
+        .await
+        .whole()
+        .unwrap();
     assert_eq!((done.days, done.merged, done.removed), (1, files, 0));
     assert_eq!(lake.extent().await.unwrap().files, files + 1);
-    let done = lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    let done = lake
+        .keep_up(at("2025-11-07T00:00:00Z"))
+        .await
+        .whole()
+        .unwrap();
     assert_eq!((done.days, done.merged), (1, files));
     let extent = lake.extent().await.unwrap();
     assert_eq!((extent.files, extent.rows), (2, 2 * files));
-    let done = lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    let done = lake
+        .keep_up(at("2025-11-07T00:00:00Z"))
+        .await
+        .whole()
+        .unwrap();
     assert_eq!(done, Upkeep::default());
     assert_eq!(
         data_files(&lake) as u64,
@@ -256,7 +268,7 @@ async fn files_of_days_that_are_over_become_one() {
         .await
         .unwrap();
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
-    let done = lake.keep_up(later).await.unwrap();
+    let done = lake.keep_up(later).await.whole().unwrap();
     assert_eq!(done.removed, 2 * files + 1);
     assert_eq!(data_files(&lake), 2);
     let lake = Lake::open(dir.path()).await.unwrap();
@@ -427,7 +439,11 @@ async fn commits_of_ever_new_days_make_a_bounded_number_of_files() {
         let (rows, last) = events(&mut (0..days as i64).map(|day| -day - 1));
         lake.append(rows, Some(("journal", last))).await.unwrap();
     }
-    let done = lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    let done = lake
+        .keep_up(at("2025-11-07T00:00:00Z"))
+        .await
+        .whole()
+        .unwrap();
     assert_eq!(done.days, days as u64, "all of them at once");
     let files = lake.extent().await.unwrap().files;
     assert!(files < 74 + days as u64 + COMPACT_FILES as u64, "{files}");
@@ -484,7 +500,10 @@ async fn the_list_of_live_files_has_each_row_once() {
         append_one(&lake, seq).await.unwrap();
     }
     assert_eq!(listed().len(), COMPACT_FILES);
-    lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+    lake.keep_up(at("2025-11-07T00:00:00Z"))
+        .await
+        .whole()
+        .unwrap();
     let live = listed();
     let folder = fs::read_dir(lake.folder().join("date=2025-11-05")).unwrap();
     assert_eq!((live.len(), folder.count()), (1, COMPACT_FILES + 1));
@@ -497,6 +516,7 @@ async fn the_list_of_live_files_has_each_row_once() {
     .unwrap();
     lake.keep_up(Timestamp::now() + jiff::SignedDuration::from_hours(25))
         .await
+        .whole()
         .unwrap();
     assert_eq!(listed(), live);
 }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use tokio::sync::{mpsc, watch};
 use windrow_formats::text::Chain;
-use windrow_lake::{Expired, Lake, Retention, Told};
+use windrow_lake::{Done, Expired, Lake, Retention, Told};
 
 use super::Tasks;
 use super::limits::TOLD_AHEAD;
@@ -98,19 +98,17 @@ async fn expire(lake: &Lake, retention: &Retention, told: &Told) {
 }
 
 async fn merge(lake: &Lake, metrics: &LakeMetrics) {
-    match lake.keep_up(Timestamp::now()).await {
-        Ok(done) if done.merged + done.removed > 0 => {
-            metrics.merged.inc_by(done.merged);
-            tracing::info!(
-                days = done.days,
-                merged = done.merged,
-                removed = done.removed,
-                "the lake's files were merged"
-            );
-        }
-        Ok(_) => {}
-        Err(error) => {
-            tracing::warn!(error = %Chain(&error), "cannot merge the lake's files; it is tried again");
-        }
+    let Done { done, failed } = lake.keep_up(Timestamp::now()).await;
+    if done.merged + done.removed > 0 {
+        metrics.merged.inc_by(done.merged);
+        tracing::info!(
+            days = done.days,
+            merged = done.merged,
+            removed = done.removed,
+            "the lake's files were merged"
+        );
+    }
+    if let Some(error) = failed {
+        tracing::warn!(error = %Chain(&error), "cannot merge all of the lake's files; it is tried again");
     }
 }

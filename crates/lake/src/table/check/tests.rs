@@ -20,7 +20,7 @@ async fn damaged_files_are_named_and_taken_out() {
             .collect::<Vec<_>>()
     };
     let (told, mut taken) = mpsc::channel(8);
-    let well = lake.check(Cure::TakeOut(&[], &told)).await.unwrap();
+    let well = lake.check(Cure::TakeOut(&[], &told)).await.whole().unwrap();
     assert_eq!(names(&well), ["event_counts", "events"]);
     assert_eq!((well[1].files, well[1].rows, well[1].lost), (4, 4, 0));
 
@@ -37,7 +37,7 @@ async fn damaged_files_are_named_and_taken_out() {
         hold(&[], "2025-11-09"),
     ];
     for cure in [Cure::None, Cure::TakeOut(&holds, &told)] {
-        let found = lake.check(cure).await.unwrap();
+        let found = lake.check(cure).await.whole().unwrap();
         assert_eq!((found[1].files, found[1].rows, found[1].lost), (1, 1, 3));
         let damaged: Vec<_> = found[1]
             .damaged
@@ -52,7 +52,7 @@ async fn damaged_files_are_named_and_taken_out() {
         assert_eq!((taken.table, taken.rows), ("events", 1));
     }
     assert!(taken.is_empty());
-    assert_eq!(lake.check(Cure::None).await.unwrap()[1].damaged, []);
+    assert_eq!(lake.check(Cure::None).await.whole().unwrap()[1].damaged, []);
     assert_eq!(
         ask(&lake, "select record_id as r from events").await,
         "{\"r\":3}\n"
@@ -96,7 +96,11 @@ async fn what_may_be_held_is_not_taken_out() {
     }
     let (told, mut taken) = mpsc::channel(8);
     let held = [hold(&[], "2025-11-05")];
-    let found = lake.check(Cure::TakeOut(&held, &told)).await.unwrap();
+    let found = lake
+        .check(Cure::TakeOut(&held, &told))
+        .await
+        .whole()
+        .unwrap();
     let first = folder.join(&files[0]);
     assert_eq!(found[1].kept, [(first, Kept::Held("case".to_owned()))]);
     assert_eq!(taken.recv().await.unwrap().file, folder.join(&files[1]));

@@ -110,11 +110,11 @@ async fn whole_dates_go_as_files_and_what_is_held_stays() {
             .count()
     };
     assert_eq!(files(), 2);
-    lake.vacuum(jiff::Timestamp::now()).await.unwrap();
+    lake.vacuum(jiff::Timestamp::now()).await.whole().unwrap();
     assert_eq!(files(), 2);
     let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(25);
     assert_eq!(
-        lake.vacuum(later).await.unwrap(),
+        lake.vacuum(later).await.whole().unwrap(),
         3,
         "events of two versions, and their counts"
     );
@@ -136,6 +136,7 @@ async fn merged_files_remember_whose_text_is_gone() {
     assert_eq!(
         lake.keep_up("2025-12-01T00:00:00Z".parse().unwrap())
             .await
+            .whole()
             .unwrap()
             .days,
         1
@@ -232,5 +233,5 @@ async fn what_went_is_told_where_another_table_fails() {
     assert_eq!((table, one.removed), ("event_counts", 1));
     assert_eq!(gone.recv().await, None, "and nothing that is still there");
     let nothing = ("events", Expired::default());
-    assert_eq!(expiry.tables, [(table, one), nothing]);
+    assert_eq!(expiry.done, [(table, one), nothing]);
 }

@@ -62,7 +62,7 @@ async fn does_everything(dir: PathBuf, logs: PathBuf, writer: u32) {
         tried(async || lake.append_requests(asked.clone(), None).await).await;
         match (turn + u64::from(writer)) % 3 {
             0 => {
-                tried(async || lake.keep_up(at(LATER)).await).await;
+                tried(async || lake.keep_up(at(LATER)).await.whole()).await;
             }
             1 => {
                 let over: Date = OVER.parse().unwrap();
@@ -112,6 +112,6 @@ async fn two_that_do_everything_lose_nothing_and_have_nothing_twice() {
     {"c_ip":"192.0.2.2","n":12,"d":12}
     {"c_ip":"192.0.2.9","n":12,"d":12}
     "#);
-    let unnamed = lake.check(crate::Cure::None).await.unwrap();
+    let unnamed = lake.check(crate::Cure::None).await.whole().unwrap();
     assert!(unnamed.iter().all(|checked| checked.damaged.is_empty()));
 }

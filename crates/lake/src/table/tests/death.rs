@@ -124,7 +124,10 @@ impl Work {
                     append_one(&lake, seq).await.unwrap();
                 }
                 if self == Work::Vacuum {
-                    lake.keep_up(at("2025-11-07T00:00:00Z")).await.unwrap();
+                    lake.keep_up(at("2025-11-07T00:00:00Z"))
+                        .await
+                        .whole()
+                        .unwrap();
                     let never = rows(&[logon(9, 9, 0)], None);
                     lake.events().write_files(never).await.unwrap();
                 }
@@ -171,14 +174,14 @@ impl Work {
                 lake.roll_up().await?;
             }
             Work::KeepUp => {
-                lake.keep_up(at("2025-11-07T00:00:00Z")).await?;
+                lake.keep_up(at("2025-11-07T00:00:00Z")).await.whole()?;
             }
             Work::Expire => {
                 let today = "2025-11-30".parse().unwrap();
                 lake.expire(&retention(), today, crate::Run::Real).await?;
             }
             Work::Vacuum => {
-                lake.vacuum(much_later()).await?;
+                lake.vacuum(much_later()).await.whole()?;
             }
         }
         Ok(())
@@ -365,10 +368,11 @@ async fn assert_nothing_is_left(dir: &Path, what: &str) {
         .unwrap()
         .keep_up(much_later())
         .await
+        .whole()
         .unwrap();
     let lake = Lake::open(dir).await.unwrap();
-    lake.vacuum(much_later()).await.unwrap();
-    for table in lake.tables().await.unwrap() {
+    lake.vacuum(much_later()).await.whole().unwrap();
+    for table in lake.tables().await.0 {
         let live = table.live_files().await.unwrap();
         for (path, ..) in listing(table.folder()) {
             let path = path.strip_prefix(table.folder()).unwrap().to_str().unwrap();

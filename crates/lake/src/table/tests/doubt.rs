@@ -85,10 +85,10 @@ async fn nothing_is_built_upon_a_merge_that_may_not_be_on_disk() {
     for seq in 1..=files {
         append_one(&lake, seq).await.unwrap();
     }
-    // Neither the first time nor when it is written again.
-    fs::write(&mark, "12").unwrap();
+    // Neither the first time nor when it is written again, for itself and for the roll-up.
+    fs::write(&mark, "123").unwrap();
     let now = at("2025-11-06T00:00:00Z");
-    lake.keep_up(now).await.unwrap_err();
+    lake.keep_up(now).await.whole().unwrap_err();
     fs::write(&mark, "1").unwrap();
     append_one(&lake, files + 1).await.unwrap_err();
     assert!(
@@ -110,15 +110,16 @@ async fn no_file_goes_for_a_merge_that_may_not_be_on_disk() {
     for seq in 1..=files {
         append_one(&lake, seq).await.unwrap();
     }
-    fs::write(&mark, "12").unwrap();
+    fs::write(&mark, "123").unwrap();
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(49);
-    lake.keep_up(later).await.unwrap_err();
-    fs::write(&mark, "1").unwrap();
-    lake.keep_up(later).await.unwrap_err();
+    lake.keep_up(later).await.whole().unwrap_err();
+    // For the roll-up, before files go, and for the roll-up again.
+    fs::write(&mark, "123").unwrap();
+    lake.keep_up(later).await.whole().unwrap_err();
     assert_eq!(data_files(&lake) as u64, files + 1);
     let before = lake.extent().await.unwrap();
     assert_eq!(before.files, 1);
-    assert_eq!(lake.keep_up(later).await.unwrap().removed, files);
+    assert_eq!(lake.keep_up(later).await.whole().unwrap().removed, files);
     assert_eq!(
         lake.extent().await.unwrap(),
         before,

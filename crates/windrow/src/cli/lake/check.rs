@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use tokio::sync::mpsc;
-use windrow_lake::{Checked, Cure, Kept};
+use windrow_lake::{Checked, Cure, Done, Kept};
 
 use super::{CheckArgs, record, to_read, to_write};
 use crate::cli::{Invocation, Out};
@@ -28,7 +28,10 @@ pub(super) async fn run(
         }
     };
     recorded?;
-    let found = found?;
+    let Done {
+        done: found,
+        failed,
+    } = found;
     let format = args.output.format(&invocation.terminal);
     table(&found).write(out, format, &invocation.terminal)?;
     let damaged = || found.iter().flat_map(|checked| &checked.damaged);
@@ -42,7 +45,7 @@ pub(super) async fn run(
         )?;
     }
     if damaged().next().is_none() {
-        return Ok(Code::Ok);
+        return super::after(failed, out);
     }
     let lost: u64 = found.iter().map(|checked| checked.lost).sum();
     let kept = || found.iter().flat_map(|checked| &checked.kept);
@@ -72,7 +75,7 @@ pub(super) async fn run(
         ),
     };
     writeln!(std::io::stderr(), "{said}")?;
-    Ok(Code::Negative)
+    super::after(failed, out).map(|_| Code::Negative)
 }
 
 fn table(found: &[Checked]) -> Table {

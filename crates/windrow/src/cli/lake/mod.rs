@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
 use tokio::sync::mpsc;
-use windrow_lake::{Expired, Lake, Run, table_names};
+use windrow_lake::{Done, Expired, Lake, LakeError, Run, table_names};
 
 use super::{Invocation, Out};
 use crate::clock::Clock;
@@ -139,28 +139,34 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     super::runtime()?.block_on(async {
         match &args.verb {
             Verb::Show(args) => {
-                let tables = to_read(&config).await?.overview().await?;
-                let table = show::table(&tables, &retention::of(&config.lake), today);
+                let found = to_read(&config).await?.overview().await;
+                let table = show::table(&found.done, &retention::of(&config.lake), today);
                 let format = args.output.format(&invocation.terminal);
                 table.write(out, format, &invocation.terminal)?;
-                Ok(Code::Ok)
+                after(found.failed, out)
             }
             Verb::Compact(_) => {
-                let done = to_write(&config).await?.keep_up(now).await?;
+                let Done { done, failed } = to_write(&config).await?.keep_up(now).await;
                 let (merged, days) = (thousands(done.merged), thousands(done.days));
                 writeln!(out, "merged {merged} files of {days} days")?;
-                Ok(Code::Ok)
+                after(failed, out)
             }
             Verb::Expire(args) => expire(&config, args, today, invocation, out).await,
             Verb::Vacuum(_) => {
-                let removed = to_write(&config).await?.vacuum(now).await?;
-                writeln!(out, "removed {} files", thousands(removed))?;
-                Ok(Code::Ok)
+                let Done { done, failed } = to_write(&config).await?.vacuum(now).await;
+                writeln!(out, "removed {} files", thousands(done))?;
+                after(failed, out)
             }
             Verb::Check(args) => check::run(args, &config, invocation, out).await,
             Verb::Files(args) => files(&config, args, out).await,
         }
     })
+}
+
+/// What was done is told, and then what failed.
+fn after(failed: Option<LakeError>, out: &mut Out<'_>) -> anyhow::Result<Code> {
+    out.flush()?;
+    failed.map_or(Ok(Code::Ok), |error| Err(error.into()))
 }
 
 async fn to_read(config: &checked::Config) -> anyhow::Result<Lake> {
@@ -203,12 +209,9 @@ async fn expire(
     let (told, gone) = mpsc::channel(record::TOLD_AHEAD);
     let expiring = async move { lake.expire_and_tell(&held, today, &told).await };
     let (expiry, recorded) = tokio::join!(expiring, record::all(config, gone));
-    expired(&expiry.tables).write(out, format, terminal)?;
+    expired(&expiry.done).write(out, format, terminal)?;
     recorded?;
-    match expiry.failed {
-        None => Ok(Code::Ok),
-        Some(error) => Err(error.into()),
-    }
+    after(expiry.failed, out)
 }
 
 fn expired(gone: &[(&'static str, Expired)]) -> Table {
