@@ -71,6 +71,16 @@ pub(crate) async fn apply(
             test::record(&config, &name, &tested, actor, place.recorder()).await;
             Ok(Answer::Tested(Box::new(tested?)))
         }
+        Request::DiagnosticsTest(named) => {
+            let service = match place {
+                Place::Service(service) => Some(service.clone()),
+                Place::Offline(_) => None,
+            };
+            let config = place.config();
+            let tested = diagnostics::test(&config, &named.name, service.as_ref()).await;
+            diagnostics::record_test(&named.name, &tested, actor, place.recorder()).await;
+            Ok(Answer::DiagnosticsTested(Box::new(tested?)))
+        }
         Request::ClientGet => Ok(Answer::Client(Box::new(Client::of(&place.config())))),
         Request::SubscriptionGet(get) => match place {
             Place::Service(service) => {
@@ -122,6 +132,10 @@ pub(crate) async fn show(
         Request::Test(name) => {
             let tested = test::test(config, name).await;
             Some(tested.map(|tested| Answer::Tested(Box::new(tested))))
+        }
+        Request::DiagnosticsTest(named) => {
+            let tested = diagnostics::test(config, &named.name, None).await;
+            Some(tested.map(|tested| Answer::DiagnosticsTested(Box::new(tested))))
         }
         Request::ServerGet(get) => Some(view::servers(config, get, None).map(Answer::Servers)),
         Request::ClientGet => Some(Ok(Answer::Client(Box::new(Client::of(config))))),

@@ -27,8 +27,8 @@ pub(crate) use apply::{Place, apply, show};
 pub use client::{Certificate, Client, ClientSet};
 pub use diagnostics::{
     Configuration, Configurations, Conflicting, DiagnosticsChanged, DiagnosticsGet,
-    DiagnosticsRemove, DiagnosticsRollback, DiagnosticsSet, Difference, Hidden, How, Key, Mode,
-    Revision,
+    DiagnosticsRemove, DiagnosticsRollback, DiagnosticsSet, DiagnosticsTested, Difference, Hidden,
+    How, Key, Mode, Revision,
 };
 pub use forget::SourceForgotten;
 pub use refusal::{Refusal, RefusalKind};
@@ -111,6 +111,8 @@ pub enum Request {
     DiagnosticsRemove(DiagnosticsRemove),
     /// Sets one again that was in force before.
     DiagnosticsRollback(Box<DiagnosticsRollback>),
+    /// Tests one in force.
+    DiagnosticsTest(Named),
 }
 
 /// The verbs, without what they are about.
@@ -160,11 +162,13 @@ pub enum Verb {
     DiagnosticsRemove,
     /// [`Request::DiagnosticsRollback`]
     DiagnosticsRollback,
+    /// [`Request::DiagnosticsTest`]
+    DiagnosticsTest,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 22] = [
+    pub const ALL: [Verb; 23] = [
         Verb::ServerSet,
         Verb::ServerGet,
         Verb::ServerRemove,
@@ -187,6 +191,7 @@ impl Verb {
         Verb::DiagnosticsGet,
         Verb::DiagnosticsRemove,
         Verb::DiagnosticsRollback,
+        Verb::DiagnosticsTest,
     ];
 
     /// Where it is asked for with a POST.
@@ -215,6 +220,7 @@ impl Verb {
             Verb::DiagnosticsGet => "/v1/diagnostics/get",
             Verb::DiagnosticsRemove => "/v1/diagnostics/remove",
             Verb::DiagnosticsRollback => "/v1/diagnostics/rollback",
+            Verb::DiagnosticsTest => "/v1/diagnostics/test",
         }
     }
 
@@ -232,7 +238,7 @@ impl Verb {
             Verb::ServerGet | Verb::ClientGet | Verb::SubscriptionGet | Verb::DiagnosticsGet => {
                 Role::Viewer
             }
-            Verb::Test => Role::Analyst,
+            Verb::Test | Verb::DiagnosticsTest => Role::Analyst,
             Verb::ServerSet
             | Verb::ServerRemove
             | Verb::ServerEnable
@@ -297,7 +303,7 @@ impl Verb {
             Verb::ServerEnable | Verb::SubscriptionEnable => "enable",
             Verb::ServerDisable | Verb::SubscriptionDisable => "disable",
             Verb::SubscriptionAdd => "add",
-            Verb::Test => "test",
+            Verb::Test | Verb::DiagnosticsTest => "test",
             Verb::SourceForget => "forget",
         }
     }
@@ -330,6 +336,7 @@ impl Request {
             Request::DiagnosticsGet(_) => Verb::DiagnosticsGet,
             Request::DiagnosticsRemove(_) => Verb::DiagnosticsRemove,
             Request::DiagnosticsRollback(_) => Verb::DiagnosticsRollback,
+            Request::DiagnosticsTest(_) => Verb::DiagnosticsTest,
         }
     }
 
@@ -364,6 +371,7 @@ impl Request {
             Verb::DiagnosticsRollback => {
                 Request::DiagnosticsRollback(serde_json::from_slice(json)?)
             }
+            Verb::DiagnosticsTest => Request::DiagnosticsTest(serde_json::from_slice(json)?),
             Verb::ClientGet => {
                 let Nothing {} = serde_json::from_slice(json)?;
                 Request::ClientGet
@@ -395,7 +403,8 @@ impl Request {
             | Request::SubscriptionEnable(named)
             | Request::SubscriptionDisable(named)
             | Request::GroupRemove(named)
-            | Request::SourceForget(named) => serde_json::to_vec(named),
+            | Request::SourceForget(named)
+            | Request::DiagnosticsTest(named) => serde_json::to_vec(named),
             Request::GroupSet(set) => serde_json::to_vec(set),
             Request::DiagnosticsSet(set) => serde_json::to_vec(set),
             Request::DiagnosticsGet(get) => serde_json::to_vec(get),
@@ -452,6 +461,8 @@ pub enum Answer {
     Configurations(Configurations),
     /// To a change of a configuration of Azure Diagnostics.
     DiagnosticsChanged(Box<DiagnosticsChanged>),
+    /// To [`Request::DiagnosticsTest`].
+    DiagnosticsTested(Box<DiagnosticsTested>),
 }
 
 /// Most bytes of a value that somebody has set where it is shown again, as in a record: a query may be far longer than what

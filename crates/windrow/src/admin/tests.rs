@@ -40,7 +40,7 @@ fn what_is_about_tls_is_refused_by_its_name_without_it() {
 }
 
 /// One of each about configurations of Azure Diagnostics.
-fn of_diagnostics() -> [Request; 4] {
+fn of_diagnostics() -> [Request; 5] {
     [
         Request::DiagnosticsSet(Box::new(DiagnosticsSet {
             name: "shop".to_owned(),
@@ -66,6 +66,7 @@ fn of_diagnostics() -> [Request; 4] {
             mode: Mode::Do,
             seen: None,
         })),
+        Request::DiagnosticsTest(Named::default()),
     ]
 }
 

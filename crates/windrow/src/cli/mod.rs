@@ -7,6 +7,7 @@ mod completions;
 mod config;
 mod demo;
 mod diagnostics;
+mod export;
 mod import;
 mod lake;
 mod man;
@@ -111,6 +112,7 @@ enum Command {
     Subscription(Box<subscription::Args>),
     Syslog(Box<syslog::Args>),
     Diagnostics(diagnostics::Args),
+    Export(Box<export::Args>),
     Admin(admin::Args),
     Tail(tail::Args),
     Top(top::Args),
@@ -208,6 +210,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Subscription(args) => subscription::run(&args, invocation, out),
         Command::Syslog(args) => syslog::run(&args, invocation, out),
         Command::Diagnostics(args) => diagnostics::run(&args, invocation, out),
+        Command::Export(args) => export::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),
         Command::Top(args) => top::run(&args, invocation, out),
         Command::Verify(args) => verify::run(&args, invocation, out),

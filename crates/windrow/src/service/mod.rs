@@ -63,6 +63,9 @@ pub use sources::Subscribers;
 pub(crate) use sources::revision as subscription_revision;
 pub(crate) use start::computer_name;
 pub use start::start;
+pub(crate) use table_sinks::{
+    AccountPlace, account_client, account_of_sink, probe as probe_tables,
+};
 pub(crate) use taken::{BY as TAKEN_BY, PATH as TAKEN_PATH, Taken};
 pub use workers::Pieces;
 

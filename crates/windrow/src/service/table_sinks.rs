@@ -1,7 +1,7 @@
 //! The sinks that write to Azure's tables, by name: started, changed and stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use windrow_pipeline::azure::{Account, Client, Credential, Endpoints, Limits};
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sinks::azure_table::{
-    self, AzureTable, AzureTableMetrics, PartitionBy, State, Status, Written,
+    self, AzureTable, AzureTableMetrics, PartitionBy, State, Status, Written, probe::Probed,
 };
 use windrow_pipeline::tls::Roots;
 
@@ -422,10 +422,45 @@ fn level(level: LeastLevel) -> LogLevel {
 
 /// A client of a sink's account, and the hash of what opens that.
 fn client(name: &str, sink: &AzureTableSink) -> anyhow::Result<(Client, [u8; 32])> {
-    let table = table_of(name);
-    let (secret, is_key) = match &sink.credential {
-        AccountCredential::KeyFile(file) => (secret_file::read(file, &table)?, true),
-        AccountCredential::SasFile(file) => (secret_file::read(file, &table)?, false),
+    opened(AccountPlace {
+        table: &table_of(name),
+        account: &sink.account,
+        endpoint: sink.endpoint.clone(),
+        credential: &sink.credential,
+        ca_file: sink.ca_file.as_deref(),
+    })
+}
+
+/// An account, and what opens it.
+pub(crate) struct AccountPlace<'a> {
+    /// What names it, for messages.
+    pub(crate) table: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) credential: &'a AccountCredential,
+    pub(crate) ca_file: Option<&'a Path>,
+}
+
+/// A client of an account's tables.
+///
+/// # Errors
+/// What opens it cannot be used.
+pub(crate) fn account_client(place: AccountPlace<'_>) -> anyhow::Result<Client> {
+    opened(place).map(|(client, _)| client)
+}
+
+/// A client of the account that a sink writes to.
+///
+/// # Errors
+/// As [`account_client`].
+pub(crate) fn account_of_sink(name: &str, sink: &AzureTableSink) -> anyhow::Result<Client> {
+    client(name, sink).map(|(client, _)| client)
+}
+
+fn opened(place: AccountPlace<'_>) -> anyhow::Result<(Client, [u8; 32])> {
+    let (secret, is_key) = match place.credential {
+        AccountCredential::KeyFile(file) => (secret_file::read(file, place.table)?, true),
+        AccountCredential::SasFile(file) => (secret_file::read(file, place.table)?, false),
     };
     let hash = Sha256::digest(secret.expose_secret().as_bytes()).into();
     let credential = match is_key {
@@ -433,15 +468,28 @@ fn client(name: &str, sink: &AzureTableSink) -> anyhow::Result<(Client, [u8; 32]
         false => Credential::Sas(secret),
     };
     let endpoints = Endpoints {
-        table: sink.endpoint.clone(),
+        table: place.endpoint,
         blob: None,
     };
-    let roots = match &sink.ca_file {
-        Some(file) => Roots::File(file.clone()),
+    let roots = match place.ca_file {
+        Some(file) => Roots::File(file.to_owned()),
         None => Roots::System,
     };
-    let account = Account::new(&sink.account, credential, endpoints)?;
+    let account = Account::new(place.account, credential, endpoints)?;
     Ok((Client::new(account, &roots, Limits::default())?, hash))
+}
+
+/// Tests the tables of a sink with its settings as they are, beside the journal.
+///
+/// # Errors
+/// What opens the account cannot be used.
+pub(crate) async fn probe(name: &str, sink: &AzureTableSink) -> anyhow::Result<Vec<Probed>> {
+    let (client, _) = client(name, sink)?;
+    let mut probed = Vec::with_capacity(sink.tables.len());
+    for table in &sink.tables {
+        probed.push(azure_table::probe::probe(&client, table.name()).await);
+    }
+    Ok(probed)
 }
 
 fn table_of(name: &str) -> String {

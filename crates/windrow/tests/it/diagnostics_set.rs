@@ -41,8 +41,21 @@ fn diagnostics(service: &Service<'_>, words: &[&str]) -> Finished {
 
 /// Puts one in force that writes to the emulator.
 fn set(service: &Service<'_>, azurite: &Azurite, name: &str, queries: &[&str], more: &[&str]) {
+    set_with(service, azurite, name, KEY, queries, more);
+}
+
+/// The same with a key that may be wrong.
+fn set_with(
+    service: &Service<'_>,
+    azurite: &Azurite,
+    name: &str,
+    key: &str,
+    queries: &[&str],
+    more: &[&str],
+) {
     let file = file(service.scratch(), name, queries);
-    let key = service.scratch().write("account.key", KEY);
+    let secret = key;
+    let key = service.scratch().write("account.key", key);
     let key = key.to_string_lossy().into_owned();
     let endpoint = azurite.endpoint();
     let account = ["--storage-account", "devstoreaccount1", "--key-file", &key];
@@ -50,7 +63,7 @@ fn set(service: &Service<'_>, azurite: &Azurite, name: &str, queries: &[&str], m
     let words = [&words[..], &account, more, &["--yes"]].concat();
     let said = diagnostics(service, &words).expect(0);
     assert!(said.stdout.contains("is in force now"), "{}", said.stdout);
-    assert!(!said.stdout.contains(KEY));
+    assert!(!said.stdout.contains(secret));
 }
 
 /// Names of the table sinks that run.
@@ -153,6 +166,7 @@ fn several_configurations_are_in_force_each_for_its_machines() {
     let extent = ["--machines", "3", "--rate", "20", "--events", "100"];
     let ledger = service.fleet("fleet", &extent).finish();
     until_transferred(&service);
+    all_of_it_is_well(&service, "front", 2);
 
     let Some(rows) = read_table(&azurite, "WADWindowsEventLogsTable") else {
         return;
@@ -188,6 +202,76 @@ fn several_configurations_are_in_force_each_for_its_machines() {
     );
 
     taken_away_and_brought_back(&service);
+    service.terminate().expect(0);
+}
+
+/// `windrow diagnostics test` of one, as JSON.
+fn test(service: &Service<'_>, name: &str, code: i32) -> serde_json::Value {
+    let said = diagnostics(service, &["test", "--name", name, "--output", "json"]).expect(code);
+    serde_json::from_str(&said.stdout).unwrap()
+}
+
+fn all_of_it_is_well(service: &Service<'_>, name: &str, machines: u64) {
+    let tested = test(service, name, 0);
+    let table = serde_json::json!([{
+        "table": "WADWindowsEventLogsTable",
+        "done": ["make", "write", "read", "remove"],
+        "failed": [],
+    }]);
+    assert_eq!(tested["tables"], table);
+    assert_eq!(tested["machines"]["machines"], machines);
+    assert!(
+        tested["events"]["selected"].as_u64() > Some(100),
+        "{tested}"
+    );
+    let queries = tested["events"]["queries"].as_array().unwrap();
+    assert_eq!(queries.len(), 3);
+    assert!(queries.iter().all(|query| query["example"].is_object()));
+    let text = diagnostics(service, &["test", "--name", name, "--output", "table"]).expect(0);
+    assert!(
+        text.stdout
+            .contains("takes rows: one was written, read back and taken away"),
+        "{}",
+        text.stdout
+    );
+    assert!(!text.stdout.contains("silent"), "{}", text.stdout);
+}
+
+#[test]
+fn a_table_that_takes_no_row_is_told_with_the_cure() {
+    let scratch = Scratch::new();
+    let Some(azurite) = Azurite::start_tables(&scratch) else {
+        return;
+    };
+    let mut service = Service::new(&scratch);
+    service.start();
+    let wrong = "d3Jvbmc=";
+    let queries = ["Security!*"];
+    set_with(&service, &azurite, "shop", wrong, &queries, &[]);
+    let tested = test(&service, "shop", 1);
+    assert_eq!(tested["passed"], false);
+    let failed = &tested["tables"][0]["failed"][0];
+    assert_eq!(failed["step"], "make");
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("does not let us in"), "{error}");
+    assert!(!tested.to_string().contains(wrong), "{tested}");
+    set(&service, &azurite, "shop", &queries, &[]);
+    let tested = test(&service, "shop", 0);
+    assert_eq!(tested["passed"], true);
+    assert_eq!(tested["machines"]["machines"], 0);
+    let unknown = diagnostics(&service, &["test", "--name", "other"]).expect(1);
+    assert!(
+        unknown.stderr.contains("in force are shop"),
+        "{}",
+        unknown.stderr
+    );
+    let on_record =
+        service.query("select outcome from audit where event_id = 33 order by record_id");
+    let outcomes: Vec<&str> = on_record
+        .iter()
+        .map(|row| row["outcome"].as_str().unwrap())
+        .collect();
+    assert_eq!(outcomes, ["failed", "passed", "refused"]);
     service.terminate().expect(0);
 }
 

@@ -14,6 +14,7 @@ mod diagnostics_set;
 mod docs;
 mod durability;
 mod endpoint;
+mod export;
 mod fleet;
 mod import;
 mod kerberos;

@@ -9,6 +9,7 @@ mod chunk;
 mod limits;
 mod load;
 mod metrics;
+pub mod probe;
 mod row;
 mod status;
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod apply;
 mod history;
 mod plan;
 mod storage;
+mod test;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -17,6 +18,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(super) use apply::change;
 pub use history::Revision;
+pub use test::DiagnosticsTested;
+pub(super) use test::{record as record_test, test};
 pub(super) use view::configurations;
 pub use view::{Configuration, Configurations, Conflicting, DiagnosticsChanged, Difference};
 

@@ -8,6 +8,7 @@ mod merge;
 mod schema;
 mod set;
 mod show;
+mod test;
 mod validate;
 
 use clap::{Subcommand, ValueEnum};
@@ -29,6 +30,7 @@ Examples:
   windrow diagnostics merge logons.xml --into diagnostics.wadcfgx
   windrow diagnostics set diagnostics.wadcfgx --name shop --key-file shop.key
   windrow diagnostics get
+  windrow diagnostics test --name shop
   windrow diagnostics schema --form xsd > wad.xsd")]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -43,6 +45,7 @@ enum Verb {
     Merge(merge::Args),
     Set(Box<set::Set>),
     Get(get::Args),
+    Test(test::Args),
     Remove(set::Remove),
     Rollback(set::Rollback),
     Schema(schema::Args),
@@ -106,6 +109,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         Verb::Merge(args) => merge::run(args, invocation, out),
         Verb::Set(args) => set::set(args, invocation, out),
         Verb::Get(args) => get::run(args, invocation, out),
+        Verb::Test(args) => test::run(args, invocation, out),
         Verb::Remove(args) => set::remove(args, invocation, out),
         Verb::Rollback(args) => set::roll_back(args, invocation, out),
         Verb::Schema(args) => schema::run(args, out),

@@ -8,7 +8,7 @@ mod import;
 mod keys;
 mod list;
 mod show;
-mod test;
+pub(super) mod test;
 mod windows;
 
 use clap::Subcommand;

@@ -24,7 +24,9 @@ use crate::config::Need;
 use crate::exit::{Code, UsageError};
 use crate::output::{SummaryFormat, SummaryOutput};
 
-use tally::{Report, Tally};
+pub(in crate::cli) use print::text as print;
+pub(in crate::cli) use tally::Report;
+use tally::Tally;
 
 /// Ask events that are there what a subscription would have sent, query by query
 ///
@@ -93,6 +95,26 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         (0, true) => Code::Negative,
         (_, true) => Code::Ok,
     })
+}
+
+/// What a query list selects of the newest stored events; whether all of them could be asked.
+pub(in crate::cli) async fn of_stored(
+    title: String,
+    query: String,
+    newest: u64,
+    time: &TimeArgs,
+    invocation: &Invocation,
+) -> anyhow::Result<(Report, bool)> {
+    let what = What {
+        title,
+        baseline: None,
+        query,
+        warnings: Vec::new(),
+    };
+    let mut tally = Tally::new(&what.query)?;
+    let range = time.range(Timestamp::now())?;
+    let is_whole = stored(newest, range, &mut tally, invocation).await?;
+    Ok((Report::new(what, tally), is_whole))
 }
 
 /// What is tested.

@@ -24,7 +24,8 @@ pub(super) fn text(answer: &Answer, paint: Paint, out: &mut Out<'_>) -> anyhow::
         | Answer::SubscriptionChanged(_)
         | Answer::SourceForgotten(_)
         | Answer::Configurations(_)
-        | Answer::DiagnosticsChanged(_) => Ok(()),
+        | Answer::DiagnosticsChanged(_)
+        | Answer::DiagnosticsTested(_) => Ok(()),
     }
 }
 
@@ -40,7 +41,8 @@ pub(super) fn json(answer: &Answer, out: &mut Out<'_>) -> anyhow::Result<()> {
         | Answer::SubscriptionChanged(_)
         | Answer::SourceForgotten(_)
         | Answer::Configurations(_)
-        | Answer::DiagnosticsChanged(_) => {
+        | Answer::DiagnosticsChanged(_)
+        | Answer::DiagnosticsTested(_) => {
             return Ok(());
         }
     };

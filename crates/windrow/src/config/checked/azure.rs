@@ -130,6 +130,17 @@ pub enum WadTable {
     InfrastructureLogs,
 }
 
+impl WadTable {
+    /// Its name in the account.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            WadTable::WindowsEventLogs => "WADWindowsEventLogsTable",
+            WadTable::InfrastructureLogs => "WADDiagnosticInfrastructureLogsTable",
+        }
+    }
+}
+
 /// How grave events have to be at least: each takes all graver ones with it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

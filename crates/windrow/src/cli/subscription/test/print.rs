@@ -9,7 +9,7 @@ use crate::output::{Cell, Column, Format, Table, Terminal, escape, thousands, ti
 /// Channels of a query that are named.
 const CHANNELS_NAMED: usize = 2;
 
-pub(super) fn text(
+pub(in crate::cli) fn text(
     report: &Report,
     zone: &TimeZone,
     terminal: &Terminal,

@@ -97,12 +97,12 @@ pub(super) struct Untaken {
 
 /// What came out.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(in crate::cli) struct Report {
     pub(super) tested: String,
     /// Events that were looked at.
-    pub(super) events: u64,
+    pub(in crate::cli) events: u64,
     /// Events that at least one query selects.
-    pub(super) selected: u64,
+    pub(in crate::cli) selected: u64,
     pub(super) queries: Vec<Asked>,
     pub(super) channels: Vec<Seen>,
     /// Events that no query takes.
