@@ -32,6 +32,14 @@ impl Place {
         }
     }
 
+    /// The service, where one runs.
+    pub(super) fn service(&self) -> Option<&Service> {
+        match self {
+            Place::Service(service) => Some(service),
+            Place::Offline(_) => None,
+        }
+    }
+
     pub(super) fn recorder(&self) -> &Recorder {
         match self {
             Place::Service(service) => service.recorder(),
@@ -72,12 +80,8 @@ pub(crate) async fn apply(
             Ok(Answer::Tested(Box::new(tested?)))
         }
         Request::DiagnosticsTest(named) => {
-            let service = match place {
-                Place::Service(service) => Some(service.clone()),
-                Place::Offline(_) => None,
-            };
             let config = place.config();
-            let tested = diagnostics::test(&config, &named.name, service.as_ref()).await;
+            let tested = diagnostics::test(&config, &named.name, place.service()).await;
             diagnostics::record_test(&named.name, &tested, actor, place.recorder()).await;
             Ok(Answer::DiagnosticsTested(Box::new(tested?)))
         }
@@ -93,10 +97,7 @@ pub(crate) async fn apply(
             diagnostics::configurations(&place.config(), &get).map(Answer::Configurations)
         }
         change => {
-            let service = match place {
-                Place::Service(service) => Some(service.clone()),
-                Place::Offline(_) => None,
-            };
+            let service = place.service().cloned();
             let _turn = match &service {
                 Some(service) => Some(service.turn().await),
                 None => None,
