@@ -7,8 +7,8 @@ use super::calibration::Calibration;
 use super::{Budget, Direction, Episode, Flag, Reading, Series, Step, Threshold, Width};
 use crate::limits::SERIES_MAX;
 
-/// Days without an event after which a series is forgotten.
-const FORGOTTEN_DAYS: u32 = 28;
+/// Days without an event after which a series is forgotten: what comes after that begins anew.
+pub const FORGOTTEN_DAYS: u32 = 28;
 /// Scores below this never decide a threshold.
 const SCORE_LOOKED_AT: f64 = 1.0;
 

@@ -28,7 +28,7 @@ mod tests;
 
 pub use budget::{Budget, Threshold};
 pub use episode::{Episode, Step};
-pub use fleet::{Alarm, Fleet, Full, Passed};
+pub use fleet::{Alarm, FORGOTTEN_DAYS, Fleet, Full, Passed};
 pub use series::{Direction, Flag, Reading, SILENCE_SCORE, Series, Window};
 
 /// How long a bucket is. A bucket has a number: how many of its kind began since 1970-01-01 00:00 UTC.

@@ -54,6 +54,12 @@ pub enum OpenError {
     /// Neither its header nor any chunk is EVTX.
     #[error("not an EVTX file")]
     NotEvtx,
+    /// It is compressed as a whole.
+    #[error("not an EVTX file but one that is compressed as {form}: unpack it")]
+    Packed {
+        /// How.
+        form: &'static str,
+    },
     /// Longer than [`crate::limits::EVTX_FILE_BYTES_MAX`].
     #[error("the file has {bytes} bytes, more than are read")]
     TooLong {

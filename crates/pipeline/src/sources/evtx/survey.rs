@@ -179,8 +179,24 @@ fn find_first_chunk(reader: &mut (impl Read + Seek), bytes: u64) -> Result<(bool
         .position(|window| window == CHUNK_MAGIC)
     {
         Some(at) => Ok((false, at as u64)),
-        None => Err(OpenError::NotEvtx),
+        None => Err(packed(&head).map_or(OpenError::NotEvtx, |form| OpenError::Packed { form })),
     }
+}
+
+/// What a file is compressed as, by its first bytes.
+fn packed(head: &[u8]) -> Option<&'static str> {
+    let forms: [(&[u8], &str); 6] = [
+        (b"\x1f\x8b", "gzip"),
+        (b"PK\x03\x04", "ZIP"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"BZh", "bzip2"),
+        (b"\xfd7zXZ\0", "xz"),
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+    ];
+    let mut forms = forms.iter();
+    forms
+        .find(|(magic, _)| head.starts_with(magic))
+        .map(|(_, form)| *form)
 }
 
 /// Reads until the buffer is full or the file ends.

@@ -109,6 +109,7 @@ fn files_that_are_no_logs_are_refused() {
     assert_snapshot!(refusal(&three()[..1000]), @"the file ends inside its header, after 1000 bytes: copy it again");
     assert_snapshot!(refusal(b"MZ\x90\x00 and more"), @"not an EVTX file");
     assert_snapshot!(refusal(&vec![7; 3 * CHUNK_BYTES]), @"not an EVTX file");
+    assert_snapshot!(refusal(b"\x1f\x8b\x08\0 and more"), @"not an EVTX file but one that is compressed as gzip: unpack it");
     assert_eq!(read(&three()[..4096]).unwrap().ids, [0; 0]);
 }
 

@@ -62,6 +62,8 @@ struct ShowArgs {
 }
 
 /// Merge the small files of days that are over, as few as their sizes allow
+///
+/// A day is merged that has eight of them: fewer are left as they are, so that late events do not have it written anew each time.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

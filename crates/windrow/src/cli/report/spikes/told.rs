@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use windrow_detect::spikes::{Direction, Width, Window};
+use windrow_detect::spikes::{Direction, FORGOTTEN_DAYS, Width, Window};
 
 use super::history::Missed;
 use super::names::{Names, word};
@@ -305,6 +305,13 @@ impl Teller<'_> {
                 thousands(seen.young as u64)
             ));
         }
+        if seen.again > 0 {
+            said.push(format!(
+                "{} of the series came again after {FORGOTTEN_DAYS} days of silence and began anew: what came on the first day after that \
+                 was only watched (--series NAME draws it)",
+                thousands(seen.again as u64)
+            ));
+        }
         let left_out = seen.unfollowed.saturating_add(missed.unnamed);
         if left_out > 0 {
             said.push(format!(
@@ -354,12 +361,18 @@ mod tests {
             zone: &TimeZone::UTC,
         };
         let mut said = Vec::new();
-        for (hours, young, unfollowed) in [(20, 3, 0), (100, 3, 0), (400, 0, 0), (1_000, 0, 12)] {
+        for (hours, young, again, unfollowed) in [
+            (20, 3, 0, 0),
+            (100, 3, 0, 0),
+            (400, 0, 0, 0),
+            (1_000, 0, 2, 12),
+        ] {
             let seen = Seen {
                 first: Some(0),
                 end: hours,
                 series: 1_234,
                 young,
+                again,
                 unfollowed,
             };
             said.extend(teller.history(seen, Missed::default()));
@@ -373,6 +386,7 @@ mod tests {
     1 234 series, learnt from 1970-01-01T00:00:00Z to 1970-01-17T16:00:00Z (16d 16h)
     hours of the week stand on their own after four weeks: until then they lean on the same hour of other days, and more false alarms are to be expected
     1 234 series, learnt from 1970-01-01T00:00:00Z to 1970-02-11T16:00:00Z (41d 16h)
+    2 of the series came again after 28 days of silence and began anew: what came on the first day after that was only watched (--series NAME draws it)
     INCOMPLETE: there are more series than can be followed (200 000); 12 events of further ones were left out: narrow it by --id, --channel or --by
         
     ");

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use windrow_detect::limits::SERIES_MAX;
-use windrow_detect::spikes::{Alarm, Budget, Flag, Fleet, Reading, Series, Step, Width, Window};
+use windrow_detect::spikes::{
+    Alarm, Budget, FORGOTTEN_DAYS, Flag, Fleet, Reading, Series, Step, Width, Window,
+};
 
 use super::names::Key;
 
@@ -13,8 +15,6 @@ const EPISODES_MAX: usize = 100_000;
 const READINGS_MAX: usize = 8_064;
 /// Buckets of all episodes that are kept.
 const ALL_READINGS_MAX: usize = 500_000;
-/// Days without an event after which the fleet has forgotten a series.
-const FORGOTTEN_DAYS: u32 = 28;
 
 /// Which way an episode went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +179,7 @@ pub(super) struct Watch {
     first: Option<i64>,
     last: Option<i64>,
     /// The first bucket of each series.
-    born: HashMap<Key, i64>,
+    born: HashMap<Key, Life>,
     going: HashMap<Key, Episode>,
     /// Silences that are over, or only not told for hours of which too little is known.
     resting: HashMap<Key, Episode>,
@@ -237,8 +237,10 @@ impl Watch {
     pub(super) fn take(&mut self, bucket: i64, counts: &HashMap<Key, u64>) {
         self.rest_until(bucket);
         for key in counts.keys() {
-            if self.born.len() < SERIES_MAX {
-                self.born.entry(*key).or_insert(bucket);
+            if let Some(life) = self.born.get_mut(key) {
+                life.counted(bucket, FORGOTTEN_DAYS * self.width.per_day());
+            } else if self.born.len() < SERIES_MAX {
+                self.born.insert(*key, Life::of(bucket));
             }
         }
         self.pass(bucket, counts);
@@ -408,12 +410,13 @@ impl Watch {
     pub(super) fn seen(&self) -> Seen {
         let day = i64::from(self.width.per_day());
         let end = self.last.map_or(0, |last| last + 1);
-        let young = |born: &&i64| end - **born <= day;
+        let young = |life: &&Life| end - life.born <= day;
         Seen {
             first: self.first,
             end,
             series: self.born.len(),
             young: self.born.values().filter(young).count(),
+            again: self.born.values().filter(|life| life.again).count(),
             unfollowed: self.fleet.full().events,
         }
     }
@@ -422,6 +425,35 @@ impl Watch {
     pub(super) fn looked(&self) -> Option<(Key, Vec<Judged>)> {
         let look = self.looked_at.as_ref()?;
         Some((look.key, look.judged.values().copied().collect()))
+    }
+}
+
+/// When a series was there.
+#[derive(Debug, Clone, Copy)]
+struct Life {
+    /// The bucket that it began with, the last time that it did.
+    born: i64,
+    /// The last bucket that had anything of it.
+    last: i64,
+    /// Whether it had been forgotten before.
+    again: bool,
+}
+
+impl Life {
+    fn of(bucket: i64) -> Life {
+        Life {
+            born: bucket,
+            last: bucket,
+            again: false,
+        }
+    }
+
+    fn counted(&mut self, bucket: i64, forgotten: u32) {
+        // The bucket in which it was forgotten is the last of so many empty ones.
+        if bucket - self.last > i64::from(forgotten) {
+            (self.born, self.again) = (bucket, true);
+        }
+        self.last = bucket;
     }
 }
 
@@ -436,6 +468,8 @@ pub(super) struct Seen {
     pub(super) series: usize,
     /// Those of them that began less than a day before the end.
     pub(super) young: usize,
+    /// Those that came again after the fleet had forgotten them.
+    pub(super) again: usize,
     /// Events of series that there was no room for.
     pub(super) unfollowed: u64,
 }

@@ -120,6 +120,28 @@ fn nothing_between_is_nothing_counted_until_all_is_forgotten() {
 }
 
 #[test]
+fn a_series_that_comes_again_after_four_weeks_is_young_again() {
+    let [steady, other] = keys(&mut Names::default());
+    let (hours, four_weeks) = (24, 28 * 24);
+    let mut watch = Watch::new(Width::Hour, Budget::per_day(1.0), 0, Keep::Episodes);
+    let both = HashMap::from([(steady, 1), (other, 1)]);
+    watch.take(0, &both);
+    watch.take(four_weeks, &HashMap::from([(steady, 1)]));
+    let seen = watch.seen();
+    assert_eq!(
+        (seen.again, seen.young),
+        (0, 0),
+        "a bucket before it is forgotten"
+    );
+    watch.take(four_weeks + 1, &both);
+    let seen = watch.seen();
+    assert_eq!((seen.again, seen.young), (1, 1));
+    watch.take(four_weeks + 2 * hours, &both);
+    let seen = watch.seen();
+    assert_eq!((seen.again, seen.young), (1, 0));
+}
+
+#[test]
 fn young_series_are_counted() {
     let mut names = Names::default();
     let [steady, other] = keys(&mut names);
