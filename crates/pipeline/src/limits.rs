@@ -21,6 +21,23 @@ pub const SPOOL_PIECE_SHARE: u64 = 4;
 /// What a small piece takes of the disk, and so of the quota.
 pub const SPOOL_BLOCK_BYTES: u64 = 4 * 1024;
 
+/// Entries of a watched folder that one look goes through, those of the folders in it included.
+pub const DIRECTORY_ENTRIES_MAX: usize = 200_000;
+/// How deep folders in a watched folder may lie. Each is open while the next is looked at.
+pub const DIRECTORY_DEPTH_MAX: usize = 16;
+/// Longest path of a file in a watched folder: what a reference to it holds.
+pub const DIRECTORY_PATH_BYTES_MAX: usize = windrow_formats::limits::FILE_PATH_BYTES_MAX;
+/// Longest pattern of file names: no name is longer.
+pub const DIRECTORY_PATTERN_BYTES_MAX: usize = 255;
+/// Bytes that one look takes, and one piece more, before other work has its turn.
+pub const DIRECTORY_ROUND_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest line that is waited for until it ends.
+pub const DIRECTORY_LINE_BYTES_MAX: usize = windrow_formats::limits::W3C_LINE_BYTES_MAX;
+/// Bytes at the beginning of a file, and before the place where it was left, by which it is known again.
+pub const DIRECTORY_PROBE_BYTES: u32 = 1024;
+/// Whole looks in a row that must not find a file before it is forgotten.
+pub const DIRECTORY_ABSENCES_MIN: u32 = 2;
+
 /// Lines of the quarantine's index before it is begun anew beside the previous one.
 pub const QUARANTINE_INDEX_LINES_MAX: usize = 10_000;
 

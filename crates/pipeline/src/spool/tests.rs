@@ -281,10 +281,17 @@ fn live(book: &mut Book, seed: u64, life: u64, is_last: bool) {
     }
 }
 
+const LIVES: u64 = 5;
+
+fn live_once(book: &Mutex<(Book, u64)>, seed: u64) {
+    let (book, life) = &mut *book.lock().unwrap();
+    live(book, seed, *life, *life == LIVES);
+    *life += 1;
+}
+
 /// Lives that a power cut ends at any operation of the disk.
 #[test]
 fn no_power_cut_loses_or_keeps_too_much() {
-    const LIVES: u64 = 5;
     let mut cuts = 0;
     for seed in 0..200 {
         let book = Arc::new(Mutex::new((Book::default(), 0)));
@@ -297,9 +304,7 @@ fn no_power_cut_loses_or_keeps_too_much() {
         sim.host("disk", move || {
             let book = Arc::clone(&host_book);
             async move {
-                let (book, life) = &mut *book.lock().unwrap();
-                live(book, seed, *life, *life == LIVES);
-                *life += 1;
+                live_once(&book, seed);
                 std::future::pending::<()>().await;
                 Ok(())
             }
