@@ -4,7 +4,7 @@
 //! second, and a file that is still written to is imported again and again.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use arrow::array::{
 };
 use jiff::Timestamp;
 use jiff::tz::Offset;
+use windrow_formats::batch::file::FileReference;
 use windrow_formats::identity::request;
 use windrow_formats::limits::SANE_SECONDS;
 use windrow_formats::lines::Unit;
@@ -65,7 +66,7 @@ struct Places {
 
 /// A log file that is read into rows.
 pub struct RequestFile {
-    blocks: Blocks<File>,
+    blocks: Blocks<Box<dyn Read + Send>>,
     parser: Parser,
     about: About,
 }
@@ -303,7 +304,7 @@ impl RequestFile {
             |path: Option<&std::ffi::OsStr>| path.map(|it| it.to_string_lossy().into_owned());
         let folder = named(path.parent().and_then(Path::file_name));
         Ok(RequestFile {
-            blocks: Blocks::new(File::open(path)?, Unit::Line),
+            blocks: Blocks::new(Box::new(File::open(path)?), Unit::Line),
             parser: Parser::default(),
             about: About {
                 places: Places::default(),
@@ -311,6 +312,30 @@ impl RequestFile {
                 site: folder.filter(|name| is_site(name)),
             },
         })
+    }
+
+    /// A piece of a log file: its requests are the same as when the file is read as a whole.
+    #[must_use]
+    pub fn of_piece(reference: &FileReference, bytes: Vec<u8>) -> RequestFile {
+        let mut parser = Parser::default();
+        let mut first = 1;
+        if let Some(lines) = &reference.lines {
+            first = lines.first;
+            for line in Unit::Line.split(&lines.directives) {
+                parser.line(line);
+            }
+        }
+        let name = reference.path.rsplit('/').next().unwrap_or_default();
+        RequestFile {
+            blocks: Blocks::new(Box::new(Cursor::new(bytes)) as Box<_>, Unit::Line)
+                .beginning_with(first),
+            about: About {
+                places: Places::of(&parser),
+                name: name.to_owned(),
+                site: reference.site.clone(),
+            },
+            parser,
+        }
     }
 
     /// Reads on: some hundred lines of it, or one that is very long. Answers how many bytes that was; none at the end.

@@ -48,6 +48,15 @@ impl<R: Read> Blocks<R> {
         }
     }
 
+    /// Goes on with this line of a file, whose lines before it were read already.
+    pub(crate) fn beginning_with(self, first: u64) -> Blocks<R> {
+        Blocks {
+            lines: first.saturating_sub(1),
+            is_begin: first <= 1,
+            ..self
+        }
+    }
+
     /// The next whole units.
     pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
         let given = &self.buffer[std::mem::take(&mut self.given)];

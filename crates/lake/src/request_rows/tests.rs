@@ -1,5 +1,7 @@
 use std::fs;
 
+use windrow_formats::batch::file::{Content, FileClass, FileId, FileLines};
+
 use super::*;
 use crate::lake::Lake;
 use crate::table::Appended;
@@ -30,6 +32,44 @@ fn read(path: &Path) -> (Rows, Vec<[u8; 16]>, Vec<String>) {
     }
     assert_eq!(rows.len(), keys.len());
     (rows.finish(), keys, bad)
+}
+
+/// Identities of the requests of some lines, which begin with this line of the file.
+fn keys_of(lines: &[&str], first: usize, directives: &str) -> Vec<[u8; 16]> {
+    let reference = FileReference {
+        class: FileClass::IisLog,
+        site: Some("W3SVC2".to_owned()),
+        path: "web1/W3SVC2/u_ex261120.log".to_owned(),
+        file: FileId([1; 16]),
+        offset: 0,
+        content: Content::Dropped { bytes: 0 },
+        lines: Some(FileLines {
+            first: first as u64,
+            directives: directives.as_bytes().to_vec(),
+        }),
+        whole: None,
+        modified_at: None,
+    };
+    let mut rows = RequestBuilder::new("2026-11-22T08:00:00Z".parse().unwrap());
+    let mut piece = RequestFile::of_piece(&reference, lines.concat().into_bytes());
+    let mut keys = Vec::new();
+    let mut read = || piece.read(&mut rows, |key| keys.push(key), |_, _| {});
+    while read().unwrap().is_some() {}
+    keys
+}
+
+#[test]
+fn pieces_of_a_file_have_the_requests_of_the_file() {
+    let dir = folder("W3SVC2", LOG);
+    let (_, keys, _) = read(&dir.path().join("W3SVC2/u_ex261120.log"));
+    let lines: Vec<&str> = LOG.split_inclusive('\n').collect();
+    for cut in 0..=lines.len() {
+        let (before, after) = lines.split_at(cut);
+        let fields = before.iter().rfind(|line| line.starts_with("#Fields"));
+        let mut found = keys_of(before, 1, "");
+        found.extend(keys_of(after, cut + 1, fields.unwrap_or(&"")));
+        assert_eq!(found, keys, "cut behind line {cut}");
+    }
 }
 
 fn folder(site: &str, log: &str) -> tempfile::TempDir {
