@@ -124,6 +124,10 @@ pub(crate) fn is_of_disk(error: &(dyn Error + 'static)) -> bool {
             if error.raw_os_error() == Some(UNREADABLE) {
                 return true;
             }
+            // The disk that a file was being fetched to.
+            if error.get_ref().is_some_and(|inner| inner.is::<Scratch>()) {
+                return false;
+            }
             // Its source is that of what it holds, and not that itself.
             next = error.get_ref().map(|inner| inner as _);
             continue;

@@ -47,6 +47,17 @@ fn a_length_fits_into_its_file() {
 }
 
 #[test]
+fn what_a_disk_cannot_read_is_told_from_what_a_folder_cannot_keep() {
+    let io = |error: io::Error| is_of_disk(&ParquetError::External(Box::new(error)));
+    let unreadable = || io::Error::from_raw_os_error(5);
+    assert!(io(unreadable()));
+    assert!(io(io::Error::other(unreadable())), "what was read of it");
+    let scratch = || io::Error::other(Scratch::from(unreadable()));
+    assert!(!io(scratch()), "the lake's file is well");
+    assert!(!is_damage(&ParquetError::External(Box::new(scratch()))));
+}
+
+#[test]
 fn what_passes_is_no_damage() {
     let io = |error: io::Error| is_damage(&ParquetError::External(Box::new(error)));
     let too_many_files = 24;
