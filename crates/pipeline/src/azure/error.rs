@@ -91,6 +91,12 @@ impl AzureError {
         }
     }
 
+    /// Whether the table is not there.
+    #[must_use]
+    pub fn is_no_table(&self) -> bool {
+        self.has_code(&["TableNotFound"])
+    }
+
     /// How long the service asks to wait.
     #[must_use]
     pub fn after(&self) -> Option<Duration> {

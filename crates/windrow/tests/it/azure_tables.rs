@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use crate::support::azurite::{Azurite, KEY, read_table};
 use crate::support::ledger::{Arrived, Ledger, arrive, repeated};
+use crate::support::program::run;
 use crate::support::service::Service;
 use crate::support::{Scratch, wait_until};
 
@@ -149,12 +150,27 @@ fn a_wrong_key_is_told_and_the_right_one_taken_up() {
     until_told(&service, "does not let us in");
     let told = sink(&service)["last_error"].to_string();
     assert!(!told.contains(wrong), "{told}");
+    let found = checked(&service);
+    assert_eq!(found["outcome"], "failed");
+    assert!(found.to_string().contains("does not let us in"), "{found}");
     scratch.write("wad.key", KEY);
     service.program().signal(Signal::HUP);
     until_written(&service);
+    assert_eq!(checked(&service)["outcome"], "ok");
     let Some(rows) = read_table(&azurite, EVENTS) else {
         return;
     };
     assert_whole(&ledger, &rows);
     service.terminate().expect(0);
+}
+
+/// What `windrow check` finds of the sink.
+fn checked(service: &Service<'_>) -> serde_json::Value {
+    let mut arguments = service.arguments("check");
+    arguments.extend(["--output", "json"].map(str::to_owned));
+    let said = run(service.scratch(), &arguments).stdout;
+    let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let mut findings = said["checks"].as_array().unwrap().iter();
+    let found = findings.find(|found| found["what"] == "sink azure_table.wad");
+    found.unwrap_or_else(|| panic!("{said:#}")).clone()
 }

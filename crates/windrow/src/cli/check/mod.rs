@@ -63,6 +63,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         let runtime = super::runtime()?;
         report.extend(runtime.block_on(network::destinations(&config)));
         report.extend(runtime.block_on(network::storage(&config)));
+        report.extend(runtime.block_on(network::tables(&config)));
     }
     let format = args.output.output;
     if !args.live {
@@ -113,12 +114,15 @@ fn configuration(config: &checked::Config) -> Finding {
         .file
         .as_deref()
         .map_or_else(String::new, |file| file.display().to_string());
-    let counts = format!(
+    let mut counts = format!(
         "{file}: {}, {}, {}",
         count(config.source.wef.len(), "source"),
         count(config.subscription.len(), "subscription"),
         count(config.sink.syslog.len(), "syslog sink"),
     );
+    if !config.sink.azure_table.is_empty() {
+        counts += &format!(", {}", count(config.sink.azure_table.len(), "table sink"));
+    }
     if config.source.wef.is_empty() {
         let cure = "add [source.wef.main]; `windrow config example` shows how";
         return Finding::new(

@@ -8,11 +8,16 @@ use std::time::Duration;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use windrow_formats::text::Chain;
+use windrow_pipeline::azure::{AzureError, Denial, Query};
+use windrow_pipeline::sinks::azure_table::probe;
 use windrow_pipeline::tls;
 
 use super::finding::{Finding, Outcome};
-use crate::config::checked::{Config, OutputSeverity, Prefix, SyslogSink, Transport};
+use crate::config::checked::{
+    AzureTableSink, Config, OutputSeverity, Prefix, SyslogSink, Transport,
+};
 use crate::lake_place;
+use crate::service::account_of_sink;
 
 /// How long one destination may take to answer, a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -97,6 +102,54 @@ pub(super) async fn storage(config: &Config) -> Option<Finding> {
             Finding::new(what, Outcome::Failed, result).cure(cure)
         }
     })
+}
+
+/// Whether the accounts of table sinks answer and accept what opens them. Nothing is written there.
+pub(super) async fn tables(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, sink) in &config.sink.azure_table {
+        if sink.enabled {
+            findings.push(table_sink(name, sink).await);
+        }
+    }
+    findings
+}
+
+async fn table_sink(name: &str, sink: &AzureTableSink) -> Finding {
+    let what = format!("sink azure_table.{name}");
+    let client = match account_of_sink(name, sink) {
+        Ok(client) => client,
+        Err(error) => {
+            let cure = "put the key or the signature into a file of its own, mode 0600";
+            return Finding::new(what, Outcome::Failed, format!("{error:#}")).cure(cure);
+        }
+    };
+    let nothing = Query {
+        filter: Some(format!("PartitionKey eq '{}'", probe::PARTITION)),
+        top: Some(1),
+        ..Query::default()
+    };
+    let table = sink.tables.first().map_or("WADTable", |table| table.name());
+    let account = &sink.account;
+    match client.query(table, &nothing).await {
+        Ok(_) => Finding::new(what, Outcome::Ok, format!("{account} answers")),
+        // The first row makes it.
+        Err(error) if error.is_no_table() => {
+            let result = format!("{account} answers; {table} is not there yet");
+            Finding::new(what, Outcome::Ok, result)
+        }
+        Err(AzureError::Denied {
+            why: Denial::SasPermission { permissions },
+            ..
+        }) => {
+            let result = format!(
+                "{account} answers; whether rows can be written is not seen, since the signature may not read (sp={permissions})"
+            );
+            Finding::new(what, Outcome::Ok, result)
+        }
+        Err(error) => Finding::new(what, Outcome::Failed, error.to_string())
+            .cure("correct it; until then the journal keeps the events"),
+    }
 }
 
 /// Which events destinations get, where it is not all of them.
