@@ -12,7 +12,7 @@
 //! events        flags u8, varint text length, varint index length, index, text
 //! ```
 //!
-//! A batch of version 2 has a [reference to a piece of a file](file) in the place of events, and counts as one.
+//! A batch of version 2 has a [reference to a piece of a file](mod@file) in the place of events, and counts as one.
 //!
 //! Invariants: decoding never panics and allocates only for the header; what the encoder
 //! wrote decodes to the same values.
