@@ -16,7 +16,8 @@ const SCATTER_DAYS_HALF: f64 = 42.0;
 /// What a bucket alone must score more than three together: noise that is not negative-binomial shows there first, and
 /// with it a second test of the same bucket costs next to nothing.
 const ALONE: f64 = 1.5;
-/// How many weeks of this hour must have been seen before too few are told: nights and weekends are not drops.
+/// How many weeks of this hour must have been seen before too few are told, and for how long the series must have been there:
+/// nights and weekends are not drops, and a machine that was there once is not missed.
 const WEEKS_FOR_LOW: f64 = 1.8;
 /// Days that a series is only watched.
 const COLD_DAYS: u32 = 1;
@@ -30,6 +31,8 @@ pub struct Series {
     together: Dispersion,
     recent: Recent,
     last: Option<i64>,
+    /// The first and the last bucket in which something came.
+    alive: Option<(i64, i64)>,
     buckets: u32,
     /// Score of the empty buckets up to now, when the last one was empty.
     empty: f64,
@@ -88,7 +91,7 @@ pub struct Reading {
     pub expected: f64,
     /// What the last day changed in that: 1 when it went as usual.
     pub level: f64,
-    /// Weeks of this hour that the expectation stands on.
+    /// Weeks of this hour that the expectation stands on, or from the first event of the series to its last where that is less.
     pub weeks: f64,
     /// Which buckets are the most unusual.
     pub window: Window,
@@ -216,7 +219,7 @@ impl Series {
             count,
             expected,
             level,
-            weeks: self.season.weeks(hour, width),
+            weeks: self.season.weeks(hour, width).min(self.lived(width)),
             window: test.window,
             window_count: test.count,
             window_expected: test.expected,
@@ -228,7 +231,17 @@ impl Series {
             cold: self.buckets < COLD_DAYS * width.per_day(),
         };
         self.learn(hour, width, count, usual, expected);
+        if count > 0 {
+            let (first, _) = self.alive.unwrap_or((bucket, bucket));
+            self.alive = Some((first, bucket));
+        }
         Some(reading)
+    }
+
+    /// Weeks from the first event to the last.
+    fn lived(&self, width: Width) -> f64 {
+        let (first, last) = self.alive.unwrap_or_default();
+        (last - first) as f64 / f64::from(7 * width.per_day())
     }
 
     /// The last bucket that was read.

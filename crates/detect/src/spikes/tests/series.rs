@@ -157,3 +157,28 @@ fn nothing_that_can_be_counted_breaks_a_series() {
         }
     }
 }
+
+#[test]
+fn a_machine_that_was_there_once_is_not_missed() {
+    let mut series = Series::default();
+    for bucket in MONDAY..MONDAY + 5 * WEEK {
+        // Twenty minutes of a Wednesday.
+        let since = bucket - MONDAY - 2 * DAY - 9 * 12;
+        let count = if (0..4).contains(&since) { 60 } else { 0 };
+        let reading = read(&mut series, bucket, count);
+        let flag = reading.flag(3.0);
+        let is_low = matches!(flag, Flag::Drop | Flag::Silence);
+        assert!(!is_low, "{since}: {reading:?}");
+    }
+}
+
+#[test]
+fn what_came_for_two_weeks_and_comes_no_more_is_missed() {
+    let (mut series, monday) = watched(2);
+    let morning = monday + 8 * 12;
+    for bucket in monday..morning {
+        read(&mut series, bucket, 4);
+    }
+    let mut flags = (morning..morning + 24).map(|bucket| read(&mut series, bucket, 0).flag(6.0));
+    assert!(flags.any(|flag| flag == Flag::Silence));
+}
