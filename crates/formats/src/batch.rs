@@ -12,7 +12,8 @@
 //! events        flags u8, varint text length, varint index length, index, text
 //! ```
 //!
-//! A batch of version 2 has a [reference to a piece of a file](mod@file) in the place of events, and counts as one.
+//! A batch of version 2 has a [reference to a piece of a file](mod@file) in the place of events, and counts as one. Version 3 is
+//! of events of traces, and as version 1.
 //!
 //! Invariants: decoding never panics and allocates only for the header; what the encoder
 //! wrote decodes to the same values.
@@ -31,6 +32,8 @@ use crate::varint::{self, Reader};
 const VERSION: u8 = 1;
 /// Of batches that refer to a piece of a file, so that a program that knows only events says what it lacks.
 const FILE_VERSION: u8 = 2;
+/// Of batches with events of traces, which are as those of version 1 and of another kind.
+const TRACE_VERSION: u8 = 3;
 
 /// Where a batch came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,15 +46,18 @@ pub enum Kind {
     Own,
     /// A piece of a file, referred to.
     File,
+    /// A file of event traces.
+    Etl,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Wef, Self::Evtx, Self::Own, Self::File];
+    const ALL: [Self; 5] = [Self::Wef, Self::Evtx, Self::Own, Self::File, Self::Etl];
 
     fn version(self) -> u8 {
         match self {
             Kind::Wef | Kind::Evtx | Kind::Own => VERSION,
             Kind::File => FILE_VERSION,
+            Kind::Etl => TRACE_VERSION,
         }
     }
 }
@@ -126,7 +132,7 @@ impl std::fmt::Debug for Flags {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Written by another version of the program.
-    #[error("batch has version {0}, this program reads versions up to {FILE_VERSION}")]
+    #[error("batch has version {0}, this program reads versions up to {TRACE_VERSION}")]
     Version(u8),
     /// The header is cut short or has values that no header has.
     #[error("batch header is damaged")]
@@ -158,7 +164,7 @@ pub struct Encoder {
 impl Encoder {
     /// Begins a batch of events. Source and subscription beyond [`BATCH_NAME_BYTES_MAX`] are cut.
     pub fn new(header: &Header) -> Self {
-        let bytes = header_bytes(VERSION, 0, header);
+        let bytes = header_bytes(header.kind.version(), 0, header);
         Self {
             bytes,
             index: Vec::new(),
@@ -244,7 +250,7 @@ impl<'a> Batch<'a> {
     pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let version = reader.byte().ok_or(DecodeError::Header)?;
-        if !(VERSION..=FILE_VERSION).contains(&version) {
+        if !(VERSION..=TRACE_VERSION).contains(&version) {
             return Err(DecodeError::Version(version));
         }
         Self::decode_header(reader)
@@ -292,7 +298,7 @@ impl<'a> Batch<'a> {
     /// The Events in order, none where it refers to a file; an error is the last item.
     pub fn records(&self) -> Records<'a> {
         let (body, events) = match self.header.kind {
-            Kind::Wef | Kind::Evtx | Kind::Own => (self.body, self.events),
+            Kind::Wef | Kind::Evtx | Kind::Own | Kind::Etl => (self.body, self.events),
             Kind::File => (&[][..], 0),
         };
         Records {

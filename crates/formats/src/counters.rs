@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
+use crate::batch::file::FileReference;
 use crate::limits::{COUNTERS_COLUMNS_MAX, COUNTERS_LINE_BYTES_MAX};
+use crate::text::{fold, glob};
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +55,15 @@ pub struct Sample {
     pub time: Timestamp,
     /// A value of each counter; none where there was none.
     pub values: Vec<Option<f64>>,
+}
+
+/// A piece of a log, read line by line.
+#[derive(Debug)]
+pub struct Piece {
+    /// What holds for its lines; why nothing does, or nothing yet.
+    header: Option<Result<Header, CounterError>>,
+    /// Number of the line that comes next.
+    line: u64,
 }
 
 /// Why a line is none of a file of counters.
@@ -100,6 +111,41 @@ pub enum CounterError {
         /// What is there.
         value: String,
     },
+}
+
+impl Piece {
+    /// A piece that begins there, with what the first line of its log says.
+    #[must_use]
+    pub fn of(reference: &FileReference) -> Piece {
+        let lines = reference.lines.as_ref();
+        let first = lines.map(|lines| String::from_utf8_lossy(&lines.directives));
+        let first = first.filter(|first| !first.is_empty());
+        Piece {
+            header: first.map(|first| Header::read(&first)),
+            line: lines.map_or(1, |lines| lines.first),
+        }
+    }
+
+    /// Reads the next line: the values of a moment under the names they have. A first line has none, nor has a blank one.
+    ///
+    /// # Errors
+    /// The line's number, and what is wrong with it.
+    pub fn line(&mut self, line: &[u8]) -> Result<Option<(&Header, Sample)>, (u64, CounterError)> {
+        let number = self.line;
+        self.line += 1;
+        let line = String::from_utf8_lossy(line);
+        let header = match &mut self.header {
+            Some(Ok(header)) => header,
+            Some(Err(error)) => return Err((number, error.clone())),
+            none => {
+                let header = none.insert(Header::read(&line));
+                let read = header.as_ref().map_err(|error| (number, error.clone()));
+                return read.map(|_| None);
+            }
+        };
+        let sample = header.sample(&line).map_err(|error| (number, error))?;
+        Ok(sample.map(|sample| (&*header, sample)))
+    }
 }
 
 impl Header {
@@ -180,7 +226,45 @@ impl Header {
     }
 }
 
+/// Which counters are meant: a path in which the instance, the counter or parts of them may be `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Specifier(Counter);
+
+impl Specifier {
+    /// Reads a path; the machine in it says nothing.
+    #[must_use]
+    pub fn read(path: &str) -> Option<Specifier> {
+        Counter::read(path).map(Specifier)
+    }
+
+    /// Whether this counter is meant. Names are compared without case, as Windows does.
+    #[must_use]
+    pub fn means(&self, counter: &Counter) -> bool {
+        let instance = match (&self.0.instance, &counter.instance) {
+            (None, None) => true,
+            (Some(pattern), Some(instance)) => like(pattern, instance),
+            _ => false,
+        };
+        instance && like(&self.0.name, &counter.name) && like(&self.0.object, &counter.object)
+    }
+}
+
+/// Whether a name is as a pattern has it, whatever its case.
+fn like(pattern: &str, name: &str) -> bool {
+    let pattern: String = pattern.chars().map(fold).collect();
+    glob(&pattern, name)
+}
+
 impl Counter {
+    /// Its path without the machine: `\Processor(_Total)\% Processor Time`.
+    #[must_use]
+    pub fn local_path(&self) -> String {
+        match &self.instance {
+            Some(instance) => format!(r"\{}({instance})\{}", self.object, self.name),
+            None => format!(r"\{}\{}", self.object, self.name),
+        }
+    }
+
     /// Reads a path. An instance can have brackets and backslashes of its own: what stands behind the last `)\` is the
     /// counter.
     #[must_use]

@@ -63,15 +63,37 @@ pub fn identity(source: &str, event: Event<'_>) -> Identity {
     first_half(hasher)
 }
 
-/// Of a request that a web server logged: (site, file's name, number of the line, line). A server may answer two like
-/// requests in one second, so the place belongs to it.
-pub fn request(site: &str, file: &str, line_number: u64, line: &[u8]) -> Identity {
+/// Of a request that a web server logged: (machine, site, file's name, number of the line, line). A server may answer two
+/// like requests in one second, so the place belongs to it; so may two servers of one farm, so the machine does where
+/// it is known.
+pub fn request(
+    machine: Option<&str>,
+    site: &str,
+    file: &str,
+    line_number: u64,
+    line: &[u8],
+) -> Identity {
     let mut hasher = Sha256::new();
-    hasher.update(b"w");
+    match machine {
+        Some(machine) => {
+            hasher.update(b"m");
+            part(&mut hasher, &canonical_source(machine));
+        }
+        None => hasher.update(b"w"),
+    }
     part(&mut hasher, site);
     part(&mut hasher, file);
     hasher.update(line_number.to_le_bytes());
     hasher.update(line);
+    first_half(hasher)
+}
+
+/// Of a request that a web server kept a trace of: (machine, text of the trace).
+pub fn failed_request(machine: &str, text: &[u8]) -> Identity {
+    let mut hasher = Sha256::new();
+    hasher.update(b"f");
+    part(&mut hasher, &canonical_source(machine));
+    hasher.update(text);
     first_half(hasher)
 }
 

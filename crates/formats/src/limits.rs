@@ -26,8 +26,9 @@ pub const BATCH_NAME_BYTES_MAX: usize = 4 * 1024;
 /// Longest path of a file in a reference to it: what Linux takes.
 pub const FILE_PATH_BYTES_MAX: usize = 4 * 1024;
 
-/// Most bytes of the directives that travel with a piece of a log file: the last of three kinds.
-pub const FILE_DIRECTIVES_BYTES_MAX: usize = 3 * W3C_DIRECTIVE_BYTES_MAX;
+/// Most bytes of the directives that travel with a piece of a log file: the last of three kinds, or the names of some thousand
+/// performance counters.
+pub const FILE_DIRECTIVES_BYTES_MAX: usize = 256 * 1024;
 
 /// Least that a syslog message may be allowed, in bytes: what the longest prefix, all keys
 /// of a profile and its numbers need when every text is cut.

@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use windrow_lake::{
-    Appended, EventFiles, Files, Format, Given, Lake, Layout, QueryLimits, RequestBuilder,
-    RequestFile, Source,
+    Appended, EventFiles, FileTable, Files, Format, Given, Lake, Layout, QueryLimits,
+    RequestBuilder, RequestFile, Source,
 };
 
 const MEGABYTES: u64 = 1_000;
@@ -145,7 +145,10 @@ async fn imported(path: &Path) -> (u64, f64) {
         let read = file.read(&mut rows, |_| {}, |line, why| panic!("line {line}: {why}"));
         is_over = read.unwrap().is_none();
         if is_over || rows.len() >= COMMIT {
-            let appended = lake.append_requests(rows.finish(), None).await.unwrap();
+            let appended = lake
+                .append_of_files(FileTable::Requests, rows.finish(), None)
+                .await
+                .unwrap();
             if let Appended::Committed { rows, .. } = appended {
                 requests += rows;
             }

@@ -174,7 +174,13 @@ impl RowBuilder {
             }
         };
         let batch = Batch::decode(entry.body).map_err(unreadable(entry.first_seq))?;
-        if matches!(batch.header.kind, Source::Evtx | Source::File) {
+        let is_elsewhere = match batch.header.kind {
+            Source::File => true,
+            // Who imports puts them into the lake itself; those of a watched folder have its name.
+            Source::Evtx => batch.header.subscription.is_none(),
+            Source::Wef | Source::Own | Source::Etl => false,
+        };
+        if is_elsewhere {
             return Ok(());
         }
         for (record, seq) in batch.records().zip(entry.first_seq..) {
@@ -211,6 +217,7 @@ impl RowBuilder {
             Source::Evtx => "evtx",
             Source::Own => "own",
             Source::File => "file",
+            Source::Etl => "etl",
         };
         self.columns.text(slot!(Text, "origin"), Some(origin));
         self.columns

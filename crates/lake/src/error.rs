@@ -26,6 +26,14 @@ pub enum LakeError {
         /// Why.
         source: io::Error,
     },
+    /// A file of the lake cannot be fetched from the storage, or put there.
+    #[error("cannot fetch or put files of {}", place.display())]
+    Blobs {
+        /// The table's address.
+        place: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The table was written by a newer windrow.
     #[error("the lake at {} has schema version {found}, newer than {supported} which this windrow knows; use the newer windrow", path.display())]
     Newer {
@@ -71,6 +79,14 @@ pub enum LakeError {
     #[error("the lake's file {} is damaged: {reason}; `windrow lake check` says what to do", file.display())]
     Damaged {
         /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint of a table's log is damaged, without which the table cannot be read.
+    #[error("the checkpoint {} of the lake is damaged: {reason}; put a copy in its place", file.display())]
+    Checkpoint {
+        /// The checkpoint.
         file: PathBuf,
         /// What is wrong with it.
         reason: String,

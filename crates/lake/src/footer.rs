@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::errors::ParquetError;
 
-use crate::limits::{FOOTER_BYTES, FOOTER_DEPTH};
+use crate::limits::{FOOTER_BYTES, FOOTER_DEPTH, FOOTER_LIST};
 use crate::store::site::Scratch;
 
 /// Bytes after the footer: its length, and the name of the format.
@@ -46,7 +46,7 @@ pub(crate) fn length(trailer: &[u8], file: u64) -> Result<u64, String> {
     Ok(length)
 }
 
-/// Whether the lists in a footer are as long as they say.
+/// Whether the lists in a footer are as long as they say, and none is longer than in any file.
 pub(crate) fn check(footer: &[u8]) -> Result<(), String> {
     let mut rest = Rest(footer);
     match rest.skip(STRUCT, FOOTER_DEPTH) {
@@ -59,6 +59,12 @@ pub(crate) fn check(footer: &[u8]) -> Result<(), String> {
 pub(crate) fn reader(
     mut file: File,
 ) -> Result<ParquetRecordBatchReaderBuilder<File>, ParquetError> {
+    look(&mut file)?;
+    ParquetRecordBatchReaderBuilder::try_new(file)
+}
+
+/// Looks at the footer of this file, wherever it stands.
+pub(crate) fn look(file: &mut File) -> Result<(), ParquetError> {
     let damaged = ParquetError::General;
     let bytes = file.metadata()?.len();
     let mut trailer = [0; TRAILER_BYTES as usize];
@@ -69,9 +75,8 @@ pub(crate) fn reader(
     let length = length(&trailer, bytes).map_err(damaged)?;
     let mut footer = Vec::new();
     file.seek(SeekFrom::Start(bytes - TRAILER_BYTES - length))?;
-    file.by_ref().take(length).read_to_end(&mut footer)?;
-    check(&footer).map_err(damaged)?;
-    ParquetRecordBatchReaderBuilder::try_new(file)
+    file.take(length).read_to_end(&mut footer)?;
+    check(&footer).map_err(damaged)
 }
 
 /// Does work that decodes a file. Decoders give up on some damage by a panic, which is then an error like others.
@@ -227,6 +232,10 @@ impl Rest<'_> {
             15 => self.number()?,
             few => u64::from(few),
         };
+        // The reader makes room for that many, each larger than what is written of it.
+        if count > FOOTER_LIST {
+            return None;
+        }
         self.room_for(count)?;
         let kind = head & 0x0f;
         (0..count).try_for_each(|_| self.skip_element(kind, depth))

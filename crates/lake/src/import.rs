@@ -107,7 +107,7 @@ impl Table {
             .flat_map(|batch| keys(definition.key, batch).flatten())
             .collect();
         let limits = QueryLimits::default();
-        let tally = Arc::new(Tally::default());
+        let tally = Arc::new(Tally::noting(self.site().root(), None));
         let session = Session::new(limits, Arc::clone(&tally)).map_err(match_failed)?;
         let table = self.snapshot().await?;
         let registered = session.register(definition, &table, Rows::default());

@@ -13,11 +13,12 @@ use tokio::sync::{Mutex, mpsc};
 
 use crate::error::LakeError;
 use crate::failures::{Done, Failures};
+use crate::file_rows::FileTable;
 use crate::files::Met;
 use crate::place::Place;
 use crate::retention::Retention;
 use crate::rows::Rows;
-use crate::schema::{COUNTS, Definition, EVENTS, IIS, TABLES};
+use crate::schema::{COUNTS, Definition, EVENTS, TABLES};
 use crate::table::{Appended, Checked, Cure, Expired, Extent, Overview, Run, Table, Told, Upkeep};
 
 /// The lake. Cheap to clone; clones share the tables.
@@ -179,7 +180,8 @@ impl Lake {
     }
 
     /// Adds these rows to `events` as one commit that brings the application from one version to the next. Trying again
-    /// does it once, as in [`Lake::append`].
+    /// does it once, as in [`Lake::append`]. Of events of EVTX files those are left out that the lake has: exports of a log
+    /// overlap, and were perhaps imported.
     ///
     /// # Errors
     /// [`LakeError::Another`] where the application is at neither of the two: somebody else goes by its name, and which of
@@ -192,6 +194,12 @@ impl Lake {
         version: i64,
     ) -> Result<Appended, LakeError> {
         let events = &self.shared.events;
+        let parted = rows.parted("evtx");
+        let (of_files, rows) = parted.map_err(|error| LakeError::Encode(error.into()))?;
+        if !of_files.is_empty() {
+            // A crash behind it leaves what the next attempt finds there.
+            events.append_new(of_files, None).await?;
+        }
         events.append_after(rows, (app_id, version), after).await
     }
 
@@ -207,14 +215,32 @@ impl Lake {
         self.shared.events.append_new(rows, txn).await
     }
 
-    /// The same for requests and `iis`.
-    pub async fn append_requests(
+    /// The same for a table made of files. Values of counters have no identity: they are added once by the
+    /// transaction alone.
+    pub async fn append_of_files(
         &self,
+        table: FileTable,
         rows: Rows,
         txn: Option<(&str, i64)>,
     ) -> Result<Appended, LakeError> {
-        let iis = self.other_to_write(&IIS).await?;
-        iis.append_new(rows, txn).await
+        let definition = table.definition();
+        let table = self.other_to_write(definition).await?;
+        match definition.key.is_empty() {
+            true => table.append(rows, txn).await,
+            false => table.append_new(rows, txn).await,
+        }
+    }
+
+    /// The same as [`Lake::position`] of a table made of files; none as well where there is no such table.
+    pub async fn position_of_files(
+        &self,
+        table: FileTable,
+        app_id: &str,
+    ) -> Result<Option<i64>, LakeError> {
+        match self.other(table.definition()).await? {
+            Some(table) => table.position(app_id).await,
+            None => Ok(None),
+        }
     }
 
     /// Size of the newest version of `events`.

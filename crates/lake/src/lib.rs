@@ -8,12 +8,15 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod builder;
+mod counter_rows;
 mod counts;
 mod datafile;
 mod day_counts;
 mod distribution;
 mod error;
+mod failed_request_rows;
 mod failures;
+mod file_rows;
 mod files;
 mod footer;
 mod import;
@@ -34,12 +37,14 @@ mod table;
 mod testing;
 mod texts;
 mod top;
+mod values;
 
 pub use builder::{JournalEntry, RowBuilder, Unreadable};
 pub use day_counts::{DayCount, DayCounts, Days, Wanted, Whose};
 pub use distribution::{Bucket, Buckets, By, Distribution, Precision, Strays, TimeSpan, Unplaced};
 pub use error::{LakeError, QueryError};
 pub use failures::{Done, Failures};
+pub use file_rows::{FileTable, PieceRows};
 pub use files::{EventFiles, Files, Given, Kind, Source, SourceError, Tally, Unread, is_w3c_log};
 pub use lake::{Lake, table_names};
 pub use limits::SQL_BYTES;

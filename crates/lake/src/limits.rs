@@ -213,6 +213,9 @@ pub(crate) const FURTHER_FILES: usize = 4_096;
 /// Bytes of a Parquet file's footer. One of ours has a thousandth of it.
 pub(crate) const FOOTER_BYTES: u64 = 64 << 20;
 
+/// Values of one list of a footer: the format has no more row groups, and nobody as many columns.
+pub(crate) const FOOTER_LIST: u64 = 32_767;
+
 /// Values in values of a footer.
 pub(crate) const FOOTER_DEPTH: usize = 32;
 

@@ -63,6 +63,13 @@ pub struct AzureUrl {
 #[error("{0}")]
 pub struct AzureUrlError(String);
 
+/// Takes connections from nobody. With a proxy that is named, the client does not look for others in the environment, which
+/// only the configuration may read; and every host there can be goes without it.
+const NO_PROXY: &str = "http://127.0.0.1:9";
+
+/// See [`NO_PROXY`]: names, and addresses of both kinds.
+const ALL_HOSTS: &str = "*,0.0.0.0/0,::/0";
+
 const HOSTS: [&str; 2] = [".blob.core.windows.net", ".dfs.core.windows.net"];
 
 impl FromStr for AzureUrl {
@@ -139,13 +146,7 @@ fn loopback(url: &Url) -> Option<String> {
 
 impl fmt::Display for AzureUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let AzureUrl {
-            account, container, ..
-        } = self;
-        match &self.emulator {
-            Some(endpoint) => write!(f, "{endpoint}/{container}")?,
-            None => write!(f, "https://{account}.blob.core.windows.net/{container}")?,
-        }
+        f.write_str(&self.container())?;
         match self.prefix.as_str() {
             "" => Ok(()),
             prefix => write!(f, "/{prefix}"),
@@ -154,6 +155,17 @@ impl fmt::Display for AzureUrl {
 }
 
 impl AzureUrl {
+    /// The container's address.
+    pub(crate) fn container(&self) -> String {
+        let AzureUrl {
+            account, container, ..
+        } = self;
+        match &self.emulator {
+            Some(endpoint) => format!("{endpoint}/{container}"),
+            None => format!("https://{account}.blob.core.windows.net/{container}"),
+        }
+    }
+
     /// How the table format names a table here.
     pub(crate) fn table(&self, name: &str) -> String {
         let host = match &self.emulator {
@@ -191,6 +203,8 @@ impl Azure {
         let client = ClientOptions::new()
             .with_connect_timeout(BLOB_CONNECT)
             .with_timeout(BLOB_REQUEST)
+            .with_proxy_url(NO_PROXY)
+            .with_proxy_excludes(ALL_HOSTS)
             .with_allow_http(url.emulator.is_some());
         let mut builder = MicrosoftAzureBuilder::new()
             .with_account(&url.account)

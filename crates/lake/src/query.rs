@@ -6,6 +6,7 @@
 //! threads and time are bounded by [`QueryLimits`], planning included; what the engine does not count
 //! has bounds of its own (`growth`).
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
 use crate::error::QueryError;
+use crate::file_rows::FileTable;
 use crate::files::Tally;
 use crate::lake::{self, Lake};
 use crate::output::QueryOutput;
@@ -97,6 +99,8 @@ pub struct Tail {
     /// Rows in the order of the journal. Take them before the query starts: a row then is in the
     /// tail, in the lake, or in both, and never in neither.
     pub rows: Vec<Rows>,
+    /// The same of tables made of files: rows up to each of these positions of the application, ascending.
+    pub of_files: BTreeMap<FileTable, Vec<(i64, Rows)>>,
 }
 
 impl Lake {
@@ -116,14 +120,23 @@ impl Lake {
         session: &Session,
         definition: &'static Definition,
         period: Period,
+        tail: &FileTail,
     ) -> Result<(), QueryError> {
-        let table = match self.other(definition).await? {
-            Some(table) => table.snapshot().await?,
-            None => return session.register_empty(definition),
-        };
-        session
-            .register(definition, &table, Rows::default())
-            .await?;
+        let waiting = tail.of(definition);
+        match self.other(definition).await? {
+            Some(table) => {
+                let mut newest = table.newest().await?;
+                let position = match waiting.is_empty() {
+                    true => None,
+                    false => newest.position(&tail.app_id).await?,
+                };
+                let table = newest.table().clone();
+                drop(newest);
+                let rows = after(waiting, position);
+                session.register(definition, &table, rows).await?;
+            }
+            None => session.register_rows(definition, after(waiting, None))?,
+        }
         session.narrow(definition.name, "time", period).await
     }
 
@@ -147,12 +160,18 @@ impl Lake {
             };
             (newest.table().clone(), position)
         };
-        let tail = Rows::merge(
+        let rows = Rows::merge(
             tail.rows
                 .iter()
                 .map(|rows| rows.after(position.unwrap_or(0))),
         );
-        let session = Session::new(limits, Arc::new(Tally::noting(self.met())))?;
+        let root = self.events().site().root();
+        let session = Session::new(limits, Arc::new(Tally::noting(root, self.met())))?;
+        let of_files = FileTail {
+            app_id: tail.app_id,
+            rows: tail.of_files,
+        };
+        let tail = rows;
         if let Some(counts) = counts
             && let Some((counts, further)) =
                 self.further(counts, &table, &tail, &session.tally).await?
@@ -168,11 +187,35 @@ impl Lake {
             .await?;
         for definition in schema::OTHERS {
             if lake::names(sql, definition) {
-                self.make_known(&session, definition, limits.period).await?;
+                self.make_known(&session, definition, limits.period, &of_files)
+                    .await?;
             }
         }
         Ok(session)
     }
+}
+
+/// Rows that the journal has and tables made of files may not have yet.
+struct FileTail {
+    app_id: String,
+    rows: BTreeMap<FileTable, Vec<(i64, Rows)>>,
+}
+
+impl FileTail {
+    /// Those of this table.
+    fn of(&self, definition: &Definition) -> &[(i64, Rows)] {
+        let mut all = self.rows.iter();
+        let of = all.find(|(table, _)| table.name() == definition.name);
+        of.map_or(&[], |(_, rows)| rows)
+    }
+}
+
+/// The rows that are not of a position up to this one.
+fn after(waiting: &[(i64, Rows)], position: Option<i64>) -> Rows {
+    let missing = waiting
+        .iter()
+        .filter(|(to, _)| position.is_none_or(|position| *to > position));
+    Rows::merge(missing.map(|(_, rows)| rows.clone()))
 }
 
 /// Answers one SQL statement in this session, once it is there.
@@ -255,9 +298,10 @@ impl Session {
         Ok(())
     }
 
-    /// A table without rows.
-    fn register_empty(&self, definition: &Definition) -> Result<(), QueryError> {
-        let table = MemTable::try_new(definition.arrow_schema(), vec![Vec::new()]);
+    /// A table that was not made yet, with the rows that it will have.
+    fn register_rows(&self, definition: &Definition, rows: Rows) -> Result<(), QueryError> {
+        let batches = rows.batches().to_vec();
+        let table = MemTable::try_new(definition.arrow_schema(), vec![batches]);
         let registered = table.and_then(|table| {
             self.context
                 .register_table(definition.name, Arc::new(table))

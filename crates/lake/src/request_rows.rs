@@ -6,26 +6,20 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BinaryBuilder, Float64Builder, Int32Builder, Int64Builder, MapBuilder, MapFieldNames,
-    RecordBatch, StringBuilder, TimestampMicrosecondBuilder,
-};
+use arrow::array::RecordBatch;
 use jiff::Timestamp;
-use jiff::tz::Offset;
-use windrow_formats::batch::file::FileReference;
+use windrow_formats::batch::file::{FileReference, is_site};
 use windrow_formats::identity::request;
-use windrow_formats::limits::SANE_SECONDS;
 use windrow_formats::lines::Unit;
-use windrow_formats::w3c::{Field, Line, Malformed, Parser, Row, number};
+use windrow_formats::w3c::{Field, Line, Malformed, Parser, Row};
 
 use crate::files::blocks::{Blocks, Next};
 use crate::files::w3c::column_name;
 use crate::limits::{BATCH_BYTES, BATCH_ROWS, FILE_UNIT_BYTES};
 use crate::rows::Rows;
-use crate::schema::{self, Column, DATE, IIS, Kind};
-use crate::texts::Texts;
+use crate::schema::{self, Column, DATE, IIS};
+use crate::values::{self, Days, Values};
 
 /// What `source` says of each request.
 const SOURCE: &str = "w3c";
@@ -39,20 +33,8 @@ pub struct RequestBuilder {
     rows: usize,
     bytes: usize,
     received_at: Timestamp,
-    /// The day since 1970 of the last row, and what the table calls it.
-    day: (i64, String),
+    days: Days,
     done: Vec<RecordBatch>,
-}
-
-/// The values of one column.
-enum Values {
-    Key(BinaryBuilder),
-    Text(Texts),
-    Int(Int32Builder),
-    Long(Int64Builder),
-    Double(Float64Builder),
-    Time(TimestampMicrosecondBuilder),
-    Map(Box<MapBuilder<StringBuilder, StringBuilder>>),
 }
 
 /// Where the lines of a file have what.
@@ -78,67 +60,8 @@ struct About {
     name: String,
     /// The site whose folder it lies in.
     site: Option<String>,
-}
-
-impl Values {
-    fn new(column: &Column) -> Values {
-        match column.kind {
-            Kind::Bytes => Values::Key(BinaryBuilder::new()),
-            Kind::Text => Values::Text(Texts::new()),
-            Kind::Int => Values::Int(Int32Builder::new()),
-            Kind::Long => Values::Long(Int64Builder::new()),
-            Kind::Double => Values::Double(Float64Builder::new()),
-            Kind::Time => Values::Time(TimestampMicrosecondBuilder::new().with_timezone("UTC")),
-            Kind::Map => {
-                let names = MapFieldNames {
-                    entry: "key_value".to_owned(),
-                    key: "key".to_owned(),
-                    value: "value".to_owned(),
-                };
-                let keys = StringBuilder::new();
-                let map = MapBuilder::new(Some(names), keys, StringBuilder::new());
-                Values::Map(Box::new(map))
-            }
-        }
-    }
-
-    fn text(&mut self, text: Option<&str>) {
-        if let Values::Text(values) = self {
-            values.append(text.map(str::as_bytes));
-        }
-    }
-
-    fn time(&mut self, time: Option<i64>) {
-        if let Values::Time(values) = self {
-            values.append_option(time);
-        }
-    }
-
-    /// The value that a line has for it.
-    fn value(&mut self, value: Option<&[u8]>) {
-        match self {
-            Values::Text(values) => values.append(value),
-            Values::Int(values) => {
-                values.append_option(value.and_then(number).and_then(|it| it.try_into().ok()));
-            }
-            Values::Long(values) => {
-                values.append_option(value.and_then(number).and_then(|it| it.try_into().ok()));
-            }
-            Values::Key(_) | Values::Double(_) | Values::Time(_) | Values::Map(_) => {}
-        }
-    }
-
-    fn finish(&mut self) -> ArrayRef {
-        match self {
-            Values::Key(values) => Arc::new(values.finish()),
-            Values::Text(values) => Arc::new(values.finish()),
-            Values::Int(values) => Arc::new(values.finish()),
-            Values::Long(values) => Arc::new(values.finish()),
-            Values::Double(values) => Arc::new(values.finish()),
-            Values::Time(values) => Arc::new(values.finish()),
-            Values::Map(values) => Arc::new(values.finish()),
-        }
-    }
+    /// The machine that it comes from, where that is known.
+    machine: Option<String>,
 }
 
 impl RequestBuilder {
@@ -146,11 +69,11 @@ impl RequestBuilder {
     #[must_use]
     pub fn new(received_at: Timestamp) -> RequestBuilder {
         RequestBuilder {
-            values: IIS.columns.iter().map(Values::new).collect(),
+            values: values::of(&IIS),
             rows: 0,
             bytes: 0,
             received_at,
-            day: (i64::MIN, String::new()),
+            days: Days::default(),
             done: Vec::new(),
         }
     }
@@ -186,12 +109,14 @@ impl RequestBuilder {
             self.seal();
         }
         let site = file.site.as_deref();
-        let key = request(site.unwrap_or_default(), &file.name, line, row.line()).0;
+        let machine = file.machine.as_deref();
+        let folder = site.unwrap_or_default();
+        let key = request(machine, folder, &file.name, line, row.line()).0;
         let time = row.time().map(|time| time.0);
-        let date = self.date(time);
         self.rows += 1;
         self.bytes += ROW_BYTES + row.line().len();
         let received = self.received_at.as_microsecond();
+        let date = self.days.of(time, received);
         for (place, (column, values)) in IIS.columns.iter().zip(&mut self.values).enumerate() {
             let own = file.places.columns.get(place).copied().flatten();
             match column.name {
@@ -200,7 +125,7 @@ impl RequestBuilder {
                         values.append_value(key);
                     }
                 }
-                DATE => values.text(Some(&date)),
+                DATE => values.text(Some(date)),
                 "time" => values.time(time),
                 "received_at" => values.time(Some(received)),
                 "source" => values.text(Some(SOURCE)),
@@ -210,25 +135,14 @@ impl RequestBuilder {
                     None => values.text(site),
                     value => values.value(value),
                 },
+                "s_computername" => match own.and_then(|place| row.at(place)) {
+                    None => values.text(machine),
+                    value => values.value(value),
+                },
                 _ => values.value(own.and_then(|place| row.at(place))),
             }
         }
-        self.day.1 = date;
         key
-    }
-
-    /// The date that the table puts a request of this time under. It has to be given back.
-    fn date(&mut self, time: Option<i64>) -> String {
-        let is_sane = |time: &i64| SANE_SECONDS.contains(&time.div_euclid(1_000_000));
-        let time = time.filter(is_sane);
-        let time = time.unwrap_or_else(|| self.received_at.as_microsecond());
-        let day = time.div_euclid(86_400_000_000);
-        if self.day.0 == day {
-            return std::mem::take(&mut self.day.1);
-        }
-        self.day.0 = day;
-        let time = Timestamp::from_microsecond(time).unwrap_or(self.received_at);
-        Offset::UTC.to_datetime(time).date().to_string()
     }
 
     fn seal(&mut self) {
@@ -236,10 +150,7 @@ impl RequestBuilder {
             return;
         }
         (self.rows, self.bytes) = (0, 0);
-        let columns = self.values.iter_mut().map(Values::finish).collect();
-        let batch = RecordBatch::try_new(IIS.arrow_schema(), columns);
-        // Depends on this file alone, not on any line: `push` appends once to every column.
-        self.done.push(batch.expect("every column has every row"));
+        self.done.push(values::finish(&IIS, &mut self.values));
     }
 }
 
@@ -310,8 +221,16 @@ impl RequestFile {
                 places: Places::default(),
                 name: named(path.file_name()).unwrap_or_default(),
                 site: folder.filter(|name| is_site(name)),
+                machine: None,
             },
         })
+    }
+
+    /// The same file as one of this machine: like lines of another machine's are other requests.
+    #[must_use]
+    pub fn of_machine(mut self, name: &str) -> RequestFile {
+        self.about.machine = Some(name.to_owned());
+        self
     }
 
     /// A piece of a log file: its requests are the same as when the file is read as a whole.
@@ -333,6 +252,7 @@ impl RequestFile {
                 places: Places::of(&parser),
                 name: name.to_owned(),
                 site: reference.site.clone(),
+                machine: None,
             },
             parser,
         }
@@ -379,16 +299,6 @@ impl RequestFile {
         self.blocks.passed(line_number - first);
         Ok(Some(bytes))
     }
-}
-
-/// Whether a folder is called as IIS calls those of its sites.
-fn is_site(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    ["W3SVC", "FTPSVC"].iter().any(|prefix| {
-        upper.strip_prefix(prefix).is_some_and(|number| {
-            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
-        })
-    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use arrow::compute::{concat_batches, filter_record_batch, not, take_record_batch};
 use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
 use jiff::Timestamp;
@@ -103,6 +103,24 @@ impl Rows {
         let rows = Rows::from_batches(batches.collect::<Result<_, _>>()?);
         let left_out = (before - rows.len()) as u64;
         Ok((rows, left_out))
+    }
+
+    /// The rows that came in this way, and all others.
+    pub(crate) fn parted(self, origin: &str) -> Result<(Rows, Rows), ArrowError> {
+        let (mut of_it, mut others) = (Vec::new(), Vec::new());
+        for batch in self.batches {
+            let is_of_it: BooleanArray = texts(&batch, "origin")
+                .map(|text| Some(text == Some(origin)))
+                .collect();
+            match is_of_it.true_count() {
+                0 => others.push(batch),
+                _ => {
+                    of_it.push(filter_record_batch(&batch, &is_of_it)?);
+                    others.push(filter_record_batch(&batch, &not(&is_of_it)?)?);
+                }
+            }
+        }
+        Ok((Rows::from_batches(of_it), Rows::from_batches(others)))
     }
 
     /// Which of these rows belong into the files of which date. Where they are of more than `most` dates, those of the

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 
 mod tables;
 
-pub(crate) use tables::{COUNTS, EVENTS, IIS, OTHERS, TABLES};
+pub(crate) use tables::{COUNTERS, COUNTS, EVENTS, FAILED_REQUESTS, IIS, OTHERS, TABLES};
 
 /// Table property that holds [`Definition::version`].
 pub(crate) const SCHEMA_VERSION_KEY: &str = "windrow.schemaVersion";

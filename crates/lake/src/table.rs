@@ -184,6 +184,7 @@ impl Table {
         place: &Place,
     ) -> Result<Table, LakeError> {
         let (site, log) = Site::to_write(place, definition.name)?;
+        site.look_at_checkpoint()?;
         let table = load_or_create(definition, &log).await?;
         let found = schema_version(definition, &table, site.shown())?;
         site.recover()?;
@@ -203,6 +204,7 @@ impl Table {
         let Some((site, log)) = Site::to_read(place, definition.name)? else {
             return Ok(None);
         };
+        site.look_at_checkpoint()?;
         let Some(table) = load(&log).await? else {
             return Ok(None);
         };

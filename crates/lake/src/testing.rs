@@ -27,6 +27,17 @@ pub(crate) fn logon(computer: u32, record: u64, second: i64) -> String {
     )
 }
 
+/// A Parquet file whose footer says that there are two thousand million row groups, behind a schema of a root without
+/// columns: room for them would be hundreds of gigabytes.
+pub(crate) fn file_that_asks_for_all_memory() -> Vec<u8> {
+    let footer = [
+        0x15, 0x02, 0x19, 0x1c, 0x48, 0x01, b'r', 0x15, 0x00, 0, 0x16, 0x00, 0x19, 0xfc, 0xff,
+        0xff, 0xff, 0xff, 0x07, 0,
+    ];
+    let length = u32::try_from(footer.len()).unwrap().to_le_bytes();
+    [b"PAR1", &footer[..], &length, b"PAR1"].concat()
+}
+
 pub(crate) fn header(kind: Kind) -> Header {
     Header {
         kind,

@@ -31,6 +31,8 @@ pub const DIRECTORY_PATH_BYTES_MAX: usize = windrow_formats::limits::FILE_PATH_B
 pub const DIRECTORY_PATTERN_BYTES_MAX: usize = 255;
 /// Bytes that one look takes, and one piece more, before other work has its turn.
 pub const DIRECTORY_ROUND_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of a log of counters that are taken together.
+pub const COUNTERS_PIECE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest line that is waited for until it ends.
 pub const DIRECTORY_LINE_BYTES_MAX: usize = windrow_formats::limits::W3C_LINE_BYTES_MAX;
 /// Bytes at the beginning of a file, and before the place where it was left, by which it is known again.
@@ -106,11 +108,11 @@ pub const EVTX_ERROR_DETAIL_BYTES_MAX: usize = 200;
 /// The buffer for a chunk's text is given back when it has grown beyond this.
 pub const EVTX_TEXT_BYTES_KEPT: usize = 4 * 1024 * 1024;
 
-/// Most events, and about so many bytes, of one batch of imported records; a chunk of usual
+/// Most events, and about so many bytes, of one batch of records of a file; a chunk of an EVTX file with usual
 /// events stays below both.
-pub const EVTX_BATCH_EVENTS_MAX: u32 = 1_000;
+pub const FILE_BATCH_EVENTS_MAX: u32 = 1_000;
 /// A single record may be longer by itself; it is a batch of its own then.
-pub const EVTX_BATCH_BYTES_MAX: usize = 1024 * 1024;
+pub const FILE_BATCH_BYTES_MAX: usize = 1024 * 1024;
 
 /// Most names of a certificate that are shown to a person.
 pub const CERTIFICATE_NAMES_SHOWN_MAX: usize = 16;
@@ -119,3 +121,9 @@ pub const CERTIFICATE_TEXT_SHOWN_BYTES_MAX: usize = 256;
 
 /// Most certificates between one and its root.
 pub const CHAIN_CERTIFICATES_MAX: usize = 16;
+
+/// Bytes of a watched file that are appended to a blob at once: the service's own limit.
+pub const APPENDED_BYTES_MAX: usize = crate::azure::limits::APPEND_BYTES_MAX;
+
+/// Bytes of a watched file that may be missing in its blob, which a comment of their length stands for.
+pub const FILLED_BYTES_MAX: u64 = 64 << 20;

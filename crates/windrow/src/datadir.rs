@@ -149,6 +149,12 @@ impl DataDir {
         self.root.join("journal")
     }
 
+    /// Bytes of files that batches of the journal refer to.
+    #[must_use]
+    pub fn spool(&self) -> PathBuf {
+        self.root.join("spool")
+    }
+
     /// The Delta tables.
     #[must_use]
     pub fn lake(&self) -> PathBuf {

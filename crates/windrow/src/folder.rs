@@ -1,15 +1,16 @@
 //! Reads the data folder without the service: the lake, and the journal after it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use windrow_formats::event::Index;
-use windrow_lake::{JournalEntry, Lake, Place, RowBuilder, Tail};
+use windrow_lake::{FileTable, JournalEntry, Lake, Place, RowBuilder, Tail};
 use windrow_pipeline::journal::{Frame, OpenError, Seq, offline};
 
 use crate::datadir::{DataDir, DataDirError, Purpose};
 use crate::exit::Hint as _;
 use crate::output::thousands;
-use crate::service::lake_app_id;
+use crate::service::{self, lake_app_id};
 
 /// Bytes of rows that an answer takes from the journal at most. More waits there only when no service ran to carry it
 /// into the lake.
@@ -43,6 +44,8 @@ pub(crate) struct Missing {
     lost: u64,
     /// Events that are there and cannot be read.
     unreadable: u64,
+    /// Pieces of web servers' logs whose requests are not in the lake yet.
+    pieces: u64,
 }
 
 impl Missing {
@@ -55,7 +58,11 @@ impl Missing {
             let (lost, unreadable) = (thousands(self.lost), thousands(self.unreadable));
             format!("{lost} events are gone from the journal and {unreadable} cannot be read; `windrow verify` says where")
         });
-        let parts: Vec<String> = cut.into_iter().chain(damaged).collect();
+        let pieces = (self.pieces > 0).then(|| {
+            let pieces = thousands(self.pieces);
+            format!("{pieces} pieces of watched files wait for the lake; `windrow run` carries them there")
+        });
+        let parts: Vec<String> = cut.into_iter().chain(damaged).chain(pieces).collect();
         (!parts.is_empty()).then(|| format!("the answer is incomplete: {}", parts.join("; ")))
     }
 }
@@ -81,12 +88,21 @@ impl Folder {
             .await?
             .and_then(|seq| Seq::try_from(seq).ok())
             .unwrap_or(0);
-        let frames = offline::read(data_dir.journal(), position)?;
+        let files = positions_of_files(&lake, &app_id, data_dir).await?;
+        let from = files.iter().map(|(_, position)| *position).min();
+        let from = from.map_or(position, |of_files| of_files.min(position));
+        let frames = offline::read(data_dir.journal(), from)?;
         let mut rows = RowBuilder::of_journal(journal);
         let mut index = Index::default();
         let mut missing = Missing::default();
         for frame in frames {
             let frame = frame?;
+            for (table, position) in &files {
+                missing.pieces += service::file_pieces(*table, &frame, *position);
+            }
+            if frame.end_seq <= position {
+                continue;
+            }
             push(&frame, position, &mut rows, &mut index, &mut missing);
             if rows.bytes() > TAIL_BYTES_MAX {
                 missing.cut_after = Some(frame.end_seq.saturating_sub(1));
@@ -96,6 +112,7 @@ impl Folder {
         let tail = Tail {
             app_id,
             rows: vec![rows.finish()],
+            of_files: BTreeMap::new(),
         };
         Ok(Folder {
             lake,
@@ -103,6 +120,27 @@ impl Folder {
             missing,
         })
     }
+}
+
+/// Up to where the lake has the rows of files, by table: those that somebody carries.
+async fn positions_of_files(
+    lake: &Lake,
+    app_id: &str,
+    data_dir: &DataDir,
+) -> anyhow::Result<Vec<(FileTable, Seq)>> {
+    let places: BTreeMap<String, Seq> = offline::positions(&data_dir.journal())?
+        .into_iter()
+        .collect();
+    let mut positions = Vec::new();
+    for table in FileTable::ALL {
+        let Some(passed) = places.get(&service::file_cursor(table)) else {
+            continue;
+        };
+        let position = lake.position_of_files(table, app_id).await?;
+        let position = position.and_then(|seq| Seq::try_from(seq).ok());
+        positions.push((table, position.unwrap_or(0).max(*passed)));
+    }
+    Ok(positions)
 }
 
 /// Events of a frame after `position` as rows.
@@ -140,7 +178,8 @@ mod tests {
             cut_after: Some(7),
             lost: 1,
             unreadable: 2,
+            pieces: 3,
         };
-        insta::assert_snapshot!(missing.said().unwrap(), @"the answer is incomplete: it ends at event 7: the journal has more than can be read at once; `windrow run` carries it into the lake; 1 events are gone from the journal and 2 cannot be read; `windrow verify` says where");
+        insta::assert_snapshot!(missing.said().unwrap(), @"the answer is incomplete: it ends at event 7: the journal has more than can be read at once; `windrow run` carries it into the lake; 1 events are gone from the journal and 2 cannot be read; `windrow verify` says where; 3 pieces of watched files wait for the lake; `windrow run` carries them there");
     }
 }

@@ -23,6 +23,9 @@ pub struct Status {
     pub journal: Journal,
     /// Where they come from, by `kind.name`.
     pub sources: BTreeMap<String, Source>,
+    /// The folders that are watched, by `kind.name`.
+    #[serde(default)]
+    pub directories: BTreeMap<String, Directory>,
     /// How many machines there are of each verdict; `windrow sources` says which and why.
     #[serde(default)]
     pub machines: Option<Totals>,
@@ -117,6 +120,35 @@ pub struct Source {
     pub refused_by_reason: BTreeMap<String, u64>,
     /// Each machine, as far as asked for.
     pub by_machine: Vec<Machine>,
+}
+
+/// A folder that is watched. Counts are since it was begun to be watched.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Directory {
+    /// The folder.
+    pub path: String,
+    /// Files in it that are to be taken.
+    pub files: u64,
+    /// Bytes seen that are not taken yet.
+    pub waiting_bytes: u64,
+    /// Pieces of files taken.
+    pub pieces: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Files that were cut short or replaced, and began anew.
+    pub replaced: u64,
+    /// Entries passed over: links, and names that are too long, too deep or no UTF-8.
+    pub skipped: u64,
+    /// Times that a file or the folder could not be read.
+    pub failed: u64,
+    /// Why nothing is taken for want of room.
+    pub full: Option<String>,
+    /// What went wrong with the last look.
+    pub trouble: Option<String>,
+    /// When it was looked at last.
+    pub looked_at: Option<Timestamp>,
+    /// When something was taken last.
+    pub taken_at: Option<Timestamp>,
 }
 
 /// A machine at a source.

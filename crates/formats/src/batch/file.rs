@@ -131,6 +131,17 @@ pub struct WholeFile {
     pub sha256: Sha256,
 }
 
+/// Whether a folder is called as IIS calls those of its sites.
+#[must_use]
+pub fn is_site(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    ["W3SVC", "FTPSVC"].iter().any(|prefix| {
+        upper.strip_prefix(prefix).is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    })
+}
+
 /// A piece of a file. The machine is the header's source, the name of the directory's source its subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileReference {

@@ -147,10 +147,10 @@ fn what_is_wrong_is_named() {
     );
     bytes[5] = 9;
     assert_eq!(Batch::decode(&bytes).unwrap_err(), DecodeError::Header);
-    bytes[0] = 3;
+    bytes[0] = 4;
     assert_eq!(
         Batch::decode(&bytes).unwrap_err().to_string(),
-        "batch has version 3, this program reads versions up to 2"
+        "batch has version 4, this program reads versions up to 3"
     );
     // Events have the first version, files the second.
     (bytes[0], bytes[5]) = (2, Kind::Wef as u8);

@@ -148,3 +148,32 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_specifier_means_counters_whatever_their_case() {
+    let means = |specifier: &str, path: &str| {
+        let counter = Counter::read(path).unwrap();
+        Specifier::read(specifier).is_some_and(|specifier| specifier.means(&counter))
+    };
+    let total = r"\\WEB1\Processor(_Total)\% Processor Time";
+    for specifier in [
+        r"\Processor(_total)\% processor time",
+        r"\Processor(*)\*",
+        r"\\other\Processor(_T*l)\% Processor Time",
+    ] {
+        assert!(means(specifier, total), "{specifier}");
+    }
+    for specifier in [
+        r"\Processor\% Processor Time",
+        r"\Processor(0)\% Processor Time",
+        r"\Processor(*)\% Idle Time",
+        r"\Process(*)\% Processor Time",
+        "no path",
+    ] {
+        assert!(!means(specifier, total), "{specifier}");
+    }
+    assert!(means(r"\Memory\*", r"\Memory\Available MBytes"));
+    assert!(!means(r"\Memory(*)\*", r"\Memory\Available MBytes"));
+    let local = Counter::read(total).unwrap().local_path();
+    assert_eq!(local, r"\Processor(_Total)\% Processor Time");
+}

@@ -22,6 +22,7 @@ mod trace;
 mod tracelogging;
 mod value;
 mod xca;
+mod xml;
 
 #[cfg(test)]
 mod tests;
@@ -37,3 +38,4 @@ pub use template::{Fields, PayloadError};
 pub use trace::{Clock, ClockKind, Compression, Trace, TraceError};
 pub use value::{Named, Value, sid_text};
 pub use xca::UnpackError;
+pub use xml::to_xml;

@@ -98,7 +98,7 @@ impl Schemas {
         let Source::Provider(guid) = event.source else {
             return Ok(None);
         };
-        if event.id != MANIFEST_EVENT || event.opcode != 0xfe || self.knows(guid) {
+        if !Schemas::is_manifest(event) || self.knows(guid) {
             return Ok(None);
         }
         let Some(whole) = self.part(guid, event.payload)? else {
@@ -111,6 +111,13 @@ impl Schemas {
         self.learned
             .extend(provider.map(|(_, provider)| (guid, provider)));
         Ok(Some(guid))
+    }
+
+    /// Whether an event has but part of a manifest.
+    #[must_use]
+    pub fn is_manifest(event: &Event<'_>) -> bool {
+        let is_provider = matches!(event.source, Source::Provider(_));
+        is_provider && event.id == MANIFEST_EVENT && event.opcode == 0xfe
     }
 
     /// Whether the events of a provider are described.

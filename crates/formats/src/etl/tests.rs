@@ -2,6 +2,7 @@ mod corpus;
 mod encode;
 mod payloads;
 mod property;
+mod xml;
 
 use super::*;
 use encode::{File, Header, PROVIDER, event, tracelogging};

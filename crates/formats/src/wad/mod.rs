@@ -13,6 +13,7 @@
 //! all faults at once, each with its place; a configuration without errors is a [`Configuration`], which prints in each
 //! form and is read again as the same.
 
+pub mod blobs;
 mod describe;
 mod difference;
 mod doubt;

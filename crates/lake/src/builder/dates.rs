@@ -39,10 +39,11 @@ impl Dates {
         let arrived = day(received_at);
         let sane = time.filter(|time| SANE_SECONDS.contains(&time.as_second()));
         let wanted = sane.map_or(arrived, day);
-        let number = match origin == Kind::Evtx || self.has_room(wanted, arrived) {
-            true => wanted,
-            false => arrived,
-        };
+        let number =
+            match matches!(origin, Kind::Evtx | Kind::Etl) || self.has_room(wanted, arrived) {
+                true => wanted,
+                false => arrived,
+            };
         if self.named != Some(number) {
             self.named = Some(number);
             let time = match number == arrived {

@@ -16,6 +16,7 @@ async fn columns(events: &[String]) -> String {
     let tail = Tail {
         app_id: "journal".to_owned(),
         rows: vec![rows(events, Some(1))],
+        ..Tail::default()
     };
     let text = ask_with(&lake, "select * from events order by seq", tail).await;
     let mut shown = String::new();

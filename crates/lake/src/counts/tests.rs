@@ -36,6 +36,7 @@ async fn events_are_counted_once_wherever_they_are() {
     let tail = || Tail {
         app_id: "journal".to_owned(),
         rows: vec![all.clone()],
+        ..Tail::default()
     };
     // In the tail, in the table and not yet counted, counted, and in the tail that is not yet taken away.
     assert_eq!(ask_with(&lake, ALL, tail()).await, COUNTED_LOGONS);

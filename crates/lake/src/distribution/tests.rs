@@ -19,7 +19,15 @@ async fn lake() -> (tempfile::TempDir, Lake, Tail) {
     lake.append(stored, Some(("journal", 2))).await.unwrap();
     let rows = vec![rows(&events, Some(1))];
     let app_id = "journal".to_owned();
-    (dir, lake, Tail { app_id, rows })
+    (
+        dir,
+        lake,
+        Tail {
+            app_id,
+            rows,
+            ..Tail::default()
+        },
+    )
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ use super::{SourceError, text, w3c};
 use crate::footer;
 use crate::query::Session;
 use crate::schema;
+use crate::store::site::damaged_log_file;
 
 /// Makes the session know what was found by this name.
 pub(super) async fn register(
@@ -47,7 +48,12 @@ pub(super) async fn register(
             }
             parquet_table(session, found).await.map_err(&failed)?
         }
-        Kind::Delta => delta_table(session, &found.path).await.map_err(&failed)?,
+        Kind::Delta => {
+            if let Some((path, why)) = damaged_log_file(&found.path) {
+                return Err(SourceError::Columns { path, why });
+            }
+            delta_table(session, &found.path).await.map_err(&failed)?
+        }
         Kind::Evtx => scanned(
             schema::EVENTS.arrow_schema(),
             Arc::new(Foreign(Arc::clone(events))),

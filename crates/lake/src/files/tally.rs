@@ -26,6 +26,8 @@ pub struct Tally {
     files: Mutex<BTreeMap<PathBuf, Unread>>,
     /// Bytes read of all files.
     bytes: AtomicU64,
+    /// What people are told before the locations that stores have for files: where they begin.
+    root: String,
     /// Who keeps it in mind beyond the query.
     met: Option<Arc<Met>>,
 }
@@ -48,12 +50,18 @@ impl Met {
 }
 
 impl Tally {
-    /// Of a query whose damaged files are to be kept in mind.
-    pub(crate) fn noting(met: Option<Arc<Met>>) -> Tally {
+    /// Of a query about a table whose files begin there, and whose damaged ones are to be kept in mind.
+    pub(crate) fn noting(root: &str, met: Option<Arc<Met>>) -> Tally {
         Tally {
+            root: root.to_owned(),
             met,
             ..Tally::default()
         }
+    }
+
+    /// What people are told of a file at this location of its store. Those have no sign before them.
+    pub(crate) fn file(&self, location: &object_store::path::Path) -> PathBuf {
+        PathBuf::from(format!("{}/{location}", self.root))
     }
 
     /// What could not be read so far, by file.

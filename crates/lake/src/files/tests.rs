@@ -204,6 +204,7 @@ async fn csv_is_a_table_by_its_header() {
         ),
         ("c/2.csv", "n,other,name\n7,y,zoe"),
         ("semi.csv", "a;b\n1;2,5\n"),
+        ("same.csv", "id,id,,name,id_2\n1,2,3,x,4\n"),
     ]);
     insta::assert_snapshot!(room.ask("c", "c", "select * from c order by name").await, @r#"
         {"name":"ann","n":"1","at":"2026-11-21T10:00:00Z","other":null}
@@ -218,6 +219,7 @@ async fn csv_is_a_table_by_its_header() {
         c/1.csv: 1 unread, line 6: incorrect number of fields
         "#);
     insta::assert_snapshot!(room.ask("c", "semi.csv", "select * from c").await, @r#"{"a":1,"b":"2,5"}"#);
+    insta::assert_snapshot!(room.ask("c", "same.csv", "select * from c").await, @r#"{"id":1,"id_3":2,"column_3":3,"name":"x","id_2":4}"#);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //! A block of the file is decoded at once. When that fails, each of its lines is tried alone: those that cannot be read
 //! are counted and left out, the others are decoded.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -162,9 +163,29 @@ fn csv_schema(head: &[u8]) -> Result<Schema, ArrowError> {
             false => field.as_ref().clone().with_data_type(DataType::Utf8),
         }
     };
-    Ok(Schema::new(
-        schema.fields().iter().map(plain).collect::<Vec<_>>(),
-    ))
+    let fields = schema.fields().iter().map(plain).collect();
+    Ok(Schema::new(distinct(fields)))
+}
+
+/// The columns of a CSV file under names that differ: one that has the name of another gets a number, one without a name
+/// that of its place.
+fn distinct(mut columns: Vec<Field>) -> Vec<Field> {
+    let mut known: BTreeSet<String> = columns.iter().map(|it| it.name().clone()).collect();
+    let mut seen = BTreeSet::new();
+    for (place, column) in (1..).zip(&mut columns) {
+        let name = match column.name().as_str() {
+            "" => format!("column_{place}"),
+            name => name.to_owned(),
+        };
+        let numbered = (2..).map(|number| format!("{name}_{number}"));
+        let free = numbered.filter(|other| !known.contains(other));
+        let mut free = std::iter::once(name.clone()).chain(free);
+        let chosen = free.find(|name| !seen.contains(name)).unwrap_or(name);
+        seen.insert(chosen.clone());
+        known.insert(chosen.clone());
+        column.set_name(chosen);
+    }
+    columns
 }
 
 /// What parts the names of the first line.
@@ -197,12 +218,14 @@ impl Coding {
             .with_header(true)
             .with_delimiter(delimiter);
         let (named, _) = format.infer_schema(Cursor::new(header), None)?;
-        let field = |field: &Arc<Field>| {
+        let field = |field: &Field| {
             let data_type = wanted.field_with_name(field.name());
             let data_type = data_type.map_or(DataType::Utf8, |field| field.data_type().clone());
             Field::new(field.name(), data_type, true)
         };
-        let fields: Vec<Field> = named.fields().iter().map(field).collect();
+        let named = named.fields().iter().map(|field| field.as_ref().clone());
+        let named = distinct(named.collect());
+        let fields: Vec<Field> = named.iter().map(field).collect();
         let is_wanted = |(_, field): &(usize, &Field)| wanted.index_of(field.name()).is_ok();
         let columns = fields.iter().enumerate().filter(is_wanted);
         Ok(Coding::Csv {

@@ -11,6 +11,14 @@ fn a_list_is_as_long_as_there_is_room_for() {
     check(&of_list(&[0])).unwrap();
     // 2,147,483,647 row groups.
     check(&of_list(&[0xff, 0xff, 0xff, 0xff, 0x07])).unwrap_err();
+    let of_empty = |count: usize, written: &[u8]| {
+        let footer = of_list(written);
+        let (begin, end) = footer.split_at(footer.len() - 1);
+        [begin, &vec![0; count], end].concat()
+    };
+    check(&of_empty(32_767, &[0xff, 0xff, 0x01])).unwrap();
+    // More than the format knows, each of which asks for hundreds of bytes.
+    check(&of_empty(32_768, &[0x80, 0x80, 0x02])).unwrap_err();
     // A number without an end.
     check(&of_list(&[0xff; 12])).unwrap_err();
     check(&[]).unwrap_err();

@@ -16,6 +16,7 @@ async fn output(sql: &str) -> QueryOutput {
     let tail = Tail {
         app_id: "journal".to_owned(),
         rows: vec![rows(&[text, logon(2, 2, 1)], Some(1))],
+        ..Tail::default()
     };
     lake.query(sql, tail, QueryLimits::default()).await.unwrap()
 }

@@ -10,7 +10,6 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -387,8 +386,7 @@ impl Read {
     }
 
     fn note(&self, why: String) {
-        // Locations are from the root, without its sign.
-        let file = PathBuf::from(format!("/{}", self.location));
+        let file = self.tally.file(&self.location);
         self.tally.damaged(&file, why);
     }
 }

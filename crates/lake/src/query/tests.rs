@@ -38,6 +38,7 @@ async fn an_event_in_tail_and_lake_is_seen_once() {
     let tail = Tail {
         app_id: "journal".to_owned(),
         rows: vec![tail(2, 4), tail(5, 7), tail(8, 8)],
+        ..Tail::default()
     };
     insta::assert_snapshot!(
         ask_with(&lake, "select count(*) as n, count(distinct seq) as d, max(seq) as last, \

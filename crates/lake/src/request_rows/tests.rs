@@ -1,11 +1,14 @@
+use std::collections::BTreeMap;
 use std::fs;
 
 use windrow_formats::batch::file::{Content, FileClass, FileId, FileLines};
 
 use super::*;
+use crate::file_rows::FileTable;
 use crate::lake::Lake;
+use crate::query::Tail;
 use crate::table::Appended;
-use crate::testing::ask;
+use crate::testing::{ask, ask_with};
 
 const LOG: &str = "#Software: Microsoft Internet Information Services 10.0\r\n\
     #Fields: date time s-ip cs-method cs-uri-stem cs-uri-query s-port cs-username c-ip cs(User-Agent) sc-status time-taken x-trace date-of-birth\r\n\
@@ -92,7 +95,7 @@ async fn each_line_of_a_file_is_a_request_once() {
     );
     let lake = Lake::open(&dir.path().join("lake")).await.unwrap();
     let added = lake
-        .append_requests(rows, Some(("first", 1)))
+        .append_of_files(FileTable::Requests, rows, Some(("first", 1)))
         .await
         .unwrap();
     assert!(
@@ -120,7 +123,7 @@ async fn each_line_of_a_file_is_a_request_once() {
     let (rows, _, bad) = read(&path);
     assert_eq!((rows.len(), bad.len()), (6, 0));
     let added = lake
-        .append_requests(rows, Some(("second", 1)))
+        .append_of_files(FileTable::Requests, rows, Some(("second", 1)))
         .await
         .unwrap();
     assert!(
@@ -132,12 +135,59 @@ async fn each_line_of_a_file_is_a_request_once() {
 }
 
 #[tokio::test]
+async fn like_lines_of_two_machines_are_two_requests() {
+    let dir = folder("W3SVC2", LOG);
+    let path = dir.path().join("W3SVC2/u_ex261120.log");
+    let lake = Lake::open(&dir.path().join("lake")).await.unwrap();
+    for machine in ["web1", "WEB1", "web2"] {
+        let mut rows = RequestBuilder::new("2026-11-22T08:00:00Z".parse().unwrap());
+        let mut file = RequestFile::open(&path).unwrap().of_machine(machine);
+        while file.read(&mut rows, |_| {}, |_, _| {}).unwrap().is_some() {}
+        lake.append_of_files(FileTable::Requests, rows.finish(), None)
+            .await
+            .unwrap();
+    }
+    let sql = "select s_computername, count(*) as n from iis group by 1 order by 1";
+    insta::assert_snapshot!(ask(&lake, sql).await, @r#"
+    {"s_computername":"web1","n":4}
+    {"s_computername":"web2","n":4}
+    "#);
+}
+
+#[tokio::test]
+async fn what_waits_is_seen_until_it_is_in_the_table() {
+    let dir = folder("W3SVC2", LOG);
+    let (rows, ..) = read(&dir.path().join("W3SVC2/u_ex261120.log"));
+    let lake = Lake::open(&dir.path().join("lake")).await.unwrap();
+    let tail = || Tail {
+        app_id: "journal".to_owned(),
+        of_files: BTreeMap::from([(
+            FileTable::Requests,
+            vec![(3, rows.clone()), (5, rows.clone())],
+        )]),
+        ..Tail::default()
+    };
+    let count = "select count(*) as n from iis";
+    assert_eq!(ask_with(&lake, count, tail()).await, "{\"n\":8}\n");
+    lake.append_of_files(FileTable::Requests, rows.clone(), Some(("journal", 3)))
+        .await
+        .unwrap();
+    assert_eq!(ask_with(&lake, count, tail()).await, "{\"n\":8}\n");
+    lake.append_of_files(FileTable::Requests, rows.clone(), Some(("journal", 5)))
+        .await
+        .unwrap();
+    assert_eq!(ask_with(&lake, count, tail()).await, "{\"n\":4}\n");
+}
+
+#[tokio::test]
 async fn names_of_fields_that_are_ours_are_not_theirs() {
     let log = "#Fields: date time file source request-key received-at fields cs(Cookie) cs-cookie\n\
         2026-11-20 10:00:00 f s k r x c1 c2\n";
     let dir = folder("logs", log);
     let (rows, ..) = read(&dir.path().join("logs/u_ex261120.log"));
     let lake = Lake::open(&dir.path().join("lake")).await.unwrap();
-    lake.append_requests(rows, None).await.unwrap();
+    lake.append_of_files(FileTable::Requests, rows, None)
+        .await
+        .unwrap();
     insta::assert_snapshot!(ask(&lake, "select file, source, s_sitename, cs_cookie, fields from iis").await, @r#"{"file":"u_ex261120.log","source":"w3c","s_sitename":null,"cs_cookie":"c1","fields":{"file":"f","source":"s","request-key":"k","received-at":"r","fields":"x","cs-cookie":"c2"}}"#);
 }

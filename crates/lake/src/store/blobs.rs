@@ -15,16 +15,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::StreamExt as _;
-use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
+use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use object_store::client::{HttpError, HttpErrorKind};
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
-    ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions, PutPayload,
-    PutResult, Result,
+    CopyOptions, Error, GetOptions, GetResult, GetResultPayload, ListResult, MultipartUpload,
+    ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutMultipartOptions, PutOptions,
+    PutPayload, PutResult, Result, UploadPart,
 };
 
 use crate::limits::BLOB_PART_BYTES;
@@ -100,8 +99,15 @@ fn told(error: Error, expires: Option<Timestamp>) -> Error {
     };
     match error {
         Error::NotFound { path, source } if code(&source.to_string()) != Some(NO_CONTAINER) => {
-            Error::NotFound { path, source }
+            Error::NotFound {
+                path,
+                source: refused(&*source),
+            }
         }
+        Error::AlreadyExists { path, source } => Error::AlreadyExists {
+            path,
+            source: refused(&*source),
+        },
         Error::PermissionDenied { path, source } => Error::PermissionDenied {
             path,
             source: refused(&*source),
@@ -120,6 +126,12 @@ fn told(error: Error, expires: Option<Timestamp>) -> Error {
 
 const NO_CONTAINER: &str = "ContainerNotFound";
 
+/// Numbers of HTTP.
+const FORBIDDEN: &str = "403";
+const NOT_FOUND: &str = "404";
+const CONFLICT: &str = "409";
+const UNAVAILABLE: &str = "503";
+
 fn words(source: &(dyn StdError + 'static), expires: Option<Timestamp>) -> String {
     if let Some(kind) = http_kind(source) {
         return match kind {
@@ -135,8 +147,9 @@ fn words(source: &(dyn StdError + 'static), expires: Option<Timestamp>) -> Strin
     if let Some(end) = expires.filter(|end| *end < Timestamp::now()) {
         return format!("the shared access signature ended at {end}: write a new one to its file");
     }
-    let code = code(&text);
-    let cure = match code {
+    let (code, status) = (code(&text), status(&text));
+    // Of one question whether something is there, and of one deletion among many, the number is all that is said.
+    let cure = match code.or(status) {
         Some(NO_CONTAINER) => "there is no such container: make it, or name another one in [lake]",
         Some("AuthenticationFailed" | "InvalidAuthenticationInfo") => {
             "it does not accept the credential: the key or the signature is wrong, or this machine's clock is"
@@ -149,15 +162,18 @@ fn words(source: &(dyn StdError + 'static), expires: Option<Timestamp>) -> Strin
             | "AuthorizationPermissionMismatch"
             | "AuthorizationServiceMismatch"
             | "AuthorizationResourceTypeMismatch"
-            | "InsufficientAccountPermissions",
+            | "InsufficientAccountPermissions"
+            | FORBIDDEN,
         ) => {
             "the credential is wrong, may not do this, or not from this address: it has to read, create, write, delete and list blobs"
         }
         Some("AccountIsDisabled") => "the account is disabled",
-        Some("ServerBusy") => "it is busy",
+        Some("ServerBusy" | UNAVAILABLE) => "it is busy",
+        Some("BlobNotFound" | NOT_FOUND) => "it is not there",
+        Some("BlobAlreadyExists" | CONFLICT) => "it is there already",
         _ => "it failed",
     };
-    match (code, status(&text)) {
+    match (code, status) {
         (Some(code), _) => format!("{cure} ({code})"),
         (None, Some(status)) => format!("{cure} (HTTP {status})"),
         (None, None) => cure.to_owned(),
@@ -185,9 +201,41 @@ fn code(text: &str) -> Option<&str> {
 }
 
 fn status(text: &str) -> Option<&str> {
-    let (_, rest) = text.split_once("status code: ")?;
-    rest.get(..3)
+    let after = |words: &str| text.split_once(words)?.1.get(..3);
+    after("status code: ")
+        .or_else(|| after("(code: "))
         .filter(|status| status.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// What goes there in parts; its errors are told as all others.
+struct Upload {
+    inner: Box<dyn MultipartUpload>,
+    expires: Option<Timestamp>,
+}
+
+#[async_trait]
+impl MultipartUpload for Upload {
+    fn put_part(&mut self, data: PutPayload) -> UploadPart {
+        let (put, expires) = (self.inner.put_part(data), self.expires);
+        put.map(move |put| put.map_err(|error| told(error, expires)))
+            .boxed()
+    }
+
+    async fn complete(&mut self) -> Result<PutResult> {
+        let put = self.inner.complete().await;
+        put.map_err(|error| told(error, self.expires))
+    }
+
+    async fn abort(&mut self) -> Result<()> {
+        let aborted = self.inner.abort().await;
+        aborted.map_err(|error| told(error, self.expires))
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(STORE)
+    }
 }
 
 /// The client shows signatures in its own, and the table format writes stores to the log.
@@ -238,13 +286,26 @@ impl ObjectStore for Blobs {
         location: &Path,
         opts: PutMultipartOptions,
     ) -> Result<Box<dyn MultipartUpload>> {
-        let upload = self.inner.put_multipart_opts(location, opts).await;
-        upload.map_err(|error| told(error, self.expires))
+        match self.inner.put_multipart_opts(location, opts).await {
+            Ok(inner) => Ok(Box::new(Upload {
+                inner,
+                expires: self.expires,
+            })),
+            Err(error) => Err(told(error, self.expires)),
+        }
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let found = self.inner.get_opts(location, options).await;
-        found.map_err(|error| told(error, self.expires))
+        let (found, expires) = (self.inner.get_opts(location, options).await, self.expires);
+        let mut found = found.map_err(|error| told(error, expires))?;
+        found.payload = match found.payload {
+            GetResultPayload::Stream(body) => {
+                let body = body.map_err(move |error| told(error, expires));
+                GetResultPayload::Stream(body.boxed())
+            }
+            file => file,
+        };
+        Ok(found)
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {

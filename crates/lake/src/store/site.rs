@@ -21,11 +21,15 @@ use uuid::Uuid;
 
 use super::{DurableFiles, Staged, create_folder, remove_stale, sync_inside};
 use crate::error::LakeError;
+use crate::footer;
 use crate::limits::{BLOB_ASKED, SCRATCH_FILE_BYTES};
 use crate::place::{Azure, Place};
 
 /// The folder of a table's log, in its own.
 pub(crate) const LOG: &str = "_delta_log";
+
+/// The folder in it of what checkpoints of other writers refer to.
+const SIDECARS: &str = "_sidecars";
 
 /// See the module's text.
 #[derive(Clone, Debug)]
@@ -41,6 +45,8 @@ pub(crate) enum Site {
 pub(crate) struct BlobFolder {
     /// How people are told of it.
     shown: PathBuf,
+    /// The same of the container: where the names begin that queries know.
+    container: String,
     /// Names in it.
     objects: Arc<dyn ObjectStore>,
     scratch: PathBuf,
@@ -119,10 +125,49 @@ impl Site {
         }
     }
 
+    /// What people are told before a name that queries know of a file.
+    pub(crate) fn root(&self) -> &str {
+        match self {
+            Site::Folder(_) => "",
+            Site::Blobs(blobs) => &blobs.container,
+        }
+    }
+
+    /// That a file in one of its folders could not be opened, made or kept.
+    pub(crate) fn failed(&self, folder: &str, source: io::Error) -> LakeError {
+        match self {
+            Site::Folder(table) => LakeError::Folder {
+                path: table.join(folder),
+                source,
+            },
+            Site::Blobs(blobs) => LakeError::Blobs {
+                place: blobs.shown.clone(),
+                source,
+            },
+        }
+    }
+
     pub(crate) fn seen(&self) -> Seen {
         match self {
             Site::Folder(_) => Seen::UntilSynced,
             Site::Blobs(_) => Seen::Stays,
+        }
+    }
+
+    /// Looks at the newest checkpoint of the log before the table format does, which trusts its footer. What is in Azure
+    /// no disk of ours has damaged.
+    pub(crate) fn look_at_checkpoint(&self) -> Result<(), LakeError> {
+        let Site::Folder(folder) = self else {
+            return Ok(());
+        };
+        let checkpoints = checkpoints(&folder.join(LOG));
+        let newest = checkpoints.iter().map(|(version, _)| *version).max();
+        let newest = checkpoints
+            .into_iter()
+            .filter(|(version, _)| Some(*version) == newest);
+        match damaged(newest.map(|(_, file)| file)) {
+            Some((file, reason)) => Err(LakeError::Checkpoint { file, reason }),
+            None => Ok(()),
         }
     }
 
@@ -289,11 +334,48 @@ fn blobs(azure: &Azure, name: &str) -> Result<(Site, LogStoreRef), LakeError> {
     let scratch = azure.scratch.clone();
     let folder = BlobFolder {
         shown,
+        container: azure.url.container(),
         objects,
         scratch,
         part_bytes: azure.part_bytes,
     };
     Ok((Site::Blobs(folder), log))
+}
+
+/// Files of a log's checkpoints, by the version that each is of.
+fn checkpoints(log: &FsPath) -> Vec<(u64, PathBuf)> {
+    let entries = fs::read_dir(log).into_iter().flatten().flatten();
+    let checkpoint = |entry: fs::DirEntry| {
+        let name = entry.file_name().into_string().ok()?;
+        let (version, kind) = name.split_once('.')?;
+        let is_checkpoint = kind.starts_with("checkpoint") && kind.ends_with(".parquet");
+        Some((
+            version.parse().ok().filter(|_| is_checkpoint)?,
+            entry.path(),
+        ))
+    };
+    entries.filter_map(checkpoint).collect()
+}
+
+/// The first damaged one of the files that the log of somebody's table in this folder may be read from.
+pub(crate) fn damaged_log_file(table: &FsPath) -> Option<(PathBuf, String)> {
+    let log = table.join(LOG);
+    let parts = fs::read_dir(log.join(SIDECARS)).into_iter().flatten();
+    let parts = parts.flatten().map(|entry| entry.path());
+    damaged(
+        checkpoints(&log)
+            .into_iter()
+            .map(|(_, file)| file)
+            .chain(parts),
+    )
+}
+
+/// The first of these Parquet files that is damaged. What cannot be read now is for whoever reads it to tell.
+fn damaged(mut files: impl Iterator<Item = PathBuf>) -> Option<(PathBuf, String)> {
+    files.find_map(|path| {
+        let error = footer::look(&mut File::open(&path).ok()?).err()?;
+        footer::is_damage(&error).then(|| (path, error.to_string()))
+    })
 }
 
 fn log_of(folder: &FsPath) -> Result<LogStoreRef, LakeError> {

@@ -4,6 +4,8 @@
 //! A reader sees a file before or after. What was replaced stays on the disk for
 //! [`REPLACED_DAYS`](crate::limits::REPLACED_DAYS), for those who read the version before.
 
+use std::io;
+
 use deltalake::DeltaTableError;
 use deltalake::kernel::{Add, Remove};
 use jiff::civil::Date;
@@ -80,7 +82,8 @@ struct Thinned {
 
 impl Table {
     /// Takes out what is over on this day and adds it up in `expired`, also where it fails in the end; with nobody to tell, it
-    /// is only counted. Others may append and query meanwhile.
+    /// is only counted. What fails of one file alone keeps no other, and is told at the end. Others may append and query
+    /// meanwhile.
     pub(crate) async fn expire(
         &self,
         retention: &Retention,
@@ -90,7 +93,7 @@ impl Table {
     ) -> Result<(), LakeError> {
         let mut gone = Vec::new();
         let mut thinned = Thinned::default();
-        let mut failed = None;
+        let (mut failed, mut has_room) = (None, true);
         for aged in self.aged(retention, today).await? {
             let (rows, texts) = match self.judged(&aged, retention, today).await {
                 Ok(Verdict::Kept) => continue,
@@ -104,13 +107,17 @@ impl Table {
                     continue;
                 }
                 Err(error) => {
-                    failed = Some(error);
-                    break;
+                    let is_of_file = is_too_large(&error);
+                    failed.get_or_insert(error);
+                    match is_of_file {
+                        true => continue,
+                        false => break,
+                    }
                 }
             };
             if told.is_some() {
                 // Where the disk is full, files that are over as a whole go all the same, and make room.
-                if failed.is_some() {
+                if !has_room {
                     continue;
                 }
                 match self.thin(&aged, retention, today).await {
@@ -120,7 +127,8 @@ impl Table {
                         continue;
                     }
                     Err(error) => {
-                        failed = Some(error);
+                        has_room &= is_too_large(&error);
+                        failed.get_or_insert(error);
                         continue;
                     }
                 }
@@ -293,10 +301,7 @@ impl Table {
         let (date, old) = (aged.date, aged.remove.path.clone());
         spawn_blocking(move || {
             let day = format!("{}={date}", schema::DATE);
-            let failed = |source| LakeError::Folder {
-                path: site.shown().join(&day),
-                source,
-            };
+            let failed = |source| site.failed(&day, source);
             let (making, file) = site.make(&day).map_err(failed)?;
             let fate =
                 |channel: Option<&str>| retention.fate(definition.name, channel, date, today);
@@ -307,6 +312,16 @@ impl Table {
         })
         .await?
     }
+}
+
+/// Whether a file has more bytes than one that is fetched may have, which says nothing of the others.
+fn is_too_large(error: &LakeError) -> bool {
+    let source = match error {
+        LakeError::Encode(ParquetError::External(inner)) => inner.downcast_ref::<io::Error>(),
+        LakeError::Folder { source, .. } | LakeError::Blobs { source, .. } => Some(source),
+        _ => None,
+    };
+    source.is_some_and(|error| error.kind() == io::ErrorKind::FileTooLarge)
 }
 
 #[cfg(test)]

@@ -65,10 +65,7 @@ impl Table {
         let parts: Vec<String> = removes.iter().map(|part| part.path.clone()).collect();
         spawn_blocking(move || {
             let folder = format!("{}={day}", schema::DATE);
-            let failed = |source| LakeError::Folder {
-                path: site.shown().join(&folder),
-                source,
-            };
+            let failed = |source| site.failed(&folder, source);
             let (making, file) = site.make(&folder).map_err(failed)?;
             let parts = parts.iter().map(|part| site.open(part));
             let (merged, file) = datafile::merge(definition, &day, parts, file)?;

@@ -367,6 +367,7 @@ async fn events_of_any_day_make_a_bounded_number_of_files() {
     let tail = crate::Tail {
         app_id: "journal".to_owned(),
         rows: vec![all.clone()],
+        ..crate::Tail::default()
     };
     let by_date = "select date, count(*) as n from events group by 1 order by 1";
     let awaited = ask_with(&lake, by_date, tail).await;

@@ -74,7 +74,11 @@ impl Table {
                     continue;
                 }
                 // Of a full disk what is not needed has to go all the same.
-                Err(error @ (LakeError::Encode(_) | LakeError::Folder { .. })) => {
+                Err(
+                    error @ (LakeError::Encode(_)
+                    | LakeError::Folder { .. }
+                    | LakeError::Blobs { .. }),
+                ) => {
                     failed = Some(error);
                     break;
                 }

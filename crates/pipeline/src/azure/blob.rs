@@ -207,6 +207,14 @@ impl Client {
         }
     }
 
+    /// That a blob ends elsewhere than its only writer left it.
+    pub(crate) fn elsewhere(&self, container: &str, blob: &str, end: u64) -> AzureError {
+        let what = What::Blob(container.to_owned(), blob.to_owned());
+        let reason =
+            format!("it ends at byte {end}, where somebody else wrote: it is looked at again");
+        self.unreadable(what, reason)
+    }
+
     /// Whether these bytes are at this place.
     async fn appended_before(
         &self,

@@ -97,6 +97,12 @@ impl AzureError {
         self.has_code(&["TableNotFound"])
     }
 
+    /// Whether the container is not there. Asked about a blob, the service says no more than that something is not.
+    #[must_use]
+    pub fn is_no_container(&self) -> bool {
+        self.has_code(&["ContainerNotFound"])
+    }
+
     /// How long the service asks to wait.
     #[must_use]
     pub fn after(&self) -> Option<Duration> {

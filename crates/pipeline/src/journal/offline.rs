@@ -3,6 +3,7 @@
 //! Nothing here takes the lock or writes. Of a journal that is being written only what is
 //! durable is shown: the durable mark is in the page cache as soon as the data is on disk.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -81,17 +82,28 @@ pub fn id(dir: &Path) -> Result<uuid::Uuid, OpenError> {
 /// # Errors
 /// The folder is not a journal, or one of a newer format, or cannot be read.
 pub fn cursors(dir: &Path) -> Result<Vec<(String, u64)>, OpenError> {
-    id(dir)?;
-    let to_error = |source| OpenError::Io {
-        dir: dir.display().to_string(),
-        source,
-    };
-    let mark = mark::read(&Os, dir).map_err(to_error)?;
+    let positions = positions(dir)?;
+    let mark = mark::read(&Os, dir).map_err(|error| unread(dir, error))?;
     let durable = mark.map_or(0, |mark| mark.next_seq.saturating_sub(1));
-    let positions = cursor::positions(&Os, &dir.join(CURSORS_DIR)).map_err(to_error)?;
     Ok((positions.into_iter())
         .map(|(name, position)| (name, durable.saturating_sub(position)))
         .collect())
+}
+
+/// The same, each with the sequence up to which its sink is done.
+///
+/// # Errors
+/// As [`cursors`].
+pub fn positions(dir: &Path) -> Result<Vec<(String, Seq)>, OpenError> {
+    id(dir)?;
+    cursor::positions(&Os, &dir.join(CURSORS_DIR)).map_err(|error| unread(dir, error))
+}
+
+fn unread(dir: &Path, source: io::Error) -> OpenError {
+    OpenError::Io {
+        dir: dir.display().to_string(),
+        source,
+    }
 }
 
 /// The durable frames after a sequence; ends where the journal ended when it was called.

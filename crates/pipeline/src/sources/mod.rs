@@ -2,4 +2,5 @@
 
 pub mod directory;
 pub mod evtx;
+mod pack;
 pub mod wef;

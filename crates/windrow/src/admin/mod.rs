@@ -27,8 +27,8 @@ pub(crate) use apply::{Place, apply, show};
 pub use client::{Certificate, Client, ClientSet};
 pub use diagnostics::{
     Configuration, Configurations, Conflicting, DiagnosticsChanged, DiagnosticsGet,
-    DiagnosticsRemove, DiagnosticsRollback, DiagnosticsSet, DiagnosticsTested, Difference, Hidden,
-    How, Key, Mode, Revision,
+    DiagnosticsRemove, DiagnosticsRollback, DiagnosticsSet, DiagnosticsTested, Difference, Folder,
+    Hidden, How, Key, Mode, Revision,
 };
 pub use forget::SourceForgotten;
 pub use refusal::{Refusal, RefusalKind};

@@ -50,6 +50,8 @@ fn of_diagnostics() -> [Request; 5] {
             machine_groups: Some(vec!["web".to_owned()]),
             storage_account: Some("shoplogs".to_owned()),
             table_endpoint: None,
+            blob_endpoint: None,
+            files: None,
             ca_file: None,
             key: Some(Key::AccountKey(Hidden::new("AAAA".to_owned()))),
             deployment_id: None,

@@ -19,7 +19,7 @@ use crate::lake_place;
 use crate::output::{
     Paint, SummaryFormat, SummaryOutput, about, ago, escape, escape_json, thousands, time,
 };
-use crate::status::{Journal, Lake, Sink, Source, Status};
+use crate::status::{Directory, Journal, Lake, Sink, Source, Status};
 
 /// Say how the service is: sources, journal, sinks, lake
 ///
@@ -216,6 +216,9 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
     for (name, source) in &status.sources {
         write_source(name, source, paint, out)?;
     }
+    for (name, folder) in &status.directories {
+        write_directory(name, folder, status.now, paint, out)?;
+    }
     for (name, sink) in &status.sinks {
         write_sink(name, sink, status.now, paint, out)?;
     }
@@ -370,6 +373,48 @@ fn refused(source: &Source) -> String {
         thousands(source.refused),
         reasons.join(", ")
     )
+}
+
+fn write_directory(
+    name: &str,
+    folder: &Directory,
+    now: Timestamp,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{}  {}",
+        paint.bold(&format!("source {}", escape(name))),
+        escape(&folder.path)
+    )?;
+    write!(
+        out,
+        "  {} files, {} taken in {} pieces",
+        thousands(folder.files),
+        about(folder.bytes),
+        thousands(folder.pieces)
+    )?;
+    if let Some(taken_at) = folder.taken_at {
+        let ago_s = (now.as_second() - taken_at.as_second()).max(0);
+        write!(out, ", the last {} ago", ago(ago_s))?;
+    }
+    if folder.waiting_bytes > 0 {
+        write!(out, ", {} wait", about(folder.waiting_bytes))?;
+    }
+    if folder.replaced > 0 {
+        write!(out, ", {} files began anew", thousands(folder.replaced))?;
+    }
+    if folder.skipped > 0 {
+        write!(out, ", {} entries passed over", thousands(folder.skipped))?;
+    }
+    writeln!(out)?;
+    if let Some(full) = &folder.full {
+        writeln!(out, "  {}", paint.red(&escape(full)))?;
+    } else if let Some(trouble) = &folder.trouble {
+        writeln!(out, "  {}", paint.yellow(&escape(trouble)))?;
+    }
+    Ok(())
 }
 
 fn write_sink(

@@ -2,7 +2,9 @@
 //!
 //! The same checks hold for `windrow.toml` and for each object of `conf.d`.
 
+mod azure_blob;
 mod azure_table;
+mod directory;
 mod filter;
 mod fleet;
 mod lake;
@@ -92,6 +94,8 @@ pub(super) fn check(
         machine_group: homes(source, &raw.machine_group),
         subscription: homes(source, &raw.subscription),
         azure_table: homes(source, &raw.sink.azure_table),
+        azure_blob: homes(source, &raw.sink.azure_blob),
+        directory: homes(source, &raw.source.directory),
     };
     let machine_group = named(source, raw.machine_group, machine_group)?;
     let groups = known(&machine_group, &made.machine_groups);
@@ -103,18 +107,22 @@ pub(super) fn check(
         wef_source(at, raw, &names)
     })?;
     different_addresses(&wef)?;
+    let directory = named(source, raw.source.directory, |at, raw| {
+        directory::directory(at, raw, Some(&data_dir))
+    })?;
     Ok(checked::Config {
         file: (!source.text.is_empty()).then(|| source.file.to_owned()),
         settings_generation: 0,
         data_dir,
-        source: checked::Sources { wef },
-        sink: syslog::sinks(source, raw.sink, &groups)?,
+        sink: syslog::sinks(source, raw.sink, &groups, &known(&directory, &[]))?,
+        source: checked::Sources { wef, directory },
         subscription,
         machine_group,
         diagnostics: BTreeMap::new(),
         fleet: fleet::fleet(source, raw.fleet)?,
         homes,
         journal: journal(source, raw.journal)?,
+        spool: directory::spool(source, raw.spool)?,
         lake: lake::lake(source, raw.lake)?,
         tls: checked::Tls {
             deployment_root: raw.tls.deployment_root.map(|file| source.resolve(file)),
@@ -129,7 +137,9 @@ pub(super) fn check(
 /// What a configuration of Azure Diagnostics means, by name.
 pub(super) struct Compiled {
     pub(super) subscriptions: BTreeMap<String, checked::Subscription>,
+    pub(super) directory: BTreeMap<String, checked::DirectorySource>,
     pub(super) azure_table: BTreeMap<String, checked::AzureTableSink>,
+    pub(super) azure_blob: BTreeMap<String, checked::AzureBlobSink>,
 }
 
 /// Checks the settings that a configuration of Azure Diagnostics means, where these groups of machines exist.
@@ -144,12 +154,22 @@ pub(super) fn compiled(
     let subscriptions = named(source, raw.subscription, |at, raw| {
         subscription(at, raw, groups)
     })?;
+    let directory = named(source, raw.source.directory, |at, raw| {
+        // Whether it overlaps the data folder is looked at when it is begun to be watched.
+        directory::directory(at, raw, None)
+    })?;
+    let folders = known(&directory, &[]);
     let azure_table = named(source, raw.sink.azure_table, |at, raw| {
-        azure_table::sink(at, raw, groups)
+        azure_table::sink(at, raw, groups, &folders)
+    })?;
+    let azure_blob = named(source, raw.sink.azure_blob, |at, raw| {
+        azure_blob::sink(at, raw, groups, &folders)
     })?;
     Ok(Compiled {
         subscriptions,
+        directory,
         azure_table,
+        azure_blob,
     })
 }
 

@@ -12,14 +12,17 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 mod azure;
+mod directory;
 
 pub use super::filter::{EventIdRange, OutputSeverity, SinkFilter};
 use super::units::{Age, ByteSize, Span};
 use crate::access::Role;
+pub(crate) use azure::keyword_mask;
 pub use azure::{
-    AccountCredential, AzureTableSink, Diagnostics, DiagnosticsStorage, EventVolume, LeastLevel,
-    PartitionBy, WadTable,
+    AccountCredential, AzureBlobSink, AzureTableSink, Diagnostics, DiagnosticsStorage, EventVolume,
+    LeastLevel, PartitionBy, TraceTable, WadTable,
 };
+pub use directory::{DirectorySource, FileContent, MachineFrom, Spool};
 
 /// Everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,6 +55,8 @@ pub struct Config {
     pub sink: Sinks,
     /// The journal between the two.
     pub journal: Journal,
+    /// Files that wait for sinks.
+    pub spool: Spool,
     /// The Delta lake that SQL answers from.
     pub lake: Lake,
     /// What the deployment trusts.
@@ -93,6 +98,10 @@ pub struct Homes {
     pub subscription: BTreeMap<String, Home>,
     /// Of table sinks.
     pub azure_table: BTreeMap<String, Home>,
+    /// Of sinks that put files into containers.
+    pub azure_blob: BTreeMap<String, Home>,
+    /// Of watched folders.
+    pub directory: BTreeMap<String, Home>,
 }
 
 impl Config {
@@ -133,6 +142,9 @@ impl Config {
 pub struct Sources {
     /// `[source.wef.NAME]`
     pub wef: BTreeMap<String, WefSource>,
+    /// `[source.directory.NAME]`
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub directory: BTreeMap<String, DirectorySource>,
 }
 
 /// Sinks by kind and name.
@@ -145,6 +157,9 @@ pub struct Sinks {
     pub homes: BTreeMap<String, Home>,
     /// `[sink.azure_table.NAME]`
     pub azure_table: BTreeMap<String, AzureTableSink>,
+    /// `[sink.azure_blob.NAME]`
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub azure_blob: BTreeMap<String, AzureBlobSink>,
 }
 
 /// The one place where a setting stands.

@@ -26,3 +26,7 @@ pub const MAX_OBJECTS: usize = 1_024;
 pub const MAX_ORIGIN_CHARS: usize = 100;
 /// Earlier revisions of a configuration of Azure Diagnostics that are kept.
 pub const MAX_REVISIONS: usize = 50;
+/// Names of files that one watched folder takes.
+pub const MAX_FILE_PATTERNS: usize = 64;
+/// The name of a machine (RFC 1035 2.3.4).
+pub const MAX_MACHINE_CHARS: usize = 253;

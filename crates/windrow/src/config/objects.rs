@@ -334,6 +334,8 @@ pub(super) fn load(config: &mut checked::Config) -> Result<(), ConfigError> {
         ("subscriptions", config.subscription.len()),
         ("groups of machines", config.machine_group.len()),
         ("table sinks", config.sink.azure_table.len()),
+        ("blob sinks", config.sink.azure_blob.len()),
+        ("watched folders", config.source.directory.len()),
     ];
     for (what, count) in counts {
         if count > limits::MAX_TABLES_A_KIND {

@@ -13,8 +13,8 @@ use toml::Spanned;
 
 use super::checked::{
     CefVersion, ChannelErrors, Confirmation, ContentFormat, Delivery, EventVolume, ExpiredCrl,
-    Framing, KerberosAccounts, LeastLevel, LogFormat, ManagedIdentity, NewChannels, PartitionBy,
-    Prefix, Product, Profile, Transport, WadTable, WhenFull,
+    FileContent, Framing, KerberosAccounts, LeastLevel, LogFormat, MachineFrom, ManagedIdentity,
+    NewChannels, PartitionBy, Prefix, Product, Profile, Transport, WadTable, WhenFull,
 };
 use super::filter::{EventIdRange, OutputSeverity};
 use super::units::{Age, ByteSize, Span};
@@ -33,6 +33,7 @@ pub(super) struct Config {
     pub(super) fleet: Fleet,
     pub(super) sink: Sinks,
     pub(super) journal: Journal,
+    pub(super) spool: Spool,
     pub(super) lake: Lake,
     pub(super) tls: Tls,
     pub(super) web: Web,
@@ -48,6 +49,31 @@ pub(super) struct Config {
 )]
 pub(super) struct Sources {
     pub(super) wef: Named<WefSource>,
+    pub(super) directory: Named<DirectorySource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [source.directory.iis]"
+)]
+pub(super) struct DirectorySource {
+    pub(super) enabled: Option<bool>,
+    pub(super) path: Spanned<PathBuf>,
+    pub(super) content: FileContent,
+    pub(super) files: Option<List<String>>,
+    pub(super) subfolders: Option<bool>,
+    pub(super) settled: Option<Spanned<Span>>,
+    pub(super) machine: Option<Spanned<String>>,
+    pub(super) machine_from: Option<Spanned<MachineFrom>>,
+    pub(super) interval: Option<Spanned<Span>>,
+    pub(super) manifests: Option<Spanned<Vec<PathBuf>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table [spool]")]
+pub(super) struct Spool {
+    pub(super) quota: Option<Spanned<ByteSize>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -59,6 +85,29 @@ pub(super) struct Sources {
 pub(super) struct Sinks {
     pub(super) syslog: Named<SyslogSink>,
     pub(super) azure_table: Named<AzureTableSink>,
+    pub(super) azure_blob: Named<AzureBlobSink>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [sink.azure_blob.wad]"
+)]
+pub(super) struct AzureBlobSink {
+    pub(super) enabled: Option<bool>,
+    pub(super) account: Spanned<String>,
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) table_endpoint: Option<Spanned<String>>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) sas_file: Option<Spanned<PathBuf>>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) deployment_id: Option<Spanned<String>>,
+    pub(super) role: Option<Spanned<String>>,
+    pub(super) transfer_period: Option<Spanned<Span>>,
+    pub(super) directories_table: Option<bool>,
+    pub(super) machines: Option<List<String>>,
+    pub(super) machine_groups: Option<List<String>>,
+    pub(super) containers: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,12 +129,28 @@ pub(super) struct AzureTableSink {
     pub(super) transfer_period: Option<Spanned<Span>>,
     pub(super) tables: Option<Spanned<BTreeSet<WadTable>>>,
     pub(super) infrastructure_level: Option<LeastLevel>,
+    pub(super) directories: Option<Spanned<Vec<Spanned<String>>>>,
+    pub(super) counters: Option<Vec<Spanned<String>>>,
+    pub(super) traces: Option<Vec<TraceTable>>,
     pub(super) subscription: Option<Spanned<String>>,
     pub(super) machines: Option<List<String>>,
     pub(super) machine_groups: Option<List<String>>,
     pub(super) output_severity: Option<OutputSeverity>,
     #[serde(default)]
     pub(super) filter: SinkFilter,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table such as { provider = \"Orders\", table = \"WADOrders\" }"
+)]
+pub(super) struct TraceTable {
+    pub(super) provider: Spanned<String>,
+    pub(super) event_id: Option<u32>,
+    pub(super) table: Spanned<String>,
+    pub(super) level: Option<LeastLevel>,
+    pub(super) keywords: Option<Spanned<String>>,
 }
 
 /// `conf.d/diagnostics.NAME.toml`
@@ -97,6 +162,8 @@ pub(super) struct Diagnostics {
     pub(super) set_by: String,
     pub(super) account: Option<String>,
     pub(super) endpoint: Option<String>,
+    pub(super) blob_endpoint: Option<String>,
+    pub(super) files: Option<PathBuf>,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) sas_file: Option<PathBuf>,

@@ -3,12 +3,14 @@
 //! Giving one up loses what its sink did not get, so that is on record before it is done.
 
 use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_lake::FileTable;
 use windrow_pipeline::journal::{CursorError, Journal};
 
+use super::file_sink::cursor_name as file_cursor;
 use super::lake_room::LAKE_CURSOR;
 use super::own::Recorder;
 use super::sinks::cursor_name;
-use super::table_sinks;
+use super::{blob_sinks, table_sinks};
 use crate::config::checked;
 
 /// Gives up the place of a sink by `remove`, and puts `message` on record before it.
@@ -35,6 +37,10 @@ pub(super) async fn give_up(
 /// A lake that is switched off gives up its place.
 pub(super) async fn lake(journal: &Journal, recorder: &Recorder) -> anyhow::Result<()> {
     let cursors = journal.cursors();
+    // Whatever they lack of files is among what the other lacks of events.
+    for table in FileTable::ALL {
+        journal.remove_cursor(&file_cursor(table))?;
+    }
     let Some((_, position)) = cursors.iter().find(|(name, _)| name == LAKE_CURSOR) else {
         return Ok(());
     };
@@ -63,7 +69,13 @@ pub(super) async fn lost(
         let syslog = configured.syslog.keys().map(|name| cursor_name(name));
         let tables = configured.azure_table.keys();
         let tables = tables.map(|name| table_sinks::cursor_name(name));
-        if syslog.chain(tables).any(|cursor| lost.is_of(&cursor)) {
+        let blobs = configured.azure_blob.keys();
+        let blobs = blobs.map(|name| blob_sinks::cursor_name(name));
+        if syslog
+            .chain(tables)
+            .chain(blobs)
+            .any(|cursor| lost.is_of(&cursor))
+        {
             continue;
         }
         let message = format!(

@@ -4,6 +4,7 @@
 //! journal that takes events meanwhile is worth more than a service that does not run: so everything starts without it, and
 //! it is opened when it answers. Until then nobody reads from it, and the journal keeps what it has not seen.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,16 +15,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use windrow_formats::own::{OwnEventId, OwnLevel};
-use windrow_lake::{Lake, LakeError, Place, QueryError, Retention};
+use windrow_lake::{FileTable, Lake, LakeError, Place, QueryError, Retention};
 use windrow_pipeline::journal::{Cursor, Journal, Seq, Start, StateChange};
+use windrow_pipeline::spool::{Keeper, Spool};
 
+use super::file_sink::{FileSink, FileTail};
 use super::lake_sink::{Condition, Flush, LakeSink, RETRY_PAUSE, Tail, Work};
 use super::limits::LAKE_FIRST_LOOK;
-use super::metrics::LakeMetrics;
+use super::metrics::{FileMetrics, FilesMetrics, LakeMetrics};
 use super::own::Recorder;
 use super::upkeep::Upkeep;
 use super::workers::Workers;
-use super::{Tasks, forget, place};
+use super::{Tasks, file_sink, forget, place};
 use crate::clock::Clock;
 use crate::config::checked;
 use crate::datadir::DataDir;
@@ -49,7 +52,19 @@ pub(super) struct LakeRoom {
     pub(super) metrics: LakeMetrics,
     /// How long it keeps what; a change is taken up at once.
     pub(super) retention: watch::Sender<Retention>,
+    /// What the journal has for tables that are made of files.
+    pub(super) files: BTreeMap<FileTable, OfFiles>,
     pub(super) tasks: Tasks,
+}
+
+/// Rows of watched files for one table, which have their own place in the journal.
+pub(super) struct OfFiles {
+    table: FileTable,
+    pub(super) tail: FileTail,
+    /// Whether any are to be carried.
+    wanted: watch::Sender<bool>,
+    metrics: FileMetrics,
+    spool: Spool,
 }
 
 impl LakeRoom {
@@ -62,9 +77,10 @@ impl LakeRoom {
         config: &checked::Lake,
         data_dir: &DataDir,
         recorder: &Recorder,
-        journal: &Journal,
+        keeper: &Keeper,
         registry: &mut Registry,
     ) -> anyhow::Result<Option<LakeRoom>> {
+        let journal = keeper.journal();
         if !config.enabled {
             forget::lake(journal, recorder).await?;
             return Ok(None);
@@ -82,8 +98,12 @@ impl LakeRoom {
             workers,
             metrics,
             retention: watch::Sender::new(retention::of(config)),
+            files: OfFiles::all(keeper.spool(), registry),
             tasks: Tasks::default(),
         };
+        for files in room.files.values() {
+            files.resume(journal)?;
+        }
         let mut carrier = room.carrier(config, data_dir, recorder, journal)?;
         let end = *journal.durable().borrow();
         match &config.azure {
@@ -138,6 +158,7 @@ impl LakeRoom {
             condition: self.condition.clone(),
             metrics: self.metrics.clone(),
             retention: self.retention.subscribe(),
+            files: self.files.values().map(OfFiles::carrier).collect(),
             tasks: self.tasks.clone(),
             workers: self.workers.handle().clone(),
             collector: Handle::current(),
@@ -187,6 +208,89 @@ struct JournalOlder {
     end: Seq,
 }
 
+impl OfFiles {
+    fn all(spool: &Spool, registry: &mut Registry) -> BTreeMap<FileTable, OfFiles> {
+        let metrics = FilesMetrics::default();
+        metrics.register(registry);
+        let all = FileTable::ALL.into_iter().map(|table| {
+            let files = OfFiles {
+                table,
+                tail: FileTail::new(),
+                wanted: watch::Sender::new(false),
+                metrics: metrics.of(table),
+                spool: spool.clone(),
+            };
+            (table, files)
+        });
+        all.collect()
+    }
+
+    /// Goes on with what an earlier start left. A place behind which there is nothing is given up, since each costs reading.
+    fn resume(&self, journal: &Journal) -> anyhow::Result<()> {
+        let cursor = file_sink::cursor_name(self.table);
+        let place = journal.cursors();
+        let place = place.into_iter().find(|(name, _)| *name == cursor);
+        match place {
+            None => Ok(()),
+            Some((_, position)) if file_sink::waits(self.table, journal, position) => {
+                self.want(journal)
+            }
+            Some(_) => {
+                journal.remove_cursor(&cursor)?;
+                Ok(())
+            }
+        }
+    }
+
+    /// Rows come from now on. What is taken in after this is kept for the lake.
+    ///
+    /// # Errors
+    /// The journal has no place for them.
+    pub(super) fn want(&self, journal: &Journal) -> anyhow::Result<()> {
+        let place = journal.cursor(&file_sink::cursor_name(self.table), Start::Newest);
+        place.with_context(|| format!("the place of {} in the journal", self.table.rows()))?;
+        self.wanted.send_replace(true);
+        Ok(())
+    }
+
+    fn carrier(&self) -> FileCarrier {
+        FileCarrier {
+            table: self.table,
+            tail: self.tail.clone(),
+            wanted: self.wanted.subscribe(),
+            metrics: self.metrics.clone(),
+            spool: self.spool.clone(),
+        }
+    }
+}
+
+/// What it takes to carry rows of a table.
+struct FileCarrier {
+    table: FileTable,
+    tail: FileTail,
+    wanted: watch::Receiver<bool>,
+    metrics: FileMetrics,
+    spool: Spool,
+}
+
+impl FileCarrier {
+    /// Carries them as soon as there are any, until `shutdown`.
+    async fn run(mut self, sink: FileSink, shutdown: CancellationToken) {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            wanted = self.wanted.wait_for(|wanted| *wanted) => if wanted.is_err() { return; },
+        }
+        let cursor = file_sink::cursor_name(self.table);
+        match sink.journal.cursor(&cursor, Start::Newest) {
+            Ok(cursor) => sink.run(cursor, shutdown).await,
+            Err(error) => {
+                let what = self.table.rows();
+                tracing::error!(%error, "{what} have no place in the journal");
+            }
+        }
+    }
+}
+
 /// What it takes to carry events into the lake once it is there.
 struct Carrier {
     opened: watch::Sender<Option<Lake>>,
@@ -195,6 +299,7 @@ struct Carrier {
     condition: Condition,
     metrics: LakeMetrics,
     retention: watch::Receiver<Retention>,
+    files: Vec<FileCarrier>,
     tasks: Tasks,
     /// Where commits and upkeep run.
     workers: Handle,
@@ -293,6 +398,7 @@ impl Carrier {
         let Tasks { tracker, token } = self.tasks.clone();
         let recorder = self.recorder.clone();
         self.opened.send_replace(Some(lake.clone()));
+        let retention = self.retention.clone();
         let upkeep = Upkeep {
             lake: lake.clone(),
             first: self.upkeep_after,
@@ -315,6 +421,21 @@ impl Carrier {
                 record_another(&recorder).await;
             }
         });
+        for carrier in self.files {
+            let sink = FileSink {
+                table: carrier.table,
+                lake: lake.clone(),
+                journal: self.journal.clone(),
+                spool: carrier.spool.clone(),
+                app_id: self.app_id.clone(),
+                tail: carrier.tail.clone(),
+                interval: self.flush.interval,
+                retention: retention.clone(),
+                metrics: carrier.metrics.clone(),
+                condition: self.condition.clone(),
+            };
+            tracker.spawn_on(carrier.run(sink, token.clone()), &self.workers);
+        }
         let sink = LakeSink {
             store: lake,
             journal: self.journal.id(),

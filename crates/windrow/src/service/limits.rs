@@ -32,3 +32,9 @@ pub(super) const LAG_GOOD_FOR: Duration = Duration::from_secs(1);
 pub(super) const LAKE_FIRST_LOOK: Duration = Duration::from_secs(10);
 /// Commits that took something out of the lake and wait to be put on record.
 pub(super) const TOLD_AHEAD: usize = 16;
+/// Memory of rows of files that wait to be committed to a table of the lake, in bytes.
+pub(super) const FILE_TAIL_BYTES_MAX: usize = 32 << 20;
+/// How long a query waits to see the rows of files that were acknowledged before it.
+pub(super) const FILES_SEEN_WITHIN: Duration = Duration::from_secs(2);
+/// Bytes of a manifest of a provider of events: the longest of Windows has some millions.
+pub(super) const MANIFEST_BYTES_MAX: u64 = 32 << 20;

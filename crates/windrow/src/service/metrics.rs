@@ -1,8 +1,11 @@
 //! What the program itself counts; each room of the pipeline counts its own.
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+use windrow_lake::FileTable;
 
 /// The lake as a sink.
 #[derive(Clone, Debug, Default)]
@@ -75,5 +78,85 @@ impl LakeMetrics {
             "Queries that run now",
             self.queries.clone(),
         );
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTable {
+    table: &'static str,
+}
+
+/// Rows of watched files on their way into the lake, by table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilesMetrics {
+    commits: Family<OfTable, Counter>,
+    rows: Family<OfTable, Counter>,
+    bad_lines: Family<OfTable, Counter>,
+    lost_pieces: Family<OfTable, Counter>,
+    expired: Family<OfTable, Counter>,
+}
+
+/// Those of one table.
+#[derive(Clone, Debug)]
+pub(crate) struct FileMetrics {
+    /// Times that what had come was committed, rows or none.
+    pub(crate) commits: Counter,
+    /// Rows committed.
+    pub(crate) rows: Counter,
+    /// Lines that are no rows.
+    pub(crate) bad_lines: Counter,
+    /// Pieces of files that were gone or damaged before their rows were in the lake.
+    pub(crate) lost_pieces: Counter,
+    /// Rows left out, since retention would take them away at once.
+    pub(crate) expired: Counter,
+}
+
+impl FilesMetrics {
+    /// Enters the counters under their names.
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        for (name, help, counter) in [
+            (
+                "windrow_lake_file_commits",
+                "Times that what watched files had brought was put into the lake",
+                &self.commits,
+            ),
+            (
+                "windrow_lake_file_rows",
+                "Rows of watched files committed to the lake",
+                &self.rows,
+            ),
+            (
+                "windrow_lake_file_bad_lines",
+                "Lines of watched files that are no rows of their table",
+                &self.bad_lines,
+            ),
+            (
+                "windrow_lake_file_lost_pieces",
+                "Pieces of watched files that were lost before their rows were in the lake",
+                &self.lost_pieces,
+            ),
+            (
+                "windrow_lake_file_expired_rows",
+                "Rows of watched files left out of the lake, since retention would take them away at once",
+                &self.expired,
+            ),
+        ] {
+            registry.register(name, help, counter.clone());
+        }
+    }
+
+    /// Those of this table.
+    pub(crate) fn of(&self, table: FileTable) -> FileMetrics {
+        let label = OfTable {
+            table: table.name(),
+        };
+        let of = |family: &Family<OfTable, Counter>| family.get_or_create(&label).clone();
+        FileMetrics {
+            commits: of(&self.commits),
+            rows: of(&self.rows),
+            bad_lines: of(&self.bad_lines),
+            lost_pieces: of(&self.lost_pieces),
+            expired: of(&self.expired),
+        }
     }
 }

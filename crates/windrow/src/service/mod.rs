@@ -5,7 +5,10 @@
 //! delivered as far as the receivers take it at once, the lake, and the journal last. [`run`]
 //! adds what a service under systemd needs: signals, readiness, reload.
 
+mod blob_sinks;
+mod directories;
 mod endpoint;
+mod file_sink;
 mod fleet;
 mod forget;
 mod http;
@@ -51,12 +54,17 @@ use crate::{retention, status};
 
 pub(crate) use own::Recorder;
 
+pub(crate) use blob_sinks::{
+    CURSOR_PREFIX as BLOB_SINKS, account_of_sink as account_of_blob_sink, probe as probe_containers,
+};
+pub(crate) use directories::watched;
+pub(crate) use file_sink::{cursor_name as file_cursor, pieces as file_pieces};
 pub(crate) use http::{Body, answer};
 pub(crate) use lake_room::app_id as lake_app_id;
 use lake_room::{LAKE_CURSOR, LakeRoom};
 pub(crate) use settings::{Edit, EditError, Edited, Offline};
 pub(crate) use sinks::{
-    CURSOR_PREFIX, Look, destination as sink_destination, tls_client, warnings as sink_warnings,
+    Look, destination as sink_destination, tls_client, warnings as sink_warnings,
 };
 pub(crate) use socket::{ACKNOWLEDGED_TO, COMPLETE_TO, OLDEST};
 pub use sources::Subscribers;
@@ -68,6 +76,13 @@ pub(crate) use table_sinks::{
 };
 pub(crate) use taken::{BY as TAKEN_BY, PATH as TAKEN_PATH, Taken};
 pub use workers::Pieces;
+
+/// What the cursors of each kind of sink begin with.
+pub(crate) const CURSOR_PREFIXES: [&str; 3] = [
+    sinks::CURSOR_PREFIX,
+    table_sinks::CURSOR_PREFIX,
+    blob_sinks::CURSOR_PREFIX,
+];
 
 /// Time the sinks have to deliver what is left when the service stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -108,8 +123,10 @@ struct Shared {
     recorder: Recorder,
     lake: Option<LakeRoom>,
     sources: sources::Sources,
+    directories: directories::Directories,
     sinks: sinks::Sinks,
     table_sinks: table_sinks::TableSinks,
+    blob_sinks: blob_sinks::BlobSinks,
     web_address: SocketAddr,
     /// The privileged endpoint, where it is open.
     endpoint: Option<Arc<endpoint::Endpoint>>,
@@ -205,10 +222,12 @@ impl Service {
             },
             journal: self.journal_status(),
             sources: shared.sources.status(),
+            directories: shared.directories.status(),
             machines,
             sinks: {
                 let mut sinks = shared.sinks.status(&config, &shared.journal);
                 sinks.extend(shared.table_sinks.status(&config, &shared.journal));
+                sinks.extend(shared.blob_sinks.status(&config, &shared.journal));
                 sinks
             },
             endpoint: shared
@@ -296,11 +315,21 @@ impl Service {
         };
         let lake = room.lake()?;
         let asked_at = self.durable_seq();
-        room.tail.wait_for(asked_at).await;
+        let files = room
+            .files
+            .values()
+            .map(|files| files.tail.wait_for(asked_at));
+        futures::join!(
+            room.tail.wait_for(asked_at),
+            futures::future::join_all(files)
+        );
         let seen = room.tail.seen();
         let tail = windrow_lake::Tail {
             app_id: room.app_id.clone(),
             rows: seen.rows,
+            of_files: (room.files.iter())
+                .map(|(table, files)| (*table, files.tail.seen()))
+                .collect(),
         };
         Ok(Answer {
             pieces: room.workers.ask(lake, sql.to_owned(), tail, limits).await?,
@@ -316,10 +345,14 @@ impl Service {
         let durable = self.durable_seq();
         let cursors = self.shared.journal.cursors();
         let config = self.config();
-        let sinks = cursors.iter().filter(|(name, _)| {
-            let sink = name.strip_prefix(sinks::CURSOR_PREFIX);
-            let sink = sink.and_then(|name| config.sink.syslog.get(name));
-            sink.is_some_and(|sink| sink.enabled)
+        // Files are no events.
+        let sinks = cursors.iter().filter(|(cursor, _)| {
+            let named = |prefix| cursor.strip_prefix(prefix);
+            let syslog = named(sinks::CURSOR_PREFIX);
+            let syslog = syslog.and_then(|name| config.sink.syslog.get(name));
+            let tables = named(table_sinks::CURSOR_PREFIX);
+            let tables = tables.and_then(|name| config.sink.azure_table.get(name));
+            syslog.is_some_and(|sink| sink.enabled) || tables.is_some_and(|sink| sink.enabled)
         });
         let behind = sinks.map(|(_, position)| durable.saturating_sub(*position));
         behind.max().unwrap_or(0)
@@ -397,11 +430,13 @@ impl Service {
         // What can fail comes first, so that a refusal leaves everything as it was.
         let (journal, recorder) = (&shared.journal, &shared.recorder);
         let sources = shared.sources.prepare(&config, journal).await?;
+        let directories = shared.directories.prepare(&config)?;
         let terms = match &shared.endpoint {
             Some(_) => Some(endpoint::prepare(&config.admin)?),
             None => None,
         };
         let tables = shared.table_sinks.prepare(&config, journal)?;
+        let blobs = shared.blob_sinks.prepare(&config, journal)?;
         // The last of them: it makes places in the journal, which have to be given up when another fails.
         let sinks = (shared.sinks).prepare(&config, journal, Look::SettingsAndFiles)?;
         shared.sinks.take_up(sinks, &config, journal).await;
@@ -411,7 +446,10 @@ impl Service {
             .await;
         shared.table_sinks.take_up(tables, &config, journal).await;
         table_sinks::forget_removed(&config, journal, recorder).await;
+        shared.blob_sinks.take_up(blobs, &config, journal).await;
+        blob_sinks::forget_removed(&config, journal, recorder).await;
         shared.sources.take_up(sources, journal, recorder).await;
+        self.watch(directories, &config).await?;
         sources::forget_channels(&config, journal).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);
@@ -434,11 +472,34 @@ impl Service {
         Ok(())
     }
 
+    /// Watches the folders of a configuration, once who gets their files has a place in the journal.
+    async fn watch(
+        &self,
+        prepared: directories::Prepared,
+        config: &checked::Config,
+    ) -> anyhow::Result<()> {
+        let room = self.shared.lake.as_ref();
+        if let Some(room) = room {
+            directories::want_rows(room, config, &self.shared.journal)?;
+        }
+        self.shared.directories.take_up(prepared, config).await;
+        Ok(())
+    }
+
     /// Ends everything in good order.
     pub async fn stop(self) {
         let shared = &self.shared;
-        if !shared.sources.stop(SOURCES_TIMEOUT).await {
+        let (sources, looks) = futures::join!(
+            shared.sources.stop(SOURCES_TIMEOUT),
+            shared.directories.stop(SOURCES_TIMEOUT)
+        );
+        if !sources {
             tracing::warn!("some machines were cut off: they will send their batch again");
+        }
+        if !looks {
+            tracing::warn!(
+                "a watched folder does not answer: what it has is taken at the next start"
+            );
         }
         if let Some(endpoint) = &shared.endpoint {
             // The door first: whoever came in after the last session was ended would be on no record.
@@ -461,6 +522,7 @@ impl Service {
         shared.sinks.drain(self.durable_seq(), DRAIN_TIMEOUT).await;
         shared.sinks.stop(DRAIN_TIMEOUT).await;
         shared.table_sinks.stop(DRAIN_TIMEOUT).await;
+        shared.blob_sinks.stop(DRAIN_TIMEOUT).await;
         if let Some(room) = &shared.lake
             && !room.tasks.stop(LAKE_TIMEOUT).await
         {

@@ -18,7 +18,7 @@ use super::limits::LAG_GOOD_FOR;
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look};
 use super::sources::{Subscribers, revision as subscription_revision};
-use super::{Service, lock, start, table_sinks};
+use super::{Service, blob_sinks, lock, start, table_sinks};
 use crate::access::{self, Tokens, manage};
 use crate::admin::{Actor, Refusal};
 use crate::config::objects::{Object, Store, Written};
@@ -92,11 +92,21 @@ impl Service {
             // Groups of machines decide whose events they get.
             let tables = shared.table_sinks.prepare(&config, journal);
             let tables = tables.map_err(EditError::Unusable)?;
+            let blobs = shared.blob_sinks.prepare(&config, journal);
+            let blobs = blobs.map_err(EditError::Unusable)?;
+            let folders = shared.directories.prepare(&config);
+            let folders = folders.map_err(EditError::Unusable)?;
             let Written { generation, kept } = write(&store, &object, text).await?;
             config.settings_generation = generation;
             shared.sources.resubscribe(made, &config, journal).await;
             shared.table_sinks.take_up(tables, &config, journal).await;
             table_sinks::forget_removed(&config, journal, &shared.recorder).await;
+            shared.blob_sinks.take_up(blobs, &config, journal).await;
+            blob_sinks::forget_removed(&config, journal, &shared.recorder).await;
+            // After the sinks, which then have a place for what is taken.
+            self.watch(folders, &config)
+                .await
+                .map_err(EditError::Journal)?;
             *lock(&shared.config) = Arc::new(config);
             return Ok(Edited {
                 generation,
@@ -159,6 +169,8 @@ impl Service {
         *measured = Some(Instant::now());
         let status = self.status_with_lag().await;
         self.shared.sinks.measure_lag(&status.sinks);
+        self.shared.table_sinks.measure_lag(&status.sinks);
+        self.shared.blob_sinks.measure_lag(&status.sinks);
     }
 
     /// Who has each of these subscriptions now.
@@ -272,10 +284,19 @@ impl Offline {
                     .map_err(EditError::Journal)?;
             }
         }
+        for (name, sink) in &config.sink.azure_blob {
+            if sink.enabled && !self.config.sink.azure_blob.contains_key(name) {
+                self.journal
+                    .cursor(&blob_sinks::cursor_name(name), Start::Newest)
+                    .with_context(|| format!("sink.azure_blob.{name}"))
+                    .map_err(EditError::Journal)?;
+            }
+        }
         let store = Store::new(&config.data_dir);
         let Written { generation, kept } = write(&store, &object, text).await?;
         config.settings_generation = generation;
         table_sinks::forget_removed(&config, &self.journal, &self.recorder).await;
+        blob_sinks::forget_removed(&config, &self.journal, &self.recorder).await;
         // Nobody asks for metrics while no service runs.
         let unseen = SyslogMetrics::default();
         let forgotten =

@@ -9,10 +9,15 @@ use jiff::Timestamp;
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use windrow_formats::own::{OwnEventId, OwnLevel};
+use windrow_pipeline::journal::storage::Os;
 use windrow_pipeline::journal::{Journal, JournalOptions, WhenFull};
+use windrow_pipeline::sinks::azure_blob::AzureBlobMetrics;
 use windrow_pipeline::sinks::azure_table::AzureTableMetrics;
 use windrow_pipeline::sinks::syslog::SyslogMetrics;
+use windrow_pipeline::spool::Keeper;
 
+use super::blob_sinks::BlobSinks;
+use super::directories::{Directories, want_rows};
 use super::endpoint::Endpoint;
 use super::fleet::FleetMetrics;
 use super::forget;
@@ -48,25 +53,21 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let journal = open_journal(&config, &data_dir)?;
     journal.metrics().register(&mut registry);
     let recorder = Recorder::new(journal.clone(), computer_name());
-    let lake = LakeRoom::start(&config.lake, &data_dir, &recorder, &journal, &mut registry).await?;
-    let (sinks, table_sinks) = no_sinks_yet(&data_dir, &mut registry);
+    let keeper = open_spool(&config, &data_dir, &journal)?;
+    let lake = LakeRoom::start(&config.lake, &data_dir, &recorder, &keeper, &mut registry).await?;
+    let (sinks, table_sinks, blob_sinks) = no_sinks_yet(&data_dir, &keeper, &mut registry);
     let epoch = place::epoch(&journal, &data_dir.journal(), &recorder).await;
     let sources = Sources::new(&data_dir, epoch, &mut registry);
-    let started = async {
-        sinks.start(&config, &journal, &recorder).await?;
-        table_sinks.start(&config, &journal, &recorder).await?;
-        forget::lost(&config.sink, &journal, &recorder).await?;
-        sources.start(&config, &journal, &recorder).await
+    let directories = Directories::new(keeper, &mut registry);
+    let rooms = Rooms {
+        lake: lake.as_ref(),
+        sinks: &sinks,
+        table_sinks: &table_sinks,
+        blob_sinks: &blob_sinks,
+        sources: &sources,
+        directories: &directories,
     };
-    if let Err(error) = started.await {
-        // What runs already ends in good order: a task that is cut off in the lake panics.
-        futures::join!(sinks.stop(DRAIN_TIMEOUT), table_sinks.stop(DRAIN_TIMEOUT));
-        if let Some(room) = &lake {
-            room.tasks.stop(LAKE_TIMEOUT).await;
-        }
-        return Err(error);
-    }
-
+    rooms.start(&config, &journal, &recorder).await?;
     let rest = Tasks::default();
     rest.tracker.spawn(watch::run(
         journal.clone(),
@@ -89,8 +90,10 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             recorder,
             lake,
             sources,
+            directories,
             sinks,
             table_sinks,
+            blob_sinks,
             web_address,
             endpoint,
             endpoint_tasks: Tasks::default(),
@@ -107,19 +110,79 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     Ok(service)
 }
 
-fn no_sinks_yet(data_dir: &DataDir, registry: &mut Registry) -> (Sinks, TableSinks) {
+/// What events come in by and go out by.
+struct Rooms<'a> {
+    lake: Option<&'a LakeRoom>,
+    sinks: &'a Sinks,
+    table_sinks: &'a TableSinks,
+    blob_sinks: &'a BlobSinks,
+    sources: &'a Sources,
+    directories: &'a Directories,
+}
+
+impl Rooms<'_> {
+    /// Starts all of it, or ends what runs already.
+    async fn start(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        let started = self.start_each(config, journal, recorder).await;
+        if started.is_err() {
+            // In good order: a task that is cut off in the lake panics.
+            futures::join!(
+                self.sinks.stop(DRAIN_TIMEOUT),
+                self.table_sinks.stop(DRAIN_TIMEOUT),
+                self.blob_sinks.stop(DRAIN_TIMEOUT)
+            );
+            if let Some(room) = self.lake {
+                room.tasks.stop(LAKE_TIMEOUT).await;
+            }
+        }
+        started
+    }
+
+    async fn start_each(
+        &self,
+        config: &checked::Config,
+        journal: &Journal,
+        recorder: &Recorder,
+    ) -> anyhow::Result<()> {
+        self.sinks.start(config, journal, recorder).await?;
+        self.table_sinks.start(config, journal, recorder).await?;
+        self.blob_sinks.start(config, journal, recorder).await?;
+        forget::lost(&config.sink, journal, recorder).await?;
+        let watched = self.directories.prepare(config)?;
+        if let Some(room) = self.lake {
+            want_rows(room, config, journal)?;
+        }
+        self.sources.start(config, journal, recorder).await?;
+        self.directories.take_up(watched, config).await;
+        Ok(())
+    }
+}
+
+fn no_sinks_yet(
+    data_dir: &DataDir,
+    keeper: &Keeper,
+    registry: &mut Registry,
+) -> (Sinks, TableSinks, BlobSinks) {
     let (syslog, tables) = (SyslogMetrics::default(), AzureTableMetrics::default());
+    let blobs = AzureBlobMetrics::default();
     syslog.register(registry);
     tables.register(registry);
+    blobs.register(registry);
     let quarantine = data_dir.quarantine();
     (
         Sinks::new(syslog, quarantine.clone()),
-        TableSinks::new(tables, quarantine),
+        TableSinks::new(tables, quarantine, keeper.spool().clone()),
+        BlobSinks::new(blobs, keeper.spool().clone()),
     )
 }
 
 async fn record_start(recorder: &Recorder, config: &checked::Config) {
-    if config.source.wef.is_empty() {
+    if config.source.wef.is_empty() && config.source.directory.is_empty() {
         tracing::warn!(
             "no source is configured: nothing is collected until there is one; `windrow config example` shows how"
         );
@@ -139,6 +202,17 @@ async fn record_start(recorder: &Recorder, config: &checked::Config) {
         )
         .await;
     recorder.settings_found(config.settings_generation).await;
+}
+
+/// Opens the room for bytes of files, once the journal is there.
+fn open_spool(
+    config: &checked::Config,
+    data_dir: &DataDir,
+    journal: &Journal,
+) -> anyhow::Result<Keeper> {
+    let quota_bytes = config.spool.quota.0;
+    let opened = Keeper::open(journal.clone(), Arc::new(Os), data_dir.spool(), quota_bytes);
+    opened.context("spool")
 }
 
 pub(super) fn open_journal(
@@ -250,6 +324,7 @@ pub(crate) fn check_reload(old: &checked::Config, new: &checked::Config) -> anyh
     let fixed = [
         ("data_dir", old.data_dir == new.data_dir),
         ("[journal]", old.journal == new.journal),
+        ("[spool]", old.spool == new.spool),
         (
             "[lake] enabled, url, key_file, sas_file, credential, flush_interval, flush_rows, upkeep_after",
             {

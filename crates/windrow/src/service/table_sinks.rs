@@ -11,14 +11,17 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
+use windrow_formats::counters::Specifier;
 use windrow_formats::wad::{self, LogLevel};
 use windrow_formats::wef::audience::Audience;
 use windrow_pipeline::azure::{Account, Client, Credential, Endpoints, Limits};
 use windrow_pipeline::journal::{Journal, Seq, Start};
 use windrow_pipeline::quarantine::{Quarantine, QuarantineLimits};
 use windrow_pipeline::sinks::azure_table::{
-    self, AzureTable, AzureTableMetrics, PartitionBy, State, Status, Written, probe::Probed,
+    self, AzureTable, AzureTableMetrics, Counters, PartitionBy, State, Status, Table, TraceTable,
+    Traces, probe::Probed,
 };
+use windrow_pipeline::spool::Spool;
 use windrow_pipeline::tls::Roots;
 
 use super::own::Recorder;
@@ -41,6 +44,7 @@ const PANIC_PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct TableSinks {
     /// Where events are kept that no table takes.
     quarantine: PathBuf,
+    spool: Spool,
     metrics: AzureTableMetrics,
     running: Mutex<BTreeMap<String, Running>>,
 }
@@ -81,9 +85,10 @@ struct Ready {
 
 impl TableSinks {
     /// None yet.
-    pub(crate) fn new(metrics: AzureTableMetrics, quarantine: PathBuf) -> TableSinks {
+    pub(crate) fn new(metrics: AzureTableMetrics, quarantine: PathBuf, spool: Spool) -> TableSinks {
         TableSinks {
             quarantine,
+            spool,
             metrics,
             running: Mutex::default(),
         }
@@ -165,9 +170,20 @@ impl TableSinks {
             },
             period: config.transfer_period.0,
             tables: written(&config.tables),
+            counters: Counters {
+                spool: self.spool.clone(),
+                folders: config.directories.iter().cloned().collect(),
+                specifiers: (config.counters.iter())
+                    .filter_map(|path| Specifier::read(path))
+                    .collect(),
+            },
+            traces: Traces {
+                folders: config.directories.iter().cloned().collect(),
+                tables: config.traces.iter().map(trace_table).collect(),
+            },
             own_level: level(config.infrastructure_level),
             subscription: config.subscription.clone(),
-            machines: audience(config, all)?,
+            machines: audience((&config.machines, &config.machine_groups), all)?,
             selection: config.filter.selection(config.output_severity)?,
             quarantine: Some(quarantine),
         };
@@ -243,6 +259,15 @@ impl TableSinks {
             .into_values()
             .map(|running| async move { running.tasks.stop(timeout).await });
         futures::future::join_all(stops).await;
+    }
+
+    /// Sets the metrics of how far behind each is.
+    pub(crate) fn measure_lag(&self, sinks: &BTreeMap<String, status::Sink>) {
+        let lags = sinks.iter().filter_map(|(cursor, sink)| {
+            let name = cursor.strip_prefix(CURSOR_PREFIX)?;
+            Some((name, sink.lag_events, sink.lag_seconds.unwrap_or(0)))
+        });
+        self.metrics.set_lags(lags);
     }
 
     /// What they do now, those that are switched off included.
@@ -389,23 +414,35 @@ pub(crate) async fn forget_removed(
 }
 
 /// Whose events a sink gets; everybody's where nothing is said.
-fn audience(sink: &AzureTableSink, config: &checked::Config) -> anyhow::Result<Option<Audience>> {
-    if sink.machines.is_empty() && sink.machine_groups.is_empty() {
+pub(super) fn audience(
+    (names, groups): (&[String], &[String]),
+    config: &checked::Config,
+) -> anyhow::Result<Option<Audience>> {
+    if names.is_empty() && groups.is_empty() {
         return Ok(None);
     }
-    let include = machines(&sink.machines, &sink.machine_groups, config)?;
+    let include = machines(names, groups, config)?;
     Ok(Some(Audience::new(include, Vec::new())?))
 }
 
-fn written(tables: &BTreeSet<WadTable>) -> Written {
-    let has = |table: WadTable| tables.contains(&table);
-    match (
-        has(WadTable::WindowsEventLogs),
-        has(WadTable::InfrastructureLogs),
-    ) {
-        (true, false) => Written::WindowsEventLogs,
-        (false, true) => Written::InfrastructureLogs,
-        _ => Written::All,
+fn written(tables: &BTreeSet<WadTable>) -> BTreeSet<Table> {
+    let tables = tables.iter().map(|table| match table {
+        WadTable::WindowsEventLogs => Table::WindowsEventLogs,
+        WadTable::InfrastructureLogs => Table::InfrastructureLogs,
+        WadTable::PerformanceCounters => Table::PerformanceCounters,
+        WadTable::EventTraces => Table::EventTraces,
+    });
+    tables.collect()
+}
+
+fn trace_table(table: &checked::TraceTable) -> TraceTable {
+    let keywords = table.keywords.as_deref().and_then(checked::keyword_mask);
+    TraceTable {
+        provider: table.provider.clone(),
+        event_id: table.event_id,
+        table: table.table.as_str().into(),
+        level: level(table.level),
+        keywords: keywords.unwrap_or(0),
     }
 }
 
@@ -426,6 +463,7 @@ fn client(name: &str, sink: &AzureTableSink) -> anyhow::Result<(Client, [u8; 32]
         table: &table_of(name),
         account: &sink.account,
         endpoint: sink.endpoint.clone(),
+        blob_endpoint: None,
         credential: &sink.credential,
         ca_file: sink.ca_file.as_deref(),
     })
@@ -436,7 +474,9 @@ pub(crate) struct AccountPlace<'a> {
     /// What names it, for messages.
     pub(crate) table: &'a str,
     pub(crate) account: &'a str,
+    /// Of its tables.
     pub(crate) endpoint: Option<String>,
+    pub(crate) blob_endpoint: Option<String>,
     pub(crate) credential: &'a AccountCredential,
     pub(crate) ca_file: Option<&'a Path>,
 }
@@ -457,7 +497,11 @@ pub(crate) fn account_of_sink(name: &str, sink: &AzureTableSink) -> anyhow::Resu
     client(name, sink).map(|(client, _)| client)
 }
 
-fn opened(place: AccountPlace<'_>) -> anyhow::Result<(Client, [u8; 32])> {
+/// A client of an account, and the hash of what opens that.
+///
+/// # Errors
+/// What opens it cannot be used.
+pub(super) fn opened(place: AccountPlace<'_>) -> anyhow::Result<(Client, [u8; 32])> {
     let (secret, is_key) = match place.credential {
         AccountCredential::KeyFile(file) => (secret_file::read(file, place.table)?, true),
         AccountCredential::SasFile(file) => (secret_file::read(file, place.table)?, false),
@@ -469,7 +513,7 @@ fn opened(place: AccountPlace<'_>) -> anyhow::Result<(Client, [u8; 32])> {
     };
     let endpoints = Endpoints {
         table: place.endpoint,
-        blob: None,
+        blob: place.blob_endpoint,
     };
     let roots = match place.ca_file {
         Some(file) => Roots::File(file.to_owned()),

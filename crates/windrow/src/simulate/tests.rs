@@ -268,15 +268,15 @@ async fn a_changed_subscription_is_ended_and_begun_again() {
     let collector = Collector::start(Plan::default()).await;
     let mut options = options(&collector, 1);
     options.rate = Rate::PerMachine(500.0);
-    // So many that the change comes before they are used up.
-    options.events = Some(1_000);
+    options.events = None;
     let changing = async {
         while collector.received().deliveries < 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         collector.change_version();
     };
-    let (outcome, ()) = tokio::join!(run_fleet(options), changing);
+    let until_ended = run_fleet_until(options, |_| collector.received().goodbyes > 0);
+    let (outcome, ()) = tokio::join!(until_ended, changing);
     assert_whole(&collector, &outcome);
     assert_eq!(collector.received().goodbyes, 1);
 }

@@ -1,13 +1,16 @@
 //! A lake in Azure's storage, or what Microsoft gives out to be tested against in its place: Azurite.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
 
 use rustix::process::Signal;
 
 use crate::support::azurite::{Azurite, KEY, sas};
 use crate::support::ledger::repeated;
-use crate::support::program::{Finished, run};
+use crate::support::program::{Finished, Program, run};
 use crate::support::rsyslog::{Listener, Rsyslog};
 use crate::support::service::{Service, Transport};
 use crate::support::{Scratch, installed, wait_until};
@@ -55,6 +58,9 @@ fn nothing_is_lost_or_doubled_where_service_and_storage_fail() {
     service.kill();
     service.start();
     azurite.stop();
+    // The emulator saves before it ends, and all of the first may have come into the lake by then.
+    let few = ["--machines", "1", "--rate", "100", "--events", "50"];
+    let meanwhile = service.fleet("meanwhile", &few);
     wait_until("a word about the storage", || {
         service
             .get("/healthz")
@@ -64,14 +70,16 @@ fn nothing_is_lost_or_doubled_where_service_and_storage_fail() {
     let logged = service.program().stderr();
     assert!(logged.contains("it cannot be reached"), "{logged}");
     azurite.start_again();
-    let ledger = fleet.finish();
+    let ledgers = [fleet.finish(), meanwhile.finish()];
     wait_until("all to be well", || {
         service
             .get("/healthz")
             .is_some_and(|answer| answer.ends_with("ok\n"))
     });
     let lake = service.lake();
-    assert_eq!(ledger.missing(&lake), [""; 0]);
+    for ledger in &ledgers {
+        assert_eq!(ledger.missing(&lake), [""; 0]);
+    }
     assert_eq!(repeated(&lake), [""; 0]);
     let events = service.query("select count(*) n from events");
     let counted = service.query("select sum(events) n from event_counts");
@@ -86,7 +94,9 @@ fn nothing_is_lost_or_doubled_where_service_and_storage_fail() {
         about(&service, &scratch, verbs).expect(0);
     }
     let lake = service.lake();
-    assert_eq!(ledger.missing(&lake), [""; 0]);
+    for ledger in &ledgers {
+        assert_eq!(ledger.missing(&lake), [""; 0]);
+    }
     assert_eq!(repeated(&lake), [""; 0]);
     let files = about(&service, &scratch, &["lake", "files", "--absolute"]).expect(0);
     let place = azurite.url("logs/site-1/events/date=");
@@ -308,4 +318,39 @@ fn what_keeps_the_storage_shut_is_said() {
     azurite.stop();
     let all = checked(&url, "key", KEY);
     assert!(all.contains("it cannot be reached"), "{all}");
+}
+
+/// Only the configuration says who is spoken to: somebody else's proxy would see the credential.
+#[test]
+fn a_proxy_of_the_environment_is_not_asked() {
+    let scratch = Scratch::new();
+    let service = Service::new(&scratch);
+    let plain = std::fs::read_to_string(scratch.join("windrow.toml")).unwrap();
+    let (asked, all) = mpsc::channel();
+    let [storage, proxy] = ["storage", "proxy"].map(|name| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let asked = asked.clone();
+        // Says who is asked, and hangs up.
+        thread::spawn(
+            move || {
+                while listener.accept().is_ok() && asked.send(name).is_ok() {}
+            },
+        );
+        port
+    });
+    let names = ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"];
+    let environment = names.map(|name| (name.to_owned(), format!("http://127.0.0.1:{proxy}")));
+    for host in ["127.0.0.1", "localhost"] {
+        let url = format!("http://{host}:{storage}/devstoreaccount1/logs");
+        let text = plain.replace("[lake]\n", &settings(&scratch, &url, "key", KEY));
+        scratch.write("windrow.toml", &text);
+        let check = service.arguments("check");
+        let checked = Program::start_with(&scratch, host, &check, &environment).finish();
+        let said = checked.stdout;
+        assert!(said.contains("the connection to it broke off"), "{said}");
+        let asked: Vec<_> = all.try_iter().collect();
+        assert!(asked.contains(&"storage"), "{host}: {asked:?}");
+        assert!(!asked.contains(&"proxy"), "{host}: {asked:?}");
+    }
 }

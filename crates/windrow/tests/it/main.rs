@@ -4,16 +4,20 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::print_stderr, clippy::disallowed_methods)]
 
+mod azure_blobs;
 mod azure_tables;
 mod backup;
 mod cli;
+mod counters;
 mod damage;
 mod delivery;
 mod diagnostics;
 mod diagnostics_set;
+mod directories;
 mod docs;
 mod durability;
 mod endpoint;
+mod event_files;
 mod export;
 mod fleet;
 mod import;
@@ -40,3 +44,4 @@ mod sources;
 mod subscriptions;
 mod support;
 mod walk;
+mod white_paper;

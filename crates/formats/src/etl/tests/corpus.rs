@@ -10,7 +10,7 @@ use super::*;
     clippy::print_stderr,
     reason = "a test asks where the corpus is, and says that it skips"
 )]
-fn file(name: &str) -> Option<Vec<u8>> {
+pub(super) fn file(name: &str) -> Option<Vec<u8>> {
     let corpus = std::env::var_os("WINDROW_CORPUS").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
         PathBuf::from,

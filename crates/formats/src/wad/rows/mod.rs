@@ -4,15 +4,21 @@
 //! Logstash input, Log Analytics and viewers. What an event does not say is the type's zero or an empty text, as from the
 //! agent: a reader with typed columns does not expect one to be absent.
 
+mod counter;
+mod directory;
 mod keys;
 mod own;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod windows_event;
 mod xml;
 
+pub use counter::{Measured, performance_counter};
+pub use directory::{DirectoryFile, directory};
 pub use keys::{Counter, Origin, Partition};
 pub use own::infrastructure_log;
+pub use trace::event_trace;
 pub use windows_event::windows_event;
 
 use std::borrow::Cow;
@@ -28,6 +34,13 @@ use crate::text::utf16_prefix;
 pub const WINDOWS_EVENT_LOGS: &str = "WADWindowsEventLogsTable";
 /// What the collecting program itself did.
 pub const INFRASTRUCTURE_LOGS: &str = "WADDiagnosticInfrastructureLogsTable";
+
+/// Events of traces, where no other table is named for them.
+pub const EVENT_TRACES: &str = "WADETWEventTable";
+/// Values of performance counters.
+pub const PERFORMANCE_COUNTERS: &str = "WADPerformanceCountersTable";
+/// Which files are in which containers.
+pub const DIRECTORIES: &str = "WADDirectoriesTable";
 
 /// When an event happened; when it came in where it does not say, or says a moment that no table can have (those can have
 /// the years 1601 to 9999).

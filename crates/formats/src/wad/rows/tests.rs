@@ -300,3 +300,70 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_row_of_a_file_says_where_it_was_and_where_it_is() {
+    let file = DirectoryFile {
+        root: "/srv/logs/",
+        path: "srv0001/W3SVC1/u_ex261123.log",
+        container: "wad-iis-logfiles",
+        blob: "d/IaaS/_srv0001/Web/W3SVC1/u_ex261123.log",
+    };
+    let row = directory(&file, &ORIGIN, arrived(), &partition(), counter());
+    insta::assert_debug_snapshot!(row, @r#"
+    Entity {
+        partition_key: "0639310230000000000",
+        row_key: "2f7c0b1e-8a3d-4d5e-9f60-718293a4b5c6___IaaS____srv0001___2123110000000000041",
+        properties: [
+            (
+                "EventTickCount",
+                Long(
+                    639310230415000000,
+                ),
+            ),
+            (
+                "DeploymentId",
+                Text(
+                    "2f7c0b1e-8a3d-4d5e-9f60-718293a4b5c6",
+                ),
+            ),
+            (
+                "Role",
+                Text(
+                    "IaaS",
+                ),
+            ),
+            (
+                "RoleInstance",
+                Text(
+                    "_srv0001",
+                ),
+            ),
+            (
+                "AbsolutePath",
+                Text(
+                    "/srv/logs/srv0001/W3SVC1/u_ex261123.log",
+                ),
+            ),
+            (
+                "RelativePath",
+                Text(
+                    "d/IaaS/_srv0001/Web/W3SVC1/u_ex261123.log",
+                ),
+            ),
+            (
+                "Container",
+                Text(
+                    "wad-iis-logfiles",
+                ),
+            ),
+            (
+                "RootDirectory",
+                Text(
+                    "/srv/logs/",
+                ),
+            ),
+        ],
+    }
+    "#);
+}

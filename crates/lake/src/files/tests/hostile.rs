@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::testing::file_that_asks_for_all_memory;
 
 /// Bytes that files of these kinds are made of, and any others.
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
@@ -77,15 +78,27 @@ proptest! {
 
 #[test]
 fn a_footer_that_asks_for_all_the_memory_there_is_is_refused() {
-    let mut file = b"PAR1".to_vec();
-    // Two thousand million row groups, behind a schema of a root without columns.
-    let footer = [
-        0x15, 0x02, 0x19, 0x1c, 0x48, 0x01, b'r', 0x15, 0x00, 0, 0x16, 0x00, 0x19, 0xfc, 0xff,
-        0xff, 0xff, 0xff, 0x07, 0,
-    ];
-    file.extend(footer);
-    file.extend((footer.len() as u32).to_le_bytes());
-    file.extend(b"PAR1");
-    let why = asked("a.parquet", &file).unwrap_err();
+    let why = asked("a.parquet", &file_that_asks_for_all_memory()).unwrap_err();
     assert!(why.contains("its footer is damaged"), "{why}");
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_asks_for_all_the_memory_there_is_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(crate::Lake::open(dir.path()).await.unwrap());
+    let path = dir.path().join("events");
+    let checkpoint = path.join("_delta_log/00000000000000000000.checkpoint.parquet");
+    fs::write(&checkpoint, file_that_asks_for_all_memory()).unwrap();
+    let name = "t".to_owned();
+    let files = Files::find(&[Source { name, path }], Arc::new(Logons)).unwrap();
+    let answer = files.query("select * from t", QueryLimits::default());
+    let why = answer.await.map(|_| ()).unwrap_err().to_string();
+    assert!(why.contains("its footer is damaged"), "{why}");
+    let opened = crate::Lake::open(dir.path()).await.map(|_| ());
+    let why = opened.unwrap_err().to_string();
+    let told = format!(
+        "the checkpoint {} of the lake is damaged",
+        checkpoint.display()
+    );
+    assert!(why.starts_with(&told), "{why}");
 }

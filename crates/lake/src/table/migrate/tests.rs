@@ -77,6 +77,7 @@ async fn who_only_reads_leaves_it_as_it_is_and_has_the_new_columns() {
     let tail = Tail {
         app_id: "other".to_owned(),
         rows: vec![new_rows("2025-11-05", 1)],
+        ..Tail::default()
     };
     answers += &ask_with(&lake, COUNTED, tail).await;
     answers += &ask(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::file_rows::FileTable;
 use crate::lake::Lake;
 use crate::retention::Retention;
 use crate::{RequestBuilder, RequestFile, Run};
@@ -59,7 +60,11 @@ async fn does_everything(dir: PathBuf, logs: PathBuf, writer: u32) {
         let shared = rows(&[logon(9, turn, turn as i64)], None);
         tried(async || lake.append_new(shared.clone(), None).await).await;
         let asked = requests(&logs, writer, turn);
-        tried(async || lake.append_requests(asked.clone(), None).await).await;
+        tried(async || {
+            lake.append_of_files(FileTable::Requests, asked.clone(), None)
+                .await
+        })
+        .await;
         match (turn + u64::from(writer)) % 3 {
             0 => {
                 tried(async || lake.keep_up(at(LATER)).await.whole()).await;

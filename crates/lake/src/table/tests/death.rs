@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use super::*;
+use crate::file_rows::FileTable;
 use crate::lake::Lake;
 use crate::retention::Retention;
 use crate::testing::write;
@@ -167,7 +168,7 @@ impl Work {
                 lake.append_new(rows(&events, None), None).await?;
             }
             Work::Requests => {
-                lake.append_requests(requests(), Some(("import", 1)))
+                lake.append_of_files(FileTable::Requests, requests(), Some(("import", 1)))
                     .await?;
             }
             Work::RollUp => {

@@ -5,16 +5,6 @@ use std::time::Duration;
 /// First and longest wait after a failure. The service asks for growing ones when it has too much to do.
 pub(super) const WAIT: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(60));
 
-/// Events that are written before the cursor moves: fifty whole batches.
-pub(super) const CHUNK_EVENTS_MAX: u64 = 5_000;
-
-/// Bytes of frames that are read for that. A single frame may have more.
-pub(super) const CHUNK_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// How long further events are waited for when there are some, so that a batch has more than one: a request costs as much as
-/// the rows in it.
-pub(super) const LINGER: Duration = Duration::from_millis(200);
-
 /// Partitions that are filled at a time. By arrival there are as many as shards; by event, as many as minutes come mixed.
 pub(super) const PARTITIONS_OPEN_MAX: usize = 256;
 

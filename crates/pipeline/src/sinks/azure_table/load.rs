@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::mem;
+use std::sync::Arc;
 
 use windrow_formats::azure::{Batch, BatchError, Entity, EntityError, Operation};
 use windrow_formats::wad::rows::Partition;
@@ -13,7 +14,7 @@ use crate::journal::Seq;
 /// A batch, and of which events its rows are.
 #[derive(Debug)]
 pub(super) struct Filled {
-    pub(super) table: &'static str,
+    pub(super) table: Arc<str>,
     pub(super) batch: Batch,
     /// In the order of its operations.
     pub(super) seqs: Vec<Seq>,
@@ -22,15 +23,15 @@ pub(super) struct Filled {
 /// The batches that are being filled.
 #[derive(Default)]
 pub(super) struct Load {
-    open: BTreeMap<(&'static str, Partition), Filled>,
+    open: BTreeMap<(Arc<str>, Partition), Filled>,
 }
 
 impl Filled {
     /// An empty one.
-    pub(super) fn new(tables: &impl Tables, table: &'static str) -> Filled {
+    pub(super) fn new(tables: &impl Tables, table: Arc<str>) -> Filled {
         Filled {
+            batch: tables.new_batch(&table),
             table,
-            batch: tables.new_batch(table),
             seqs: Vec::new(),
         }
     }
@@ -51,17 +52,18 @@ impl Load {
     pub(super) fn push(
         &mut self,
         tables: &impl Tables,
-        key: (&'static str, Partition),
+        key: (Arc<str>, Partition),
         seq: Seq,
         row: &Entity<'_>,
     ) -> Result<Option<Filled>, EntityError> {
-        let table = key.0;
-        let filled = (self.open.entry(key)).or_insert_with(|| Filled::new(tables, table));
+        let table = Arc::clone(&key.0);
+        let new = || Filled::new(tables, Arc::clone(&table));
+        let filled = self.open.entry(key).or_insert_with(new);
         let full = match filled.push(seq, row) {
             Ok(()) => None,
             Err(BatchError::Entity(error)) => return Err(error),
             Err(BatchError::Full | BatchError::Again | BatchError::OtherPartition) => {
-                let full = mem::replace(filled, Filled::new(tables, table));
+                let full = mem::replace(filled, new());
                 if let Err(BatchError::Entity(error)) = filled.push(seq, row) {
                     return Err(error);
                 }

@@ -5,6 +5,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 
+use crate::sinks::lags::Lags;
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sink {
     sink: String,
@@ -19,6 +21,7 @@ pub struct AzureTableMetrics {
     skipped_events: Family<Sink, Counter>,
     gone_events: Family<Sink, Counter>,
     failures: Family<Sink, Counter>,
+    lags: Lags,
 }
 
 /// Those of one sink.
@@ -69,6 +72,14 @@ impl AzureTableMetrics {
         ] {
             registry.register(name, help, counter.clone());
         }
+        let waiting = "Events of the journal that are not in tables yet, nor passed over";
+        let helps = [waiting, "Age of the oldest of them"];
+        self.lags.register(registry, "windrow_azure_table", helps);
+    }
+
+    /// Sets how far behind each sink is, by name: events and seconds. Others have no lag from then on.
+    pub fn set_lags<'n>(&self, lags: impl IntoIterator<Item = (&'n str, u64, i64)>) {
+        self.lags.set(lags);
     }
 
     pub(super) fn of(&self, name: &str) -> Counters {

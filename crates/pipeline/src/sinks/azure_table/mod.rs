@@ -5,7 +5,7 @@
 //! service refuses holds up none but itself; where it refuses one row after the other, the fault is not the rows', and nothing
 //! is passed over. Whatever else fails is tried again with growing waits until the sink is told to stop.
 
-mod chunk;
+mod counters;
 mod limits;
 mod load;
 mod metrics;
@@ -14,9 +14,11 @@ mod row;
 mod status;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod transfer;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rand::SeedableRng as _;
@@ -27,22 +29,25 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use windrow_formats::azure::Batch;
+use windrow_formats::counters::Specifier;
 use windrow_formats::selection::Selection;
 use windrow_formats::text::Chain;
 use windrow_formats::wad::{EventVolume, LogLevel};
 use windrow_formats::wef::audience::Audience;
 
 use super::backoff::Backoff;
+use super::chunk::Chunk;
 use crate::azure::{AzureError, Client};
 use crate::journal::{Cursor, Seq};
 use crate::quarantine::Quarantine;
-use chunk::Chunk;
+use crate::spool::Spool;
 use limits::WAIT;
 use status::Reporter;
 use transfer::{Progress, Transfer};
 
 pub use metrics::AzureTableMetrics;
 pub use status::{Failure, State, Status};
+pub use traces::{TraceTable, Traces};
 
 /// What is written, and as whose.
 #[derive(Clone, Debug)]
@@ -62,7 +67,11 @@ pub struct AzureTable {
     /// How often events are transferred; as they come where it is zero.
     pub period: Duration,
     /// Which of the tables are written.
-    pub tables: Written,
+    pub tables: BTreeSet<Table>,
+    /// Which values of performance counters.
+    pub counters: Counters,
+    /// Which events of traces.
+    pub traces: Traces,
     /// How grave windrow's own events have to be, graver ones included.
     pub own_level: LogLevel,
     /// Of what machines forward, what came by this subscription; whatever came where nothing is said.
@@ -75,16 +84,28 @@ pub struct AzureTable {
     pub quarantine: Option<Quarantine>,
 }
 
-/// Which tables a sink writes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Written {
-    /// Both.
-    #[default]
-    All,
-    /// Windows events alone.
+/// A table that a sink writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Table {
+    /// Windows events.
     WindowsEventLogs,
-    /// Windrow's own events alone.
+    /// Windrow's own events.
     InfrastructureLogs,
+    /// Values of performance counters, from watched logs.
+    PerformanceCounters,
+    /// Events of traces, in a table or in one each provider.
+    EventTraces,
+}
+
+/// Which values of performance counters a sink writes.
+#[derive(Clone, Debug)]
+pub struct Counters {
+    /// Where the logs are.
+    pub spool: Spool,
+    /// Of which watched folders; of all where none is named.
+    pub folders: BTreeSet<String>,
+    /// Which counters; all where none is named.
+    pub specifiers: Vec<Specifier>,
 }
 
 /// Which minute a row is put under.

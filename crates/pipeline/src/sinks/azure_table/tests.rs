@@ -11,8 +11,11 @@ use windrow_formats::event::{self, Index};
 use windrow_formats::own::{OwnEvent, OwnEventId, OwnLevel};
 
 use super::*;
+use crate::journal::storage::Os;
 use crate::journal::{Entry, Journal, JournalOptions, Start};
 use crate::quarantine::QuarantineLimits;
+
+mod counters;
 
 /// What the service of a test says to a batch: rows by their RowKey's last digits and their `EventId`.
 type Says = dyn Fn(&[Row]) -> Result<(), AzureError> + Send + Sync;
@@ -123,6 +126,7 @@ impl Tables for FakeTables {
 /// A journal, and tables.
 struct Bench {
     journal: Journal,
+    spool: Spool,
     tables: FakeTables,
     metrics: AzureTableMetrics,
     folder: TempDir,
@@ -153,7 +157,10 @@ impl Bench {
     fn new() -> Bench {
         let folder = tempfile::tempdir().unwrap();
         let options = JournalOptions::new(folder.path().join("journal"));
+        let spool = folder.path().join("spool");
+        let spool = Spool::open(Arc::new(Os), spool, 1 << 30, 0, || Ok(BTreeMap::new()));
         Bench {
+            spool: spool.unwrap(),
             journal: Journal::open(options).unwrap().0,
             tables: FakeTables::new(),
             metrics: AzureTableMetrics::default(),
@@ -171,7 +178,18 @@ impl Bench {
             volume: EventVolume::Small,
             partition_by: PartitionBy::Arrival,
             period: Duration::ZERO,
-            tables: Written::All,
+            tables: BTreeSet::from([
+                Table::WindowsEventLogs,
+                Table::InfrastructureLogs,
+                Table::PerformanceCounters,
+                Table::EventTraces,
+            ]),
+            counters: Counters {
+                spool: self.spool.clone(),
+                folders: BTreeSet::new(),
+                specifiers: Vec::new(),
+            },
+            traces: Traces::default(),
             own_level: LogLevel::Undefined,
             subscription: None,
             machines: None,
@@ -567,13 +585,13 @@ async fn a_sink_writes_one_table_of_some_machines_where_it_is_told_so() {
         rows.collect::<BTreeSet<_>>()
     };
     let own = AzureTable {
-        tables: Written::InfrastructureLogs,
+        tables: BTreeSet::from([Table::InfrastructureLogs]),
         own_level: LogLevel::Warning,
         ..bench.sink()
     };
     assert_eq!(written(own).await, set(&["own 1", "own 3"]));
     let fleet = AzureTable {
-        tables: Written::WindowsEventLogs,
+        tables: BTreeSet::from([Table::WindowsEventLogs]),
         machines: of("srv*"),
         ..bench.sink()
     };
@@ -582,7 +600,7 @@ async fn a_sink_writes_one_table_of_some_machines_where_it_is_told_so() {
         set(&["event 1", "event 2", "event 3"])
     );
     let of_another = AzureTable {
-        tables: Written::WindowsEventLogs,
+        tables: BTreeSet::from([Table::WindowsEventLogs]),
         subscription: Some("another".to_owned()),
         ..bench.sink()
     };

@@ -1,11 +1,14 @@
 //! Writes the rows of some frames, and finds out which of them the service refuses.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use windrow_formats::batch::{Batch, Header, Record};
 use windrow_formats::event::{self, Event, Index};
 
-use super::chunk::Chunk;
+use super::super::chunk::Chunk;
+use super::super::piece::SendError;
+use super::counters::Piece;
 use super::limits::REFUSED_IN_A_ROW_MAX;
 use super::load::{Filled, Load};
 use super::status::Reporter;
@@ -40,8 +43,12 @@ impl Progress {
         }
     }
 
-    fn is_done(&self, seq: Seq) -> bool {
+    pub(super) fn is_done(&self, seq: Seq) -> bool {
         seq <= self.after || self.done.contains(&seq)
+    }
+
+    pub(super) fn has_done(&mut self, seq: Seq) {
+        self.done.insert(seq);
     }
 }
 
@@ -62,14 +69,14 @@ struct Item<'a> {
 }
 
 pub(super) struct Transfer<T> {
-    sink: AzureTable,
-    tables: T,
+    pub(super) sink: AzureTable,
+    pub(super) tables: T,
     pub(super) reporter: Reporter,
     /// Tables that are known to be there.
-    made: BTreeSet<&'static str>,
+    made: BTreeSet<Arc<str>>,
     /// Rows refused since the last one was written.
-    refused_in_a_row: usize,
-    wanted: Wanted,
+    pub(super) refused_in_a_row: usize,
+    pub(super) wanted: Wanted,
 }
 
 impl<T: Tables> Transfer<T> {
@@ -92,7 +99,7 @@ impl<T: Tables> Transfer<T> {
         &mut self,
         chunk: &Chunk,
         progress: &mut Progress,
-    ) -> Result<(), AzureError> {
+    ) -> Result<(), SendError> {
         progress.refused.clear();
         let mut last_refusal = None;
         loop {
@@ -107,7 +114,7 @@ impl<T: Tables> Transfer<T> {
             }
         }
         match last_refusal {
-            Some(refusal) if self.refused_in_a_row > REFUSED_IN_A_ROW_MAX => Err(refusal),
+            Some(refusal) if self.refused_in_a_row > REFUSED_IN_A_ROW_MAX => Err(refusal.into()),
             _ if progress.refused.is_empty() => Ok(()),
             _ => {
                 self.settle(chunk, progress).await;
@@ -138,7 +145,7 @@ impl<T: Tables> Transfer<T> {
     }
 
     /// Once over the chunk; up to the first batch that is refused.
-    async fn pass(&mut self, chunk: &Chunk, progress: &mut Progress) -> Result<Sent, AzureError> {
+    async fn pass(&mut self, chunk: &Chunk, progress: &mut Progress) -> Result<Sent, SendError> {
         let mut load = Load::default();
         for frame in &chunk.frames {
             if let Some(gap) = &frame.gap {
@@ -163,7 +170,7 @@ impl<T: Tables> Transfer<T> {
         entry: &FrameEntry,
         load: &mut Load,
         progress: &mut Progress,
-    ) -> Result<Sent, AzureError> {
+    ) -> Result<Sent, SendError> {
         let end = entry.first_seq + u64::from(entry.events);
         let batch = match Batch::decode(&entry.body) {
             Ok(batch) => batch,
@@ -178,6 +185,20 @@ impl<T: Tables> Transfer<T> {
                 return Ok(Sent::Written);
             }
         };
+        match batch.file() {
+            Ok(None) => {}
+            Ok(Some(reference)) => {
+                let item = Piece {
+                    seq: entry.first_seq,
+                    header: &batch.header,
+                    reference: &reference,
+                };
+                self.counters(item, progress).await?;
+                return Ok(Sent::Written);
+            }
+            // Who carries files into the lake tells it.
+            Err(_) => return Ok(Sent::Written),
+        }
         let mut index = Index::default();
         for (seq, record) in (entry.first_seq..end).zip(batch.records()) {
             let record = match record {
@@ -207,7 +228,7 @@ impl<T: Tables> Transfer<T> {
         index: &mut Index,
         load: &mut Load,
         progress: &mut Progress,
-    ) -> Result<Sent, AzureError> {
+    ) -> Result<Sent, SendError> {
         if progress.is_done(item.seq) || progress.refused.contains_key(&item.seq) {
             return Ok(Sent::Written);
         }
@@ -260,13 +281,10 @@ impl<T: Tables> Transfer<T> {
         Ok(Some(filled))
     }
 
-    async fn send(&mut self, filled: Filled, progress: &mut Progress) -> Result<Sent, AzureError> {
+    async fn send(&mut self, filled: Filled, progress: &mut Progress) -> Result<Sent, SendError> {
         let Filled { table, batch, seqs } = filled;
-        if !self.made.contains(table) {
-            self.tables.create(table).await?;
-            self.made.insert(table);
-        }
-        let error = match self.tables.write(table, &batch).await {
+        self.make(&table).await?;
+        let error = match self.tables.write(&table, &batch).await {
             Ok(()) => {
                 self.refused_in_a_row = 0;
                 self.reporter.rows(seqs.len() as u64);
@@ -275,19 +293,11 @@ impl<T: Tables> Transfer<T> {
             }
             Err(error) => error,
         };
-        let Some(refusal) = error.refusal() else {
-            return Err(error);
-        };
-        if refusal.status == 404 {
-            // Somebody took the table away: the next attempt makes it.
-            self.made.remove(table);
-            return Err(error);
+        if !self.is_of_rows(&table, &error) {
+            return Err(error.into());
         }
-        // Of a row only what it holds can be wrong.
-        if !matches!(refusal.status, 400 | 413) {
-            return Err(error);
-        }
-        match (&seqs[..], refusal.place.and_then(|place| seqs.get(place))) {
+        let place = error.refusal().and_then(|refusal| refusal.place);
+        match (&seqs[..], place.and_then(|place| seqs.get(place))) {
             (&[seq], _) => {
                 self.refused_in_a_row += 1;
                 progress.refused.insert(seq, error.to_string());
@@ -298,6 +308,24 @@ impl<T: Tables> Transfer<T> {
             (all, None) => progress.alone.extend(all),
         }
         Ok(Sent::Refused(error))
+    }
+
+    /// Whether what rows hold is refused, as nothing else is. A table that is gone is made by the next attempt.
+    pub(super) fn is_of_rows(&mut self, table: &str, error: &AzureError) -> bool {
+        let status = error.refusal().map(|refusal| refusal.status);
+        if status == Some(404) {
+            self.made.remove(table);
+        }
+        matches!(status, Some(400 | 413))
+    }
+
+    /// Makes a table that is not known to be there.
+    pub(super) async fn make(&mut self, table: &str) -> Result<(), AzureError> {
+        if !self.made.contains(table) {
+            self.tables.create(table).await?;
+            self.made.insert(table.into());
+        }
+        Ok(())
     }
 
     /// Events of the journal that nobody can read.
@@ -326,7 +354,7 @@ impl<T: Tables> Transfer<T> {
     }
 
     /// Into the quarantine, if there is one.
-    async fn keep(
+    pub(super) async fn keep(
         &self,
         header: Option<&Header>,
         events: (Seq, u64),

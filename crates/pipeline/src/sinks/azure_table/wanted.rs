@@ -1,10 +1,11 @@
 //! Which events a sink writes.
 
+use windrow_formats::batch::file::{FileClass, FileReference};
 use windrow_formats::batch::{Header, Kind};
 use windrow_formats::event::Event;
 use windrow_formats::wef::audience::{Audience, MachineName};
 
-use super::{AzureTable, Written};
+use super::{AzureTable, Table, traces};
 
 /// What was last found of a machine: the events of a batch are of one.
 #[derive(Default)]
@@ -15,12 +16,12 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Whether an event becomes a row.
     pub(super) fn keeps(&mut self, sink: &AzureTable, event: Event<'_>, header: &Header) -> bool {
-        let is_written = match (sink.tables, header.kind) {
-            (Written::All, _) => true,
-            (Written::WindowsEventLogs, kind) => kind != Kind::Own,
-            (Written::InfrastructureLogs, kind) => kind == Kind::Own,
+        let table = match header.kind {
+            Kind::Own => Table::InfrastructureLogs,
+            Kind::Wef | Kind::Evtx | Kind::File => Table::WindowsEventLogs,
+            Kind::Etl => Table::EventTraces,
         };
-        if !is_written {
+        if !sink.tables.contains(&table) {
             return false;
         }
         if header.kind == Kind::Own {
@@ -33,6 +34,9 @@ impl Wanted {
         if !sink.subscription.as_ref().is_none_or(has_come_by) {
             return false;
         }
+        if header.kind == Kind::Etl && traces::table_of(sink, event, header).is_none() {
+            return false;
+        }
         self.is_of(sink.machines.as_ref(), event, header) && sink.selection.keeps(event, header)
     }
 
@@ -42,7 +46,7 @@ impl Wanted {
             return true;
         };
         let computer = match header.kind {
-            Kind::Wef | Kind::File => None,
+            Kind::Wef | Kind::Etl | Kind::File => None,
             Kind::Evtx | Kind::Own => event.computer(),
         };
         let name = computer.as_deref().unwrap_or(&header.source);
@@ -55,4 +59,17 @@ impl Wanted {
         self.last = Some((name.to_owned(), found));
         found
     }
+}
+
+/// Whether values of the counters in a file become rows.
+pub(super) fn keeps_file(sink: &AzureTable, header: &Header, reference: &FileReference) -> bool {
+    let folder = header.subscription.as_deref().unwrap_or_default();
+    let folders = &sink.counters.folders;
+    let is_of = |machines: &Audience| {
+        MachineName::of_listed(&header.source).is_ok_and(|name| machines.matches(&name))
+    };
+    sink.tables.contains(&Table::PerformanceCounters)
+        && reference.class == FileClass::Counters
+        && (folders.is_empty() || folders.contains(folder))
+        && sink.machines.as_ref().is_none_or(is_of)
 }

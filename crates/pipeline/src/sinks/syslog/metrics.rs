@@ -1,6 +1,6 @@
 //! Counters of all syslog destinations, by the destination's name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::journal::{GapReason, Seq};
+use crate::sinks::lags::Lags;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Sink {
@@ -93,10 +94,7 @@ pub struct SyslogMetrics {
     connections: Family<Sink, Counter>,
     failures: Family<Failure, Counter>,
     unconfirmed_events: Family<Sink, Gauge>,
-    lag_events: Family<Sink, Gauge>,
-    lag_seconds: Family<Sink, Gauge>,
-    /// Those whose lag is known.
-    lagging: Arc<Mutex<BTreeSet<String>>>,
+    lags: Lags,
     connected: Family<Sink, Gauge>,
     never_proves: Family<Sink, Gauge>,
     /// By destination.
@@ -182,16 +180,6 @@ impl SyslogMetrics {
                 &self.unconfirmed_events,
             ),
             (
-                "windrow_syslog_lag_events",
-                "Events that the destination was not sent yet",
-                &self.lag_events,
-            ),
-            (
-                "windrow_syslog_lag_seconds",
-                "Age of the oldest event that was not sent to the destination or is not confirmed",
-                &self.lag_seconds,
-            ),
-            (
                 "windrow_syslog_connected",
                 "1 while there is a connection",
                 &self.connected,
@@ -205,27 +193,16 @@ impl SyslogMetrics {
         for (name, help, family) in gauges {
             registry.register(name, help, family.clone());
         }
+        let waiting = "Events that the destination was not sent yet";
+        let oldest =
+            "Age of the oldest event that was not sent to the destination or is not confirmed";
+        self.lags
+            .register(registry, "windrow_syslog", [waiting, oldest]);
     }
 
-    /// Sets how far behind each destination is, by name: events and seconds. Others have no lag from then on. Whoever reads
-    /// the metrics meanwhile sees each destination, with the old numbers or the new ones.
+    /// Sets how far behind each destination is, by name: events and seconds. Others have no lag from then on.
     pub fn set_lags<'n>(&self, lags: impl IntoIterator<Item = (&'n str, u64, i64)>) {
-        let mut lagging = self.lagging.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut *lagging);
-        for (name, events, seconds) in lags {
-            let sink = Sink {
-                sink: name.to_owned(),
-            };
-            let events = i64::try_from(events).unwrap_or(i64::MAX);
-            self.lag_events.get_or_create(&sink).set(events);
-            self.lag_seconds.get_or_create(&sink).set(seconds);
-            lagging.insert(sink.sink);
-        }
-        for gone in before.difference(&lagging) {
-            let sink = Sink { sink: gone.clone() };
-            self.lag_events.remove(&sink);
-            self.lag_seconds.remove(&sink);
-        }
+        self.lags.set(lags);
     }
 
     /// The destination `name` is no more, and up to `events` events are not sent to it.
@@ -395,10 +372,10 @@ mod tests {
         windrow_syslog_connections_total{sink="siem"} 0
         windrow_syslog_failures_total{sink="siem",kind="connect"} 1
         windrow_syslog_unconfirmed_events{sink="siem"} 0
-        windrow_syslog_lag_events{sink="siem"} 5
-        windrow_syslog_lag_seconds{sink="siem"} 60
         windrow_syslog_connected{sink="siem"} 0
         windrow_syslog_receiver_never_proves{sink="siem"} 0
+        windrow_syslog_lag_events{sink="siem"} 5
+        windrow_syslog_lag_seconds{sink="siem"} 60
         "#);
     }
 }

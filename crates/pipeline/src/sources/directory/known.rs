@@ -34,7 +34,7 @@ pub(super) struct Taken {
     pub(super) offset: u64,
     head: Probe,
     tail: Probe,
-    /// Number of the next line, or of the one that `offset` is in.
+    /// Number of the next line, or of the one that `offset` is in; of the next event, of a file of events.
     pub(super) line: u64,
     /// Lines that hold for those to come.
     #[serde(with = "bytes")]
@@ -180,6 +180,15 @@ impl Taken {
     /// Notes what it is, where its taking begins.
     pub(super) fn begin(&mut self, stamp: Stamp) {
         self.begun.get_or_insert_with(|| Begun::of(stamp));
+    }
+
+    /// Notes its end as what is known of it, where its events are counted and not its bytes.
+    pub(super) fn end_at(&mut self, file: &File, stamp: Stamp) -> io::Result<()> {
+        self.offset = stamp.bytes;
+        let probe = stamp.bytes.min(u64::from(DIRECTORY_PROBE_BYTES));
+        self.head = Probe::of(file, 0, probe as u32)?;
+        self.tail = Probe::of(file, stamp.bytes - probe, probe as u32)?;
+        Ok(())
     }
 
     /// Goes on behind some bytes that were read from the file.

@@ -29,6 +29,8 @@ pub struct DirectoryMetrics {
     replaced: Count,
     long_lines: Count,
     failed: Count,
+    events: Count,
+    damaged: Count,
 }
 
 impl DirectoryMetrics {
@@ -75,6 +77,16 @@ impl DirectoryMetrics {
                 &self.long_lines,
             ),
             (
+                "windrow_directory_events",
+                "Events taken of files of events",
+                &self.events,
+            ),
+            (
+                "windrow_directory_damaged",
+                "Places in files of events that could not be read",
+                &self.damaged,
+            ),
+            (
                 "windrow_directory_failures",
                 "Times that a file or folder could not be read",
                 &self.failed,
@@ -98,6 +110,8 @@ impl DirectoryMetrics {
             (&self.replaced, round.replaced),
             (&self.long_lines, round.long_lines),
             (&self.failed, round.failed),
+            (&self.events, round.events),
+            (&self.damaged, round.damaged),
         ] {
             counter.get_or_create(&label).inc_by(by);
         }
@@ -117,6 +131,8 @@ impl DirectoryMetrics {
             &self.replaced,
             &self.long_lines,
             &self.failed,
+            &self.events,
+            &self.damaged,
         ] {
             counter.remove(&label);
         }

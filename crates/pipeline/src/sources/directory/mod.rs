@@ -7,16 +7,19 @@
 //! [`Directory::look`] is one round. It knows no clock and no thread and takes a bounded number of bytes, so that it is
 //! called again and again. Nothing in the folder is written to or removed.
 
+mod event_file;
 mod known;
 mod metrics;
 mod scan;
 mod take;
+mod take_events;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
@@ -27,6 +30,7 @@ use self::known::{Known, Taken};
 pub use self::metrics::DirectoryMetrics;
 use self::scan::{Place, Root, Scan};
 use self::take::{TakeError, Taker};
+use self::take_events::Reading;
 use crate::limits::{
     DIRECTORY_ABSENCES_MIN, DIRECTORY_PATTERN_BYTES_MAX, DIRECTORY_ROUND_BYTES_MAX,
 };
@@ -49,6 +53,8 @@ pub struct Watch {
     pub class: FileClass,
     /// Whose they are.
     pub machine: Machine,
+    /// Manifests of providers of whose events traces do not say themselves what they are.
+    pub manifests: Arc<[String]>,
 }
 
 /// Which folders are watched.
@@ -70,6 +76,32 @@ pub enum Taking {
         /// How long.
         settled: SignedDuration,
     },
+    /// Its events, when it has not changed for so long.
+    Events {
+        /// What it is.
+        form: EventForm,
+        /// How long.
+        settled: SignedDuration,
+    },
+}
+
+/// What a file of events is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventForm {
+    /// A log of Windows.
+    Evtx,
+    /// A trace.
+    Etl,
+}
+
+impl Taking {
+    /// How long a file has to rest before it is taken; none where it is taken as it grows.
+    fn settled(self) -> Option<SignedDuration> {
+        match self {
+            Taking::Lines => None,
+            Taking::Whole { settled } | Taking::Events { settled, .. } => Some(settled),
+        }
+    }
 }
 
 /// Whose files they are: the source of their batches.
@@ -150,6 +182,10 @@ pub struct Round {
     pub pieces: u64,
     /// Bytes of them.
     pub bytes: u64,
+    /// Events taken of files of events.
+    pub events: u64,
+    /// Places in such files that could not be read.
+    pub damaged: u64,
     /// Bytes seen that are not taken: unfinished lines, files that still change, and what comes with the next looks.
     pub waiting_bytes: u64,
     /// Files that were cut short or replaced by others, and began anew.
@@ -178,6 +214,33 @@ pub enum Rest {
     More,
 }
 
+/// What there is in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survey {
+    /// Files that would be taken.
+    pub files: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Entries that would be passed over.
+    pub skipped: u64,
+}
+
+/// Looks at a folder once and takes nothing.
+///
+/// # Errors
+/// It, or a folder in it, cannot be read.
+pub fn survey(watch: &Watch) -> io::Result<Survey> {
+    let scan = Root::open(&watch.root)?.scan(watch)?;
+    match scan.gap {
+        Some(gap) => Err(io::Error::other(gap)),
+        None => Ok(Survey {
+            files: scan.files.len() as u64,
+            bytes: scan.files.iter().map(|found| found.stamp.bytes).sum(),
+            skipped: scan.skipped,
+        }),
+    }
+}
+
 /// A folder that is watched.
 #[derive(Debug)]
 pub struct Directory {
@@ -186,6 +249,8 @@ pub struct Directory {
     known: BTreeMap<Place, Known>,
     /// The file after which the next look begins, so that each has its turn.
     after: String,
+    /// A file of events that is read in several looks: the next one goes on with it.
+    reading: Option<Reading>,
 }
 
 impl Directory {
@@ -208,6 +273,7 @@ impl Directory {
             keeper,
             known,
             after: String::new(),
+            reading: None,
         })
     }
 
@@ -255,7 +321,9 @@ impl Directory {
     async fn take(&mut self, root: &Root, scan: &Scan, now: Timestamp, round: &mut Round) {
         let first = (scan.files).partition_point(|found| found.path <= self.after);
         let (before, from) = scan.files.split_at(first);
-        for found in from.iter().chain(before) {
+        let reading = self.reading.as_ref().map(|reading| reading.place);
+        let begun = (scan.files.iter()).filter(|found| Some(found.place) == reading);
+        for found in begun.chain(from).chain(before) {
             let known = (self.known)
                 .entry(found.place)
                 .or_insert_with(|| Known::new(&found.path));
@@ -265,6 +333,7 @@ impl Directory {
                 keeper: &self.keeper,
                 now,
                 round,
+                reading: &mut self.reading,
             };
             let outcome = taker.file(root, found, known).await;
             self.after.clone_from(&found.path);
@@ -331,8 +400,14 @@ impl Directory {
 
 impl Round {
     fn failed(&mut self, watch: &Watch, path: &str, error: &io::Error) {
-        tracing::warn!(source = watch.name, path, %error, "a watched file cannot be read");
         self.failed += 1;
+        if path == "." {
+            let folder = watch.root.display();
+            tracing::warn!(source = watch.name, %folder, %error, "a watched folder cannot be read");
+            self.last_error = Some(format!("{folder}: {error}"));
+            return;
+        }
+        tracing::warn!(source = watch.name, path, %error, "a watched file cannot be read");
         self.last_error = Some(format!("{path}: {error}"));
     }
 }

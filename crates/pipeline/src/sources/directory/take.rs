@@ -7,16 +7,19 @@ use aws_lc_rs::digest::{Context, SHA256};
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 use windrow_formats::batch::file::{
-    Content, FileClass, FileLines, FileReference, Sha256, WholeFile,
+    Content, FileClass, FileLines, FileReference, Sha256, WholeFile, is_site,
 };
 use windrow_formats::batch::{Header, Kind};
-use windrow_formats::limits::W3C_DIRECTIVE_BYTES_MAX;
+use windrow_formats::limits::{FILE_DIRECTIVES_BYTES_MAX, W3C_DIRECTIVE_BYTES_MAX};
 use windrow_formats::lines;
 
 use super::known::{self, Hash, Known, Taken, read};
 use super::scan::{self, Found, Root, Stamp};
+use super::take_events::Reading;
 use super::{Machine, Round, Taking, Watch};
-use crate::limits::{DIRECTORY_LINE_BYTES_MAX, DIRECTORY_ROUND_BYTES_MAX};
+use crate::limits::{
+    COUNTERS_PIECE_BYTES_MAX, DIRECTORY_LINE_BYTES_MAX, DIRECTORY_ROUND_BYTES_MAX,
+};
 use crate::spool::{KeepError, Keeper};
 
 /// Directives of W3C logs that hold for the lines after them.
@@ -39,6 +42,7 @@ pub(super) struct Taker<'a> {
     pub(super) keeper: &'a Keeper,
     pub(super) now: Timestamp,
     pub(super) round: &'a mut Round,
+    pub(super) reading: &'a mut Option<Reading>,
 }
 
 /// What is about to be kept of a file.
@@ -65,7 +69,7 @@ impl Taker<'_> {
                 self.now
             }
         };
-        if let Taking::Whole { settled } = self.watch.taking {
+        if let Some(settled) = self.watch.taking.settled() {
             let age = self.now.duration_since(since).max(SignedDuration::ZERO);
             if age < settled && !self.is_known_end(found.stamp, known) {
                 known.waiting = found.stamp.bytes;
@@ -75,7 +79,7 @@ impl Taker<'_> {
         let Some((file, stamp)) = root.open_file(found)? else {
             return Ok(());
         };
-        if stamp != found.stamp && matches!(self.watch.taking, Taking::Whole { .. }) {
+        if stamp != found.stamp && self.watch.taking.settled().is_some() {
             // It has not settled.
             known.seen = None;
             return Ok(());
@@ -85,10 +89,15 @@ impl Taker<'_> {
         match self.watch.taking {
             Taking::Lines => self.lines(&file, stamp, found, known).await?,
             Taking::Whole { .. } => self.whole(&file, stamp, found, known).await?,
+            Taking::Events { form, .. } => {
+                self.events(form, file, stamp, found, known).await?;
+            }
         }
-        known.waiting = match known.taken.is_finished {
-            true => 0,
-            false => stamp.bytes.saturating_sub(known.taken.offset),
+        known.waiting = match (known.taken.is_finished, self.watch.taking) {
+            (true, _) => 0,
+            (false, Taking::Events { .. }) if known.rests => 0,
+            (false, Taking::Events { .. }) => stamp.bytes,
+            (false, _) => stamp.bytes.saturating_sub(known.taken.offset),
         };
         Ok(())
     }
@@ -129,7 +138,12 @@ impl Taker<'_> {
         found: &Found,
         known: &mut Known,
     ) -> Result<(), TakeError> {
-        let mut buffer = vec![0; self.keeper.spool().piece_bytes_max()];
+        let piece_bytes_max = match self.watch.class {
+            // Of a byte of such a file much more memory can become than of one of another.
+            FileClass::Counters => COUNTERS_PIECE_BYTES_MAX,
+            _ => usize::MAX,
+        };
+        let mut buffer = vec![0; self.keeper.spool().piece_bytes_max().min(piece_bytes_max)];
         let line_bytes_max = buffer.len().min(DIRECTORY_LINE_BYTES_MAX);
         while self.round.bytes < DIRECTORY_ROUND_BYTES_MAX {
             let read = read(file, &mut buffer, known.taken.offset)?;
@@ -148,7 +162,10 @@ impl Taker<'_> {
             let mut next = known.taken.clone();
             let lines = FileLines {
                 first: next.line,
-                directives: next.directives.clone(),
+                directives: match self.watch.class {
+                    FileClass::Counters if next.offset > 0 => first_line(file)?,
+                    _ => next.directives.clone(),
+                },
             };
             next.line += lines::count(bytes);
             if self.watch.class == FileClass::IisLog {
@@ -245,7 +262,7 @@ impl Taker<'_> {
         let (_, folders) = folders.split_last().unwrap_or((&"", &[]));
         let header = Header {
             kind: Kind::File,
-            source: self.machine(folders),
+            source: self.machine(found),
             address: None,
             subscription: Some(self.watch.name.clone()),
             received_at: self.now,
@@ -273,22 +290,16 @@ impl Taker<'_> {
         Ok(())
     }
 
-    fn machine(&self, folders: &[&str]) -> String {
+    /// Whose a file is.
+    pub(super) fn machine(&self, found: &Found) -> String {
         match &self.watch.machine {
             Machine::Named(name) => name.clone(),
-            Machine::Folder(own) => folders.first().map_or(own.clone(), |&name| name.to_owned()),
+            Machine::Folder(own) => match found.path.split_once('/') {
+                Some((folder, _)) => folder.to_owned(),
+                None => own.clone(),
+            },
         }
     }
-}
-
-/// Whether a folder is called as IIS calls those of its sites.
-fn is_site(name: &str) -> bool {
-    let upper = name.to_ascii_uppercase();
-    ["W3SVC", "FTPSVC"].iter().any(|prefix| {
-        upper.strip_prefix(prefix).is_some_and(|number| {
-            !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit())
-        })
-    })
 }
 
 /// Brings the directives in force up to what lines say. The last of each kind holds.
@@ -307,6 +318,16 @@ fn keep_directives(directives: &mut Vec<u8>, lines: &[u8]) {
         }
     }
     *directives = found.into_iter().flatten().flatten().copied().collect();
+}
+
+/// The first line of a file; none where it is longer than what travels with a piece. A log of counters has their names there,
+/// which are too many to be kept of each file.
+fn first_line(file: &File) -> io::Result<Vec<u8>> {
+    let mut line = vec![0; FILE_DIRECTIVES_BYTES_MAX];
+    let read = read(file, &mut line, 0)?;
+    let end = line[..read].iter().position(|byte| *byte == b'\n');
+    line.truncate(end.map_or(0, |end| end + 1));
+    Ok(line)
 }
 
 /// The hash of what was taken of a file before.

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use fs_err as fs;
 use proptest::prelude::*;
 use tempfile::TempDir;
-use windrow_formats::batch::Batch;
 use windrow_formats::batch::file::{Content, FileId, FileReference};
+use windrow_formats::batch::{Batch, Kind};
 
 use super::*;
 use crate::journal::storage::Os;
 use crate::journal::{Cursor, Journal, JournalOptions, Seq, Start};
 use crate::limits::DIRECTORY_LINE_BYTES_MAX;
+
+mod events;
 
 const QUOTA: u64 = 64 << 20;
 
@@ -45,6 +47,7 @@ impl Bench {
             taking,
             class: FileClass::IisLog,
             machine: Machine::Named("web1".to_owned()),
+            manifests: Arc::default(),
         };
         Bench {
             folder,

@@ -19,6 +19,13 @@ pub struct Damage {
 pub enum Reason {
     /// The file's header is not one; the chunks were found without it.
     FileHeader,
+    /// The file ends before its last chunks: all of them are missing that its header announces beyond those that are there.
+    Ends {
+        /// Chunks that the file's header announces.
+        announced: u64,
+        /// Chunks, whole or not, that are there.
+        there: u64,
+    },
     /// The chunk does not begin as one; the rest of its header is right.
     ChunkMagic,
     /// The chunk's header is not what it should be; its records were found without it, and
@@ -98,6 +105,7 @@ impl Damage {
             | Reason::NotAChunk
             | Reason::ChunkLost
             | Reason::CutOff { .. }
+            | Reason::Ends { .. }
             | Reason::Record { .. }
             | Reason::TooLong { .. }
             | Reason::NotFound => true,
@@ -112,7 +120,9 @@ impl Damage {
             | Reason::ChunkMagic
             | Reason::RecordHeader
             | Reason::TrailingBytes { .. } => "nothing: all records that are there were read",
-            Reason::CutOff { .. } => "copy the file again: this copy is incomplete",
+            Reason::CutOff { .. } | Reason::Ends { .. } => {
+                "copy the file again: this copy is incomplete"
+            }
             Reason::ChunkHeader
             | Reason::NotAChunk
             | Reason::ChunkLost
@@ -145,6 +155,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FileHeader => f.write_str("file header is damaged, chunks were found without it"),
+            Self::Ends { announced, there } => write!(
+                f,
+                "the file ends after {there} chunks, and its header announces {announced}"
+            ),
             Self::ChunkMagic => f.write_str("chunk does not begin as one, but is"),
             Self::ChunkHeader => {
                 f.write_str("chunk header is damaged, records were found without it")

@@ -4,6 +4,10 @@ use std::ops::RangeInclusive;
 
 /// Bytes of the file header; the first chunk follows.
 pub(super) const FILE_HEADER_BYTES: u64 = 4096;
+/// Bytes of the file header that its checksum covers.
+pub(super) const FILE_HEADER_COVERED_BYTES: usize = 120;
+/// Where in it the number of chunks is, in 16 bits.
+pub(super) const FILE_CHUNKS: usize = 42;
 /// First bytes of a file.
 pub(super) const FILE_MAGIC: &[u8; 8] = b"ElfFile\0";
 /// Bytes of every chunk, used or not.

@@ -16,7 +16,7 @@ mod layout;
 mod mend;
 mod survey;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -24,6 +24,7 @@ use std::sync::Arc;
 
 use evtx::ParserSettings;
 
+pub(in crate::sources) use self::batches::header;
 pub use self::batches::{EncodedBatch, batches};
 use self::chunk::Rendered;
 pub use self::chunk::{Chunk, Record};
@@ -109,6 +110,10 @@ impl<R: Read + Seek> EvtxFile<R> {
         };
         if !file.survey.has_file_header {
             file.report(Damage::of_file(Reason::FileHeader));
+        }
+        let (announced, there) = (file.survey.announced, file.survey.places.len() as u64);
+        if announced > there {
+            file.report(Damage::of_file(Reason::Ends { announced, there }));
         }
         Ok(file)
     }

@@ -5,8 +5,8 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::OpenError;
 use super::layout::{
-    CHUNK_BYTES, CHUNK_HEADER_BYTES, CHUNK_MAGIC, ChunkHeader, FILE_HEADER_BYTES, FILE_MAGIC,
-    field, u32_at,
+    CHUNK_BYTES, CHUNK_HEADER_BYTES, CHUNK_MAGIC, ChunkHeader, FILE_CHUNKS, FILE_HEADER_BYTES,
+    FILE_HEADER_COVERED_BYTES, FILE_MAGIC, field, u32_at,
 };
 use crate::limits::EVTX_FILE_BYTES_MAX;
 
@@ -17,6 +17,8 @@ const SEARCH_BYTES: u64 = 1024 * 1024;
 pub(super) struct Survey {
     pub(super) bytes: u64,
     pub(super) has_file_header: bool,
+    /// Chunks that the file's header announces; none where it is not to be believed.
+    pub(super) announced: u64,
     /// The chunks, the oldest records first.
     pub(super) places: Vec<Place>,
     /// Where chunk 0 begins.
@@ -60,6 +62,10 @@ impl Survey {
         let mut survey = Self {
             bytes,
             has_file_header,
+            announced: match has_file_header {
+                true => announced(reader)?,
+                false => 0,
+            },
             places: Vec::new(),
             first_chunk,
         };
@@ -181,6 +187,17 @@ fn find_first_chunk(reader: &mut (impl Read + Seek), bytes: u64) -> Result<(bool
         Some(at) => Ok((false, at as u64)),
         None => Err(packed(&head).map_or(OpenError::NotEvtx, |form| OpenError::Packed { form })),
     }
+}
+
+/// How many chunks the file's header announces; none where its checksum is another.
+fn announced(reader: &mut (impl Read + Seek)) -> io::Result<u64> {
+    reader.seek(SeekFrom::Start(0))?;
+    let mut header = [0; FILE_HEADER_COVERED_BYTES + 8];
+    reader.read_exact(&mut header)?;
+    let (covered, rest) = header.split_at(FILE_HEADER_COVERED_BYTES);
+    let is_right = u32_at(rest, 4) == Some(evtx::checksum_ieee(covered));
+    let count = u32_at(covered, FILE_CHUNKS - 2).map_or(0, |two| two >> 16);
+    Ok(if is_right { u64::from(count) } else { 0 })
 }
 
 /// What a file is compressed as, by its first bytes.

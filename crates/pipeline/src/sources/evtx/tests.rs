@@ -1,7 +1,7 @@
 //! Files of our own making, whole and damaged in every way that was met in the field.
 
 mod corpus;
-mod writer;
+pub(in crate::sources) mod writer;
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -62,6 +62,20 @@ fn damaged(damage: impl FnOnce(&mut Vec<u8>)) -> String {
     assert!(missing.is_empty() || outcome.is_loss, "a loss is named");
     let lines = [vec![format!("missing {missing:?}")], outcome.damage].concat();
     lines.join("\n")
+}
+
+#[test]
+fn a_file_that_ends_between_two_chunks_is_told() {
+    assert_snapshot!(damaged(|bytes| bytes.truncate(SECOND)), @"
+    missing [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
+    the file ends after 1 chunks, and its header announces 3
+    ");
+    assert_snapshot!(damaged(|bytes| bytes.truncate(FILE_HEADER_BYTES as usize)), @"
+    missing [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
+    the file ends after 0 chunks, and its header announces 3
+    ");
+    // A header that is wrong says nothing.
+    assert_snapshot!(damaged(|bytes| bytes[42] = 9), @"missing []");
 }
 
 #[test]
@@ -134,16 +148,19 @@ fn the_file_header_is_not_needed() {
 fn a_file_cut_off_gives_its_whole_records() {
     assert_snapshot!(damaged(|file| file.truncate(SECOND + 5000)), @r#"
     missing [17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
+    the file ends after 2 chunks, and its header announces 3
     chunk 1: the file ends 60536 bytes before the chunk does
     chunk 1, records 17-20: announced by the chunk header and not there
     "#);
     assert_snapshot!(damaged(|file| file.truncate(SECOND + 600)), @r#"
     missing [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
+    the file ends after 2 chunks, and its header announces 3
     chunk 1: the file ends 64936 bytes before the chunk does
     chunk 1, records 11-20: announced by the chunk header and not there
     "#);
     assert_snapshot!(damaged(|file| file.truncate(SECOND + 100)), @r#"
     missing [11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30]
+    the file ends after 2 chunks, and its header announces 3
     chunk 1: the file ends 65436 bytes before the chunk does
     "#);
     assert_snapshot!(damaged(|file| file.extend([9; 3000])), @r#"
@@ -311,7 +328,7 @@ fn overlapping_exports_give_the_same_identities() {
 
 #[test]
 fn batches_keep_to_their_limit() {
-    let text = "x".repeat(crate::limits::EVTX_BATCH_BYTES_MAX / 2);
+    let text = "x".repeat(crate::limits::FILE_BATCH_BYTES_MAX / 2);
     let rendered = Rendered::of_texts(&[&text, &text, &text, "<Event/>"]);
     let chunk = Chunk::new(0, &rendered);
     let batches = batches(&chunk, jiff::Timestamp::UNIX_EPOCH, &mut Index::new());

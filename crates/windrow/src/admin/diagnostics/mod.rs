@@ -18,7 +18,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(super) use apply::change;
 pub use history::Revision;
-pub use test::DiagnosticsTested;
+pub use test::{DiagnosticsTested, Folder};
 pub(super) use test::{record as record_test, test};
 pub(super) use view::configurations;
 pub use view::{Configuration, Configurations, Conflicting, DiagnosticsChanged, Difference};
@@ -117,6 +117,12 @@ pub struct DiagnosticsSet {
     /// Where its tables are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_endpoint: Option<String>,
+    /// Where its blobs are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob_endpoint: Option<String>,
+    /// The folder beside the service in which files of the machines arrive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<PathBuf>,
     /// The authority of the service's certificate, as a file beside the service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,

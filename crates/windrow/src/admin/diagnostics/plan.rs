@@ -75,6 +75,12 @@ pub(super) fn set(
     let mut keys = Table::new();
     head(&mut keys, revision, actor);
     put_account(config, &mut keys, &account, set, history.key_path(revision))?;
+    if let Some(folder) = set.files.as_ref().filter(|folder| !folder.is_absolute()) {
+        let message = format!("{} is no whole path", folder.display());
+        return Err(Refusal::invalid(message).hint("write it from the root on: /srv/arrived"));
+    }
+    let files = (set.files.clone()).or(current.and_then(|current| current.files.clone()));
+    keys.extend(files.map(|folder| ("files".to_owned(), path(&folder))));
     let of = |said: &Option<String>, current: Option<&String>| said.clone().or(current.cloned());
     let deployment = current.map(|current| &current.deployment_id);
     let role = current.map(|current| &current.role);
@@ -153,9 +159,11 @@ fn put_account(
     let storage = current.and_then(|current| current.storage.as_ref());
     let storage = storage.filter(|_| account.is_that_in_force);
     let endpoint = (account.endpoint.clone()).or(storage.and_then(|of| of.endpoint.clone()));
+    let blobs = (account.blob_endpoint.clone()).or(storage.and_then(|of| of.blob_endpoint.clone()));
     let ca_file = (set.ca_file.clone()).or(storage.and_then(|of| of.ca_file.clone()));
     keys.insert("account".to_owned(), name.clone().into());
     keys.extend(endpoint.map(|endpoint| ("endpoint".to_owned(), endpoint.into())));
+    keys.extend(blobs.map(|endpoint| ("blob_endpoint".to_owned(), endpoint.into())));
     keys.extend(ca_file.map(|file| ("ca_file".to_owned(), path(&file))));
     let (key, file) = match (&account.key, storage) {
         (Some(key), _) => (of_key(key), new_key),

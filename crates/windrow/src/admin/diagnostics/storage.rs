@@ -13,6 +13,7 @@ use crate::secret_file;
 pub(super) struct Account {
     pub(super) name: Option<String>,
     pub(super) endpoint: Option<String>,
+    pub(super) blob_endpoint: Option<String>,
     /// None where the key in force stays, or nothing is opened.
     pub(super) key: Option<Key>,
     /// Whether endpoint, authority and key in force are of this account.
@@ -50,9 +51,10 @@ pub(super) fn account(
         return Err(Refusal::invalid(message)
             .hint("--key-file or --sas-file names a file with a key or a signature of it"));
     }
-    let said = private.and_then(|of| endpoint_of(of, &name));
+    let said = |service| private.and_then(|of| endpoint_of(of, &name, service));
     Ok(Account {
-        endpoint: set.table_endpoint.clone().or(said),
+        endpoint: set.table_endpoint.clone().or_else(|| said("table")),
+        blob_endpoint: set.blob_endpoint.clone().or_else(|| said("blob")),
         name: Some(name),
         key,
         is_that_in_force,
@@ -84,14 +86,14 @@ fn key_of(private: &PrivateStorageAccount) -> Option<Key> {
     sas.or_else(|| text(&private.key).map(Key::AccountKey))
 }
 
-/// Where the tables of an account are whose endpoint is not Azure's usual one: `https://core.chinacloudapi.cn` has them at
+/// Where the tables or blobs of an account are whose endpoint is not Azure's usual one: `https://core.chinacloudapi.cn` has them at
 /// `https://ACCOUNT.table.core.chinacloudapi.cn`.
-fn endpoint_of(private: &PrivateStorageAccount, account: &str) -> Option<String> {
+fn endpoint_of(private: &PrivateStorageAccount, account: &str, service: &str) -> Option<String> {
     let endpoint = private.endpoint.as_ref()?.as_str();
     let endpoint = endpoint.trim().trim_end_matches('/');
     let (scheme, host) = endpoint.split_once("://")?;
     if host.is_empty() || host.eq_ignore_ascii_case("core.windows.net") {
         return None;
     }
-    Some(format!("{scheme}://{account}.table.{host}"))
+    Some(format!("{scheme}://{account}.{service}.{host}"))
 }

@@ -121,6 +121,8 @@ fn setting(text: &str, change: impl FnOnce(&mut DiagnosticsSet)) -> Request {
         machine_groups: None,
         storage_account: None,
         table_endpoint: None,
+        blob_endpoint: None,
+        files: None,
         ca_file: None,
         key: None,
         deployment_id: None,

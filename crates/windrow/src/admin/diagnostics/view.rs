@@ -39,6 +39,12 @@ pub struct Configuration {
     pub account: Option<String>,
     /// Where that account's tables are, where that is not the usual place.
     pub endpoint: Option<String>,
+    /// Where its blobs are, where that is not the usual place.
+    #[serde(default)]
+    pub blob_endpoint: Option<String>,
+    /// The folder in which files of the machines arrive.
+    #[serde(default)]
+    pub files: Option<PathBuf>,
     /// What opens it: `key` or `sas`.
     pub credential: Option<String>,
     /// What stands for the deployment in the tables.
@@ -161,6 +167,8 @@ fn one(config: &checked::Config, name: &str, diagnostics: &Diagnostics) -> Confi
         machine_groups: diagnostics.machine_groups.clone(),
         account: storage.map(|storage| storage.account.clone()),
         endpoint: storage.and_then(|storage| storage.endpoint.clone()),
+        blob_endpoint: storage.and_then(|storage| storage.blob_endpoint.clone()),
+        files: diagnostics.files.clone(),
         credential: storage.map(|storage| kind(&storage.credential).to_owned()),
         deployment_id: diagnostics.deployment_id.clone(),
         role: diagnostics.role.clone(),
@@ -203,13 +211,15 @@ pub(super) fn differences(
         .into_iter()
         .map(told)
         .collect();
-    let beside = |of: Option<(&Diagnostics, _)>| of.map_or([const { None }; 6], |of| beside(of.0));
+    let beside = |of: Option<(&Diagnostics, _)>| of.map_or([const { None }; 8], |of| beside(of.0));
     let (before, after) = (beside(old), beside(new));
     let names = [
         "machines",
         "machine groups",
         "account",
         "endpoint",
+        "endpoint of blobs",
+        "files",
         "DeploymentId",
         "Role",
     ];
@@ -226,7 +236,7 @@ pub(super) fn differences(
 }
 
 /// What stands beside a configuration.
-fn beside(diagnostics: &Diagnostics) -> [Option<String>; 6] {
+fn beside(diagnostics: &Diagnostics) -> [Option<String>; 8] {
     let list = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
     let is_for_all = diagnostics.machines.is_empty() && diagnostics.machine_groups.is_empty();
     let all = is_for_all.then(|| "every machine".to_owned());
@@ -236,6 +246,11 @@ fn beside(diagnostics: &Diagnostics) -> [Option<String>; 6] {
         list(&diagnostics.machine_groups),
         storage.map(|storage| storage.account.clone()),
         storage.and_then(|storage| storage.endpoint.clone()),
+        storage.and_then(|storage| storage.blob_endpoint.clone()),
+        diagnostics
+            .files
+            .as_ref()
+            .map(|folder| folder.display().to_string()),
         Some(diagnostics.deployment_id.clone()),
         Some(diagnostics.role.clone()),
     ]

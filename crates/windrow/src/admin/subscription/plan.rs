@@ -223,6 +223,11 @@ pub(super) fn remove_group(config: &checked::Config, name: &str) -> Planned {
         let message = format!("sink.azure_table.{sink} names the group {name}");
         return Err(Refusal::invalid(message).hint("take it out there first"));
     }
+    let mut sinks = config.sink.azure_blob.iter();
+    if let Some((sink, _)) = sinks.find(|(_, sink)| of(&sink.machine_groups)) {
+        let message = format!("sink.azure_blob.{sink} names the group {name}");
+        return Err(Refusal::invalid(message).hint("take it out there first"));
+    }
     let mut config = config.clone();
     config.machine_group.remove(name);
     config.homes.machine_group.remove(name);

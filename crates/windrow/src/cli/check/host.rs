@@ -9,7 +9,7 @@ use crate::config::checked::Config;
 use crate::config::units::ByteSize;
 use crate::datadir::{self, DataDir, DataDirError, Purpose};
 use crate::output::thousands;
-use crate::service::CURSOR_PREFIX;
+use crate::service::CURSOR_PREFIXES;
 
 /// Bytes of a socket's path that the kernel takes (unix(7): `sun_path` holds 108 with the closing zero).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -18,8 +18,13 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut findings = vec![data_folder(&config.data_dir)];
     findings.extend(socket_path(&config.data_dir));
     findings.extend(disk(config));
-    findings.extend(removed_sinks(&config.data_dir, |name| {
-        config.sink.syslog.contains_key(name)
+    findings.extend(removed_sinks(&config.data_dir, |cursor| {
+        let (kind, name) = cursor.split_once('.').unwrap_or_default();
+        match kind {
+            "syslog" => config.sink.syslog.contains_key(name),
+            "azure_table" => config.sink.azure_table.contains_key(name),
+            _ => config.sink.azure_blob.contains_key(name),
+        }
     }));
     findings
 }
@@ -71,8 +76,9 @@ pub(super) fn removed_sinks(root: &Path, is_configured: impl Fn(&str) -> bool) -
         return Vec::new();
     };
     let removed = cursors.into_iter().filter_map(|(cursor, waiting)| {
-        let name = cursor.strip_prefix(CURSOR_PREFIX)?;
-        (!is_configured(name) && waiting > 0).then(|| removed_sink(name, waiting))
+        let is_sink = CURSOR_PREFIXES.iter().any(|kind| cursor.starts_with(kind));
+        let is_removed = is_sink && waiting > 0 && !is_configured(&cursor);
+        is_removed.then(|| removed_sink(&cursor, waiting))
     });
     removed.collect()
 }
@@ -82,7 +88,7 @@ fn removed_sink(name: &str, waiting: u64) -> Finding {
         "not configured any more: the next start or reload gives up the {} events that wait for it",
         thousands(waiting)
     );
-    Finding::new(format!("sink syslog.{name}"), Outcome::Warning, result).cure(
+    Finding::new(format!("sink {name}"), Outcome::Warning, result).cure(
         "to send them, configure it under this name until `windrow status` says that none wait",
     )
 }
@@ -103,13 +109,22 @@ fn disk(config: &Config) -> Option<Finding> {
     let what = "disk room";
     let free = free_bytes(&existing(&config.data_dir)?)?;
     let used = datadir::folder_bytes(&config.data_dir.join("journal"));
-    let still = config.journal.quota.0.saturating_sub(used);
+    let mut still = config.journal.quota.0.saturating_sub(used);
+    let mut whose = "the journal";
+    if !config.source.directory.is_empty() {
+        let used = datadir::folder_bytes(&config.data_dir.join("spool"));
+        still += config.spool.quota.0.saturating_sub(used);
+        whose = "journal and spool";
+    }
     let result = format!(
-        "{} free; the journal may still take {}",
+        "{} free; {whose} may still take {}",
         rounded(free),
         rounded(still)
     );
-    let cure = "make room, or lower `quota` in [journal]";
+    let cure = match config.source.directory.is_empty() {
+        true => "make room, or lower `quota` in [journal]",
+        false => "make room, or lower `quota` in [journal] or [spool]",
+    };
     Some(if free < config.journal.segment_size.0 * 2 {
         Finding::new(what, Outcome::Failed, result).cure(cure)
     } else if free < still {

@@ -3,6 +3,7 @@
 //! Nothing is changed, and nothing is sent to a destination beyond a handshake.
 
 mod certificates;
+mod directories;
 mod finding;
 mod host;
 mod live;
@@ -54,6 +55,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
     let mut report = Report::default();
     report.push(configuration(&config));
     report.extend(host::check(&config));
+    report.extend(directories::check(&config));
     let service_runs = host::service_runs(&config.data_dir);
     report.extend(network::ports(&config, service_runs));
     report.extend(certificates::check(&config));
@@ -64,6 +66,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         report.extend(runtime.block_on(network::destinations(&config)));
         report.extend(runtime.block_on(network::storage(&config)));
         report.extend(runtime.block_on(network::tables(&config)));
+        report.extend(runtime.block_on(network::blobs(&config)));
     }
     let format = args.output.output;
     if !args.live {
@@ -116,14 +119,20 @@ fn configuration(config: &checked::Config) -> Finding {
         .map_or_else(String::new, |file| file.display().to_string());
     let mut counts = format!(
         "{file}: {}, {}, {}",
-        count(config.source.wef.len(), "source"),
+        count(
+            config.source.wef.len() + config.source.directory.len(),
+            "source"
+        ),
         count(config.subscription.len(), "subscription"),
         count(config.sink.syslog.len(), "syslog sink"),
     );
     if !config.sink.azure_table.is_empty() {
         counts += &format!(", {}", count(config.sink.azure_table.len(), "table sink"));
     }
-    if config.source.wef.is_empty() {
+    if !config.sink.azure_blob.is_empty() {
+        counts += &format!(", {}", count(config.sink.azure_blob.len(), "blob sink"));
+    }
+    if config.source.wef.is_empty() && config.source.directory.is_empty() {
         let cure = "add [source.wef.main]; `windrow config example` shows how";
         return Finding::new(
             "configuration",
@@ -132,7 +141,7 @@ fn configuration(config: &checked::Config) -> Finding {
         )
         .cure(cure);
     }
-    if !config.subscription.values().any(|of| of.enabled) {
+    if !config.source.wef.is_empty() && !config.subscription.values().any(|of| of.enabled) {
         let cure =
             "`windrow subscription add base --baseline essential`, or a table [subscription.base]";
         let what = format!("{counts}: machines are asked for nothing");

@@ -14,10 +14,10 @@ use windrow_pipeline::tls;
 
 use super::finding::{Finding, Outcome};
 use crate::config::checked::{
-    AzureTableSink, Config, OutputSeverity, Prefix, SyslogSink, Transport,
+    AzureBlobSink, AzureTableSink, Config, OutputSeverity, Prefix, SyslogSink, Transport,
 };
 use crate::lake_place;
-use crate::service::account_of_sink;
+use crate::service::{account_of_blob_sink, account_of_sink};
 
 /// How long one destination may take to answer, a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,6 +150,55 @@ async fn table_sink(name: &str, sink: &AzureTableSink) -> Finding {
         Err(error) => Finding::new(what, Outcome::Failed, error.to_string())
             .cure("correct it; until then the journal keeps the events"),
     }
+}
+
+/// Whether the accounts of blob sinks answer and accept what opens them. Nothing is put there.
+pub(super) async fn blobs(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, sink) in &config.sink.azure_blob {
+        if sink.enabled {
+            findings.push(blob_sink(name, sink).await);
+        }
+    }
+    findings
+}
+
+async fn blob_sink(name: &str, sink: &AzureBlobSink) -> Finding {
+    let what = format!("sink azure_blob.{name}");
+    let client = match account_of_blob_sink(name, sink) {
+        Ok(client) => client,
+        Err(error) => {
+            let cure = "put the key or the signature into a file of its own, mode 0600";
+            return Finding::new(what, Outcome::Failed, format!("{error:#}")).cure(cure);
+        }
+    };
+    let account = &sink.account;
+    let mut absent = Vec::new();
+    for container in sink.containers.values() {
+        match client.blob_properties(container, probe::PARTITION).await {
+            Ok(_) => {}
+            Err(error) if error.is_no_container() => absent.push(container.as_str()),
+            Err(AzureError::Denied {
+                why: Denial::SasPermission { permissions },
+                ..
+            }) => {
+                let result = format!(
+                    "{account} answers; whether files can be put there is not seen, since the signature may not read (sp={permissions})"
+                );
+                return Finding::new(what, Outcome::Ok, result);
+            }
+            Err(error) => {
+                return Finding::new(what, Outcome::Failed, error.to_string())
+                    .cure("correct it; until then the spool keeps the files");
+            }
+        }
+    }
+    let result = match absent.is_empty() {
+        true => format!("{account} answers"),
+        // The first file makes it.
+        false => format!("{account} answers; {} is not there yet", absent.join(", ")),
+    };
+    Finding::new(what, Outcome::Ok, result)
 }
 
 /// Which events destinations get, where it is not all of them.

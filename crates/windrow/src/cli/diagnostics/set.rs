@@ -26,6 +26,7 @@ use crate::exit::{Code, UsageError};
 Examples:
   windrow diagnostics set shop.wadcfgx --name shop --group web --key-file shop.key
   windrow diagnostics set firewall.xml --name shop --merge --yes
+  windrow diagnostics set web.wadcfgx --name web --files /srv/arrived
   windrow diagnostics set shop.wadcfgx --name shop --dry-run
   windrow diagnostics get --name shop
 
@@ -44,6 +45,11 @@ pub(super) struct Set {
 
     #[command(flatten)]
     storage: Storage,
+
+    /// The folder beside the service in which files of the machines arrive: iis-logs/MACHINE, failed-requests/MACHINE,
+    /// crash-dumps/MACHINE, and directories/CONTAINER/MACHINE
+    #[arg(long, value_name = "FOLDER")]
+    files: Option<PathBuf>,
 
     /// Merge it into the one in force, which it replaces otherwise
     #[arg(long)]
@@ -98,6 +104,10 @@ struct Storage {
     /// Where its tables are [default: https://ACCOUNT.table.core.windows.net]
     #[arg(long, value_name = "URL")]
     table_endpoint: Option<String>,
+
+    /// Where its blobs are [default: https://ACCOUNT.blob.core.windows.net]
+    #[arg(long, value_name = "URL")]
+    blob_endpoint: Option<String>,
 
     /// The authority of the service's certificate, a file beside the service
     #[arg(long, value_name = "FILE")]
@@ -156,6 +166,8 @@ pub(super) fn set(args: &Set, invocation: &Invocation, out: &mut Out<'_>) -> any
         machine_groups,
         storage_account: args.storage.storage_account.clone(),
         table_endpoint: args.storage.table_endpoint.clone(),
+        blob_endpoint: args.storage.blob_endpoint.clone(),
+        files: args.files.clone(),
         ca_file: args.storage.ca_file.clone(),
         key: args.storage.key.read()?,
         deployment_id: args.whom.deployment_id.clone(),

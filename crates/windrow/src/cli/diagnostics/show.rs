@@ -221,11 +221,9 @@ fn etw(kind: &str, provider: &EtwProvider, rows: &mut Rows) {
     );
 }
 
-/// A table that is not named gets the hash of the provider as its name.
+/// The table of events for which none is named.
 fn table_name(destination: Option<&str>) -> String {
-    destination.map_or("a table named by hash".to_owned(), |table| {
-        format!("WAD{table}")
-    })
+    destination.map_or("WADETWEventTable".to_owned(), |table| format!("WAD{table}"))
 }
 
 fn crash_dumps(dumps: &CrashDumps, rows: &mut Rows) {

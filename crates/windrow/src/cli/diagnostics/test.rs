@@ -1,6 +1,7 @@
 //! `windrow diagnostics test`
 
 use serde::Serialize;
+use windrow_pipeline::sinks::azure_blob;
 use windrow_pipeline::sinks::azure_table::probe::{Probed, Step};
 
 use super::super::remote::Asked;
@@ -8,17 +9,18 @@ use super::super::subscription::test::{self as events, Report};
 use super::super::time::TimeArgs;
 use super::super::verbs::ask;
 use super::super::{Invocation, Out, runtime};
-use crate::admin::{Answer, DiagnosticsTested, Named, Request};
+use crate::admin::{Answer, DiagnosticsTested, Folder, Named, Request};
 use crate::exit::Code;
-use crate::output::{SummaryFormat, SummaryOutput, escape, escape_json, thousands, time_ms};
+use crate::output::{SummaryFormat, SummaryOutput, about, escape, escape_json, thousands, time_ms};
 use crate::service::Subscribers;
 
 /// Test a configuration that is in force, without waiting for data to flow
 ///
 /// Each of its data sources is asked the newest events that are stored: how many it takes, and the newest of them. Machines
 /// that have its subscription are named, and which of them are silent. In each of its tables a row is written, read back and
-/// taken away: under a PartitionKey that comes before all others, so that no reader of the last minutes meets it. Exit
-/// code 1 when a table takes no row, or when events are stored and none is taken.
+/// taken away: under a PartitionKey that comes before all others, so that no reader of the last minutes meets it. The same
+/// is done with a blob in each of its containers, and of the folders in which files arrive it is said whose are there. Exit
+/// code 1 when a table takes no row or a container no blob, or when events are stored and none is taken.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -109,6 +111,18 @@ fn show(
             writeln!(out, "  {}", paint.red(&escape(&line)))?;
         }
     }
+    for container in &tested.containers {
+        writeln!(out, "{}", paint.bold(&escape(&container.container)))?;
+        writeln!(out, "  {}", said_of_container(container))?;
+        for failed in &container.failed {
+            let line = format!("failed to {}: {}", verb(failed.step), failed.error);
+            writeln!(out, "  {}", paint.red(&escape(&line)))?;
+        }
+    }
+    for folder in &tested.folders {
+        writeln!(out, "{}", paint.bold(&escape(&folder.path)))?;
+        show_folder(folder, invocation, out)?;
+    }
     for undone in &tested.undone {
         let line = format!("not done: {undone}");
         writeln!(out, "{}", paint.yellow(&escape(&line)))?;
@@ -142,6 +156,33 @@ fn show_machines(machines: &Subscribers, args: &Args, out: &mut Out<'_>) -> anyh
     Ok(())
 }
 
+fn show_folder(folder: &Folder, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<()> {
+    if let Some(trouble) = &folder.trouble {
+        let line = invocation.terminal.paint().red(&escape(trouble));
+        return Ok(writeln!(out, "  {line}")?);
+    }
+    let machines = match &folder.machines[..] {
+        [] => "of no machine yet".to_owned(),
+        machines => format!("of {}", machines.join(", ")),
+    };
+    let (files, bytes) = (thousands(folder.files), about(folder.bytes));
+    Ok(writeln!(
+        out,
+        "  {files} files, {bytes}, {}",
+        escape(&machines)
+    )?)
+}
+
+fn said_of_container(container: &azure_blob::probe::Probed) -> &'static str {
+    match &*container.done {
+        [.., Step::Read, Step::Remove] => {
+            "takes files: a blob was put there, read back and taken away"
+        }
+        _ if container.takes_files() => "takes files: a blob was put there",
+        _ => "takes no files",
+    }
+}
+
 fn said(table: &Probed) -> &'static str {
     match &*table.done {
         [.., Step::Read, Step::Remove] => "takes rows: one was written, read back and taken away",
@@ -152,8 +193,8 @@ fn said(table: &Probed) -> &'static str {
 
 fn verb(step: Step) -> &'static str {
     match step {
-        Step::Make => "make the table",
-        Step::Write => "write a row",
+        Step::Make => "make it",
+        Step::Write => "write to it",
         Step::Read => "read it back",
         Step::Remove => "take it away",
     }

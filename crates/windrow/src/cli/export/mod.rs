@@ -206,6 +206,7 @@ fn client(args: &AccountArgs, invocation: &Invocation) -> anyhow::Result<Client>
         table: "export",
         account: args.storage_account.as_deref().unwrap_or_default(),
         endpoint: args.table_endpoint.clone(),
+        blob_endpoint: None,
         credential: &credential,
         ca_file: args.ca_file.as_deref(),
     })

@@ -13,7 +13,7 @@ use crate::config::checked;
 use crate::datadir::{self, DataDir, Purpose};
 use crate::exit::UsageError;
 use crate::output::thousands;
-use crate::service::{self, ForwardError, Service};
+use crate::service::{self, BLOB_SINKS, ForwardError, Service};
 use crate::status::Status;
 
 /// Pause before a batch is offered again to a journal that is full.
@@ -122,7 +122,10 @@ impl Forwarder {
 
 /// Events that were not sent yet to the sink furthest behind.
 fn unsent(status: &Status) -> u64 {
-    let waiting = status.sinks.values().map(|sink| sink.lag_events);
+    // Files are no events.
+    let sinks = status.sinks.iter();
+    let sinks = sinks.filter(|(name, _)| !name.starts_with(BLOB_SINKS));
+    let waiting = sinks.map(|(_, sink)| sink.lag_events);
     waiting.max().unwrap_or(0)
 }
 

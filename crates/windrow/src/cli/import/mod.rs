@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use windrow_formats::text::Chain;
-use windrow_lake::{Appended, Lake};
+use windrow_lake::{Appended, FileTable, Lake, LakeError, Rows};
 
 use self::files::Files;
 use self::forward::Forwarder;
@@ -44,6 +44,7 @@ Examples:
   windrow import /mnt/disk/Windows/System32/winevt/Logs
   windrow import --forward Security.evtx         to the syslog receivers too
   windrow import /mnt/disk/inetpub/logs/LogFiles requests, into the table iis
+  windrow import --machine web01 LogFiles        one server of a farm
   windrow import --output json *.evtx | jq .events
 
 Then: windrow query \"select * from events order by time desc limit 10\"")]
@@ -55,6 +56,10 @@ pub(super) struct Args {
     /// Pass the events through the journal to the configured sinks too, also those the lake has already
     #[arg(long)]
     forward: bool,
+
+    /// The machine whose web server's logs these are: like lines of other machines are then other requests
+    #[arg(long, value_name = "NAME")]
+    machine: Option<String>,
 
     /// The zone that times of the summary are shown in
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone, allow_hyphen_values = true)]
@@ -78,7 +83,11 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         Forward::No
     };
     let stop = CancellationToken::new();
-    let importing = import(&config, files, forward, stop.clone(), invocation.terminal);
+    let how = read::How {
+        forward,
+        machine: args.machine.clone(),
+    };
+    let importing = import(&config, files, how, stop.clone(), invocation.terminal);
     let summary = super::runtime()?.block_on(importing)?;
     match args.output.output {
         SummaryFormat::Table => summary.write_text(out, &args.tz, &invocation.terminal)?,
@@ -95,7 +104,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
 async fn import(
     config: &checked::Config,
     files: Files,
-    forward: Forward,
+    how: read::How,
     stop: CancellationToken,
     terminal: Terminal,
 ) -> anyhow::Result<Summary> {
@@ -104,13 +113,13 @@ async fn import(
     let lake = Lake::open(lake_place::of(&config.lake, &data_dir)?).await?;
     // What was left uncounted is counted while the lake's log still says what it was.
     roll_up(&lake).await;
-    let mut forwarder = match forward {
+    let mut forwarder = match how.forward {
         Forward::Yes => Some(Forwarder::start(config).await?),
         Forward::No => None,
     };
     let (sender, mut groups) = mpsc::channel(GROUPS_WAITING_MAX);
     let progress = read::bar(&files, &terminal);
-    let reader = Reader::new(progress.clone(), stop.clone(), sender, forward);
+    let reader = Reader::new(progress.clone(), stop.clone(), sender, how);
     let reading = tokio::task::spawn_blocking(move || reader.run(&files));
     let on_interrupt = tokio::spawn(cancel_on_interrupt(stop.clone()));
     let retention = retention::of(&config.lake);
@@ -125,16 +134,7 @@ async fn import(
         let (kept, over) = group.rows.without_expired(table, &retention, today)?;
         expired += over;
         let rows = kept.len() as u64;
-        // No transaction: what the lake has says what is new. What was left out, has expired, or was in a damaged file that
-        // was taken out comes again.
-        let appended = match group.table {
-            Into::Events => lake.append_new(kept, None).await?,
-            Into::Requests => lake.append_requests(kept, None).await?,
-        };
-        let added = match appended {
-            Appended::Committed { rows, .. } => rows,
-            Appended::Already { .. } | Appended::Nothing => 0,
-        };
+        let added = add(&lake, group.table, kept).await?;
         let counted = match group.table {
             Into::Events => &mut events,
             Into::Requests => &mut requests,
@@ -159,6 +159,22 @@ async fn import(
     summary.expired = expired;
     summary.took = begun.elapsed();
     Ok(summary)
+}
+
+/// Adds rows that a table does not have; how many those are. There is no transaction: what the lake has says what is new. What
+/// was left out, has expired, or was in a damaged file that was taken out comes again.
+async fn add(lake: &Lake, table: Into, rows: Rows) -> Result<u64, LakeError> {
+    let appended = match table {
+        Into::Events => lake.append_new(rows, None).await?,
+        Into::Requests => {
+            lake.append_of_files(FileTable::Requests, rows, None)
+                .await?
+        }
+    };
+    Ok(match appended {
+        Appended::Committed { rows, .. } => rows,
+        Appended::Already { .. } | Appended::Nothing => 0,
+    })
 }
 
 /// Brings the counts up to date. The events are in without it, and the next one who can brings them up to date.

@@ -52,12 +52,20 @@ pub(super) enum Forward {
     No,
 }
 
+/// What is done with what is read.
+#[derive(Debug, Clone)]
+pub(super) struct How {
+    pub(super) forward: Forward,
+    /// Whose logs of web servers these are, where that is said.
+    pub(super) machine: Option<String>,
+}
+
 /// Reads what was found.
 pub(super) struct Reader {
     progress: ProgressBar,
     stop: CancellationToken,
     groups: Sender<Group>,
-    forward: Forward,
+    how: How,
     batches: Vec<EncodedBatch>,
     header: Header,
     index: Index,
@@ -74,7 +82,7 @@ impl Reader {
         progress: ProgressBar,
         stop: CancellationToken,
         groups: Sender<Group>,
-        forward: Forward,
+        how: How,
     ) -> Reader {
         let header = Header {
             kind: Kind::Evtx,
@@ -89,7 +97,7 @@ impl Reader {
             progress,
             stop,
             groups,
-            forward,
+            how,
             batches: Vec::new(),
             header,
             index: Index::default(),
@@ -132,9 +140,10 @@ impl Reader {
     fn read_log(&mut self, found: &Found, begun_bytes: u64) -> Result<(), Gone> {
         let name = found.path.display().to_string();
         let opened = RequestFile::open(&found.path);
-        let mut file = match opened {
-            Ok(file) => file,
-            Err(error) => {
+        let mut file = match (opened, &self.how.machine) {
+            (Ok(file), Some(machine)) => file.of_machine(machine),
+            (Ok(file), None) => file,
+            (Err(error), _) => {
                 self.summary
                     .damage(whole_file(&found.path, error.to_string()));
                 return Ok(());
@@ -234,7 +243,7 @@ impl Reader {
             let identity = identity(SOURCE, event);
             self.rows.push(None, &self.header, flags, event, identity);
         }
-        if self.forward == Forward::Yes {
+        if self.how.forward == Forward::Yes {
             let received_at = self.header.received_at;
             let batches = batches(&chunk, received_at, &mut self.index);
             self.batches.extend(batches);

@@ -4,6 +4,19 @@ use windrow_lake::{Files, functions, views};
 
 use crate::output::{Cell, Column, Table};
 
+/// The lake's tables; `event_counts` is among the views.
+const TABLES: [(&str, &str); 6] = [
+    ("events", "every event, a row each"),
+    ("iis", "requests that web servers logged"),
+    ("failed_requests", "requests of which IIS kept a trace"),
+    ("counters", "values of performance counters"),
+    ("sign_ins", "sign-ins to Entra"),
+    (
+        "operations",
+        "entries of Azure's activity log, and of a directory's audit log",
+    ),
+];
+
 /// Tables, views and functions with a sentence each.
 pub(super) fn table(files: Option<&Files>) -> Table {
     let mut table = Table::new([
@@ -16,7 +29,11 @@ pub(super) fn table(files: Option<&Files>) -> Table {
     };
     let mut has_events = files.is_none();
     match files {
-        None => push("table", "events", "every event, a row each"),
+        None => {
+            for (name, what) in TABLES {
+                push("table", name, what);
+            }
+        }
         Some(files) => {
             for (name, kind, count) in files.tables() {
                 has_events |= name == "events";
@@ -36,4 +53,20 @@ pub(super) fn table(files: Option<&Files>) -> Table {
         push("function", function.call, function.sentence);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_table_is_told() {
+        let told: BTreeSet<&str> = TABLES.iter().map(|(name, _)| *name).collect();
+        let all: BTreeSet<&str> = windrow_lake::table_names().collect();
+        let left_out: Vec<&&str> = all.difference(&told).collect();
+        assert_eq!(left_out, [&"event_counts"]);
+        assert!(told.is_subset(&all));
+    }
 }

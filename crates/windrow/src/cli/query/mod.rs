@@ -35,8 +35,8 @@ const TOLD_FILES: usize = 20;
 
 /// Ask everything that was collected, in SQL
 ///
-/// There is one table, `events`, and views over it with the names of what happened: `windrow query --list`. The answer holds
-/// what was acknowledged up to two seconds ago, with the service running or not. With --from NAME=PATH files are asked
+/// There are tables, `events` above all, and views over it with the names of what happened: `windrow query --list`. The answer
+/// holds what was acknowledged up to two seconds ago, with the service running or not. With --from NAME=PATH files are asked
 /// instead, without importing them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

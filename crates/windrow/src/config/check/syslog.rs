@@ -7,7 +7,9 @@ use toml::Spanned;
 use windrow_formats::limits::{SYSLOG_MESSAGE_DEFAULT, SYSLOG_MESSAGE_MIN};
 use windrow_pipeline::tls::Fingerprint;
 
-use super::{At, Source, azure_table, check_name, filter, homes, named, number, number_or};
+use super::{
+    At, Source, azure_blob, azure_table, check_name, filter, homes, named, number, number_or,
+};
 use crate::config::checked::{self, ClientIdentity, Confirmation, Framing, Transport};
 use crate::config::{ConfigError, raw};
 
@@ -15,12 +17,16 @@ pub(super) fn sinks(
     source: Source<'_>,
     raw: raw::Sinks,
     groups: &[&str],
+    folders: &[&str],
 ) -> Result<checked::Sinks, ConfigError> {
     Ok(checked::Sinks {
         homes: homes(source, &raw.syslog),
         syslog: named(source, raw.syslog, syslog_sink)?,
         azure_table: named(source, raw.azure_table, |at, raw| {
-            azure_table::sink(at, raw, groups)
+            azure_table::sink(at, raw, groups, folders)
+        })?,
+        azure_blob: named(source, raw.azure_blob, |at, raw| {
+            azure_blob::sink(at, raw, groups, folders)
         })?,
     })
 }

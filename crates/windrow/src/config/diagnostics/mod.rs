@@ -11,7 +11,10 @@ use std::path::Path;
 use windrow_formats::wad;
 
 use super::check::{self, Source};
-use super::checked::{self, AccountCredential, AzureTableSink, DiagnosticsStorage, Home};
+use super::checked::{
+    self, AccountCredential, AzureBlobSink, AzureTableSink, DiagnosticsStorage, DirectorySource,
+    Home,
+};
 use super::{ConfigError, limits, raw};
 
 pub(crate) use compile::subscription_name;
@@ -35,7 +38,9 @@ pub(crate) fn name_form() -> String {
 pub(crate) struct Checked {
     pub(crate) diagnostics: checked::Diagnostics,
     pub(crate) subscriptions: BTreeMap<String, checked::Subscription>,
+    pub(crate) directory: BTreeMap<String, DirectorySource>,
     pub(crate) azure_table: BTreeMap<String, AzureTableSink>,
+    pub(crate) azure_blob: BTreeMap<String, AzureBlobSink>,
 }
 
 /// A file of `conf.d` that holds one, where these groups of machines exist.
@@ -89,9 +94,11 @@ fn diagnostics(
         storage: storage.map(|(account, credential)| DiagnosticsStorage {
             account,
             endpoint: raw.endpoint,
+            blob_endpoint: raw.blob_endpoint,
             ca_file: raw.ca_file.map(|file| source.resolve(file)),
             credential,
         }),
+        files: raw.files.map(|folder| source.resolve(folder)),
         machines: raw.machines,
         machine_groups: raw.machine_groups,
         deployment_id: raw.deployment_id.unwrap_or_else(|| name.to_owned()),
@@ -118,7 +125,9 @@ fn checked(
     Ok(Checked {
         diagnostics,
         subscriptions: compiled.subscriptions,
+        directory: compiled.directory,
         azure_table: compiled.azure_table,
+        azure_blob: compiled.azure_blob,
     })
 }
 
@@ -150,6 +159,16 @@ pub(super) fn add(
         super::objects::one_home(homes, "sink.azure_table", &setting, home())?;
         config.sink.azure_table.insert(setting, sink);
     }
+    for (setting, source) in checked.directory {
+        let homes = &mut config.homes.directory;
+        super::objects::one_home(homes, "source.directory", &setting, home())?;
+        config.source.directory.insert(setting, source);
+    }
+    for (setting, sink) in checked.azure_blob {
+        let homes = &mut config.homes.azure_blob;
+        super::objects::one_home(homes, "sink.azure_blob", &setting, home())?;
+        config.sink.azure_blob.insert(setting, sink);
+    }
     config.diagnostics.insert(name, checked.diagnostics);
     Ok(())
 }
@@ -160,7 +179,11 @@ pub(crate) fn take_out(config: &mut checked::Config, name: &str) {
     let homes = &config.homes;
     (config.subscription).retain(|setting, _| !is_of(homes.subscription.get(setting)));
     (config.sink.azure_table).retain(|setting, _| !is_of(homes.azure_table.get(setting)));
+    (config.source.directory).retain(|setting, _| !is_of(homes.directory.get(setting)));
+    (config.sink.azure_blob).retain(|setting, _| !is_of(homes.azure_blob.get(setting)));
     let homes = &mut config.homes;
+    homes.directory.retain(|_, home| !is_of(Some(home)));
+    homes.azure_blob.retain(|_, home| !is_of(Some(home)));
     homes.subscription.retain(|_, home| !is_of(Some(home)));
     homes.azure_table.retain(|_, home| !is_of(Some(home)));
     config.diagnostics.remove(name);

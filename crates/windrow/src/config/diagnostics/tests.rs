@@ -110,7 +110,7 @@ fn what_is_not_done_is_said() {
     insta::assert_snapshot!(checked.diagnostics.undone.join("\n"), @"
     WindowsEventLog: there is no storage account and key, and no row is written
     DiagnosticInfrastructureLogs has no scheduledTransferPeriod: it is collected, and no row is written
-    Directories: not collected by this version
+    Directories: --files names the folder in which files of the machines arrive; without one nothing of them is collected
     ");
     let disabled = object(ACCOUNT, EVENTS)
         .replace("<PublicConfig", "<DiagnosticsConfiguration xmlns=\"http://schemas.microsoft.com/ServiceHosting/2010/10/DiagnosticsConfiguration\"><PublicConfig")
@@ -121,6 +121,121 @@ fn what_is_not_done_is_said() {
         disabled.diagnostics.undone,
         ["IsEnabled is false: nothing is collected"]
     );
+}
+
+const FILES: &str = r#"<DiagnosticMonitorConfiguration>
+  <Directories scheduledTransferPeriod="PT5M">
+    <IISLogs containerName="wad-iis-logfiles" />
+    <FailedRequestLogs containerName="wad-failedrequestlogs" />
+    <DataSources>
+      <DirectoryConfiguration containerName="wad-app"><Absolute path="D:\logs" expandEnvironment="false" /></DirectoryConfiguration>
+      <DirectoryConfiguration containerName="wad-app"><LocalResource name="Logs" relativePath="." /></DirectoryConfiguration>
+    </DataSources>
+  </Directories>
+  <CrashDumps><CrashDumpConfiguration processName="w3wp.exe" /></CrashDumps>
+</DiagnosticMonitorConfiguration>"#;
+
+#[test]
+fn directories_and_dumps_are_folders_and_containers() {
+    let keys = format!("{ACCOUNT}files = \"/srv/arrived\"\nmachine_groups = [\"web\"]\n");
+    let checked = check("shop", &object(&keys, FILES)).unwrap();
+    assert_eq!(checked.diagnostics.undone, [""; 0]);
+    insta::assert_snapshot!(checked.diagnostics.settings, @r#"
+    [sink.azure_blob.wad-shop-dumps]
+    account = "shoplogs"
+    deployment_id = "shop"
+    key_file = "/data/diagnostics/shop/000003.key"
+    machine_groups = ["web"]
+    role = "IaaS"
+    transfer_period = "1m"
+
+    [sink.azure_blob.wad-shop-dumps.containers]
+    wad-shop-dumps = "wad-crashdumps"
+
+    [sink.azure_blob.wad-shop-files]
+    account = "shoplogs"
+    deployment_id = "shop"
+    key_file = "/data/diagnostics/shop/000003.key"
+    machine_groups = ["web"]
+    role = "IaaS"
+    transfer_period = "5m"
+
+    [sink.azure_blob.wad-shop-files.containers]
+    wad-shop-dfda6b = "wad-app"
+    wad-shop-failed = "wad-failedrequestlogs"
+    wad-shop-iis = "wad-iis-logfiles"
+
+    [source.directory.wad-shop-dfda6b]
+    content = "other"
+    machine_from = "folder"
+    path = "/srv/arrived/directories/wad-app"
+
+    [source.directory.wad-shop-dumps]
+    content = "crash-dump"
+    machine_from = "folder"
+    path = "/srv/arrived/crash-dumps"
+
+    [source.directory.wad-shop-failed]
+    content = "failed-request"
+    machine_from = "folder"
+    path = "/srv/arrived/failed-requests"
+
+    [source.directory.wad-shop-iis]
+    content = "iis-log"
+    machine_from = "folder"
+    path = "/srv/arrived/iis-logs"
+    "#);
+    let path = Path::new("/data/conf.d/diagnostics.shop.toml");
+    let file = Path::new("/data/windrow.toml");
+    let mut config =
+        crate::config::check_text(file, "[machine_group.web]\nmembers = [\"w1\"]\n").unwrap();
+    let before = config.clone();
+    add(&mut config, "shop".to_owned(), checked, path).unwrap();
+    assert_eq!(
+        (config.source.directory.len(), config.sink.azure_blob.len()),
+        (4, 2)
+    );
+    take_out(&mut config, "shop");
+    assert_eq!(config, before);
+}
+
+#[test]
+fn counters_are_a_folder_and_rows_of_those_that_are_named() {
+    let monitor = r#"<DiagnosticMonitorConfiguration>
+  <PerformanceCounters scheduledTransferPeriod="PT3M">
+    <PerformanceCounterConfiguration counterSpecifier="\Processor(_Total)\% Processor Time" sampleRate="PT15S" />
+    <PerformanceCounterConfiguration counterSpecifier="\Memory\Available MBytes" sampleRate="PT15S" />
+  </PerformanceCounters>
+</DiagnosticMonitorConfiguration>"#;
+    let without = check("shop", &object(ACCOUNT, monitor)).unwrap();
+    assert_eq!(
+        without.diagnostics.undone,
+        [
+            "PerformanceCounters: --files names the folder in which files of the machines arrive; without one nothing of them is collected"
+        ]
+    );
+    let keys = format!("{ACCOUNT}files = \"/srv/arrived\"\n");
+    let checked = check("shop", &object(&keys, monitor)).unwrap();
+    assert_eq!(checked.diagnostics.undone, [""; 0]);
+    insta::assert_snapshot!(checked.diagnostics.settings, @r#"
+    [sink.azure_table.wad-shop-perf]
+    account = "shoplogs"
+    counters = [
+        '\Memory\Available MBytes',
+        '\Processor(_Total)\% Processor Time',
+    ]
+    deployment_id = "shop"
+    directories = ["wad-shop-perf"]
+    key_file = "/data/diagnostics/shop/000003.key"
+    role = "IaaS"
+    tables = ["WADPerformanceCountersTable"]
+    transfer_period = "3m"
+
+    [source.directory.wad-shop-perf]
+    content = "counters"
+    machine_from = "folder"
+    path = "/srv/arrived/counters"
+    "#);
 }
 
 #[test]

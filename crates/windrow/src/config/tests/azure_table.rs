@@ -36,6 +36,15 @@ fn a_table_sink_says_whose_tables_and_what_opens_them() {
             "plain HTTP",
         ),
         (format!("{usual}role = \"a/b\"\n"), "row's key"),
+        (
+            format!("{usual}directories = [\"perf\"]\n"),
+            "no [source.directory.perf]",
+        ),
+        (format!("{usual}directories = []\n"), "no folder is named"),
+        (
+            format!("{usual}counters = ['% Processor Time']\n"),
+            "no path of a performance counter",
+        ),
     ] {
         assert!(refused(&wrong).contains(word), "{}", refused(&wrong));
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use prometheus_client::metrics::gauge::Gauge;
+use windrow_lake::FileTable;
 
 use super::super::lock;
 
@@ -18,16 +19,20 @@ pub(crate) enum Work {
     Reading,
     /// Writing them into the lake.
     Committing,
+    /// Carrying rows of files into this table.
+    Files(FileTable),
 }
 
 impl Work {
-    fn what(self) -> &'static str {
-        match self {
+    fn what(self) -> String {
+        let what = match self {
             Work::Opening => "the lake cannot be opened",
             Work::Beginning => "the lake's side stopped and begins again",
             Work::Reading => "events cannot be read from the journal",
             Work::Committing => "events cannot be written to the lake",
-        }
+            Work::Files(table) => return format!("{} do not go into the lake", table.rows()),
+        };
+        what.to_owned()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Azurite, Microsoft's emulator of Azure's blobs, which `./test` installs from npm into the user's cache.
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -16,6 +18,9 @@ const ACCOUNT: &str = "devstoreaccount1";
 pub(crate) const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+/// Time after which it has saved what it holds.
+const SAVES_WITHIN: Duration = Duration::from_secs(6);
+
 /// A running Azurite. What it holds is in the test's folder.
 pub(crate) struct Azurite {
     child: Child,
@@ -25,6 +30,42 @@ pub(crate) struct Azurite {
     script: PathBuf,
     folder: PathBuf,
     port: u16,
+}
+
+/// Reads a container with Microsoft's own client: each blob's name, kind and bytes.
+const READ_CONTAINER: &str = r#"
+import base64, json, sys
+from azure.storage.blob import ContainerClient
+endpoint, account, key, container = sys.argv[1:]
+client = ContainerClient(endpoint, container, credential={"account_name": account, "account_key": key})
+for blob in client.list_blobs():
+    data = client.download_blob(blob.name).readall()
+    print(json.dumps([blob.name, str(blob.blob_type.value), base64.b64encode(data).decode()]))
+"#;
+
+/// What is in a container as Microsoft's client reads it: by name, the kind of each blob and its bytes. None where that is not
+/// installed, which is said; nothing where there is no container.
+pub(crate) fn read_container(
+    azurite: &Azurite,
+    container: &str,
+) -> Option<BTreeMap<String, (String, Vec<u8>)>> {
+    let mut python = super::from_pypi("azure-clients")?;
+    let endpoint = azurite.endpoint();
+    let read = python
+        .args(["-c", READ_CONTAINER, &endpoint, ACCOUNT, KEY, container])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&read.stderr);
+    if error.contains("ContainerNotFound") {
+        return Some(BTreeMap::new());
+    }
+    assert!(read.status.success(), "{error}");
+    let text = String::from_utf8(read.stdout).unwrap();
+    let blobs = text.lines().map(|line| {
+        let (name, kind, data): (String, String, String) = serde_json::from_str(line).unwrap();
+        (name, (kind, BASE64.decode(data).unwrap()))
+    });
+    Some(blobs.collect())
 }
 
 impl Azurite {
@@ -52,7 +93,7 @@ impl Azurite {
         if !or_skipped(node.is_file() && script.is_file(), "azurite") {
             return None;
         }
-        let (folder, port) = (scratch.join("azurite"), free_port());
+        let (folder, port) = (scratch.join(&format!("azurite-{service}")), free_port());
         let child = run(&node, &script, service, &folder, port);
         Some(Azurite {
             child,
@@ -66,10 +107,25 @@ impl Azurite {
 
     /// Takes it away, as a failure of the storage does.
     pub(crate) fn stop(&mut self) {
+        self.until_saved();
         // Killed, it would forget what it said was written: it is no storage to trust.
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// Waits until it has saved what it holds, which it does every five seconds if there is something new. Told to end before
+    /// that, it was seen to forget everything. Nobody may write meanwhile.
+    fn until_saved(&self) {
+        let name = format!("__azurite_db_{}__.json", self.service);
+        let file = self.folder.join(name);
+        let begun = SystemTime::now();
+        let is_saved = || {
+            let modified = std::fs::metadata(&file).and_then(|found| found.modified());
+            let is_new = modified.is_ok_and(|modified| modified > begun);
+            is_new || begun.elapsed().is_ok_and(|since| since > SAVES_WITHIN)
+        };
+        wait_until("the storage to be saved", is_saved);
     }
 
     /// The same storage again.
@@ -114,7 +170,7 @@ for entity in client.list_entities():
 /// Rows of a table as Microsoft's client reads them: by name, what type it takes the value for, and the value. None where
 /// that is not installed, which is said.
 pub(crate) fn read_table(azurite: &Azurite, table: &str) -> Option<Vec<serde_json::Value>> {
-    let mut python = super::from_pypi("azure-sdk")?;
+    let mut python = super::from_pypi("azure-clients")?;
     let read = python
         .args(["-c", READ_TABLE, &azurite.endpoint(), ACCOUNT, KEY, table])
         .output()

@@ -111,6 +111,7 @@ fn every_log_gives_the_records_it_has() {
     2-vss_0-Microsoft-Windows-TerminalServices-RemoteConnectionManager%4Op__eaadc2: chunk 1, record 463011: cannot be read: Offset 0x00008060: Tried to read an invalid byte `0x73` as binxml token
     2-vss_0-Microsoft-Windows-TerminalServices-RemoteConnectionManager%4Op__eaadc2: chunk 1: cannot be read at offset 0x8088: Invalid EVTX record header magic, expected `2a2a0000`, found `[ 0, 6D,  0, 6F]`
     2-vss_0-Microsoft-Windows-TerminalServices-RemoteConnectionManager%4Op__eaadc2: chunk 1, records 401543-401575: announced by the chunk header and not there
+    System2__0628ab: the file ends after 3 chunks, and its header announces 96
     System2__0628ab: chunk 2: the file ends 704 bytes before the chunk does
     System2__0628ab: chunk 2, record 284: announced by the chunk header and not there
     sample-with-zero-data-size-event__287c60: chunk 0: cannot be read at offset 0x820: Invalid EVTX record data size, should be equals or greater than 28, found `0`
@@ -119,8 +120,10 @@ fn every_log_gives_the_records_it_has() {
     sample_with_a_bad_chunk_magic__10d856: chunk 10: no records found where a chunk should be
     sample_with_a_bad_chunk_magic__10d856: chunk 15, records 45950-46727: lost with the chunk
     sample_with_a_bad_chunk_magic__10d856: and 5 more
+    01-truncated-midchunk: the file ends after 3 chunks, and its header announces 4
     01-truncated-midchunk: chunk 2: the file ends 45525 bytes before the chunk does
     01-truncated-midchunk: chunk 2, records 195-260: announced by the chunk header and not there
+    03-header-only: the file ends after 0 chunks, and its header announces 4
     06-zeroed-file-header: file header is damaged, chunks were found without it
     07-chunk1-bad-magic: chunk 1: chunk does not begin as one, but is
     08-chunk1-zeroed: chunk 1, records 92-177: lost with the chunk

@@ -11,7 +11,7 @@ use crate::sources::evtx::layout::{
 const TIME: u64 = 133_548_980_650_000_000;
 
 /// A file of these chunks.
-pub(super) fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
+pub(in crate::sources) fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
     let mut file = vec![0; FILE_HEADER_BYTES as usize];
     file[..8].copy_from_slice(FILE_MAGIC);
     let numbers = [(8, 0), (16, chunks.len() as u64 - 1), (24, 1)];
@@ -29,7 +29,7 @@ pub(super) fn file(chunks: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A chunk of Events with these ids.
-pub(super) fn chunk(ids: RangeInclusive<u64>) -> Vec<u8> {
+pub(in crate::sources) fn chunk(ids: RangeInclusive<u64>) -> Vec<u8> {
     let mut chunk = vec![0; CHUNK_HEADER_BYTES];
     let mut last = 0;
     for id in ids.clone() {

@@ -236,10 +236,10 @@ impl Teller<'_> {
                 (_, Window::One) => 1,
                 (_, Window::Three) => 3,
             };
-            let seconds = (buckets * self.width.seconds()).unsigned_abs();
-            let span = Span(Duration::from_secs(seconds));
+            let seconds = buckets * self.width.seconds();
+            let span = Span(Duration::from_secs(seconds.unsigned_abs()));
             let came = match episode.what {
-                What::Silence => format!("in {span} nothing came"),
+                What::Silence => format!("in {} nothing came", ago(seconds)),
                 _ => format!(
                     "in {span} {} came where {} were expected",
                     thousands(reading.window_count),

@@ -1,9 +1,20 @@
 //! What is written together: some frames of the journal.
 
+use std::time::Duration;
+
 use tokio::time::timeout;
 
-use super::limits::{CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX, LINGER};
 use crate::journal::{Cursor, Frame, ReadError, Seq};
+
+/// Events that are written before the cursor moves: fifty whole batches of rows.
+const CHUNK_EVENTS_MAX: u64 = 5_000;
+
+/// Bytes of frames that are read for that. A single frame may have more.
+const CHUNK_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// How long further events are waited for when there are some, so that a batch has more than one: a request costs as much as
+/// the rows in it.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// Frames one after the other.
 pub(super) struct Chunk {
