@@ -95,23 +95,23 @@ impl Delivery {
     }
 
     pub(super) async fn run(mut self) -> End {
-        let dropped = self.dropped.clone();
-        match dropped.run_until_cancelled(self.send_all()).await {
-            Some(Ok(())) => End::Finished,
-            Some(Err(Lost)) => End::Lost,
-            None => {
-                self.say_goodbye().await;
-                End::Dropped
-            }
+        let end = self.send_all().await.err().unwrap_or(End::Finished);
+        if end == End::Dropped {
+            self.say_goodbye().await;
         }
+        end
     }
 
-    async fn send_all(&mut self) -> Result<(), Lost> {
+    /// Sends until the end that is answered as an error, or until all is sent.
+    async fn send_all(&mut self) -> Result<(), End> {
         if !self.has_place {
             self.send_first_event().await?;
         }
         let full = self.full_at();
         loop {
+            if self.dropped.is_cancelled() {
+                return Err(End::Dropped);
+            }
             let waiting = self.host.waiting(&self.position, full);
             if waiting.count == 0 && waiting.is_dry && self.ends_when_dry() {
                 return Ok(());
@@ -123,7 +123,8 @@ impl Delivery {
             } else {
                 let nap = self.next_look(&waiting, full).max(NAP);
                 let closing = self.host.world.closing.clone();
-                closing.run_until_cancelled(tokio::time::sleep(nap)).await;
+                let nap = closing.run_until_cancelled(tokio::time::sleep(nap));
+                self.dropped.run_until_cancelled(nap).await;
             }
         }
     }
@@ -175,7 +176,7 @@ impl Delivery {
 
     /// The event that opens a subscription without a bookmark, or with one whose place is not in the
     /// logs (provider Microsoft-Windows-EventForwarder, id 111): no record of any log.
-    async fn send_first_event(&mut self) -> Result<(), Lost> {
+    async fn send_first_event(&mut self) -> Result<(), End> {
         let ticks = self.host.world.clock.ticks();
         let millis = i64::try_from(ticks / 10_000).unwrap_or(0);
         let time = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
@@ -207,7 +208,7 @@ impl Delivery {
         Ok(())
     }
 
-    async fn send_heartbeat(&mut self) -> Result<(), Lost> {
+    async fn send_heartbeat(&mut self) -> Result<(), End> {
         let message = self.message(client::heartbeat);
         self.insist(&message, &[]).await?;
         self.host
@@ -219,7 +220,7 @@ impl Delivery {
     }
 
     /// Sends as many of the events that wait as fit.
-    async fn send_events(&mut self) -> Result<(), Lost> {
+    async fn send_events(&mut self) -> Result<(), End> {
         let mut records = self.host.read(&self.position, self.offer.batch_events);
         let (texts, ends) = self.render(&records);
         records.truncate(ends.len());
@@ -293,11 +294,15 @@ impl Delivery {
         }
     }
 
-    /// Sends `message`, which holds `records`, until it is acknowledged.
-    async fn insist(&mut self, message: &Message, records: &[Record]) -> Result<(), Lost> {
+    /// Sends `message`, which holds `records`, until it is acknowledged. A subscription that is dropped meanwhile
+    /// ends between two tries: what is on its way is waited for, and the connection is there for the goodbye.
+    async fn insist(&mut self, message: &Message, records: &[Record]) -> Result<(), End> {
         for attempt in 0..=self.offer.retry_count {
             if attempt > 0 {
-                tokio::time::sleep(self.offer.retry_interval).await;
+                let pause = tokio::time::sleep(self.offer.retry_interval);
+                if self.dropped.run_until_cancelled(pause).await.is_none() {
+                    return Err(End::Dropped);
+                }
             }
             let is_reused = self.connection.is_some();
             let mut result = self.exchange(message, records).await;
@@ -314,7 +319,7 @@ impl Delivery {
                 Err(fault) => self.host.world.stats.fault(&fault.to_string()),
             }
         }
-        Err(Lost)
+        Err(End::Lost)
     }
 
     /// Sends `message` once and reads the acknowledgement.
@@ -372,6 +377,3 @@ impl Delivery {
         }
     }
 }
-
-/// Every try failed.
-struct Lost;

@@ -269,6 +269,8 @@ async fn a_changed_subscription_is_ended_and_begun_again() {
     let mut options = options(&collector, 1);
     options.rate = Rate::PerMachine(500.0);
     options.events = None;
+    // Without a goodbye it fails here and does not wait for ever.
+    options.duration = Some(Duration::from_secs(60));
     let changing = async {
         while collector.received().deliveries < 3 {
             tokio::time::sleep(Duration::from_millis(5)).await;
