@@ -186,8 +186,17 @@ pub const ETL_FIELDS_MAX: usize = 1024;
 /// Deepest structure in structures of a payload.
 pub const ETL_TEMPLATE_DEPTH_MAX: usize = 8;
 
-/// Most values of one payload: as many as it can have bytes.
+/// Most fields and values of one payload: as many as it can have bytes.
 pub const ETL_VALUES_MAX: usize = 64 * 1024;
+
+/// Bytes of the names of one payload's fields, each as often as it is there.
+pub const ETL_NAMES_BYTES_MAX: usize = 256 * 1024;
+
+/// Longest name that a manifest gives something, in bytes: another one is as if it were not there.
+pub const ETL_MANIFEST_NAME_BYTES_MAX: usize = 4 * 1024;
+
+/// Most keywords of a provider: each has a bit of 64.
+pub const ETL_KEYWORDS_MAX: usize = 64;
 
 /// Largest manifest, in bytes: as much as the parts of one can bring.
 pub const ETL_MANIFEST_BYTES_MAX: usize = 16 * 1024 * 1024;

@@ -6,7 +6,8 @@ use windrow_formats::batch::file::FileReference;
 use windrow_formats::counters::{Counter, Header, Sample};
 use windrow_formats::lines::Unit;
 
-use crate::limits::{BATCH_BYTES, BATCH_ROWS};
+use crate::file_rows::too_many_rows;
+use crate::limits::{BATCH_BYTES, BATCH_ROWS, PIECE_ROWS_BYTES_MAX};
 use crate::rows::Rows;
 use crate::schema::{COUNTERS, DATE};
 use crate::values::{self, Days, Values};
@@ -49,13 +50,23 @@ impl CounterBuilder {
     ) {
         let mut log = windrow_formats::counters::Piece::of(reference);
         let file = reference.path.rsplit('/').next().unwrap_or_default();
-        for line in Unit::Line.split(bytes) {
+        for (place, line) in (0..).zip(Unit::Line.split(bytes)) {
             match log.line(line) {
                 Ok(Some((header, sample))) => self.push(machine, file, header, &sample),
                 Ok(None) => {}
                 Err((number, error)) => bad(number, error.to_string()),
             }
+            if self.bytes() > PIECE_ROWS_BYTES_MAX {
+                let first = reference.lines.as_ref().map_or(1, |lines| lines.first);
+                return bad(first + place, too_many_rows());
+            }
         }
+    }
+
+    /// Memory held by the rows so far, in bytes, near enough.
+    fn bytes(&self) -> usize {
+        let done = self.done.iter().map(RecordBatch::get_array_memory_size);
+        self.bytes + done.sum::<usize>()
     }
 
     /// Adds the values of a moment; a counter that had none then has no row.

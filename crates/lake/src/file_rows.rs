@@ -5,6 +5,7 @@ use windrow_formats::batch::file::{FileClass, FileReference};
 
 use crate::counter_rows::CounterBuilder;
 use crate::failed_request_rows::FailedRequestBuilder;
+use crate::limits::PIECE_ROWS_BYTES_MAX;
 use crate::request_rows::{RequestBuilder, RequestFile};
 use crate::rows::Rows;
 use crate::schema::{COUNTERS, Definition, FAILED_REQUESTS, IIS};
@@ -71,6 +72,9 @@ impl FileTable {
 }
 
 /// What a piece of a file holds.
+///
+/// A server writes the file, and a few bytes of it can be told to become many: each line repeats the names of its fields,
+/// each value that of its counter. Lines beyond 128 MiB of rows count as one bad line.
 #[derive(Debug, Default)]
 pub struct PieceRows {
     /// Its rows.
@@ -120,9 +124,16 @@ impl PieceRows {
     ) -> Rows {
         let mut rows = RequestBuilder::new(received_at);
         let mut file = RequestFile::of_piece(reference, bytes).of_machine(machine);
-        let mut read = || file.read(&mut rows, |_| {}, |line, what| self.note(Err((line, what))));
+        let mut read = |rows: &mut RequestBuilder| {
+            file.read(rows, |_| {}, |line, what| self.note(Err((line, what))))
+        };
         // It reads from memory, which gives no error.
-        while let Ok(Some(_)) = read() {}
+        while let Ok(Some(_)) = read(&mut rows) {
+            if rows.bytes() > PIECE_ROWS_BYTES_MAX {
+                self.note(Err((file.line(), too_many_rows())));
+                break;
+            }
+        }
         rows.finish()
     }
 
@@ -132,4 +143,12 @@ impl PieceRows {
             self.first_bad.get_or_insert((line, what));
         }
     }
+}
+
+/// Why the rest of a piece is left out.
+pub(crate) fn too_many_rows() -> String {
+    let most = PIECE_ROWS_BYTES_MAX >> 20;
+    format!(
+        "from this line on the rest of the piece is left out: its rows would take more than {most} MiB"
+    )
 }

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use datafusion::error::DataFusionError;
 
 use crate::error::QueryError;
+use crate::lake;
 use crate::output::QueryOutput;
 use crate::query::{QueryLimits, Session, answer};
+use crate::schema::{COUNTS, EVENTS};
 
 pub(crate) mod blocks;
 mod events;
@@ -140,7 +142,7 @@ impl Files {
     /// # Errors
     /// See [`QueryError`].
     pub async fn query(&self, sql: &str, limits: QueryLimits) -> Result<QueryOutput, QueryError> {
-        answer(sql, limits, self.session(limits)).await
+        answer(sql, limits, self.session(sql, limits)).await
     }
 
     /// What could not be read so far, by file.
@@ -158,10 +160,14 @@ impl Files {
         (self.tally.bytes(), all)
     }
 
-    async fn session(&self, limits: QueryLimits) -> Result<Session, QueryError> {
+    async fn session(&self, sql: &str, limits: QueryLimits) -> Result<Session, QueryError> {
         let session = Session::new(limits, Arc::clone(&self.tally))?;
         for (name, found) in &self.sources {
             table::register(&session, name, found, &self.events, &self.tally).await?;
+            let is_own = self.sources.iter().any(|(name, _)| name == COUNTS.name);
+            if *name == EVENTS.name && !is_own && lake::names(sql, &COUNTS) {
+                session.count_events(limits.period).await?;
+            }
             if table::has_time(&session, name).await {
                 session.narrow(name, "time", limits.period).await?;
             }

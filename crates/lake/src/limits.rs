@@ -9,6 +9,12 @@ pub(crate) const ROW_GROUP_BYTES: usize = 64 << 20;
 /// Rows in one row group.
 pub(crate) const ROW_GROUP_ROWS: usize = 65_536;
 
+/// Bytes of rows that a piece of a watched file may become: ten times those of a usual one.
+pub(crate) const PIECE_ROWS_BYTES_MAX: usize = 128 << 20;
+
+/// Bytes of the name of a field of a web server's log that has no column; of a longer one the beginning is kept.
+pub(crate) const REQUEST_FIELD_BYTES_MAX: usize = 256;
+
 /// Commits tried until the lake gives up: each failed try means that another writer got ahead.
 pub(crate) const COMMIT_ATTEMPTS: u32 = 32;
 

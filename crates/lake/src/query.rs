@@ -15,6 +15,7 @@ use std::time::Duration;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::catalog::{MemTable, TableProvider};
 use datafusion::common::ScalarValue;
+use datafusion::datasource::ViewTable;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
@@ -172,16 +173,20 @@ impl Lake {
             rows: tail.of_files,
         };
         let tail = rows;
-        if let Some(counts) = counts
-            && let Some((counts, further)) =
-                self.further(counts, &table, &tail, &session.tally).await?
-        {
-            session.register(&schema::COUNTS, &counts, further).await?;
-            session
-                .narrow(schema::COUNTS.name, "bucket", limits.period)
-                .await?;
-        }
+        let counted = match counts {
+            Some(counts) => self.further(counts, &table, &tail, &session.tally).await?,
+            None => None,
+        };
         session.register(&schema::EVENTS, &table, tail).await?;
+        match counted {
+            Some((counts, further)) => {
+                session.register(&schema::COUNTS, &counts, further).await?;
+                session
+                    .narrow(schema::COUNTS.name, "bucket", limits.period)
+                    .await?;
+            }
+            None => session.count_events(limits.period).await?,
+        }
         session
             .narrow(schema::EVENTS.name, "time", limits.period)
             .await?;
@@ -331,6 +336,22 @@ impl Session {
         });
         let columns = columns.collect::<Result<Vec<_>, DataFusionError>>()?;
         Ok(self.context.read_table(table)?.select(columns)?.into_view())
+    }
+
+    /// Makes the view that counts events known before those are narrowed, where not all are meant: as in the table of
+    /// its name, five minutes are meant as a whole, by when they begin.
+    pub(crate) async fn count_events(&self, period: Period) -> Result<(), QueryError> {
+        if period == Period::default() {
+            return Ok(());
+        }
+        let counting = async {
+            let sql = views::counts_of(period);
+            let plan = self.context.state().create_logical_plan(&sql).await?;
+            let view = ViewTable::new(plan, Some(sql));
+            self.context.register_table(EVENT_COUNTS, Arc::new(view))
+        };
+        counting.await.map_err(run_failed)?;
+        Ok(())
     }
 
     /// Puts a view with fewer rows in the place of a table, by their time in this column, where not all are meant.

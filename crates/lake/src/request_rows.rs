@@ -16,7 +16,7 @@ use windrow_formats::w3c::{Field, Line, Malformed, Parser, Row};
 
 use crate::files::blocks::{Blocks, Next};
 use crate::files::w3c::column_name;
-use crate::limits::{BATCH_BYTES, BATCH_ROWS, FILE_UNIT_BYTES};
+use crate::limits::{BATCH_BYTES, BATCH_ROWS, FILE_UNIT_BYTES, REQUEST_FIELD_BYTES_MAX};
 use crate::rows::Rows;
 use crate::schema::{self, Column, DATE, IIS};
 use crate::values::{self, Days, Values};
@@ -44,6 +44,8 @@ struct Places {
     columns: Vec<Option<usize>>,
     /// Fields without a column, by their own names.
     others: Vec<(String, usize)>,
+    /// Bytes of these names: each row has them.
+    names_bytes: usize,
 }
 
 /// A log file that is read into rows.
@@ -114,7 +116,8 @@ impl RequestBuilder {
         let key = request(machine, folder, &file.name, line, row.line()).0;
         let time = row.time().map(|time| time.0);
         self.rows += 1;
-        self.bytes += ROW_BYTES + row.line().len();
+        let own = file.name.len() + folder.len() + machine.map_or(0, str::len);
+        self.bytes += ROW_BYTES + row.line().len() + own + file.places.names_bytes;
         let received = self.received_at.as_microsecond();
         let date = self.days.of(time, received);
         for (place, (column, values)) in IIS.columns.iter().zip(&mut self.values).enumerate() {
@@ -192,9 +195,14 @@ impl Places {
             !is_time && !columns.contains(&Some(*place))
         };
         let others = named.iter().enumerate().filter(is_other);
-        let others = others.map(|(place, (_, name))| ((*name).to_owned(), place));
+        let others = others.map(|(place, (_, name))| {
+            let end = name.floor_char_boundary(REQUEST_FIELD_BYTES_MAX);
+            (name[..end].to_owned(), place)
+        });
+        let others: Vec<(String, usize)> = others.collect();
         Places {
-            others: others.collect(),
+            names_bytes: others.iter().map(|(name, _)| name.len()).sum(),
+            others,
             columns,
         }
     }
@@ -256,6 +264,11 @@ impl RequestFile {
             },
             parser,
         }
+    }
+
+    /// The line with which it is read on.
+    pub(crate) fn line(&self) -> u64 {
+        self.blocks.line()
     }
 
     /// Reads on: some hundred lines of it, or one that is very long. Answers how many bytes that was; none at the end.

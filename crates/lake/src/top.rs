@@ -46,7 +46,11 @@ impl TopBy {
         const NO_NAME: &str = "cast(null as varchar)";
         match self {
             TopBy::Channel => ("channel", NO_NAME),
-            TopBy::EventId => ("event_id", "event_name(event_id, provider)"),
+            // Providers number their events as they like: the same id of two of them is two values.
+            TopBy::EventId => (
+                "event_id",
+                "coalesce(event_name(event_id, provider), provider)",
+            ),
             TopBy::Provider => ("provider", NO_NAME),
             TopBy::Computer => ("computer", NO_NAME),
             TopBy::Source => ("source", NO_NAME),
@@ -85,7 +89,7 @@ pub struct Top<'a> {
 pub struct TopRow {
     /// The value; none where events have none.
     pub key: Option<String>,
-    /// Its name, where it has one that says more.
+    /// Its name, where it has one that says more: of an id without a name it is its provider.
     pub name: Option<String>,
     /// How many events.
     pub events: u64,
@@ -122,9 +126,9 @@ impl Top<'_> {
             + &any(&["ip_address"], self.addresses);
         format!(
             "select key, name, events, first, last, cast(sum(events) over () as bigint) as total, count(*) over () as keys \
-             from (select key, min(name) as name, count(*) as events, min(at) as first, max(at) as last \
+             from (select key, name, count(*) as events, min(at) as first, max(at) as last \
              from (select cast({key} as varchar) as key, {name} as name, {HAPPENED} as at from {events} where {days}{narrowed}) \
-             where {between} group by key) order by events desc, key limit {}",
+             where {between} group by key, name) order by events desc, key, name limit {}",
             self.rows
         )
     }

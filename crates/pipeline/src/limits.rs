@@ -31,6 +31,12 @@ pub const DIRECTORY_PATH_BYTES_MAX: usize = windrow_formats::limits::FILE_PATH_B
 pub const DIRECTORY_PATTERN_BYTES_MAX: usize = 255;
 /// Bytes that one look takes, and one piece more, before other work has its turn.
 pub const DIRECTORY_ROUND_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes of files of events that one look goes through, unpacked, and a chunk or buffer more.
+pub const DIRECTORY_ROUND_READ_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Times its size to which a trace is unpacked: a buffer of a few events may be its hundredth part.
+pub const TRACE_UNPACKED_RATIO_MAX: u64 = 256;
+/// Bytes to which a small one is unpacked all the same.
+pub const TRACE_UNPACKED_BYTES_MIN: u64 = 256 * 1024 * 1024;
 /// Bytes of a log of counters that are taken together.
 pub const COUNTERS_PIECE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest line that is waited for until it ends.

@@ -142,8 +142,14 @@ pub(crate) fn damaged(files: &[&Unread]) -> Option<String> {
 
 /// The same once an answer is read to its end.
 pub(crate) fn lacking(unread: &Tally) -> Option<String> {
-    let unread = unread.all();
-    damaged(&unread.iter().collect::<Vec<_>>())
+    let (files, notes) = (unread.all(), unread.notes());
+    let damaged = damaged(&files.iter().collect::<Vec<_>>());
+    let said: Vec<String> = notes
+        .into_iter()
+        .map(str::to_owned)
+        .chain(damaged)
+        .collect();
+    (!said.is_empty()).then(|| said.join("\n"))
 }
 
 /// What to say of a service's answer that is not about everything.

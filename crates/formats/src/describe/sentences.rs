@@ -12,12 +12,19 @@ pub fn sentence(provider: &str, event_id: u32) -> Option<&'static str> {
     Some(sentences[place].1)
 }
 
+/// Windows of before 2012 writes the provider in capitals.
+const SHUTDOWN: Sentences = &[(
+    1074,
+    "Somebody or something asked for a shutdown or restart, with this reason.",
+)];
+
 const PROVIDERS: &[(&str, Sentences)] = &[
     ("Microsoft-Windows-Security-Auditing", SECURITY_AUDITING),
     ("Microsoft-Windows-Eventlog", EVENTLOG_SERVICE),
     ("Microsoft-Windows-Sysmon", SYSMON),
     ("Service Control Manager", SERVICE_CONTROL_MANAGER),
     ("Microsoft-Windows-PowerShell", POWERSHELL_OPERATIONAL),
+    ("PowerShellCore", POWERSHELL_OPERATIONAL),
     ("PowerShell", POWERSHELL_CLASSIC),
     ("Microsoft-Windows-Windows Defender", DEFENDER),
     (
@@ -45,13 +52,8 @@ const PROVIDERS: &[(&str, Sentences)] = &[
         &[(41, "The computer restarted without having been shut down.")],
     ),
     ("EventLog", EVENTLOG_CLASSIC),
-    (
-        "User32",
-        &[(
-            1074,
-            "Somebody or something asked for a shutdown or restart, with this reason.",
-        )],
-    ),
+    ("User32", SHUTDOWN),
+    ("USER32", SHUTDOWN),
     ("Application Error", &[(1000, "A program crashed.")]),
     (
         "Application Hang",

@@ -10,12 +10,16 @@ pub fn title(provider: &str, event_id: u32) -> Option<&'static str> {
     Some(titles[place].1)
 }
 
+/// Windows of before 2012 writes the provider in capitals.
+const SHUTDOWN: Titles = &[(1074, "shutdown or restart asked for")];
+
 const PROVIDERS: &[(&str, Titles)] = &[
     ("Microsoft-Windows-Security-Auditing", SECURITY_AUDITING),
     ("Microsoft-Windows-Eventlog", EVENTLOG_SERVICE),
     ("Microsoft-Windows-Sysmon", SYSMON),
     ("Service Control Manager", SERVICE_CONTROL_MANAGER),
     ("Microsoft-Windows-PowerShell", POWERSHELL_OPERATIONAL),
+    ("PowerShellCore", POWERSHELL_OPERATIONAL),
     ("PowerShell", POWERSHELL_CLASSIC),
     ("Microsoft-Windows-Windows Defender", DEFENDER),
     ("Microsoft-Windows-TaskScheduler", TASK_SCHEDULER),
@@ -42,7 +46,8 @@ const PROVIDERS: &[(&str, Titles)] = &[
     ("Microsoft-Windows-Kernel-Power", KERNEL_POWER),
     ("Microsoft-Windows-EventForwarder", EVENT_FORWARDER),
     ("EventLog", EVENTLOG_CLASSIC),
-    ("User32", &[(1074, "shutdown or restart asked for")]),
+    ("User32", SHUTDOWN),
+    ("USER32", SHUTDOWN),
     ("Application Error", &[(1000, "program crashed")]),
     ("Application Hang", &[(1002, "program hung")]),
     ("Windows Error Reporting", &[(1001, "crash report filed")]),

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use super::template::{Count, Field, Size, Template, has_room};
 use super::value::{Kind, Out};
 use crate::guid::Guid;
-use crate::limits::{ETL_MANIFEST_BYTES_MAX, ETL_MANIFEST_DEPTH_MAX, ETL_MANIFEST_ELEMENTS_MAX};
+use crate::limits::{
+    ETL_KEYWORDS_MAX, ETL_MANIFEST_BYTES_MAX, ETL_MANIFEST_DEPTH_MAX, ETL_MANIFEST_ELEMENTS_MAX,
+    ETL_MANIFEST_NAME_BYTES_MAX,
+};
 use crate::tree::{self, Bounds, Element, TreeError};
 
 /// Why a manifest cannot be used.
@@ -60,6 +63,7 @@ pub(super) fn read(xml: &str) -> Result<Vec<(Guid, Provider)>, ManifestError> {
         let Some(guid) = guid else {
             return Err(ManifestError::NoGuid(name));
         };
+        let name = within(&name).unwrap_or_default().to_owned();
         providers.push((guid, provider(name, element, &strings)));
     }
     match providers.is_empty() {
@@ -91,7 +95,12 @@ fn display(element: &Element, strings: &HashMap<&str, &str>) -> Option<String> {
         strings.get(id).copied()
     });
     let name = message.or_else(|| element.attribute("name"))?;
-    Some(name.trim().to_owned())
+    within(name.trim()).map(str::to_owned)
+}
+
+/// A name that is no longer than one may be: it goes into the text of each event.
+fn within(name: &str) -> Option<&str> {
+    (name.len() <= ETL_MANIFEST_NAME_BYTES_MAX).then_some(name)
 }
 
 /// The elements of one list of a provider.
@@ -123,6 +132,9 @@ fn provider(name: String, element: &Element, strings: &HashMap<&str, &str>) -> P
     }
     provider.add_opcodes(None, element, strings);
     for keyword in items(element, "keywords", "keyword") {
+        if provider.keywords.len() >= ETL_KEYWORDS_MAX {
+            break;
+        }
         let mask = attribute_number(keyword, "mask");
         provider
             .keywords
@@ -141,7 +153,7 @@ fn provider(name: String, element: &Element, strings: &HashMap<&str, &str>) -> P
             continue;
         };
         let schema = EventSchema {
-            symbol: event.attribute("symbol").map(str::to_owned),
+            symbol: (event.attribute("symbol").and_then(within)).map(str::to_owned),
             template: event.attribute("template").map(str::to_owned),
         };
         provider.events.insert((id, version), schema);

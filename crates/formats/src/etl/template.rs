@@ -2,7 +2,7 @@
 
 use super::value::{self, Kind, Length, Named, Out, Value};
 use crate::input::{Input, Short};
-use crate::limits::{ETL_FIELDS_MAX, ETL_TEMPLATE_DEPTH_MAX, ETL_VALUES_MAX};
+use crate::limits::{ETL_FIELDS_MAX, ETL_NAMES_BYTES_MAX, ETL_TEMPLATE_DEPTH_MAX, ETL_VALUES_MAX};
 
 /// The fields of an event, in their order.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -63,7 +63,7 @@ pub enum PayloadError {
         of: String,
     },
     /// It has more values than are taken.
-    #[error("more than {ETL_VALUES_MAX} values")]
+    #[error("more than {ETL_VALUES_MAX} values, or {ETL_NAMES_BYTES_MAX} bytes of their names")]
     TooMany,
     /// Its schema is cut off or of no known form.
     #[error("its schema is wrong: {0}")]
@@ -87,7 +87,8 @@ impl Template {
         let mut reader = Payload {
             input: Input::new(payload),
             pointer_bytes,
-            left: ETL_VALUES_MAX,
+            values_left: ETL_VALUES_MAX,
+            names_left: ETL_NAMES_BYTES_MAX,
         };
         let mut fields = Vec::new();
         let error = reader.fields(&self.fields, &mut fields, 0).err();
@@ -102,8 +103,10 @@ impl Template {
 struct Payload<'a> {
     input: Input<'a>,
     pointer_bytes: u8,
-    /// Values that may still come. Those without bytes of their own would else have no end.
-    left: usize,
+    /// Fields and values that may still come. Those without bytes of their own would else have no end.
+    values_left: usize,
+    /// Bytes of names that may still come: a structure repeats those of its fields, and needs no byte for it.
+    names_left: usize,
 }
 
 impl Payload<'_> {
@@ -117,6 +120,7 @@ impl Payload<'_> {
             return Err(PayloadError::Schema("structures in structures without end"));
         }
         for field in fields {
+            self.make_room(field.name.len())?;
             let count = match &field.count {
                 Count::One => None,
                 Count::Fixed(count) => Some(*count),
@@ -142,6 +146,14 @@ impl Payload<'_> {
         Ok(())
     }
 
+    fn make_room(&mut self, name_bytes: usize) -> Result<(), PayloadError> {
+        let values = self.values_left.checked_sub(1);
+        let names = self.names_left.checked_sub(name_bytes);
+        let (values, names) = values.zip(names).ok_or(PayloadError::TooMany)?;
+        (self.values_left, self.names_left) = (values, names);
+        Ok(())
+    }
+
     fn list(
         &mut self,
         field: &Field,
@@ -162,7 +174,7 @@ impl Payload<'_> {
         length: Length,
         depth: usize,
     ) -> Result<Value, PayloadError> {
-        self.left = self.left.checked_sub(1).ok_or(PayloadError::TooMany)?;
+        self.make_room(0)?;
         if field.kind == Kind::Struct {
             let mut fields = Vec::new();
             self.fields(&field.children, &mut fields, depth + 1)?;

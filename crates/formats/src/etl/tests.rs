@@ -462,3 +462,25 @@ fn parts_that_cannot_be_are_refused() {
     ]
     "#);
 }
+
+#[test]
+fn a_payload_without_bytes_does_not_become_much_text() {
+    // A structure 32,000 times, with a field of no bytes that has a long name, or with lists of nothing.
+    let long = [&vec![b'&'; 60_000][..], b"\0\0"].concat();
+    let empty = [b"a\0\x25\0\0".as_slice(); 60].concat();
+    for (fields, children) in [(1, long), (60, empty)] {
+        let mut schema = vec![0, 0, 0];
+        schema.extend(b"E\0s\0\xb8");
+        schema.extend([fields, 0x00, 0x7d]);
+        schema.extend(children);
+        let size = schema.len() as u16;
+        schema[..2].copy_from_slice(&size.to_le_bytes());
+        let (_, template) = super::tracelogging::schema(&schema).unwrap();
+        let read = template.read(&[], 8);
+        assert_eq!(read.error, Some(PayloadError::TooMany));
+        let text: usize = (read.fields.iter())
+            .map(|named| named.name.len() + named.value.to_string().len())
+            .sum();
+        assert!(text < 2 * crate::limits::ETL_NAMES_BYTES_MAX, "{text}");
+    }
+}

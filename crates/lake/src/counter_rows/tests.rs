@@ -75,3 +75,24 @@ fn a_line_that_is_no_sample_is_named_and_the_rest_is_read() {
     let without = piece(SECOND, 9, "no counters\n");
     assert_eq!((without.bad, without.rows.len()), (1, 0));
 }
+
+#[test]
+fn a_piece_does_not_become_more_rows_than_it_may() {
+    let mut text = String::from("\"(PDH-CSV 4.0) (UTC)(0)\"");
+    for number in 0..60 {
+        text += &format!(",\"\\{}\\{number}\"", "o".repeat(4_000));
+    }
+    text += "\r\n";
+    for _ in 0..1_000 {
+        text += "\"11/21/2026 00:30:00\"";
+        text += &",1".repeat(60);
+        text += "\r\n";
+    }
+    let piece = piece(&text, 1, "");
+    let (line, what) = piece.first_bad.unwrap();
+    assert_eq!(piece.bad, 1);
+    assert!((500..600).contains(&line), "{line}");
+    assert!(what.contains("more than 128 MiB"), "{what}");
+    // Each row counts its path, and has it as object and counter.
+    assert!(piece.rows.bytes() < 2 * crate::limits::PIECE_ROWS_BYTES_MAX);
+}

@@ -123,24 +123,40 @@ impl Lake {
         let Some(counts) = counts else {
             return Ok(None);
         };
+        let behind = || {
+            tally.note(
+                "the lake's event_counts are too far behind its events: what is there was counted anew, and counts of \
+                 expired events are not in the answer; `windrow lake compact` brings them up to date",
+            );
+        };
         let parts = match due(self.events(), events, Some(counts.counted)).await? {
             Due::Nothing => Vec::new(),
             Due::Added(parts, _) if parts.len() <= FURTHER_FILES => parts,
-            Due::Added(..) | Due::All(_) | Due::Back(_) => return Ok(None),
+            Due::Added(..) | Due::All(_) | Due::Back(_) => {
+                behind();
+                return Ok(None);
+            }
         };
         let site = self.events().site();
         let mut counter = Counter::default();
         for part in parts {
             match file::count(site, &part).await? {
                 Counted::Whole(of_file) => counter = merged(counter, of_file).await?,
-                Counted::Full(..) => return Ok(None),
+                Counted::Full(..) => {
+                    behind();
+                    return Ok(None);
+                }
                 Counted::Damaged(why) | Counted::Unreadable(why) => {
                     tally.damaged(&site.shown().join(&part.path), why);
                 }
                 // Where it was merged meanwhile, the events say where theirs are.
-                Counted::Gone => return Ok(None),
+                Counted::Gone => {
+                    behind();
+                    return Ok(None);
+                }
             }
             if counter.is_full() {
+                behind();
                 return Ok(None);
             }
         }

@@ -2,8 +2,8 @@ use super::tallied::{Taken, Tallied};
 use super::*;
 use crate::lake::Lake;
 use crate::retention::Retention;
-use crate::testing::{ask, ask_with, logon, rows};
-use crate::{Appended, Run, Tail, schema};
+use crate::testing::{ask, ask_with, logon, rows, write};
+use crate::{Appended, Format, Period, QueryLimits, Run, Tail, schema};
 
 const ALL: &str = "select bucket, channel, event_id, computer, account, sum(events) as n from event_counts \
     group by all order by bucket, computer, account";
@@ -48,6 +48,28 @@ async fn events_are_counted_once_wherever_they_are() {
     assert_eq!(ask(&lake, ALL).await, COUNTED_LOGONS);
     let read = Lake::open_to_read(dir.path()).await.unwrap();
     assert_eq!(ask(&read, ALL).await, COUNTED_LOGONS);
+}
+
+/// Five minutes belong to a period by when they begin, whether they are counted already or while somebody waits.
+#[tokio::test]
+async fn a_period_means_the_same_before_and_after_the_roll_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = Lake::open(dir.path()).await.unwrap();
+    let period = Period {
+        from: Some("2025-11-05T00:00:11Z".parse().unwrap()),
+        to: Some("2025-11-05T00:05:01Z".parse().unwrap()),
+    };
+    lake.append(rows(&logons(), Some(1)), None).await.unwrap();
+    let later = COUNTED_LOGONS.split_once('\n').unwrap().1;
+    let limits = QueryLimits {
+        period,
+        ..QueryLimits::default()
+    };
+    for _ in 0..2 {
+        let answer = lake.query(ALL, Tail::default(), limits).await.unwrap();
+        assert_eq!(write(answer, Format::Ndjson).await, later);
+        lake.roll_up().await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -98,7 +120,13 @@ async fn without_its_log_the_roll_up_is_made_again() {
         .join("_delta_log")
         .join(format!("{:020}.json", 2));
     std::fs::remove_file(entry).unwrap();
+    // Who asks meanwhile is told that counts of what has expired are missing.
+    let answer = lake.query(ALL, Tail::default(), QueryLimits::default());
+    let unread = answer.await.unwrap().unread();
+    assert!(unread.notes()[0].contains("`windrow lake compact`"));
     assert_eq!(lake.roll_up().await.unwrap(), 2);
+    let answer = lake.query(ALL, Tail::default(), QueryLimits::default());
+    assert_eq!(answer.await.unwrap().unread().notes(), [""; 0]);
     let sql =
         "select computer, sum(events) as n from event_counts group by computer order by computer";
     assert_eq!(

@@ -57,6 +57,11 @@ impl<R: Read> Blocks<R> {
         }
     }
 
+    /// Line with which the next block begins, once the lines of the last one were told with [`Blocks::passed`].
+    pub(crate) fn line(&self) -> u64 {
+        self.lines + self.passed.unwrap_or_default() + 1
+    }
+
     /// The next whole units.
     pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
         let given = &self.buffer[std::mem::take(&mut self.given)];

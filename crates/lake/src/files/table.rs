@@ -85,6 +85,9 @@ pub(super) async fn has_time(session: &Session, name: &str) -> bool {
     time.is_ok_and(|time| matches!(time.data_type(), DataType::Timestamp(..)))
 }
 
+/// Names of files and folders that count, below those that are named after values of columns.
+const COUNTING: &str = "[!._]*";
+
 /// A file, or a folder in which folders may be named after values of columns (`date=2026-11-21`).
 async fn parquet_table(
     session: &Session,
@@ -95,7 +98,11 @@ async fn parquet_table(
         false => Url::from_file_path(&found.path),
     };
     let url = url.map_err(|()| DataFusionError::Plan("no path of a file".to_owned()))?;
-    let url = ListingTableUrl::parse(url)?;
+    let mut url = ListingTableUrl::parse(url)?;
+    if found.path.is_dir() {
+        // What others are just writing, and their notes, do not count: the files are those that were found.
+        url = url.with_glob(COUNTING)?;
+    }
     let is_named_so = |file: &PathBuf| file.extension().is_some_and(|it| it == "parquet");
     let extension = match found.files.iter().all(is_named_so) {
         true => ".parquet",

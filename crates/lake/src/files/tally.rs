@@ -28,6 +28,8 @@ pub struct Tally {
     bytes: AtomicU64,
     /// What people are told before the locations that stores have for files: where they begin.
     root: String,
+    /// What else the answer lacks, in a sentence each.
+    notes: Mutex<BTreeSet<&'static str>>,
     /// Who keeps it in mind beyond the query.
     met: Option<Arc<Met>>,
 }
@@ -68,6 +70,20 @@ impl Tally {
     pub fn all(&self) -> Vec<Unread> {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.values().cloned().collect()
+    }
+
+    /// What the answer lacks beside what could not be read, in a sentence each.
+    pub fn notes(&self) -> Vec<&'static str> {
+        let notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.iter().copied().collect()
+    }
+
+    /// Notes that the answer lacks something.
+    pub(crate) fn note(&self, sentence: &'static str) {
+        let mut notes = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.insert(sentence) {
+            tracing::warn!("{sentence}");
+        }
     }
 
     /// Notes a damaged file. What of it could be read is in the answer.

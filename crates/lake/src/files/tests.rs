@@ -222,6 +222,24 @@ async fn csv_is_a_table_by_its_header() {
     insta::assert_snapshot!(room.ask("c", "same.csv", "select * from c").await, @r#"{"id":1,"id_3":2,"column_3":3,"name":"x","id_2":4}"#);
 }
 
+/// Also those of CSV, which the engine takes for whole seconds.
+#[tokio::test]
+async fn times_stay_times_in_a_parquet_file() {
+    let room = Room::new(&[(
+        "a.csv",
+        "at,n\n2026-11-21T10:00:00Z,1\n2026-11-21T10:00:01Z,2\n",
+    )]);
+    let answer = room.find("a", "a.csv").unwrap();
+    let answer = answer
+        .query("select at from a", QueryLimits::default())
+        .await
+        .unwrap();
+    let mut file = fs::File::create(room.0.path().join("a.parquet")).unwrap();
+    answer.write_parquet(&mut file).await.unwrap();
+    let sql = "select at, arrow_typeof(at) as type from p order by at limit 1";
+    insta::assert_snapshot!(room.ask("p", "a.parquet", sql).await, @r#"{"at":"2026-11-21T10:00:00Z","type":"Timestamp(ms)"}"#);
+}
+
 #[tokio::test]
 async fn files_of_events_have_the_views() {
     let events = "ElfFile\0\n1\n2\nx\n3\n";
@@ -266,6 +284,28 @@ async fn parquet_and_delta_are_read_by_the_engine() {
     )
     .unwrap();
     insta::assert_snapshot!(room.ask("p", "events", "select count(*) n, max(record_id) r from p where date > '2025-11-06'").await, @r#"{"n":2,"r":3}"#);
+    // What a writer has not finished, and its folders, do not count; folders below do.
+    let day = room.0.path().join("events/date=2025-11-07");
+    let file = fs::read_dir(&day).unwrap().next().unwrap().unwrap();
+    for copy in [
+        "date=2025-11-07/.part.parquet",
+        "_temporary/0/part.parquet",
+        "more/part.parquet",
+    ] {
+        let copy = room.0.path().join("events").join(copy);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(file.path(), copy).unwrap();
+    }
+    let count = "select count(*) n from p";
+    assert_eq!(
+        room.ask("p", "events/date=2025-11-07", count).await,
+        "{\"n\":1}\n"
+    );
+    assert_eq!(
+        room.ask("p", "events/_temporary", count).await,
+        "{\"n\":1}\n"
+    );
+    fs::remove_dir_all(room.0.path().join("events/more")).unwrap();
     let file = fs::read_dir(room.0.path().join("events/date=2025-11-06"))
         .unwrap()
         .next()

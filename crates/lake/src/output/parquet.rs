@@ -4,7 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
-use arrow::datatypes::{Field, Schema};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, ZstdLevel};
@@ -27,7 +28,8 @@ impl QueryOutput {
         let names = unique_names(&self.schema);
         let fields = self.schema.fields().iter().zip(names);
         // The engine is not always of one mind about what may be null.
-        let fields = fields.map(|(field, name)| Field::new(name, field.data_type().clone(), true));
+        let fields =
+            fields.map(|(field, name)| Field::new(name, in_parquet(field.data_type()), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
@@ -42,7 +44,10 @@ impl QueryOutput {
         while let Some(batch) = self.next().await? {
             rows += batch.num_rows() as u64;
             let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-            let columns = batch.columns().to_vec();
+            let columns = batch.columns().iter().zip(schema.fields());
+            let columns = columns.map(|(column, field)| cast(column, field.data_type()));
+            let columns = columns.collect::<Result<_, _>>();
+            let columns = columns.map_err(|error| failed(error.into()))?;
             let batch = RecordBatch::try_new_with_options(Arc::clone(&schema), columns, &options);
             let batch = batch.map_err(|error| failed(error.into()))?;
             writer.write(&batch).map_err(failed)?;
@@ -56,5 +61,15 @@ impl QueryOutput {
             rows,
             truncated: self.truncated,
         })
+    }
+}
+
+/// The type that a column has in the file. Parquet knows no times of whole seconds: they would be numbers there.
+fn in_parquet(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Timestamp(TimeUnit::Second, zone) => {
+            DataType::Timestamp(TimeUnit::Millisecond, zone.clone())
+        }
+        other => other.clone(),
     }
 }

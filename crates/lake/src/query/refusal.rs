@@ -80,7 +80,13 @@ fn no_column(field: &Column, valid_fields: &[Column], sql: &str) -> String {
     // The engine folds names to lower case, but keys of the map are as the event has them.
     let name = as_written(&field.name, sql);
     let known = || valid_fields.iter().map(|column| column.name.as_str());
-    let cure = if let Some(near) = nearest(name, known()) {
+    let quoted = format!("\"{}\"", field.name);
+    let exact = known().find(|column| column.eq_ignore_ascii_case(name) && *column != field.name);
+    let cure = if let Some(exact) = exact {
+        format!("a name with capitals is written in double quotes: \"{exact}\"")
+    } else if sql.contains(&quoted) {
+        format!("if it is a text, write it in single quotes: '{name}'")
+    } else if let Some(near) = nearest(name, known()) {
         format!("did you mean \"{near}\"?")
     } else if !known().any(|column| column == "event_data") {
         format!("there are {}", known().collect::<Vec<_>>().join(", "))

@@ -139,6 +139,8 @@ async fn an_error_names_the_cure() {
         "select cout(*) from events",
         "select * from events where time > 'yesterday'",
         "select x from (select 1 as a)",
+        "select Name from (select 1 as \"Name\")",
+        "select * from events where target_user = \"ann\"",
         "select computer, count(*) from events",
         "",
         " ; ",
@@ -168,6 +170,10 @@ async fn an_error_names_the_cure() {
           Error parsing timestamp from 'yesterday': timestamp must contain at least 10 characters
         select x from (select 1 as a)
           there is no column "x" (line 1, column 8); there are a
+        select Name from (select 1 as "Name")
+          there is no column "Name" (line 1, column 8); a name with capitals is written in double quotes: "Name"
+        select * from events where target_user = "ann"
+          there is no column "ann" (line 1, column 43); if it is a text, write it in single quotes: 'ann'
         select computer, count(*) from events
           Column in SELECT must be in GROUP BY or an aggregate function: While expanding wildcard, column "events.computer" must appear in the GROUP BY clause or must be part of an aggregate function, currently only "count(Int64(1))" appears in the SELECT clause satisfies this requirement
 

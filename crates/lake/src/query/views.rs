@@ -13,6 +13,8 @@ use datafusion::execution::SessionState;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 
+use super::Period;
+use crate::distribution::{between, days};
 use crate::schema;
 
 /// A view over `events`.
@@ -35,6 +37,17 @@ fn counts() -> String {
          'Timestamp(Microsecond, Some(\"UTC\"))') as bucket, channel, event_id, computer, \
          coalesce(target_user, subject_user) as account from events) \
          group by date, bucket, channel, event_id, computer, account"
+    )
+}
+
+/// The same of five minutes that begin in a period, where all events are known.
+pub(super) fn counts_of(period: Period) -> String {
+    // The day of what counts is its date, and by that files are skipped.
+    format!(
+        "select * from ({}) where {} and {}",
+        counts(),
+        days(period),
+        between("bucket", period)
     )
 }
 
@@ -237,11 +250,11 @@ const VIEWS: [View; 22] = [
     },
     View {
         name: "powershell_scripts",
-        sentence: "PowerShell's script blocks, in parts where they are long (4104)",
+        sentence: "script blocks of Windows PowerShell and of PowerShell 7, in parts where they are long (4104)",
         columns: "event_data['ScriptBlockText'] as script, event_data['ScriptBlockId'] as script_id, \
             event_data['MessageNumber'] as part, event_data['MessageTotal'] as parts, event_data['Path'] as path, \
             user_sid as account_sid, sid_name(user_sid) as account, level = 3 as suspicious",
-        condition: "event_id = 4104 and provider = 'Microsoft-Windows-PowerShell'",
+        condition: "event_id = 4104 and (provider = 'Microsoft-Windows-PowerShell' or provider = 'PowerShellCore')",
     },
     View {
         name: "privileged_logons",
@@ -260,7 +273,7 @@ const VIEWS: [View; 22] = [
             event_data['ParentCommandLine'] as parent_command_line, \
             coalesce(target_user, subject_user) as account, \
             case when target_user is null then subject_domain else target_domain end as account_domain, \
-            coalesce(event_data['LogonId'], subject_logon_id) as logon_id, \
+            coalesce(event_data['LogonId'], case when target_user is null then subject_logon_id else target_logon_id end) as logon_id, \
             coalesce(sid_name(event_data['MandatoryLabel']), event_data['IntegrityLevel']) as integrity, \
             event_data['TokenElevationType'] = '%%1937' as elevated, event_data['Hashes'] as hashes",
         condition: "(event_id = 4688 and provider = 'Microsoft-Windows-Security-Auditing' or \
@@ -307,7 +320,7 @@ const VIEWS: [View; 22] = [
             case event_id when 1074 then event_data['param1'] end as by_process, \
             case event_id when 1074 then event_data['param7'] end as by_account",
         condition: "(event_id in (12, 13) and provider = 'Microsoft-Windows-Kernel-General' or \
-            event_id = 41 and provider = 'Microsoft-Windows-Kernel-Power' or event_id = 1074 and provider = 'User32' or \
+            event_id = 41 and provider = 'Microsoft-Windows-Kernel-Power' or event_id = 1074 and (provider = 'User32' or provider = 'USER32') or \
             event_id in (6005, 6006, 6008) and provider = 'EventLog')",
     },
 ];

@@ -4,7 +4,7 @@ use std::fs;
 use windrow_formats::batch::file::{Content, FileClass, FileId, FileLines};
 
 use super::*;
-use crate::file_rows::FileTable;
+use crate::file_rows::{FileTable, PieceRows};
 use crate::lake::Lake;
 use crate::query::Tail;
 use crate::table::Appended;
@@ -190,4 +190,47 @@ async fn names_of_fields_that_are_ours_are_not_theirs() {
         .await
         .unwrap();
     insta::assert_snapshot!(ask(&lake, "select file, source, s_sitename, cs_cookie, fields from iis").await, @r#"{"file":"u_ex261120.log","source":"w3c","s_sitename":null,"cs_cookie":"c1","fields":{"file":"f","source":"s","request-key":"k","received-at":"r","fields":"x","cs-cookie":"c2"}}"#);
+}
+
+#[test]
+fn a_piece_does_not_become_more_rows_than_it_may() {
+    let names: Vec<String> = (0..60)
+        .map(|n| format!("x{n}{}", "y".repeat(200)))
+        .collect();
+    let line = format!("{}1\r\n", "1 ".repeat(59));
+    let text = format!("#Fields: {}\r\n{}", names.join(" "), line.repeat(40_000));
+    let reference = FileReference {
+        class: FileClass::IisLog,
+        site: None,
+        path: "u_ex261120.log".to_owned(),
+        file: FileId([1; 16]),
+        offset: 0,
+        content: Content::Dropped { bytes: 0 },
+        lines: None,
+        whole: None,
+        modified_at: None,
+    };
+    let at = "2026-11-22T08:00:00Z".parse().unwrap();
+    let piece = PieceRows::read(FileTable::Requests, "web1", &reference, text.into(), at);
+    let (line, what) = piece.first_bad.unwrap();
+    assert_eq!(piece.bad, 1);
+    assert!((9_000..13_000).contains(&line), "{line}");
+    assert!(what.contains("more than 128 MiB"), "{what}");
+}
+
+#[test]
+fn of_the_name_of_a_field_without_a_column_the_beginning_is_kept() {
+    let name = format!("ü{}", "x".repeat(5_000));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("u_ex.log");
+    fs::write(
+        &path,
+        format!("#Fields: date time {name}\r\n2026-11-20 00:00:00 5\r\n"),
+    )
+    .unwrap();
+    let mut file = RequestFile::open(&path).unwrap();
+    let mut rows = RequestBuilder::new("2026-11-22T08:00:00Z".parse().unwrap());
+    file.read(&mut rows, |_| {}, |_, _| {}).unwrap();
+    let (kept, _) = &file.about.places.others[0];
+    assert_eq!(kept.len(), crate::limits::REQUEST_FIELD_BYTES_MAX);
 }

@@ -75,6 +75,31 @@ async fn the_most_frequent_come_first_and_all_are_counted() {
 }
 
 #[tokio::test]
+async fn an_id_of_two_providers_is_two_values() {
+    let (_dir, lake) = lake().await;
+    let of_another = |provider: &str, record| {
+        logon(4, record, 0).replace("Microsoft-Windows-Security-Auditing", provider)
+    };
+    let events = [of_another("Backup", 1), of_another("Backup", 2)];
+    lake.append(rows(&events, Some(9)), None).await.unwrap();
+    let wanted = Wanted::default();
+    let top = Top {
+        by: TopBy::EventId,
+        wanted: &wanted,
+        computers: &[],
+        accounts: &[],
+        addresses: &[],
+        period: Period::default(),
+        rows: 9,
+    };
+    insta::assert_snapshot!(asked(&lake, top).await, @r#"
+    7 of 2
+    Some("4624") Some("logon") 5 2025-11-05T00:00:00Z 2025-11-06T01:00:00Z
+    Some("4624") Some("Backup") 2 2025-11-05T00:00:00Z 2025-11-05T00:00:00Z
+    "#);
+}
+
+#[tokio::test]
 async fn what_is_meant_can_be_narrowed() {
     let (_dir, lake) = lake().await;
     let (wanted, none) = (

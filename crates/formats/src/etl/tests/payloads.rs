@@ -103,7 +103,7 @@ fn a_payload_that_ends_early_keeps_what_came_before() {
      ! b: no number "a" comes before it +1
      ! its schema is wrong: the manifest does not say how long a run of bytes is +1
      ! its schema is wrong: the manifest has a type that is not known +1
-    a=4294967295 ! more than 65536 values
+    a=4294967295 ! more than 65536 values, or 262144 bytes of their names
     "#);
 }
 

@@ -45,7 +45,10 @@ A|4771|TargetUserName=ann|Status=0x18|IpAddress=::ffff:10.0.0.7
 A|4776|TargetUserName=ann|Status=0xC0000064|Workstation=WKS1
 A|5157|Application=\\a.exe|Direction=%%14593|SourceAddress=10.0.0.7|DestPort=445
 Other|4624|TargetUserName=nobody
-A|4719|AuditPolicyChanges=%%8448|SubjectUserName=admin";
+A|4719|AuditPolicyChanges=%%8448|SubjectUserName=admin
+A|4688|NewProcessName=C:\\c.exe|NewProcessId=0x3|ProcessId=0x4|TargetUserName=bob|TargetLogonId=0x88|SubjectUserName=admin|SubjectLogonId=0x3e7
+PowerShellCore|4104|ScriptBlockText=whoami
+USER32|1074|param5=restart";
 
 fn events() -> Vec<String> {
     let event_of = |(record, line): (usize, &str)| {
@@ -97,13 +100,13 @@ async fn every_view_can_be_asked_for_everything() {
         malware {"n":0}
         network_connections {"n":1}
         policy_changes {"n":1}
-        powershell_scripts {"n":0}
+        powershell_scripts {"n":1}
         privileged_logons {"n":1}
-        process_creation {"n":2}
+        process_creation {"n":3}
         scheduled_tasks {"n":1}
         services {"n":2}
         share_access {"n":0}
-        starts_and_stops {"n":0}
+        starts_and_stops {"n":1}
         "#);
     assert!(views().is_sorted_by(|one, other| one.name < other.name));
 }
@@ -126,6 +129,8 @@ async fn columns_say_what_happened() {
         "select protocol, request, reason, address, workstation from authentications",
         "select allowed, process, direction, from_address, to_port from network_connections",
         "select change, audit_changes from policy_changes",
+        "select script from powershell_scripts",
+        "select what, kind from starts_and_stops",
         "select l.account from logons l join failed_logons f using (account)",
         "with logons as (select 1 as n) select n from logons",
     ] {
@@ -142,6 +147,7 @@ async fn columns_say_what_happened() {
         select process, process_id, parent_process_id, account, logon_id, integrity, elevated from process_creation
         {"process":"C:\\a.exe","process_id":"0x1","parent_process_id":"0x2","account":"admin","logon_id":null,"integrity":"Mandatory Label\\High Mandatory Level","elevated":true}
         {"process":"C:\\b.exe","process_id":"3","parent_process_id":"4","account":"D\\ann","logon_id":"0x9","integrity":"High","elevated":null}
+        {"process":"C:\\c.exe","process_id":"0x3","parent_process_id":"0x4","account":"bob","logon_id":"0x88","integrity":null,"elevated":null}
         select change, account, account_domain, new_name, caller_computer, by_account from account_changes
         {"change":"created","account":"new","account_domain":"D","new_name":null,"caller_computer":null,"by_account":"admin"}
         {"change":"locked out","account":"ann","account_domain":null,"new_name":null,"caller_computer":"WKS1","by_account":"admin"}
@@ -166,6 +172,10 @@ async fn columns_say_what_happened() {
         {"allowed":false,"process":"\\a.exe","direction":"outbound","from_address":"10.0.0.7","to_port":445}
         select change, audit_changes from policy_changes
         {"change":"audit policy changed","audit_changes":"%%8448"}
+        select script from powershell_scripts
+        {"script":"whoami"}
+        select what, kind from starts_and_stops
+        {"what":"shutdown or restart asked for","kind":"restart"}
         select l.account from logons l join failed_logons f using (account)
         {"account":"ann"}
         with logons as (select 1 as n) select n from logons

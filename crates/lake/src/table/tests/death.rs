@@ -250,11 +250,11 @@ impl Rig {
             .unwrap();
         assert!(built.success(), "the build needs a C compiler as well");
         let made = folder.path().join("made");
-        work.prepare(&made).await;
+        Box::pin(work.prepare(&made)).await;
         let before = told(&made).await;
         let done = folder.path().join("done");
         copy(&made, &done);
-        work.work(&done).await.unwrap();
+        Box::pin(work.work(&done)).await.unwrap();
         let after = told(&done).await;
         let mut rig = Rig {
             folder,
@@ -263,7 +263,7 @@ impl Rig {
             after,
             changes: 0,
         };
-        assert_eq!(rig.meets(Disk::Ends, CHANGES).await, Met::Nothing);
+        assert_eq!(Box::pin(rig.meets(Disk::Ends, CHANGES)).await, Met::Nothing);
         let counted = fs::read_to_string(rig.folder.path().join("changes")).unwrap();
         rig.changes = counted.parse().unwrap();
         assert!(rig.changes >= 5, "{work:?} made {counted} changes");
@@ -330,7 +330,7 @@ impl Rig {
     async fn meets_all(&self, disk: Disk, first: u32, step: u32) -> u32 {
         let (mut change, mut met) = (first, 0);
         while change <= self.changes {
-            met += u32::from(self.meets(disk, change).await == Met::Something);
+            met += u32::from(Box::pin(self.meets(disk, change)).await == Met::Something);
             change += if change < 60 { step } else { 11 };
         }
         met

@@ -1,8 +1,13 @@
 //! A file of events that is read once it has settled: a log of Windows (EVTX), or a trace (ETL).
+//!
+//! It may grow after it was read, and Windows writes its beginning anew then. So where it was left is known by a mark of the
+//! last event that was taken, and not by a place in the file: of an EVTX record what it says, since a log that is full loses
+//! its oldest records; of a trace's event what it and all before it say.
 
 use std::fs::File;
 use std::io::{self, BufReader, Seek as _};
 
+use aws_lc_rs::digest::{Context, SHA256};
 use jiff::Timestamp;
 use windrow_formats::batch::{Header, Kind};
 use windrow_formats::etl::{self, Schemas};
@@ -11,6 +16,7 @@ use windrow_formats::event::Index;
 use super::super::evtx::{self, EvtxFile};
 use super::super::pack::{EncodedBatch, Packer};
 use super::{EventForm, Watch};
+use crate::limits::{TRACE_UNPACKED_BYTES_MIN, TRACE_UNPACKED_RATIO_MAX};
 
 /// Why a file has no events.
 pub(super) enum OpenError {
@@ -26,15 +32,120 @@ impl From<io::Error> for OpenError {
     }
 }
 
+/// Why a file cannot be read on.
+pub(super) enum NextError {
+    /// It cannot be read.
+    Io(io::Error),
+    /// What was taken before is not in it: it is another file by now.
+    Another,
+}
+
+impl From<io::Error> for NextError {
+    fn from(error: io::Error) -> NextError {
+        NextError::Io(error)
+    }
+}
+
+/// By what an event is known again.
+pub(super) type Mark = [u8; 32];
+
+/// Events that were taken before: the journal has them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Before {
+    /// How many.
+    pub(super) events: u64,
+    /// Of the last of them. Without it they are counted.
+    pub(super) mark: Option<Mark>,
+}
+
+/// A batch of a file.
+pub(super) struct Marked {
+    pub(super) batch: EncodedBatch,
+    /// Of its last event.
+    pub(super) mark: Mark,
+}
+
+/// What reading on gave.
+#[derive(Default)]
+pub(super) struct Step {
+    /// The next events; none where these were taken before, or where the file says what its events mean.
+    pub(super) batches: Vec<Marked>,
+    /// Bytes that were gone through for it, unpacked.
+    pub(super) bytes: u64,
+}
+
 /// A file that is being read.
 pub(super) struct EventFile {
     reader: Reader,
     /// The source's name.
     source: String,
-    /// Events that were taken before: the journal has them.
-    skip: u64,
+    sieve: Sieve,
     index: Index,
     damage: Damage,
+}
+
+/// Lets through what was not taken before.
+struct Sieve {
+    before: Before,
+    /// Of the last event that came by.
+    mark: Mark,
+    /// Of those that were let through in this step.
+    passed: Vec<Mark>,
+}
+
+impl Sieve {
+    fn new(before: Before) -> Sieve {
+        Sieve {
+            before,
+            mark: Mark::default(),
+            passed: Vec::new(),
+        }
+    }
+
+    /// Whether an event of this mark is to be taken.
+    fn passes(&mut self, mark: Mark) -> bool {
+        self.mark = mark;
+        if let Some(last) = self.before.mark {
+            if last == mark {
+                self.before = Before::default();
+            }
+            return false;
+        }
+        if self.before.events > 0 {
+            self.before.events -= 1;
+            return false;
+        }
+        self.passed.push(mark);
+        true
+    }
+
+    /// Batches of the events that were let through, each with the mark of its last.
+    fn marked(&mut self, batches: Vec<EncodedBatch>) -> Vec<Marked> {
+        let mut end = 0;
+        let marked = batches.into_iter().map(|batch| {
+            end += batch.events as usize;
+            let mark = self.passed.get(end - 1).copied().unwrap_or_default();
+            Marked { batch, mark }
+        });
+        let marked = marked.collect();
+        self.passed.clear();
+        marked
+    }
+
+    /// At the end of the file: whether all that was taken before came by.
+    fn is_through(&self) -> bool {
+        self.before.mark.is_none()
+    }
+}
+
+fn mark(parts: &[&[u8]]) -> Mark {
+    let mut hash = Context::new(&SHA256);
+    for part in parts {
+        hash.update(part);
+    }
+    let mut mark = Mark::default();
+    mark.copy_from_slice(hash.finish().as_ref());
+    mark
 }
 
 enum Reader {
@@ -44,10 +155,21 @@ enum Reader {
 
 /// A trace, and what its events say they mean.
 struct Trace {
+    file: File,
     reader: etl::Reader<BufReader<File>>,
+    pass: Pass,
     schemas: Schemas,
     machine: String,
     source: String,
+    /// Bytes that it may still be unpacked to.
+    left: u64,
+}
+
+/// A trace is read twice: what its events mean is often said at its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    Learning,
+    Events,
 }
 
 /// What of a file could not be read.
@@ -67,15 +189,14 @@ impl Damage {
 }
 
 impl EventFile {
-    /// Opens a file of this machine, of which so many events were taken before.
+    /// Opens a file of this machine, of which these events were taken before.
     pub(super) fn open(
         form: EventForm,
         file: File,
         watch: &Watch,
         machine: String,
-        taken: u64,
+        before: Before,
     ) -> Result<EventFile, OpenError> {
-        let mut damage = Damage::default();
         let reader = match form {
             EventForm::Evtx => {
                 let file = EvtxFile::from_reader(file).map_err(|error| match error {
@@ -84,42 +205,33 @@ impl EventFile {
                 });
                 Reader::Evtx(Box::new(file?))
             }
-            EventForm::Etl => {
-                let trace = Trace::open(file, watch, machine, &mut damage)?;
-                Reader::Etl(Box::new(trace))
-            }
+            EventForm::Etl => Reader::Etl(Box::new(Trace::open(file, watch, machine)?)),
         };
         Ok(EventFile {
             reader,
             source: watch.name.clone(),
-            skip: taken,
+            sieve: Sieve::new(before),
             index: Index::default(),
-            damage,
+            damage: Damage::default(),
         })
     }
 
-    /// The next events as batches, none where all of these were taken before; `None` at the end.
-    pub(super) fn next(&mut self, now: Timestamp) -> io::Result<Option<Vec<EncodedBatch>>> {
-        let (skip, index) = (&mut self.skip, &mut self.index);
-        match &mut self.reader {
+    /// Reads on, a chunk or a buffer; `None` at the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what it was.
+    pub(super) fn next(&mut self, now: Timestamp) -> Result<Option<Step>, NextError> {
+        let step = match &mut self.reader {
             Reader::Evtx(file) => {
-                let Some(chunk) = file.next_chunk()? else {
-                    return Ok(None);
-                };
-                let header = Header {
-                    subscription: Some(self.source.clone()),
-                    ..evtx::header(now)
-                };
-                let mut packer = Packer::new(&header);
-                for record in chunk.records() {
-                    match skip.checked_sub(1) {
-                        Some(rest) => *skip = rest,
-                        None => packer.push(record.text, index),
-                    }
-                }
-                Ok(Some(packer.finish()))
+                records(file, &self.source, &mut self.sieve, &mut self.index, now)?
             }
-            Reader::Etl(trace) => trace.next(skip, index, &mut self.damage, now),
+            Reader::Etl(trace) => {
+                trace.next(&mut self.sieve, &mut self.index, &mut self.damage, now)?
+            }
+        };
+        match step {
+            None if !self.sieve.is_through() => Err(NextError::Another),
+            step => Ok(step),
         }
     }
 
@@ -144,86 +256,155 @@ impl EventFile {
     }
 }
 
+/// The records of the next chunk of a log.
+fn records(
+    file: &mut EvtxFile<File>,
+    source: &str,
+    sieve: &mut Sieve,
+    index: &mut Index,
+    now: Timestamp,
+) -> io::Result<Option<Step>> {
+    let Some(chunk) = file.next_chunk()? else {
+        return Ok(None);
+    };
+    let header = Header {
+        subscription: Some(source.to_owned()),
+        ..evtx::header(now)
+    };
+    let mut packer = Packer::new(&header);
+    for record in chunk.records() {
+        if sieve.passes(mark(&[record.text.as_bytes()])) {
+            packer.push(record.text, index);
+        }
+    }
+    Ok(Some(Step {
+        batches: sieve.marked(packer.finish()),
+        bytes: evtx::CHUNK_BYTES as u64,
+    }))
+}
+
 impl Trace {
-    /// Reads a trace once for what its events mean, which is often said at its end, and begins it again.
-    fn open(
-        file: File,
-        watch: &Watch,
-        machine: String,
-        damage: &mut Damage,
-    ) -> Result<Trace, OpenError> {
+    fn open(file: File, watch: &Watch, machine: String) -> Result<Trace, OpenError> {
         let mut schemas = Schemas::default();
         for manifest in watch.manifests.iter() {
             // Whoever names it has had it checked.
             let _ = schemas.add(manifest);
         }
-        let mut learning = begin(&file)?;
-        loop {
-            match learning.next_buffer() {
-                Ok(Some(buffer)) => {
-                    for event in buffer.events().flatten() {
-                        if let Err(error) = schemas.learn(&event) {
-                            damage.note(error);
-                        }
-                    }
-                }
-                Ok(None) => break,
-                Err(etl::ReadError::Read(error)) => return Err(error.into()),
-                // It is told when it is read for its events.
-                Err(etl::ReadError::Buffer { .. }) => {}
-            }
-        }
+        let stored = file.metadata()?.len();
         Ok(Trace {
             reader: begin(&file)?,
+            pass: Pass::Learning,
             schemas,
             machine,
             source: watch.name.clone(),
+            left: (stored.saturating_mul(TRACE_UNPACKED_RATIO_MAX)).max(TRACE_UNPACKED_BYTES_MIN),
+            file,
         })
     }
 
     fn next(
         &mut self,
-        skip: &mut u64,
+        sieve: &mut Sieve,
         index: &mut Index,
         damage: &mut Damage,
         now: Timestamp,
-    ) -> io::Result<Option<Vec<EncodedBatch>>> {
-        let header = Header {
-            kind: Kind::Etl,
-            source: self.machine.clone(),
-            address: None,
-            subscription: Some(self.source.clone()),
-            received_at: now,
-        };
-        let mut packer = Packer::new(&header);
+    ) -> Result<Option<Step>, NextError> {
         let buffer = match self.reader.next_buffer() {
             Ok(Some(buffer)) => buffer,
+            Ok(None) if self.pass == Pass::Learning => return self.turn().map(Some),
             Ok(None) => return Ok(None),
-            Err(etl::ReadError::Read(error)) => return Err(error),
+            Err(etl::ReadError::Read(error)) => return Err(error.into()),
             Err(error @ etl::ReadError::Buffer { .. }) => {
-                damage.note(error);
-                return Ok(Some(Vec::new()));
+                // Of what is read twice, the damage is told once.
+                if self.pass == Pass::Events {
+                    damage.note(error);
+                }
+                return Ok(Some(Step::default()));
             }
         };
-        for event in buffer.events() {
-            let event = match event {
-                Ok(event) if Schemas::is_manifest(&event) => continue,
-                Ok(event) => event,
-                Err(error) => {
-                    damage.note(format!("buffer {}: {error}", buffer.number));
-                    continue;
-                }
-            };
-            match skip.checked_sub(1) {
-                Some(rest) => *skip = rest,
-                None => {
-                    let decoded = self.schemas.decode(&event);
-                    packer.push(&etl::to_xml(&event, &decoded, &self.machine), index);
+        let bytes = u64::from(buffer.header.filled.max(buffer.header.stored));
+        let Some(left) = self.left.checked_sub(bytes) else {
+            if self.pass == Pass::Learning {
+                return self.turn().map(Some);
+            }
+            damage.note(format!(
+                "buffer {}: it and what comes after it are left out, since the trace unpacks to more than {TRACE_UNPACKED_RATIO_MAX} times its size",
+                buffer.number
+            ));
+            return Ok(None);
+        };
+        self.left = left;
+        if self.pass == Pass::Learning {
+            for event in buffer.events().flatten() {
+                if let Err(error) = self.schemas.learn(&event) {
+                    damage.note(error);
                 }
             }
+            return Ok(Some(Step {
+                batches: Vec::new(),
+                bytes,
+            }));
         }
-        Ok(Some(packer.finish()))
+        let of = (&*self.machine, &*self.source);
+        let batches = events(&buffer, &self.schemas, of, (sieve, index), damage, now);
+        Ok(Some(Step { batches, bytes }))
     }
+
+    /// From what its events mean to the events.
+    fn turn(&mut self) -> Result<Step, NextError> {
+        self.reader = match begin(&self.file) {
+            Ok(reader) => reader,
+            Err(OpenError::Io(error)) => return Err(error.into()),
+            // It was one a moment ago.
+            Err(OpenError::Other(_)) => return Err(NextError::Another),
+        };
+        self.pass = Pass::Events;
+        let stored = self.file.metadata()?.len();
+        self.left = (stored.saturating_mul(TRACE_UNPACKED_RATIO_MAX)).max(TRACE_UNPACKED_BYTES_MIN);
+        Ok(Step::default())
+    }
+}
+
+/// The events of a buffer that are to be taken.
+fn events(
+    buffer: &etl::Buffer<'_>,
+    schemas: &Schemas,
+    (machine, source): (&str, &str),
+    (sieve, index): (&mut Sieve, &mut Index),
+    damage: &mut Damage,
+    now: Timestamp,
+) -> Vec<Marked> {
+    let header = Header {
+        kind: Kind::Etl,
+        source: machine.to_owned(),
+        address: None,
+        subscription: Some(source.to_owned()),
+        received_at: now,
+    };
+    let mut packer = Packer::new(&header);
+    for event in buffer.events() {
+        let event = match event {
+            Ok(event) if Schemas::is_manifest(&event) => continue,
+            Ok(event) => event,
+            Err(error) => {
+                damage.note(format!("buffer {}: {error}", buffer.number));
+                continue;
+            }
+        };
+        let time = event.time.map_or(0, |time| time.as_nanosecond());
+        let mark = mark(&[
+            &sieve.mark,
+            &time.to_le_bytes(),
+            &event.id.to_le_bytes(),
+            &event.thread.unwrap_or_default().to_le_bytes(),
+            event.payload,
+        ]);
+        if sieve.passes(mark) {
+            let decoded = schemas.decode(&event);
+            packer.push(&etl::to_xml(&event, &decoded, machine), index);
+        }
+    }
+    sieve.marked(packer.finish())
 }
 
 fn begin(file: &File) -> Result<etl::Reader<BufReader<File>>, OpenError> {

@@ -36,6 +36,9 @@ pub(super) struct Taken {
     tail: Probe,
     /// Number of the next line, or of the one that `offset` is in; of the next event, of a file of events.
     pub(super) line: u64,
+    /// Of a file of events, by what the last one that was taken is known again.
+    #[serde(with = "bytes", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) mark: Vec<u8>,
     /// Lines that hold for those to come.
     #[serde(with = "bytes")]
     pub(super) directives: Vec<u8>,
@@ -130,6 +133,7 @@ impl Taken {
             head: Probe::default(),
             tail: Probe::default(),
             line: 1,
+            mark: Vec::new(),
             directives: Vec::new(),
             begun: None,
             is_finished: false,
@@ -175,6 +179,12 @@ impl Taken {
     pub(super) fn is_as_begun(&self, stamp: Stamp) -> bool {
         let now = Begun::of(stamp);
         self.begun.as_ref().is_none_or(|begun| *begun == now)
+    }
+
+    /// Goes on with a file that is another one than when its taking began.
+    pub(super) fn go_on(&mut self) {
+        self.begun = None;
+        self.is_finished = false;
     }
 
     /// Notes what it is, where its taking begins.

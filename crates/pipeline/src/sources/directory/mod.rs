@@ -33,6 +33,7 @@ use self::take::{TakeError, Taker};
 use self::take_events::Reading;
 use crate::limits::{
     DIRECTORY_ABSENCES_MIN, DIRECTORY_PATTERN_BYTES_MAX, DIRECTORY_ROUND_BYTES_MAX,
+    DIRECTORY_ROUND_READ_BYTES_MAX,
 };
 use crate::spool::Keeper;
 
@@ -184,6 +185,8 @@ pub struct Round {
     pub bytes: u64,
     /// Events taken of files of events.
     pub events: u64,
+    /// Bytes of such files that were gone through for them, unpacked.
+    pub read: u64,
     /// Places in such files that could not be read.
     pub damaged: u64,
     /// Bytes seen that are not taken: unfinished lines, files that still change, and what comes with the next looks.
@@ -352,7 +355,7 @@ impl Directory {
                 }
                 Err(TakeError::Io(error)) => round.failed(&self.watch, &found.path, &error),
             }
-            if round.bytes >= DIRECTORY_ROUND_BYTES_MAX {
+            if round.is_enough() {
                 round.rest = Rest::More;
                 break;
             }
@@ -399,6 +402,11 @@ impl Directory {
 }
 
 impl Round {
+    /// Whether other work has its turn.
+    fn is_enough(&self) -> bool {
+        self.bytes >= DIRECTORY_ROUND_BYTES_MAX || self.read >= DIRECTORY_ROUND_READ_BYTES_MAX
+    }
+
     fn failed(&mut self, watch: &Watch, path: &str, error: &io::Error) {
         self.failed += 1;
         if path == "." {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use thiserror::Error;
 use windrow_formats::batch::file::{
     Content, FileClass, FileLines, FileReference, Sha256, WholeFile, is_site,
@@ -62,7 +62,8 @@ impl Taker<'_> {
     ) -> Result<(), TakeError> {
         let since = match known.seen {
             Some((stamp, _)) if stamp == found.stamp && known.rests => return Ok(()),
-            Some((stamp, since)) if stamp == found.stamp => since,
+            Some((stamp, since)) if stamp == found.stamp && since <= self.now => since,
+            // It is another one, or was seen by a clock that was ahead.
             _ => {
                 known.seen = Some((found.stamp, self.now));
                 known.rests = false;
@@ -70,7 +71,7 @@ impl Taker<'_> {
             }
         };
         if let Some(settled) = self.watch.taking.settled() {
-            let age = self.now.duration_since(since).max(SignedDuration::ZERO);
+            let age = self.now.duration_since(since);
             if age < settled && !self.is_known_end(found.stamp, known) {
                 known.waiting = found.stamp.bytes;
                 return Ok(());
@@ -118,6 +119,18 @@ impl Taker<'_> {
         if known.taken.is_of(file, stamp)? && known.taken.is_as_begun(stamp) {
             return Ok(());
         }
+        if matches!(self.watch.taking, Taking::Events { .. }) && !known.taken.is_as_begun(stamp) {
+            // Where it was left is found by the last event that was taken, or is not there.
+            known.taken.go_on();
+            self.drop_reading(known);
+            return Ok(());
+        }
+        self.begin_anew(found, known, stamp);
+        Ok(())
+    }
+
+    /// From its beginning, since it is another one.
+    pub(super) fn begin_anew(&mut self, found: &Found, known: &mut Known, stamp: Stamp) {
         tracing::warn!(
             source = self.watch.name,
             path = found.path,
@@ -126,8 +139,13 @@ impl Taker<'_> {
             "a watched file was cut short or replaced: it is taken from its beginning"
         );
         self.round.replaced += 1;
+        self.drop_reading(known);
         known.begin_anew(&found.path);
-        Ok(())
+    }
+
+    fn drop_reading(&mut self, known: &Known) {
+        let is_its = |reading: &mut Reading| reading.is_of(known);
+        self.reading.take_if(is_its);
     }
 
     /// Takes lines that have an end.

@@ -9,12 +9,11 @@ use windrow_formats::batch::file::FileId;
 
 use super::super::pack::EncodedBatch;
 use super::EventForm;
-use super::event_file::{EventFile, OpenError};
+use super::event_file::{Before, EventFile, Mark, Marked, NextError, OpenError};
 use super::known::{self, Known, Taken};
 use super::scan::{Found, Place, Stamp};
 use super::take::{TakeError, Taker};
 use crate::journal::Entry;
-use crate::limits::DIRECTORY_ROUND_BYTES_MAX;
 use crate::spool::KeepError;
 
 /// A file of events between two looks.
@@ -24,7 +23,13 @@ pub(super) struct Reading {
     id: FileId,
     file: EventFile,
     /// Read, and not in the journal yet.
-    next: VecDeque<EncodedBatch>,
+    next: VecDeque<Marked>,
+}
+
+impl Reading {
+    pub(super) fn is_of(&self, known: &Known) -> bool {
+        self.id == known.taken.file()
+    }
 }
 
 impl fmt::Debug for Reading {
@@ -57,17 +62,32 @@ impl Taker<'_> {
         taken.begin(stamp);
         taken.end_at(&file, stamp)?;
         loop {
-            let read = reading.file.next(self.now)?;
-            let is_end = read.is_none();
-            reading.next.extend(read.into_iter().flatten());
+            let step = match reading.file.next(self.now) {
+                Ok(step) => step,
+                Err(NextError::Io(error)) => return Err(error.into()),
+                Err(NextError::Another) => {
+                    // The next look takes it.
+                    self.begin_anew(found, known, stamp);
+                    return Ok(());
+                }
+            };
+            let is_end = step.is_none();
+            let step = step.unwrap_or_default();
+            self.round.read += step.bytes;
+            reading.next.extend(step.batches);
             // The last one is held back, so that it can say that it is.
             let held = usize::from(!is_end);
             while reading.next.len() > held
-                && let Some(batch) = reading.next.pop_front()
+                && let Some(next) = reading.next.pop_front()
             {
-                taken.line += u64::from(batch.events);
+                taken.line += u64::from(next.batch.events);
+                taken.mark = next.mark.to_vec();
                 taken.is_finished = is_end && reading.next.is_empty();
-                self.journal(batch, taken.clone(), found, known).await?;
+                if let Err(error) = self.journal(&next.batch, taken.clone(), found, known).await {
+                    reading.next.push_front(next);
+                    *self.reading = Some(reading);
+                    return Err(error.into());
+                }
             }
             if is_end {
                 // Of one without events nothing is stored: the next start reads it again.
@@ -77,7 +97,7 @@ impl Taker<'_> {
                 self.tell(&reading, found);
                 return Ok(());
             }
-            if self.round.bytes >= DIRECTORY_ROUND_BYTES_MAX {
+            if self.round.is_enough() {
                 *self.reading = Some(reading);
                 return Ok(());
             }
@@ -108,12 +128,15 @@ impl Taker<'_> {
         found: &Found,
         known: &Known,
     ) -> Result<Option<Reading>, io::Error> {
-        if let Some(reading) = self.reading.take().filter(|it| it.id == known.taken.file()) {
+        if let Some(reading) = self.reading.take_if(|it| it.is_of(known)) {
             return Ok(Some(reading));
         }
         let machine = self.machine(found);
-        let taken = known.taken.line - 1;
-        match EventFile::open(form, file.try_clone()?, self.watch, machine, taken) {
+        let before = Before {
+            events: known.taken.line - 1,
+            mark: Mark::try_from(&*known.taken.mark).ok(),
+        };
+        match EventFile::open(form, file.try_clone()?, self.watch, machine, before) {
             Ok(file) => Ok(Some(Reading {
                 place: found.place,
                 id: known.taken.file(),
@@ -132,14 +155,14 @@ impl Taker<'_> {
     /// Puts a batch into the journal, with how many events were taken then.
     async fn journal(
         &mut self,
-        batch: EncodedBatch,
+        batch: &EncodedBatch,
         next: Taken,
         found: &Found,
         known: &mut Known,
     ) -> Result<(), KeepError> {
         let (events, bytes) = (batch.events, batch.bytes.len() as u64);
         let entry = Entry {
-            body: batch.bytes,
+            body: batch.bytes.clone(),
             events,
             state: Some(next.change(known::key(&self.watch.name, found.place))),
         };

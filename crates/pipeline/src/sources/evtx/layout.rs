@@ -11,7 +11,7 @@ pub(super) const FILE_CHUNKS: usize = 42;
 /// First bytes of a file.
 pub(super) const FILE_MAGIC: &[u8; 8] = b"ElfFile\0";
 /// Bytes of every chunk, used or not.
-pub(super) const CHUNK_BYTES: usize = 64 * 1024;
+pub(in crate::sources) const CHUNK_BYTES: usize = 64 * 1024;
 /// Bytes before a chunk's first record.
 pub(super) const CHUNK_HEADER_BYTES: usize = 512;
 /// First bytes of a chunk.

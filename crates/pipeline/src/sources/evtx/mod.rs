@@ -29,7 +29,8 @@ pub use self::batches::{EncodedBatch, batches};
 use self::chunk::Rendered;
 pub use self::chunk::{Chunk, Record};
 pub use self::damage::{Damage, Reason};
-use self::layout::{CHUNK_BYTES, ChunkHeader};
+pub(in crate::sources) use self::layout::CHUNK_BYTES;
+use self::layout::ChunkHeader;
 use self::survey::{Place, PlaceKind, Survey};
 use crate::limits::EVTX_DAMAGE_ENTRIES_MAX;
 

@@ -221,11 +221,11 @@ async fn answer(
     let rows = wait(rows.on_its_own(), files, &invocation.terminal).await;
     let unread = rows.unread();
     write(question, rows, file, out).await?;
-    let unread = unread.all();
-    if unread.is_empty() {
+    let (unread, notes) = (unread.all(), unread.notes());
+    if unread.is_empty() && notes.is_empty() {
         return Ok(code);
     }
-    tell(&unread, &mut io::stderr().lock())?;
+    tell(&unread, &notes, &mut io::stderr().lock())?;
     Ok(Code::Partial)
 }
 
@@ -276,8 +276,11 @@ async fn write(
     Ok(())
 }
 
-/// Says what of the files could not be read.
-pub(super) fn tell(unread: &[Unread], out: &mut dyn Write) -> io::Result<()> {
+/// Says what of the files could not be read, and what else an answer lacks.
+pub(super) fn tell(unread: &[Unread], notes: &[&str], out: &mut dyn Write) -> io::Result<()> {
+    for note in notes {
+        writeln!(out, "{note}")?;
+    }
     let (damaged, unread): (Vec<&Unread>, Vec<&Unread>) =
         unread.iter().partition(|unread| unread.count == 0);
     if let Some(said) = asker::damaged(&damaged) {

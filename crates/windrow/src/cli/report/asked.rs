@@ -1,5 +1,6 @@
 //! What a report is about: what was collected, or files by name, and when.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
@@ -156,13 +157,14 @@ impl Asked {
         let mut unread: Vec<Unread> = self.unread.iter().flat_map(|one| one.all()).collect();
         unread.sort_by(|one, other| one.file.cmp(&other.file));
         unread.dedup_by(|one, other| one.file == other.file);
-        if unread.is_empty() {
+        let notes: BTreeSet<&str> = self.unread.iter().flat_map(|one| one.notes()).collect();
+        if unread.is_empty() && notes.is_empty() {
             return Ok(match self.incomplete {
                 Some(_) => Code::Partial,
                 None => Code::Ok,
             });
         }
-        tell(&unread, &mut io::stderr().lock())?;
+        tell(&unread, &Vec::from_iter(notes), &mut io::stderr().lock())?;
         Ok(Code::Partial)
     }
 }

@@ -59,11 +59,39 @@ async fn events_of_a_log_that_rests_are_taken_once() {
     bench.look().await;
     assert_eq!(bench.look().await.events, 0);
     assert_eq!(bench.events_after(0), (1..=100).collect::<Vec<_>>());
-    // Written anew with more in it, it is another one: what is the same in it sinks know.
-    let chunks = [1..=40, 41..=80, 81..=110].map(writer::chunk);
-    bench.write("web01/Archive.evtx", writer::file(&chunks));
-    bench.look().await;
-    assert_eq!(bench.look().await.events, 110);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_log_that_changes_what_is_new_is_taken() {
+    let mut bench = Bench::new(evtx());
+    let logs = [
+        // It grows; then it is full, and its oldest records go; then it is cleared and grows again.
+        (vec![1..=40, 41..=80], 80, 0),
+        (vec![1..=40, 41..=80, 81..=100], 20, 0),
+        (vec![1..=40, 41..=80, 81..=110, 111..=112], 12, 0),
+        (vec![81..=110, 111..=140], 28, 0),
+        (vec![1..=5], 5, 1),
+    ];
+    let mut taken = 0;
+    for (number, (chunks, events, replaced)) in logs.into_iter().enumerate() {
+        let chunks: Vec<Vec<u8>> = chunks.into_iter().map(writer::chunk).collect();
+        bench.write("Security.evtx", writer::file(&chunks));
+        bench.look().await;
+        if number % 2 == 1 {
+            bench.restart().await;
+            bench.look().await;
+        }
+        let (mut sum, mut anew) = (0, 0);
+        for _ in 0..2 {
+            let round = bench.look().await;
+            (sum, anew) = (sum + round.events, anew + round.replaced);
+        }
+        assert_eq!((sum, anew), (events, replaced), "{number}");
+        taken += events;
+    }
+    let all = bench.events_after(0);
+    assert_eq!(all.len() as u64, taken);
+    assert_eq!(all[..140], (1..=140).collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
