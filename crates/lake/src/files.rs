@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use datafusion::error::DataFusionError;
 
+use crate::azure_tables::{self, AzureTables};
 use crate::error::QueryError;
 use crate::lake;
 use crate::output::QueryOutput;
@@ -112,6 +113,7 @@ pub struct Files {
     sources: Vec<(String, Found)>,
     events: Arc<dyn EventFiles>,
     tally: Arc<Tally>,
+    azure: Option<Arc<dyn AzureTables>>,
 }
 
 impl Files {
@@ -127,7 +129,17 @@ impl Files {
             sources: found.collect::<Result<_, SourceError>>()?,
             events,
             tally: Arc::default(),
+            azure: None,
         })
+    }
+
+    /// The same, and tables in Azure's storage.
+    #[must_use]
+    pub fn and_azure(self, azure: Arc<dyn AzureTables>) -> Files {
+        Files {
+            azure: Some(azure),
+            ..self
+        }
     }
 
     /// Each table: its name, what its files are, and how many.
@@ -162,6 +174,9 @@ impl Files {
 
     async fn session(&self, sql: &str, limits: QueryLimits) -> Result<Session, QueryError> {
         let session = Session::new(limits, Arc::clone(&self.tally))?;
+        if let Some(azure) = &self.azure {
+            azure_tables::register(&session, sql, azure, limits.period).await?;
+        }
         for (name, found) in &self.sources {
             table::register(&session, name, found, &self.events, &self.tally).await?;
             let is_own = self.sources.iter().any(|(name, _)| name == COUNTS.name);

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod azure_tables;
 mod builder;
 mod counter_rows;
 mod counts;
@@ -39,6 +40,7 @@ mod texts;
 mod top;
 mod values;
 
+pub use azure_tables::{AZURE, AzureTables, Pages, names_azure};
 pub use builder::{JournalEntry, RowBuilder, Unreadable};
 pub use day_counts::{DayCount, DayCounts, Days, Wanted, Whose};
 pub use distribution::{Bucket, Buckets, By, Distribution, Precision, Strays, TimeSpan, Unplaced};

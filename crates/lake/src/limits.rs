@@ -245,3 +245,6 @@ pub(crate) const TEXTLESS_CHANNELS: usize = 1_000;
 
 /// Files that one commit takes out of a table.
 pub(crate) const EXPIRE_FILES: usize = 1_000;
+
+/// Pages of a table in Azure's storage that are fetched before somebody takes them: a thousand rows each at most.
+pub(crate) const AZURE_PAGES_AHEAD: usize = 2;

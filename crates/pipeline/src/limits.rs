@@ -133,3 +133,11 @@ pub const APPENDED_BYTES_MAX: usize = crate::azure::limits::APPEND_BYTES_MAX;
 
 /// Bytes of a watched file that may be missing in its blob, which a comment of their length stands for.
 pub const FILLED_BYTES_MAX: u64 = 64 << 20;
+
+/// Rows of a table of Azure's that one look takes, about: others have their turn then.
+pub const WAD_LOOK_ROWS_MAX: u64 = 20_000;
+/// Rows of one minute and shard of which it is remembered that they were taken, eight bytes each in the journal's states; more of
+/// them come once the minute is closed.
+pub const WAD_SEEN_ROWS_MAX: usize = 100_000;
+/// The same of all minutes of a table together.
+pub const WAD_SEEN_ALL_ROWS_MAX: usize = 1_000_000;

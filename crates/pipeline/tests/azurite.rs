@@ -14,8 +14,9 @@ use bytes::Bytes;
 use secrecy::SecretString;
 use tempfile::TempDir;
 use windrow_formats::azure::{BlobKind, Entity, Operation, Value};
+use windrow_formats::wad::rows::key_of;
 use windrow_pipeline::azure::{
-    Account, Appended, AzureError, Client, Credential, Denial, Limits, Made, Query, Removed,
+    Account, Appended, AzureError, Client, Credential, Denial, Limits, Made, Query, Removed, Work,
 };
 use windrow_pipeline::tls::Roots;
 
@@ -272,12 +273,75 @@ async fn blobs_are_made_of_blocks_appended_to_and_read_in_parts() {
     let list = client.list_blobs(container, "a b/é%", None).await.unwrap();
     assert_eq!((list.blobs.len(), list.next), (1, None));
     assert_eq!(
-        client.delete_blob(container, blob).await.unwrap(),
+        client.delete_blob(container, blob, None).await.unwrap(),
         Removed::Now
     );
     assert_eq!(
-        client.delete_blob(container, blob).await.unwrap(),
+        client.delete_blob(container, blob, None).await.unwrap(),
         Removed::NotThere
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_old_is_cleared_and_nothing_else() {
+    let Some(azurite) = Azurite::start() else {
+        return;
+    };
+    let client = azurite.client(key(KEY));
+    let (now, hour) = (jiff::Timestamp::now(), jiff::SignedDuration::from_hours(1));
+    let container = "wad-iis-logfiles";
+    client.create_container(container).await.unwrap();
+    for blob in ["a/1.log", "a/2.log", "b/1.log"] {
+        let bytes = Bytes::from_static(b"one");
+        let put = client.put_block_blob(container, blob, bytes, "text/plain");
+        put.await.unwrap();
+    }
+    let clear = |before, work| client.clear_container((container, "a/"), before, work, |_| {});
+    assert_eq!(clear(now - hour, Work::Remove).await.unwrap().count, 0);
+    assert_eq!(clear(now + hour, Work::Look).await.unwrap().count, 2);
+    let cleared = clear(now + hour, Work::Remove).await.unwrap();
+    assert_eq!((cleared.count, cleared.bytes, cleared.refused), (2, 6, 0));
+    let list = client.list_blobs(container, "", None).await.unwrap();
+    assert_eq!(list.blobs.len(), 1);
+
+    let table = "WADLogsTable";
+    client.create_table(table).await.unwrap();
+    let minute = |minutes: i64| now - jiff::SignedDuration::from_mins(minutes);
+    let mut keys = vec!["foreign".to_owned(), key_of(0, minute(0))];
+    for minutes in [100, 110, 200] {
+        keys.extend([0, 4].map(|part| key_of(part, minute(minutes))));
+    }
+    for partition in &keys {
+        for row in 0..150 {
+            let mut batch = client.new_batch(table);
+            let entity = Entity {
+                partition_key: partition.into(),
+                row_key: format!("{row:03}").into(),
+                properties: Vec::new(),
+            };
+            batch.push(Operation::InsertOrReplace, &entity).unwrap();
+            client.batch(table, &batch).await.unwrap();
+        }
+    }
+    let clear = |work| client.clear_table(table, minute(105), work, |_| {});
+    let found = clear(Work::Look).await.unwrap();
+    assert_eq!(found.count, 4 * 150);
+    assert_eq!(clear(Work::Remove).await.unwrap(), found);
+    assert_eq!(clear(Work::Look).await.unwrap().count, 0);
+    let mut rest = 0;
+    let mut query = Query::default();
+    loop {
+        let answer = client.query(table, &query).await.unwrap();
+        rest += answer.page.entities.len();
+        query.after = answer.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(
+        rest,
+        4 * 150,
+        "of two minutes, one of them twice, and foreign ones"
     );
 }
 
@@ -344,7 +408,7 @@ async fn it_is_read_in_parts(client: &Client, container: &str, blob: &str, bytes
 }
 
 async fn an_append_is_done_once(client: &Client, container: &str) {
-    let made = || client.create_append_blob(container, "a.log", "text/plain");
+    let made = || client.create_append_blob(container, "a.log", "text/plain", "0a");
     assert_eq!(made().await.unwrap(), Made::New);
     let append = |at: u64, text: &'static str| {
         client.append_block(container, "a.log", at, Bytes::from_static(text.as_bytes()))

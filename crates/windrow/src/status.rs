@@ -26,6 +26,9 @@ pub struct Status {
     /// The folders that are watched, by `kind.name`.
     #[serde(default)]
     pub directories: BTreeMap<String, Directory>,
+    /// The tables in Azure's storage that are read, by `kind.name`.
+    #[serde(default)]
+    pub wad_storage: BTreeMap<String, WadStorage>,
     /// How many machines there are of each verdict; `windrow sources` says which and why.
     #[serde(default)]
     pub machines: Option<Totals>,
@@ -149,6 +152,40 @@ pub struct Directory {
     pub looked_at: Option<Timestamp>,
     /// When something was taken last.
     pub taken_at: Option<Timestamp>,
+}
+
+/// Tables in Azure's storage that are read. Counts are since it was begun to read them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WadStorage {
+    /// The account.
+    pub account: String,
+    /// Each table.
+    pub tables: Vec<WadTable>,
+    /// Rows that were taken as events.
+    pub rows: u64,
+    /// Rows that could not be read.
+    pub unread: u64,
+    /// Why nothing is taken for want of room.
+    pub full: Option<String>,
+    /// When it was looked last.
+    pub looked_at: Option<Timestamp>,
+    /// When something was taken last.
+    pub taken_at: Option<Timestamp>,
+}
+
+/// A table that is read.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct WadTable {
+    /// Its name.
+    pub table: String,
+    /// Rows that were taken.
+    pub rows: u64,
+    /// Whether it is there.
+    pub is_there: bool,
+    /// Rows of minutes before this one are not expected any more.
+    pub closed: Option<Timestamp>,
+    /// What went wrong with the last look.
+    pub trouble: Option<String>,
 }
 
 /// A machine at a source.

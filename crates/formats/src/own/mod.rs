@@ -58,6 +58,8 @@ pub enum OwnEventId {
     LakeFileTakenOut = 16,
     /// Another collector writes into the lake under this journal's name: nothing more goes there from here.
     LakeOfAnother = 17,
+    /// What is older than a sink keeps was taken out of Azure's storage.
+    StorageCleared = 18,
     /// A machine sent "no bookmark" although one was stored for it.
     BookmarkIgnored = 20,
     /// A setting was changed by command: who, from where, what.

@@ -63,7 +63,12 @@ pub struct BlobProperties {
     pub etag: Option<String>,
     /// How many blocks were appended, of one that is appended to.
     pub blocks: Option<u32>,
+    /// What [`Client::create_append_blob`] marked it with.
+    pub mark: Option<String>,
 }
+
+/// The name of what a blob is marked with, among its metadata.
+const MARK: &str = "x-ms-meta-windrowfile";
 
 impl Client {
     /// Makes a container that nobody reads without permission, unless it is there.
@@ -144,7 +149,8 @@ impl Client {
         self.created(ask).await.map(drop)
     }
 
-    /// Makes an empty blob to append to, unless there is one of this name, of whatever kind.
+    /// Makes an empty blob to append to, unless there is one of this name, of whatever kind. It is marked with digits by which its
+    /// writer knows it again.
     ///
     /// # Errors
     /// [`AzureError`]
@@ -153,10 +159,12 @@ impl Client {
         container: &str,
         blob: &str,
         content_type: &str,
+        mark: &str,
     ) -> Result<Made, AzureError> {
         let ask = self.ask_blob(Method::PUT, container, blob)?;
         let ask = ask
             .header("x-ms-blob-type", "AppendBlob")
+            .header(MARK, mark)
             .header("x-ms-blob-content-type", content_type)
             .header("if-none-match", "*");
         made(
@@ -314,6 +322,7 @@ impl Client {
             modified: modified.and_then(|at| DateTimeParser::new().parse_timestamp(at).ok()),
             etag: etag_of(&told),
             blocks: blocks.and_then(|blocks| u32::try_from(blocks).ok()),
+            mark: told.header(MARK).map(str::to_owned),
         }))
     }
 
@@ -341,12 +350,21 @@ impl Client {
         read_blobs(&told.body).map_err(|why| self.unreadable(what, why.to_string()))
     }
 
-    /// Takes a blob away.
+    /// Takes a blob away: the version that the entity tag names, or whichever is there.
     ///
     /// # Errors
-    /// [`AzureError`]; a container that is not there refuses.
-    pub async fn delete_blob(&self, container: &str, blob: &str) -> Result<Removed, AzureError> {
+    /// [`AzureError`]; a container that is not there refuses, and so does another version, as `ConditionNotMet`.
+    pub async fn delete_blob(
+        &self,
+        container: &str,
+        blob: &str,
+        etag: Option<&str>,
+    ) -> Result<Removed, AzureError> {
         let ask = self.ask_blob(Method::DELETE, container, blob)?;
+        let ask = match etag {
+            None => ask,
+            Some(etag) => ask.header("if-match", etag),
+        };
         removed(self.ask(ask).await, &["BlobNotFound"])
     }
 

@@ -10,10 +10,12 @@
 
 mod account;
 mod blob;
+mod clear;
 mod connection;
 mod error;
 mod http;
 pub mod limits;
+mod patience;
 mod request;
 mod table;
 mod verdict;
@@ -28,9 +30,11 @@ use jiff::Timestamp;
 
 pub use self::account::{Account, AccountError, Credential, Endpoints};
 pub use self::blob::{Appended, BlobPart, BlobProperties};
+pub use self::clear::{Cleared, Work};
 pub use self::error::{Absence, AzureError, Business, Denial, Place, Unfit, Unreadable};
 use self::http::Pool;
 pub use self::limits::Limits;
+pub use self::patience::patiently;
 pub use self::table::{Answer, Continuation, Query, TableNames};
 use crate::tls::{Roots, ServerCheck, TlsError, client_config};
 

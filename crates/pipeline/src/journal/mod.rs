@@ -442,10 +442,15 @@ impl Journal {
     /// # Errors
     /// See [`AppendError`].
     pub async fn forget(&self, key: &str) -> Result<(), AppendError> {
-        let change = StateChange {
-            key: key.to_owned(),
-            value: None,
-        };
+        let key = key.to_owned();
+        self.change(StateChange { key, value: None }).await
+    }
+
+    /// Changes a key's value by itself, on disk when it returns.
+    ///
+    /// # Errors
+    /// See [`AppendError`].
+    pub async fn change(&self, change: StateChange) -> Result<(), AppendError> {
         let entry = Entry {
             body: Vec::new(),
             events: 0,

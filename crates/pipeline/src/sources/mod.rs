@@ -3,4 +3,5 @@
 pub mod directory;
 pub mod evtx;
 mod pack;
+pub mod wad_storage;
 pub mod wef;

@@ -3,6 +3,7 @@
 
 mod admin;
 mod check;
+mod clear;
 mod completions;
 mod config;
 mod demo;
@@ -21,6 +22,7 @@ mod setup;
 mod simulate;
 mod sources;
 mod status;
+mod storage;
 mod subscription;
 mod syslog;
 mod tail;
@@ -113,6 +115,7 @@ enum Command {
     Syslog(Box<syslog::Args>),
     Diagnostics(diagnostics::Args),
     Export(Box<export::Args>),
+    Clear(Box<clear::Args>),
     Admin(admin::Args),
     Tail(tail::Args),
     Top(top::Args),
@@ -211,6 +214,7 @@ fn dispatch(command: Command, invocation: &Invocation, out: &mut Out<'_>) -> any
         Command::Syslog(args) => syslog::run(&args, invocation, out),
         Command::Diagnostics(args) => diagnostics::run(&args, invocation, out),
         Command::Export(args) => export::run(&args, invocation, out),
+        Command::Clear(args) => clear::run(&args, invocation, out),
         Command::Tail(args) => tail::run(&args, invocation, out),
         Command::Top(args) => top::run(&args, invocation, out),
         Command::Verify(args) => verify::run(&args, invocation, out),

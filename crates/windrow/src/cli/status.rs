@@ -19,7 +19,7 @@ use crate::lake_place;
 use crate::output::{
     Paint, SummaryFormat, SummaryOutput, about, ago, escape, escape_json, thousands, time,
 };
-use crate::status::{Directory, Journal, Lake, Sink, Source, Status};
+use crate::status::{Directory, Journal, Lake, Sink, Source, Status, WadStorage};
 
 /// Say how the service is: sources, journal, sinks, lake
 ///
@@ -219,6 +219,9 @@ pub(super) fn write_text(status: &Status, paint: Paint, out: &mut dyn Write) -> 
     for (name, folder) in &status.directories {
         write_directory(name, folder, status.now, paint, out)?;
     }
+    for (name, source) in &status.wad_storage {
+        write_wad_storage(name, source, status.now, paint, out)?;
+    }
     for (name, sink) in &status.sinks {
         write_sink(name, sink, status.now, paint, out)?;
     }
@@ -373,6 +376,46 @@ fn refused(source: &Source) -> String {
         thousands(source.refused),
         reasons.join(", ")
     )
+}
+
+fn write_wad_storage(
+    name: &str,
+    source: &WadStorage,
+    now: Timestamp,
+    paint: Paint,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "\n{}  {}",
+        paint.bold(&format!("source {}", escape(name))),
+        escape(&source.account)
+    )?;
+    write!(out, "  {} rows taken", thousands(source.rows))?;
+    if let Some(taken_at) = source.taken_at {
+        let ago_s = (now.as_second() - taken_at.as_second()).max(0);
+        write!(out, ", the last {} ago", ago(ago_s))?;
+    }
+    if source.unread > 0 {
+        write!(out, ", {} could not be read", thousands(source.unread))?;
+    }
+    writeln!(out)?;
+    for table in &source.tables {
+        let (name, rows) = (escape(&table.table), thousands(table.rows));
+        match (&table.trouble, table.is_there, table.closed) {
+            (Some(trouble), _, _) => {
+                let line = format!("{name}: {}", escape(trouble));
+                writeln!(out, "  {}", paint.yellow(&line))?;
+            }
+            (None, false, _) => writeln!(out, "  {name}: not there yet")?,
+            (None, true, None) => writeln!(out, "  {name}: {rows} rows, older ones to come")?,
+            (None, true, Some(_)) => writeln!(out, "  {name}: {rows} rows, up to date")?,
+        }
+    }
+    if let Some(full) = &source.full {
+        writeln!(out, "  {}", paint.red(&escape(full)))?;
+    }
+    Ok(())
 }
 
 fn write_directory(

@@ -10,6 +10,7 @@ mod fleet;
 mod lake;
 mod subscription;
 mod syslog;
+mod wad_storage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Range, RangeInclusive};
@@ -110,12 +111,19 @@ pub(super) fn check(
     let directory = named(source, raw.source.directory, |at, raw| {
         directory::directory(at, raw, Some(&data_dir))
     })?;
+    let wad_storage = named(source, raw.source.wad_storage, |at, raw| {
+        wad_storage::wad_storage(at, raw)
+    })?;
     Ok(checked::Config {
         file: (!source.text.is_empty()).then(|| source.file.to_owned()),
         settings_generation: 0,
         data_dir,
         sink: syslog::sinks(source, raw.sink, &groups, &known(&directory, &[]))?,
-        source: checked::Sources { wef, directory },
+        source: checked::Sources {
+            wef,
+            directory,
+            wad_storage,
+        },
         subscription,
         machine_group,
         diagnostics: BTreeMap::new(),

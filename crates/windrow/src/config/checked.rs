@@ -20,7 +20,7 @@ use crate::access::Role;
 pub(crate) use azure::keyword_mask;
 pub use azure::{
     AccountCredential, AzureBlobSink, AzureTableSink, Diagnostics, DiagnosticsStorage, EventVolume,
-    LeastLevel, PartitionBy, TraceTable, WadTable,
+    LeastLevel, PartitionBy, TraceTable, WadStorageSource, WadTable,
 };
 pub use directory::{DirectorySource, FileContent, MachineFrom, Spool};
 
@@ -145,6 +145,17 @@ pub struct Sources {
     /// `[source.directory.NAME]`
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub directory: BTreeMap<String, DirectorySource>,
+    /// `[source.wad_storage.NAME]`
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub wad_storage: BTreeMap<String, WadStorageSource>,
+}
+
+impl Sources {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.wef.len() + self.directory.len() + self.wad_storage.len()
+    }
 }
 
 /// Sinks by kind and name.

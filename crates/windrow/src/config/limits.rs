@@ -30,3 +30,5 @@ pub const MAX_REVISIONS: usize = 50;
 pub const MAX_FILE_PATTERNS: usize = 64;
 /// The name of a machine (RFC 1035 2.3.4).
 pub const MAX_MACHINE_CHARS: usize = 253;
+/// Tables that one source of Azure's storage reads.
+pub const MAX_WAD_TABLES: usize = 32;

@@ -336,6 +336,7 @@ pub(super) fn load(config: &mut checked::Config) -> Result<(), ConfigError> {
         ("table sinks", config.sink.azure_table.len()),
         ("blob sinks", config.sink.azure_blob.len()),
         ("watched folders", config.source.directory.len()),
+        ("sources of Azure storage", config.source.wad_storage.len()),
     ];
     for (what, count) in counts {
         if count > limits::MAX_TABLES_A_KIND {

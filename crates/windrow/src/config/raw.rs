@@ -50,6 +50,25 @@ pub(super) struct Config {
 pub(super) struct Sources {
     pub(super) wef: Named<WefSource>,
     pub(super) directory: Named<DirectorySource>,
+    pub(super) wad_storage: Named<WadStorageSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a table with a name, such as [source.wad_storage.old]"
+)]
+pub(super) struct WadStorageSource {
+    pub(super) enabled: Option<bool>,
+    pub(super) account: Spanned<String>,
+    pub(super) endpoint: Option<Spanned<String>>,
+    pub(super) key_file: Option<Spanned<PathBuf>>,
+    pub(super) sas_file: Option<Spanned<PathBuf>>,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) tables: Option<List<String>>,
+    pub(super) from: Option<Spanned<String>>,
+    pub(super) late: Option<Spanned<Span>>,
+    pub(super) interval: Option<Spanned<Span>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,6 +126,7 @@ pub(super) struct AzureBlobSink {
     pub(super) directories_table: Option<bool>,
     pub(super) machines: Option<List<String>>,
     pub(super) machine_groups: Option<List<String>>,
+    pub(super) keep: Option<Age>,
     pub(super) containers: Spanned<BTreeMap<Spanned<String>, Spanned<String>>>,
 }
 
@@ -132,6 +152,7 @@ pub(super) struct AzureTableSink {
     pub(super) directories: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) counters: Option<Vec<Spanned<String>>>,
     pub(super) traces: Option<Vec<TraceTable>>,
+    pub(super) keep: Option<Age>,
     pub(super) subscription: Option<Spanned<String>>,
     pub(super) machines: Option<List<String>>,
     pub(super) machine_groups: Option<List<String>>,

@@ -9,6 +9,7 @@ mod directory;
 mod source;
 mod subscription;
 mod syslog;
+mod wad_storage;
 
 fn check(text: &str) -> Result<Config, ConfigError> {
     check_text(Path::new("/etc/windrow/windrow.toml"), text)
@@ -123,6 +124,8 @@ fn the_example_holds_and_its_comments_tell_the_defaults() {
         "# locale",
         "# data_locale",
         "# settled",
+        "# late",
+        "# keep",
         "# manifests",
         "# traces",
         "# containers",

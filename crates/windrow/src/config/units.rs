@@ -29,6 +29,14 @@ impl ByteSize {
     }
 }
 
+impl Age {
+    /// Whether nothing goes.
+    #[must_use]
+    pub fn is_for_ever(&self) -> bool {
+        self.0.is_none()
+    }
+}
+
 impl Span {
     /// The length.
     #[must_use]

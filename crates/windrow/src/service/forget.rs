@@ -74,6 +74,8 @@ pub(super) async fn lost(
         if syslog
             .chain(tables)
             .chain(blobs)
+            // Opened later, and from the oldest on where they are damaged.
+            .chain(FileTable::ALL.map(file_cursor))
             .any(|cursor| lost.is_of(&cursor))
         {
             continue;

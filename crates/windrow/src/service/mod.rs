@@ -6,6 +6,7 @@
 //! adds what a service under systemd needs: signals, readiness, reload.
 
 mod blob_sinks;
+mod clearing;
 mod directories;
 mod endpoint;
 mod file_sink;
@@ -29,6 +30,7 @@ mod supervise;
 mod table_sinks;
 mod taken;
 mod upkeep;
+mod wad_sources;
 mod watch;
 mod web;
 mod workers;
@@ -75,6 +77,7 @@ pub(crate) use table_sinks::{
     AccountPlace, account_client, account_of_sink, probe as probe_tables,
 };
 pub(crate) use taken::{BY as TAKEN_BY, PATH as TAKEN_PATH, Taken};
+pub(crate) use wad_sources::{account_of_source, no_circle};
 pub use workers::Pieces;
 
 /// What the cursors of each kind of sink begin with.
@@ -124,6 +127,7 @@ struct Shared {
     lake: Option<LakeRoom>,
     sources: sources::Sources,
     directories: directories::Directories,
+    wad_sources: wad_sources::WadSources,
     sinks: sinks::Sinks,
     table_sinks: table_sinks::TableSinks,
     blob_sinks: blob_sinks::BlobSinks,
@@ -223,6 +227,7 @@ impl Service {
             journal: self.journal_status(),
             sources: shared.sources.status(),
             directories: shared.directories.status(),
+            wad_storage: shared.wad_sources.status(),
             machines,
             sinks: {
                 let mut sinks = shared.sinks.status(&config, &shared.journal);
@@ -431,6 +436,7 @@ impl Service {
         let (journal, recorder) = (&shared.journal, &shared.recorder);
         let sources = shared.sources.prepare(&config, journal).await?;
         let directories = shared.directories.prepare(&config)?;
+        let wad_sources = shared.wad_sources.prepare(&config)?;
         let terms = match &shared.endpoint {
             Some(_) => Some(endpoint::prepare(&config.admin)?),
             None => None,
@@ -450,6 +456,7 @@ impl Service {
         blob_sinks::forget_removed(&config, journal, recorder).await;
         shared.sources.take_up(sources, journal, recorder).await;
         self.watch(directories, &config).await?;
+        shared.wad_sources.take_up(wad_sources, &config).await;
         sources::forget_channels(&config, journal).await;
         if let (Some(endpoint), Some(terms)) = (&shared.endpoint, terms) {
             endpoint.take_up(terms);
@@ -489,9 +496,10 @@ impl Service {
     /// Ends everything in good order.
     pub async fn stop(self) {
         let shared = &self.shared;
-        let (sources, looks) = futures::join!(
+        let (sources, looks, _) = futures::join!(
             shared.sources.stop(SOURCES_TIMEOUT),
-            shared.directories.stop(SOURCES_TIMEOUT)
+            shared.directories.stop(SOURCES_TIMEOUT),
+            shared.wad_sources.stop(SOURCES_TIMEOUT)
         );
         if !sources {
             tracing::warn!("some machines were cut off: they will send their batch again");

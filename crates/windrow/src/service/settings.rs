@@ -18,7 +18,7 @@ use super::limits::LAG_GOOD_FOR;
 use super::own::Recorder;
 use super::sinks::{self, Forgotten, Look};
 use super::sources::{Subscribers, revision as subscription_revision};
-use super::{Service, blob_sinks, lock, start, table_sinks};
+use super::{Service, blob_sinks, lock, start, table_sinks, wad_sources};
 use crate::access::{self, Tokens, manage};
 use crate::admin::{Actor, Refusal};
 use crate::config::objects::{Object, Store, Written};
@@ -89,6 +89,7 @@ impl Service {
         if let Object::Subscription(_) | Object::MachineGroup(_) | Object::Diagnostics(_) = object {
             let made = shared.sources.prepare_subscriptions(&config);
             let made = made.map_err(EditError::Unusable)?;
+            wad_sources::no_circle(&config).map_err(EditError::Unusable)?;
             // Groups of machines decide whose events they get.
             let tables = shared.table_sinks.prepare(&config, journal);
             let tables = tables.map_err(EditError::Unusable)?;

@@ -27,9 +27,10 @@ use super::own::Recorder;
 use super::sinks::Sinks;
 use super::sources::Sources;
 use super::table_sinks::TableSinks;
+use super::wad_sources::WadSources;
 use super::{
-    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, Service, Shared, Tasks, http, place, renewal, socket,
-    watch, web,
+    DRAIN_TIMEOUT, Generation, LAKE_TIMEOUT, Service, Shared, Tasks, clearing, http, place,
+    renewal, socket, watch, web,
 };
 use crate::config::checked;
 use crate::datadir::DataDir;
@@ -59,6 +60,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
     let epoch = place::epoch(&journal, &data_dir.journal(), &recorder).await;
     let sources = Sources::new(&data_dir, epoch, &mut registry);
     let directories = Directories::new(keeper, &mut registry);
+    let wad_sources = WadSources::new(&journal, &mut registry);
     let rooms = Rooms {
         lake: lake.as_ref(),
         sinks: &sinks,
@@ -66,15 +68,13 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
         blob_sinks: &blob_sinks,
         sources: &sources,
         directories: &directories,
+        wad_sources: &wad_sources,
     };
     rooms.start(&config, &journal, &recorder).await?;
     let rest = Tasks::default();
-    rest.tracker.spawn(watch::run(
-        journal.clone(),
-        recorder.clone(),
-        config.journal.seal_interval.0,
-        rest.token.clone(),
-    ));
+    let (sealed, every) = (journal.clone(), config.journal.seal_interval.0);
+    let watching = watch::run(sealed, recorder.clone(), every, rest.token.clone());
+    rest.tracker.spawn(watching);
     let service = Service {
         shared: Arc::new(Shared {
             config: Mutex::new(Arc::new(config)),
@@ -91,6 +91,7 @@ pub async fn start(config: checked::Config, data_dir: DataDir) -> anyhow::Result
             lake,
             sources,
             directories,
+            wad_sources,
             sinks,
             table_sinks,
             blob_sinks,
@@ -118,6 +119,7 @@ struct Rooms<'a> {
     blob_sinks: &'a BlobSinks,
     sources: &'a Sources,
     directories: &'a Directories,
+    wad_sources: &'a WadSources,
 }
 
 impl Rooms<'_> {
@@ -154,11 +156,13 @@ impl Rooms<'_> {
         self.blob_sinks.start(config, journal, recorder).await?;
         forget::lost(&config.sink, journal, recorder).await?;
         let watched = self.directories.prepare(config)?;
+        let read = self.wad_sources.prepare(config)?;
         if let Some(room) = self.lake {
             want_rows(room, config, journal)?;
         }
         self.sources.start(config, journal, recorder).await?;
         self.directories.take_up(watched, config).await;
+        self.wad_sources.take_up(read, config).await;
         Ok(())
     }
 }
@@ -182,7 +186,7 @@ fn no_sinks_yet(
 }
 
 async fn record_start(recorder: &Recorder, config: &checked::Config) {
-    if config.source.wef.is_empty() && config.source.directory.is_empty() {
+    if config.source.count() == 0 {
         tracing::warn!(
             "no source is configured: nothing is collected until there is one; `windrow config example` shows how"
         );
@@ -259,6 +263,8 @@ fn serve_doors(
     let weak = service.downgrade();
     rest.tracker
         .spawn(renewal::run(weak.clone(), rest.token.clone()));
+    rest.tracker
+        .spawn(clearing::run(weak.clone(), rest.token.clone()));
     let on_web = {
         let weak = weak.clone();
         move |request: ::http::Request<hyper::body::Incoming>| {

@@ -1,6 +1,6 @@
 //! `windrow export`: what is in a table comes out, every row once, with shards and without, in one go and in two.
 
-use crate::support::azurite::{Azurite, KEY};
+use crate::support::azurite::{Azurite, KEY, write_blobs, write_rows};
 use crate::support::ledger::{Arrived, arrive, repeated};
 use crate::support::program::{Finished, Program, run};
 use crate::support::service::Service;
@@ -140,4 +140,125 @@ fn in_two_goes(scratch: &Scratch, all: &[&str], whole: &str) {
         "{}",
         nothing.stderr
     );
+}
+
+#[test]
+fn blobs_become_files_byte_for_byte() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = Scratch::new();
+    let Some(azurite) = Azurite::start(&scratch) else {
+        return;
+    };
+    let large: Vec<u8> = (0..20_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let blobs: [(&str, &[u8]); 5] = [
+        (
+            "d/IaaS/_web1/Web/W3SVC1/u_ex261124.log",
+            b"#Software: IIS\r\n",
+        ),
+        ("d/IaaS/_web1/dumps/w3wp.dmp", &large),
+        ("d/empty", b""),
+        ("twice//outside", b"never"),
+        ("other/a.log", b"a"),
+    ];
+    if write_blobs(&azurite, "wad-files", &blobs).is_none() {
+        return;
+    }
+    let key = scratch.write("wad.key", KEY);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (key, endpoint) = (key.display().to_string(), azurite.endpoint());
+    let folder = scratch.join("files");
+    let to = folder.display().to_string();
+    let all = [
+        ["export", "--blobs", "wad-files", "--output-folder", &to],
+        [
+            "--storage-account",
+            "devstoreaccount1",
+            "--blob-endpoint",
+            &endpoint,
+            "--key-file",
+        ],
+    ]
+    .concat();
+    let export = |more: &[&str]| run(&scratch, &[&all[..], &[&key], more].concat());
+
+    let only = export(&["--prefix", "d/"]).expect(0);
+    assert!(only.stdout.starts_with("3 files, "), "{}", only.stdout);
+    for (name, bytes) in &blobs[..3] {
+        assert!(
+            std::fs::read(folder.join(name)).unwrap() == *bytes,
+            "{name}"
+        );
+    }
+    assert!(!folder.join("other").exists());
+    // As if it had been interrupted: what is there of this version is not fetched again.
+    let dump = folder.join(blobs[1].0);
+    let again = export(&[]).expect(3);
+    assert!(
+        again.stdout.contains("3 were there already"),
+        "{}",
+        again.stdout
+    );
+    assert!(
+        again.stderr.contains("twice//outside: no file here"),
+        "{}",
+        again.stderr
+    );
+    std::fs::write(&dump, "changed").unwrap();
+    export(&["--prefix", "d/IaaS/_web1/dumps"]).expect(0);
+    assert!(std::fs::read(&dump).unwrap() == large);
+    let left = std::fs::read_dir(dump.parent().unwrap()).unwrap().count();
+    assert_eq!(left, 1, "parts and notes are gone");
+}
+
+#[test]
+fn what_is_old_is_cleared_when_it_is_said_twice() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let scratch = Scratch::new();
+    let Some(azurite) = Azurite::start_tables(&scratch) else {
+        return;
+    };
+    let row = |partition: String, row: i64| serde_json::json!({ "PartitionKey": partition, "RowKey": format!("{row:05}"), "Message": "m" });
+    let old = |shard: &str, number: i64| {
+        let minute = 636_900_192_000_000_000 + number / 200 * 600_000_000;
+        row(format!("{shard}0{minute}"), number)
+    };
+    let mut rows: Vec<serde_json::Value> = (0..700).map(|number| old("", number)).collect();
+    rows.extend((0..300).map(|number| old("0000000000000000007___", number)));
+    rows.push(row("0990000000000000000".to_owned(), 1));
+    rows.push(row("somebody else's".to_owned(), 1));
+    if write_rows(&azurite, "WADLogsTable", &rows).is_none() {
+        return;
+    }
+    let key = scratch.write("wad.key", KEY);
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (key, endpoint) = (key.display().to_string(), azurite.endpoint());
+    let account = [
+        "--storage-account",
+        "devstoreaccount1",
+        "--table-endpoint",
+        &endpoint,
+        "--key-file",
+        &key,
+    ];
+    let clear = |more: &[&str]| {
+        let all = [&["clear", "WADLogsTable", "--older-than"], more, &account].concat();
+        run(&scratch, &all)
+    };
+    let left = || {
+        let all = [&["export", "WADLogsTable"][..], &account].concat();
+        run(&scratch, &all).expect(0).stdout.lines().count()
+    };
+    let looked = clear(&["30d"]).expect(0).stdout;
+    assert!(
+        looked.contains("would take away 1 000 rows of WADLogsTable, from 2019-"),
+        "{looked}"
+    );
+    assert_eq!(left(), 1_002);
+    clear(&["forever", "--yes"]).expect(2);
+    assert_eq!(left(), 1_002);
+    let done = clear(&["30d", "--yes"]).expect(0).stdout;
+    assert!(done.starts_with("took away 1 000 rows"), "{done}");
+    assert_eq!(left(), 2);
+    let again = clear(&["30d", "--yes"]).expect(0).stdout;
+    assert!(again.starts_with("took away 0 rows"), "{again}");
 }

@@ -43,5 +43,6 @@ mod setup;
 mod sources;
 mod subscriptions;
 mod support;
+mod wad_storage;
 mod walk;
 mod white_paper;

@@ -11,7 +11,7 @@ use crate::limits::AZURE_ORIGIN_UNITS_MAX;
 use crate::text::utf16_prefix;
 
 /// Ticks of a minute.
-const MINUTE_TICKS: i64 = 600_000_000;
+pub(super) const MINUTE_TICKS: i64 = 600_000_000;
 
 /// Where rows of a minute are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

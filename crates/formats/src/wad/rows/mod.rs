@@ -6,8 +6,10 @@
 
 mod counter;
 mod directory;
+mod event;
 mod keys;
 mod own;
+mod range;
 #[cfg(test)]
 mod tests;
 mod trace;
@@ -16,8 +18,10 @@ mod xml;
 
 pub use counter::{Measured, performance_counter};
 pub use directory::{DirectoryFile, directory};
+pub use event::{event_xml, row_time};
 pub use keys::{Counter, Origin, Partition};
 pub use own::infrastructure_log;
+pub use range::{Minutes, RowKeys, SHARDS, filter_of_shards, key_of, minute_of};
 pub use trace::event_trace;
 pub use windows_event::windows_event;
 

@@ -367,3 +367,93 @@ fn the_row_of_a_file_says_where_it_was_and_where_it_is() {
     }
     "#);
 }
+
+fn told(table: &str, row: &Entity<'_>) -> String {
+    event_xml(table, row).replace("><", ">\n<")
+}
+
+#[test]
+fn a_row_is_the_event_that_it_was_made_of() {
+    let text = format!(
+        "<Event xmlns='{NAMESPACE}'><System><Provider Name='P'/><EventID>7</EventID></System></Event>"
+    );
+    let index = index(&text);
+    let event = Event::new(&text, &index);
+    let row = windows_event(event, &ORIGIN, arrived(), &partition(), counter());
+    assert_eq!(event_xml(WINDOWS_EVENT_LOGS, &row), text);
+}
+
+#[test]
+fn a_row_without_an_event_becomes_one() {
+    let row = Entity {
+        partition_key: "0639310248000000000".into(),
+        row_key: "d___r___i___0000000000000000001".into(),
+        properties: vec![
+            ("DeploymentId".into(), Value::Text("d".into())),
+            ("Role".into(), Value::Text("IaaS".into())),
+            ("RoleInstance".into(), Value::Text("_web01".into())),
+            (
+                "EventTickCount".into(),
+                Value::Long(639_310_248_001_234_567),
+            ),
+            ("Level".into(), Value::Int(2)),
+            ("EventId".into(), Value::Int(100)),
+            ("Pid".into(), Value::Int(4)),
+            ("Tid".into(), Value::Int(8)),
+            ("Message".into(), Value::Text("a < b & \u{1}c".into())),
+            ("Extra'".into(), Value::Truth(true)),
+        ],
+    };
+    insta::assert_snapshot!(told("WADLogsTable", &row), @"
+    <Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>
+    <System>
+    <Provider Name='WADLogsTable'/>
+    <EventID>100</EventID>
+    <Level>2</Level>
+    <TimeCreated SystemTime='2026-11-23T10:00:00.1234567Z'/>
+    <Execution ProcessID='4' ThreadID='8'/>
+    <Channel>WADLogsTable</Channel>
+    <Computer>web01</Computer>
+    </System>
+    <EventData>
+    <Data Name='Extra&apos;'>true</Data>
+    </EventData>
+    <RenderingInfo Culture='en-US'>
+    <Message>a &lt; b &amp; �c</Message>
+    </RenderingInfo>
+    </Event>
+    ");
+    let bare = Entity {
+        partition_key: "x".into(),
+        row_key: "y".into(),
+        properties: vec![("RawXml".into(), Value::Text("not one".into()))],
+    };
+    insta::assert_snapshot!(told("WADLogsTable", &bare), @"
+    <Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>
+    <System>
+    <Provider Name='WADLogsTable'/>
+    <EventID>0</EventID>
+    <Channel>WADLogsTable</Channel>
+    </System>
+    </Event>
+    ");
+}
+
+#[test]
+fn minutes_of_keys_are_read() {
+    for (key, minute) in [
+        ("0639310248000000000", Some("2026-11-23T10:00:00Z")),
+        (
+            "0000000000000000007___0639310248000000000",
+            Some("2026-11-23T10:00:00Z"),
+        ),
+        ("7___0639310248000000000", None),
+        ("639310248000000000", None),
+        ("0639310248000000000x", None),
+        ("9999999999999999999", None),
+        ("", None),
+    ] {
+        let minute: Option<Timestamp> = minute.map(|minute| minute.parse().unwrap());
+        assert_eq!(minute_of(key), minute, "{key}");
+    }
+}

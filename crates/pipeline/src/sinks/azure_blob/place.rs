@@ -28,6 +28,8 @@ pub(super) struct Site<'a, N> {
     pub(super) client: &'a Client,
     pub(super) container: &'a str,
     pub(super) name: N,
+    /// What the blobs of this file are marked with.
+    pub(super) mark: String,
 }
 
 /// What was found of a file.
@@ -67,7 +69,7 @@ impl<N: Fn(Variant) -> String> Site<'_, N> {
         let blob = (self.name)(variant);
         let made = self
             .client
-            .create_append_blob(self.container, &blob, CONTENT_TYPE);
+            .create_append_blob(self.container, &blob, CONTENT_TYPE, &self.mark);
         made.await?;
         Ok(Place {
             blob,
@@ -90,6 +92,14 @@ impl<N: Fn(Variant) -> String> Site<'_, N> {
         let (place, properties) = last;
         if properties.kind != BlobKind::Append {
             return Ok(Found::Taken);
+        }
+        match &properties.mark {
+            Some(mark) if *mark == self.mark => return Ok(Found::Its(place)),
+            // Of another file, or of this one when it was taken anew: what has no other bytes than these loses none.
+            Some(_) if offset > 0 || place.end > bytes.len() as u64 => return Ok(Found::Taken),
+            // It tells nothing of whose it is, and has nothing to compare.
+            None if offset > 0 && offset >= place.end => return Ok(Found::Taken),
+            _ => {}
         }
         // What of the bytes this part has: the end of a part before it was looked at when that was the last one.
         let from = offset.max(place.base);
@@ -144,8 +154,13 @@ impl<N: Fn(Variant) -> String> Site<'_, N> {
         let there = self.client.blob_properties(self.container, &blob).await?;
         let blob = match there {
             None => blob,
-            Some(there) if self.is_as(&blob, &there, &bytes).await? => return Ok(blob),
-            Some(_) => (self.name)(own),
+            Some(there) if there.length > bytes.len() as u64 => (self.name)(own),
+            Some(there) => match self.begins_as(&blob, &there, &bytes).await? {
+                true if there.length == bytes.len() as u64 => return Ok(blob),
+                // A file that has grown since it was put there.
+                true if there.kind == BlobKind::Block => blob,
+                _ => (self.name)(own),
+            },
         };
         self.client
             .put_block_blob(self.container, &blob, bytes, CONTENT_TYPE)
@@ -153,21 +168,23 @@ impl<N: Fn(Variant) -> String> Site<'_, N> {
         Ok(blob)
     }
 
-    async fn is_as(
+    /// Whether all that is there is the beginning of these bytes.
+    async fn begins_as(
         &self,
         blob: &str,
         there: &BlobProperties,
         bytes: &Bytes,
     ) -> Result<bool, AzureError> {
-        if there.length != bytes.len() as u64 {
+        let length = usize::try_from(there.length).unwrap_or(usize::MAX);
+        let Some(expected) = bytes.get(..length) else {
             return Ok(false);
-        }
-        if bytes.is_empty() {
+        };
+        if expected.is_empty() {
             return Ok(true);
         }
         let stored = self
             .client
-            .get_blob_range(self.container, blob, 0, bytes.len(), None);
-        Ok(stored.await?.bytes == bytes)
+            .get_blob_range(self.container, blob, 0, length, None);
+        Ok(stored.await?.bytes == expected)
     }
 }

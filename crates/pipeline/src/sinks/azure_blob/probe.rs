@@ -45,7 +45,7 @@ pub async fn probe(client: &Client, container: &str) -> Probed {
         Err(error) => Err(error.to_string()),
     };
     probed.note(Step::Read, found);
-    let gone = client.delete_blob(container, &blob).await;
+    let gone = client.delete_blob(container, &blob, None).await;
     let gone = gone.map_err(|error| format!("{error}; the blob {blob} stays"));
     probed.note(Step::Remove, gone);
     probed

@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use windrow_formats::azure::Operation;
 use windrow_formats::batch::file::{Content, FileId, FileReference, Piece};
 use windrow_formats::batch::{Batch, Header, Kind};
+use windrow_formats::text::hex;
 use windrow_formats::wad::EventVolume;
 use windrow_formats::wad::blobs::{Variant, blob_name};
 use windrow_formats::wad::rows::{self, Counter, DirectoryFile, Origin, Partition};
@@ -226,6 +227,7 @@ impl Transfer {
             client: &self.client,
             container: &item.destination.container,
             name,
+            mark: hex(&item.file.file.0),
         };
         let blob = site.put(own(item), bytes).await?;
         self.reporter.sent(sent);
@@ -262,6 +264,7 @@ impl Transfer {
             client: &self.client,
             container: &item.destination.container,
             name,
+            mark: hex(&item.file.file.0),
         };
         let offset = item.file.offset;
         let known = self.places.get(&file).cloned();
@@ -391,13 +394,18 @@ fn own(item: &Item<'_>) -> Variant {
     }
 }
 
-/// Whether the service will never take a blob of this name.
+/// Whether the service will never take a blob of this name, or lets nobody write to the one that is there.
 fn is_of_the_name(error: &AzureError) -> bool {
     let codes = [
         "InvalidResourceName",
         "InvalidUri",
         "OutOfRangeInput",
         "InvalidInput",
+        "BlobImmutableDueToPolicy",
+        "BlobArchived",
+        "BlobBeingRehydrated",
+        "LeaseIdMissing",
+        "InvalidBlobType",
     ];
     match error {
         AzureError::Unfit { .. } => true,

@@ -158,7 +158,11 @@ impl<T: Tables> Transfer<T> {
                 let sent = match full {
                     Ok(None) => Sent::Written,
                     Ok(Some(full)) => self.send_open(full).await?,
-                    Err(error) => Sent::Refused(error.to_string()),
+                    Err(error) => {
+                        // A time that no table can have. The others are none the worse for it.
+                        left_out.note(error.to_string(), line);
+                        continue;
+                    }
                 };
                 match sent {
                     Sent::Refused(reason) if together == Together::One => {

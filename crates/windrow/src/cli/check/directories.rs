@@ -13,7 +13,30 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     sources
         .filter(|(_, source)| source.enabled)
         .map(|(name, source)| folder(name, source, config))
+        .chain(twice(config))
         .collect()
+}
+
+/// Folders whose files two sources take: values of counters and events of traces are then there twice.
+fn twice(config: &Config) -> Option<Finding> {
+    let enabled = || (config.source.directory.iter()).filter(|(_, source)| source.enabled);
+    let is_below = |one: &DirectorySource, other: &DirectorySource| {
+        one.content == other.content
+            && (one.path == other.path || other.subfolders && one.path.starts_with(&other.path))
+    };
+    let pairs = enabled().flat_map(|(name, one)| {
+        let others = enabled().filter(move |(other, _)| name < *other);
+        others.filter_map(move |(other, two)| {
+            (is_below(one, two) || is_below(two, one)).then_some((name, other))
+        })
+    });
+    let pairs: Vec<String> = pairs
+        .map(|(one, other)| format!("{one} and {other}"))
+        .collect();
+    let result = format!("the same files are taken by {}", pairs.join(", "));
+    let cure = "watch a folder once: what has no identity of its own, counters and traces, is there twice, and SIEMs get events twice";
+    (!pairs.is_empty())
+        .then(|| Finding::new("watched folders", Outcome::Warning, result).cure(cure))
 }
 
 fn folder(name: &str, source: &DirectorySource, config: &Config) -> Finding {

@@ -67,6 +67,7 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         report.extend(runtime.block_on(network::storage(&config)));
         report.extend(runtime.block_on(network::tables(&config)));
         report.extend(runtime.block_on(network::blobs(&config)));
+        report.extend(runtime.block_on(network::wad_storage(&config)));
     }
     let format = args.output.output;
     if !args.live {
@@ -119,10 +120,7 @@ fn configuration(config: &checked::Config) -> Finding {
         .map_or_else(String::new, |file| file.display().to_string());
     let mut counts = format!(
         "{file}: {}, {}, {}",
-        count(
-            config.source.wef.len() + config.source.directory.len(),
-            "source"
-        ),
+        count(config.source.count(), "source"),
         count(config.subscription.len(), "subscription"),
         count(config.sink.syslog.len(), "syslog sink"),
     );
@@ -132,7 +130,7 @@ fn configuration(config: &checked::Config) -> Finding {
     if !config.sink.azure_blob.is_empty() {
         counts += &format!(", {}", count(config.sink.azure_blob.len(), "blob sink"));
     }
-    if config.source.wef.is_empty() && config.source.directory.is_empty() {
+    if config.source.count() == 0 {
         let cure = "add [source.wef.main]; `windrow config example` shows how";
         return Finding::new(
             "configuration",

@@ -15,9 +15,10 @@ use windrow_pipeline::tls;
 use super::finding::{Finding, Outcome};
 use crate::config::checked::{
     AzureBlobSink, AzureTableSink, Config, OutputSeverity, Prefix, SyslogSink, Transport,
+    WadStorageSource,
 };
 use crate::lake_place;
-use crate::service::{account_of_blob_sink, account_of_sink};
+use crate::service::{account_of_blob_sink, account_of_sink, account_of_source, no_circle};
 
 /// How long one destination may take to answer, a step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
@@ -150,6 +151,58 @@ async fn table_sink(name: &str, sink: &AzureTableSink) -> Finding {
         Err(error) => Finding::new(what, Outcome::Failed, error.to_string())
             .cure("correct it; until then the journal keeps the events"),
     }
+}
+
+/// Whether tables that are read can be, and are nobody's here.
+pub(super) async fn wad_storage(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Err(error) = no_circle(config) {
+        let what = "sources of Azure storage";
+        findings.push(Finding::new(what, Outcome::Failed, error.to_string()));
+    }
+    for (name, source) in &config.source.wad_storage {
+        if source.enabled {
+            findings.push(wad_source(name, source).await);
+        }
+    }
+    findings
+}
+
+async fn wad_source(name: &str, source: &WadStorageSource) -> Finding {
+    let what = format!("source wad_storage.{name}");
+    let client = match account_of_source(name, source) {
+        Ok(client) => client,
+        Err(error) => {
+            let cure = "put the key or the signature into a file of its own, mode 0600";
+            return Finding::new(what, Outcome::Failed, format!("{error:#}")).cure(cure);
+        }
+    };
+    let one = Query {
+        top: Some(1),
+        ..Query::default()
+    };
+    let mut absent = Vec::new();
+    for table in &source.tables {
+        match client.query(table, &one).await {
+            Ok(_) => {}
+            Err(error) if error.is_no_table() => absent.push(table.as_str()),
+            Err(error) => {
+                let cure = "correct it; until then nothing is taken, and nothing is lost";
+                return Finding::new(what, Outcome::Failed, error.to_string()).cure(cure);
+            }
+        }
+    }
+    let account = &source.account;
+    if absent.len() == source.tables.len() {
+        let result = format!("{account} answers; it has none of the tables");
+        return Finding::new(what, Outcome::Warning, result)
+            .cure("name those that it has: `tables = [\"WADWindowsEventLogsTable\"]`");
+    }
+    let result = match absent.is_empty() {
+        true => format!("{account} answers"),
+        false => format!("{account} answers; not there yet: {}", absent.join(", ")),
+    };
+    Finding::new(what, Outcome::Ok, result)
 }
 
 /// Whether the accounts of blob sinks answer and accept what opens them. Nothing is put there.

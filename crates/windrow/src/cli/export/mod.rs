@@ -1,5 +1,6 @@
-//! `windrow export`: rows of a table in Azure's storage, as the old agent or windrow wrote them.
+//! `windrow export`: rows of a table in Azure's storage, as the old agent or windrow wrote them; and files of a container.
 
+mod blobs;
 mod file;
 mod pages;
 mod plan;
@@ -12,22 +13,19 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use jiff::Timestamp;
-use windrow_pipeline::azure::Client;
 
+use super::storage::{self, AccountArgs, Kind};
 use super::time::TimeArgs;
 use super::{Invocation, Out, runtime};
-use crate::config::Need;
-use crate::config::checked::AccountCredential;
-use crate::exit::{Code, UsageError};
+use crate::exit::Code;
 use crate::output::{escape, progress, thousands};
-use crate::service::{AccountPlace, account_client, account_of_sink};
 
 use file::{Part, Place, Sink};
 use pages::{End, Pages};
 use plan::Plan;
 use rows::Writer;
 
-/// Write the rows of a table in Azure's storage to a file or to stdout
+/// Write the rows of a table in Azure's storage to a file or to stdout, or a container's blobs to files
 ///
 /// Tables of Azure Diagnostics, whoever wrote them, and any other. --from and --to are about the minute in a row's PartitionKey,
 /// which is what the service finds rows by: that in which the event happened in tables of the old agent, that in which it came in
@@ -35,6 +33,9 @@ use rows::Writer;
 /// only read is enough.
 ///
 /// Into a file, what was interrupted goes on with --resume, every row once.
+///
+/// With --blobs the blobs of a container become files of a folder, byte for byte, under their names: logs of IIS, crash dumps. --from
+/// and --to are then about when they were written last. Asked again, it fetches what is new or was not finished.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -43,11 +44,31 @@ Examples:
       --output-file january.ndjson
   windrow export WADWindowsEventLogsTable --sink wad --from 24h --output csv
   windrow query --from old=january.ndjson \\
-      \"select EventId, count(*) from old group by 1\"")]
+      \"select EventId, count(*) from old group by 1\"
+  windrow export --blobs wad-iis-logfiles --storage-account acmelogs \\
+      --key-file acmelogs.key --output-folder logs")]
 pub(super) struct Args {
     /// The table
-    #[arg(value_name = "TABLE")]
-    table: String,
+    #[arg(value_name = "TABLE", required_unless_present = "blobs")]
+    table: Option<String>,
+
+    /// The container whose blobs become files
+    #[arg(long, value_name = "CONTAINER", requires = "output_folder", conflicts_with_all = ["table", "output_file", "columns"])]
+    blobs: Option<String>,
+
+    /// Only blobs whose names begin like this
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "blobs",
+        default_value = "",
+        hide_default_value = true
+    )]
+    prefix: String,
+
+    /// The folder for files of blobs; it is made if it is not there
+    #[arg(long, value_name = "FOLDER", requires = "blobs")]
+    output_folder: Option<PathBuf>,
 
     #[command(flatten)]
     account: AccountArgs,
@@ -78,35 +99,6 @@ pub(super) struct Args {
     resume: bool,
 }
 
-/// Where the table is.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Storage")]
-struct AccountArgs {
-    /// The account of this sink, [sink.azure_table.NAME]
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["storage_account", "table_endpoint", "key_file", "sas_file", "ca_file"])]
-    sink: Option<String>,
-
-    /// The storage account
-    #[arg(long, value_name = "ACCOUNT", required_unless_present = "sink")]
-    storage_account: Option<String>,
-
-    /// Where its tables are [default: https://ACCOUNT.table.core.windows.net]
-    #[arg(long, value_name = "URL")]
-    table_endpoint: Option<String>,
-
-    /// A file with a key of the account, readable by its owner only
-    #[arg(long, value_name = "FILE", conflicts_with = "sas_file")]
-    key_file: Option<PathBuf>,
-
-    /// A file with a shared access signature of it, readable by its owner only
-    #[arg(long, value_name = "FILE")]
-    sas_file: Option<PathBuf>,
-
-    /// The authority of the service's certificate
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-}
-
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Form {
@@ -117,12 +109,15 @@ pub(super) enum Form {
 }
 
 pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> anyhow::Result<Code> {
-    let client = client(&args.account, invocation)?;
-    invocation.start_log();
     let range = args.time.range(Timestamp::now())?;
+    let (Some(table), None) = (&args.table, &args.blobs) else {
+        return blobs::run(args, range, invocation, out);
+    };
+    let client = storage::client("export", Kind::Tables, &args.account, invocation)?;
+    invocation.start_log();
     let plan = Plan {
         account: client.account().name().to_owned(),
-        table: args.table.clone(),
+        table: table.clone(),
         from: range.from,
         to: range.to,
     };
@@ -178,36 +173,4 @@ fn tell(line: &str) -> std::io::Result<()> {
 
 fn said(columns: &[String]) -> Option<Vec<String>> {
     (!columns.is_empty()).then(|| columns.to_vec())
-}
-
-fn client(args: &AccountArgs, invocation: &Invocation) -> anyhow::Result<Client> {
-    if let Some(name) = &args.sink {
-        let config = invocation.loader.load(Need::Defaults)?;
-        let Some(sink) = config.sink.azure_table.get(name) else {
-            let known: Vec<&str> = config.sink.azure_table.keys().map(String::as_str).collect();
-            let there = match known.is_empty() {
-                true => "there is none".to_owned(),
-                false => format!("there are {}", known.join(", ")),
-            };
-            let message = format!("there is no [sink.azure_table.{name}]; {there}");
-            return Err(UsageError(message).into());
-        };
-        return account_of_sink(name, sink);
-    }
-    let credential = match (&args.key_file, &args.sas_file) {
-        (Some(file), _) => AccountCredential::KeyFile(file.clone()),
-        (None, Some(file)) => AccountCredential::SasFile(file.clone()),
-        (None, None) => {
-            let message = "nothing is said that opens the account: --key-file or --sas-file names a file with a key or a signature of it";
-            return Err(UsageError(message.to_owned()).into());
-        }
-    };
-    account_client(AccountPlace {
-        table: "export",
-        account: args.storage_account.as_deref().unwrap_or_default(),
-        endpoint: args.table_endpoint.clone(),
-        blob_endpoint: None,
-        credential: &credential,
-        ca_file: args.ca_file.as_deref(),
-    })
 }

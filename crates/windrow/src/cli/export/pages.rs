@@ -1,22 +1,13 @@
 //! Asks for page after page, and writes each.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use windrow_pipeline::azure::{Answer, AzureError, Client, Query};
+use windrow_formats::wad::rows::{SHARDS, filter_of_shards};
+use windrow_pipeline::azure::{Client, Query, patiently};
 
 use super::file::{Place, Sink};
-use super::plan::{Keys, Plan, SHARDS};
+use super::plan::{Keys, Plan};
 use super::rows::{Start, Writer};
-
-/// Times that a page is asked for which the service is too busy to give.
-const ATTEMPTS: u32 = 8;
-
-/// The first pause between them; each is twice as long as the one before.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// The longest.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Pages of rows that a plan asks for.
 pub(super) struct Pages<'a> {
@@ -53,7 +44,12 @@ impl<'a> Pages<'a> {
         told: impl Fn(u64, &str),
     ) -> anyhow::Result<End> {
         let mut unread = 0;
-        let parts = match self.plan.has_span() && self.has_shards().await? {
+        let parts = match self.plan.has_span()
+            && self
+                .client
+                .has_rows(&self.plan.table, filter_of_shards())
+                .await?
+        {
             true => SHARDS,
             false => 0,
         };
@@ -63,7 +59,7 @@ impl<'a> Pages<'a> {
                 filters.into_iter().map(|it| self.query(it)).collect();
             while let Some(query) = queries.pop_front() {
                 let answer = tokio::select! {
-                    answer = self.page(&query) => answer?,
+                    answer = patiently(|| self.client.query(&self.plan.table, &query)) => answer?,
                     _ = tokio::signal::ctrl_c() => {
                         let (rows, interrupted) = (place.rows, true);
                         return Ok(End { rows, unread, interrupted });
@@ -106,38 +102,5 @@ impl<'a> Pages<'a> {
             top: None,
             after: None,
         }
-    }
-
-    /// Whether any row is of a shard.
-    async fn has_shards(&self) -> Result<bool, AzureError> {
-        let mut query = Query {
-            filter: Some(Plan::shards()),
-            top: Some(1),
-            ..Query::default()
-        };
-        loop {
-            let answer = self.page(&query).await?;
-            match answer.next {
-                _ if !answer.page.entities.is_empty() => return Ok(true),
-                None => return Ok(false),
-                next => query.after = next,
-            }
-        }
-    }
-
-    /// A page, from a service that may be busy for a while.
-    async fn page(&self, query: &Query) -> Result<Answer, AzureError> {
-        let mut pause = PAUSE;
-        for _ in 1..ATTEMPTS {
-            match self.client.query(&self.plan.table, query).await {
-                Err(error @ (AzureError::Busy { .. } | AzureError::Away { .. })) => {
-                    tracing::warn!(%error, "asking again");
-                    tokio::time::sleep(error.after().unwrap_or(pause).min(LONGEST_PAUSE)).await;
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-                answer => return answer,
-            }
-        }
-        self.client.query(&self.plan.table, query).await
     }
 }

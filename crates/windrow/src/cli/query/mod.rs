@@ -1,5 +1,6 @@
 //! `windrow query`
 
+mod azure;
 mod bounds;
 pub(super) mod events;
 pub(super) mod from;
@@ -14,7 +15,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use windrow_lake::{Files, Layout, Period, QueryLimits, QueryOutput, Unread};
+use windrow_lake::{Files, Layout, Period, QueryLimits, QueryOutput, Unread, names_azure};
 
 use super::time::{TimeArgs, span, zone};
 use super::{Invocation, Out};
@@ -23,6 +24,7 @@ use crate::config::Need;
 use crate::config::units::ByteSize;
 use crate::exit::{Code, UsageError};
 use crate::output::{Terminal, escape, progress};
+use azure::Accounts;
 use bounds::Ended;
 use from::From;
 use target::{Form, Pending};
@@ -37,7 +39,8 @@ const TOLD_FILES: usize = 20;
 ///
 /// There are tables, `events` above all, and views over it with the names of what happened: `windrow query --list`. The answer
 /// holds what was acknowledged up to two seconds ago, with the service running or not. With --from NAME=PATH files are asked
-/// instead, without importing them.
+/// instead, without importing them; and tables in the storage accounts that the configuration names by `azure.TABLE`, of which --from and
+/// --to, and conditions on `minute` or `TIMESTAMP`, choose the rows that are fetched.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -49,6 +52,8 @@ Examples:
   windrow query --from iis=/var/log/iis \\
       \"select c_ip, count(*) n from iis where sc_status = 500 group by 1\"
   windrow query --from events=Security.evtx \"select * from log_cleared\"
+  windrow query --from 1h \\
+      \"select Level, count(*) from azure.WADLogsTable group by 1\"
   windrow query --tz Europe/Berlin \\
       \"select time, message from events order by time desc limit 5\"")]
 pub(super) struct Args {
@@ -141,10 +146,15 @@ pub(super) fn run(args: &Args, invocation: &Invocation, out: &mut Out<'_>) -> an
         ..QueryLimits::default()
     };
     invocation.start_log();
-    let files = match sources.is_empty() {
+    let is_about_azure = args.sql.as_deref().is_some_and(names_azure);
+    let mut files = match sources.is_empty() && !is_about_azure {
         true => None,
         false => Some(Files::find(&sources, Arc::new(events::Evtx))?),
     };
+    if is_about_azure {
+        let accounts = Accounts::of(&invocation.loader.load(Need::Defaults)?)?;
+        files = files.map(|files| files.and_azure(Arc::new(accounts)));
+    }
     if args.list {
         let form = form.of_rows()?;
         list::table(files.as_ref()).write(out, form, &invocation.terminal)?;

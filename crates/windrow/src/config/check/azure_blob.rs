@@ -37,6 +37,7 @@ pub(super) fn sink(
         directories_table: raw.directories_table.unwrap_or(true),
         machines: included(source, raw.machines)?,
         machine_groups: known_groups(source, raw.machine_groups, groups)?,
+        keep: raw.keep.unwrap_or_default(),
         containers: containers(source, raw.containers, folders)?,
     })
 }

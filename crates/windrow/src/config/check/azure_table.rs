@@ -48,6 +48,7 @@ pub(super) fn sink(
         directories: directories(source, raw.directories, folders)?,
         counters: counters(source, raw.counters)?,
         traces: traces(source, raw.traces)?,
+        keep: raw.keep.unwrap_or_default(),
         subscription: subscription(source, raw.subscription)?,
         machines: included(source, raw.machines)?,
         machine_groups: known_groups(source, raw.machine_groups, groups)?,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::filter::{OutputSeverity, SinkFilter};
-use crate::config::units::Span;
+use crate::config::units::{Age, Span};
 
 /// A configuration of Azure Diagnostics that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +53,33 @@ pub struct DiagnosticsStorage {
     pub credential: AccountCredential,
 }
 
+/// `[source.wad_storage.NAME]`: tables of Azure Diagnostics, whose rows are taken as events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WadStorageSource {
+    /// One that is switched off takes nothing and goes on later where it was.
+    pub enabled: bool,
+    /// The storage account.
+    pub account: String,
+    /// Where its tables are; `https://ACCOUNT.table.core.windows.net` when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// What opens it.
+    #[serde(flatten)]
+    pub credential: AccountCredential,
+    /// The authority of the service's certificate; the system's when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// The tables.
+    pub tables: Vec<String>,
+    /// The first minute; all that there is when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// How long after its minute a row may come.
+    pub late: Span,
+    /// How often it is looked what is new.
+    pub interval: Span,
+}
+
 /// `[sink.azure_table.NAME]`: rows in the tables that Azure Diagnostics wrote.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AzureTableSink {
@@ -93,6 +120,9 @@ pub struct AzureTableSink {
     /// The tables of providers of traces; all their events go to `WADETWEventTable` when empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub traces: Vec<TraceTable>,
+    /// How long what is there is kept; for ever when absent. Whoever wrote it.
+    #[serde(skip_serializing_if = "Age::is_for_ever")]
+    pub keep: Age,
     /// Of what machines forward it gets what came by this subscription alone; whatever came when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription: Option<String>,
@@ -168,6 +198,9 @@ pub struct AzureBlobSink {
     /// Names of `[machine_group.NAME]` tables whose files it gets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub machine_groups: Vec<String>,
+    /// How long what is there is kept; for ever when absent. Whoever wrote it.
+    #[serde(skip_serializing_if = "Age::is_for_ever")]
+    pub keep: Age,
     /// The container for each `[source.directory.NAME]` that it serves.
     pub containers: BTreeMap<String, String>,
 }

@@ -185,6 +185,74 @@ pub(crate) fn read_table(azurite: &Azurite, table: &str) -> Option<Vec<serde_jso
     )
 }
 
+/// Writes rows with Microsoft's own client, in Python, which makes the table. A value that is `{"long": 1}` is of 64 bits.
+const WRITE_ROWS: &str = r#"
+import json, sys
+from azure.core.credentials import AzureNamedKeyCredential
+from azure.data.tables import EdmType, EntityProperty, TableServiceClient
+endpoint, account, key, table = sys.argv[1:]
+service = TableServiceClient(endpoint, credential=AzureNamedKeyCredential(account, key))
+client = service.create_table_if_not_exists(table)
+for line in sys.stdin:
+    entity = json.loads(line)
+    for name, value in entity.items():
+        if isinstance(value, dict):
+            entity[name] = EntityProperty(value["long"], EdmType.INT64)
+    client.upsert_entity(entity)
+"#;
+
+/// Puts blobs there with Microsoft's own client, in Python.
+const WRITE_BLOBS: &str = r#"
+import base64, json, sys
+from azure.storage.blob import ContainerClient
+endpoint, account, key, container = sys.argv[1:]
+client = ContainerClient(endpoint, container, credential={"account_name": account, "account_key": key})
+client.create_container()
+for line in sys.stdin:
+    name, data = json.loads(line)
+    client.upload_blob(name, base64.b64decode(data), overwrite=True)
+"#;
+
+/// Puts blobs into a new container; none where Microsoft's client is not installed, which is said.
+pub(crate) fn write_blobs(
+    azurite: &Azurite,
+    container: &str,
+    blobs: &[(&str, &[u8])],
+) -> Option<()> {
+    let mut python = super::from_pypi("azure-clients")?;
+    let endpoint = azurite.endpoint();
+    let mut writing = python
+        .args(["-c", WRITE_BLOBS, &endpoint, ACCOUNT, KEY, container])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = writing.stdin.take().unwrap();
+    for (name, bytes) in blobs {
+        let line = serde_json::json!([name, BASE64.encode(bytes)]);
+        writeln!(stdin, "{line}").unwrap();
+    }
+    drop(stdin);
+    assert!(writing.wait().unwrap().success());
+    Some(())
+}
+
+/// Writes rows; none where Microsoft's client is not installed, which is said.
+pub(crate) fn write_rows(azurite: &Azurite, table: &str, rows: &[serde_json::Value]) -> Option<()> {
+    let mut python = super::from_pypi("azure-clients")?;
+    let mut writing = python
+        .args(["-c", WRITE_ROWS, &azurite.endpoint(), ACCOUNT, KEY, table])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = writing.stdin.take().unwrap();
+    for row in rows {
+        writeln!(stdin, "{row}").unwrap();
+    }
+    drop(stdin);
+    assert!(writing.wait().unwrap().success());
+    Some(())
+}
+
 impl Azurite {
     /// Makes a container.
     pub(crate) fn make(&self, container: &str) {
