@@ -37,7 +37,14 @@ fn windrow(scratch: &Scratch, data: &str, arguments: &[&str]) -> String {
 /// Events and what counts of them say, and that none is there twice.
 fn assert_whole(scratch: &Scratch, data: &str, events: u64, what: &str) {
     let sql = "select count(*) as n, count(distinct event_key) as d, (select sum(events) from event_counts) as c from events";
-    let rows = windrow(scratch, data, &["query", "--output", "json", sql]);
+    let asked = ["query", "--output", "json", sql, "--data-dir", data];
+    let answer = run(scratch, &asked);
+    // Entries of logs that a test has made older are others to who counted them: it says that it counts anew.
+    let is_counted_anew = answer.code == Some(3) && answer.stderr.contains("counted anew");
+    let rows = match is_counted_anew {
+        true => answer.stdout,
+        false => answer.expect(0).stdout,
+    };
     let rows: Value = serde_json::from_str(&rows).unwrap();
     for column in ["n", "d", "c"] {
         assert_eq!(rows[0][column], events, "{column} {what}: {rows}");
